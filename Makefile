@@ -1,0 +1,85 @@
+# sio_demo: `make run` is all it takes, `make help` lists the rest.
+#
+# CXX, CPPFLAGS, CXXFLAGS, LDFLAGS and LDLIBS are yours: what you set is used last and wins.
+
+ifeq ($(origin CXX),default)
+CXX := $(shell command -v g++ >/dev/null 2>&1 || ! command -v clang++ >/dev/null 2>&1 && echo g++ || echo clang++)
+endif
+export CXX CPPFLAGS CXXFLAGS LDFLAGS LDLIBS
+
+COMPILE = $(CXX) -std=c++20 -pthread -I.
+YOURS   = $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)
+
+# Tests: every warning we know of is an error, in our code; what -I in CPPFLAGS brings is somebody else's.
+STRICT  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror
+TESTING = $(STRICT) $(subst -I,-isystem ,$(CPPFLAGS)) $(CXXFLAGS)
+
+# g++ needs both run-time libraries inside the program, or UBSan writes its reports past the log of ASan.
+ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g \
+          $(if $(findstring clang,$(CXX)),,-static-libasan -static-libubsan)
+
+UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
+UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
+
+.PHONY: run test test-sanitize bench setup setup-test clean help
+.DELETE_ON_ERROR:
+
+sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
+	@tests/setup build
+	$(COMPILE) -O2 main.cpp -o $@ $(YOURS) $(LDLIBS)
+
+run: sio_demo                    ## build and start it; flags: make run ARGS="--port 5000"
+	@exec ./sio_demo $(ARGS)
+
+test: setup-test                 ## run every suite, close with counts; some: make test SUITES="unit e2e"
+	@python3 tests/run.py $(SUITES)
+
+test-sanitize: setup-test        ## the unit and e2e suites under AddressSanitizer and UBSan
+	@python3 tests/run.py --sanitize $(SUITES)
+
+bench: build/bench_server        ## build the server of the benchmark and say how to use it
+	@echo "build/bench_server is a Socket.IO server with the namespace /bench (events echo, blast):"
+	@echo "    build/bench_server --port 3000"
+	@echo "Point a load generator at it; for figures that mean something, give each a core of its own (taskset)."
+
+setup:                           ## install what the build lacks, nothing when all is there
+	@tests/setup build
+
+setup-test:                      ## install what the tests lack, nothing when all is there
+	@tests/setup test
+
+clean:                           ## remove what was built
+	rm -rf sio_demo build
+
+help:                            ## this list
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+
+# ---- What the tests and the benchmark run ----------------------------------------------------------
+
+build/bench_server: tests/bench/server.cpp sio_demo.hpp | build
+	@tests/setup build
+	$(COMPILE) -O2 -DNDEBUG $< -o $@ $(YOURS) $(LDLIBS)
+
+build/fixture: tests/e2e/fixture.cpp sio_demo.hpp | build
+	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
+build/unit_tests: $(UNIT:%=build/unit/%)
+	$(COMPILE) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
+
+build/unit/%.o: tests/unit/%.cpp $(UNIT_HEADERS) | build/unit
+	$(COMPILE) -O1 $(TESTING) -c $< -o $@
+
+build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
+	$(COMPILE) $(ASAN) main.cpp -o $@ $(YOURS) $(LDLIBS)
+
+build/sanitize/fixture: tests/e2e/fixture.cpp sio_demo.hpp | build/sanitize
+	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
+
+build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)
+	$(COMPILE) $(ASAN) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
+
+build/sanitize/unit/%.o: tests/unit/%.cpp $(UNIT_HEADERS) | build/sanitize/unit
+	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+
+build build/unit build/sanitize build/sanitize/unit:
+	@mkdir -p $@

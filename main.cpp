@@ -1,0 +1,231 @@
+// The demo service as a program: flags, signals, exit codes. Everything else is in sio_demo.hpp.
+#include "sio_demo.hpp"
+
+#include <asio/signal_set.hpp>
+#include <cstdlib>
+
+namespace sio = sio_demo;
+using sio::demo::Config;
+
+namespace {
+
+/// One command-line flag. The same row parses it, and prints it in --help with its default.
+struct Flag {
+  std::string name;
+  std::string value;  // what the value is called in --help
+  std::string help;
+  std::function<bool(Config&, std::string_view)> set;  // false: not a good value
+  std::function<std::string(const Config&)> show;
+};
+
+template <class Integer>
+bool set_number(Integer& target, std::string_view text, std::uint64_t least, std::uint64_t most) {
+  const auto number = sio::bytes::whole_number(text);
+  if (!number || *number < least || *number > most) return false;
+  target = static_cast<Integer>(*number);
+  return true;
+}
+
+/// A flag for a number; `member` picks it from the configuration.
+template <class Member>
+Flag number(std::string name, std::string value, std::string help, std::uint64_t least, std::uint64_t most, Member member) {
+  return {std::move(name), std::move(value), std::move(help),
+          [=](Config& config, std::string_view text) { return set_number(member(config), text, least, most); },
+          [=](const Config& config) { return std::to_string(member(const_cast<Config&>(config))); }};
+}
+
+template <class Member>
+Flag milliseconds(std::string name, std::string help, Member member) {
+  constexpr std::uint64_t day = 24 * 3600 * 1000;
+  return {std::move(name), "MS", std::move(help),
+          [=](Config& config, std::string_view text) {
+            std::uint64_t count = 0;
+            if (!set_number(count, text, 1, day)) return false;
+            member(config) = sio::Milliseconds(count);
+            return true;
+          },
+          [=](const Config& config) { return std::to_string(member(const_cast<Config&>(config)).count()); }};
+}
+
+template <class Member>
+Flag text(std::string name, std::string value, std::string help, std::string_view begins_with, Member member) {
+  return {std::move(name), std::move(value), std::move(help),
+          [=](Config& config, std::string_view given) {
+            if (given.empty() || !given.starts_with(begins_with)) return false;
+            member(config) = given;
+            return true;
+          },
+          [=](const Config& config) { return member(const_cast<Config&>(config)); }};
+}
+
+/// A flag that may be given several times; the first one replaces the defaults.
+template <class Member, class Check>
+Flag list(std::string name, std::string value, std::string help, Member member, Check check) {
+  return {std::move(name), std::move(value), std::move(help) + "; repeatable, replaces the default",
+          [=, fresh = true](Config& config, std::string_view text) mutable {
+            if (!check(text)) return false;
+            if (std::exchange(fresh, false)) member(config).clear();
+            if (text != "none") member(config).emplace_back(text);
+            return true;
+          },
+          [=](const Config& config) {
+            std::string all;
+            for (const auto& item : member(const_cast<Config&>(config))) all += (all.empty() ? "" : " ") + item;
+            return all;
+          }};
+}
+
+/// "5" or "0.25" as milliseconds.
+std::optional<sio::Milliseconds> seconds(std::string_view text) {
+  const auto dot = text.find('.');
+  const auto whole = sio::bytes::whole_number(text.substr(0, dot));
+  std::string fraction(dot == text.npos ? "0" : text.substr(dot + 1));
+  if (!whole || *whole > 86'400 || fraction.empty() || fraction.size() > 3) return std::nullopt;
+  fraction.resize(3, '0');
+  const auto thousandths = sio::bytes::whole_number(fraction);
+  if (!thousandths) return std::nullopt;
+  return sio::Milliseconds(*whole * 1000 + *thousandths);
+}
+
+Flag interval() {
+  return {"random-string-interval", "MIN..MAX", "seconds between two random strings, drawn uniformly",
+          [](Config& config, std::string_view text) {
+            const auto dots = text.find("..");
+            if (dots == text.npos) return false;
+            const auto least = seconds(text.substr(0, dots)), most = seconds(text.substr(dots + 2));
+            if (!least || !most || least->count() == 0 || *least > *most) return false;
+            config.random_string_interval = {*least, *most};
+            return true;
+          },
+          [](const Config& config) {
+            const auto show = [](sio::Milliseconds ms) {
+              std::string out;
+              sio::bytes::append_number(out, static_cast<double>(ms.count()) / 1000);
+              return out;
+            };
+            return show(config.random_string_interval.least) + ".." + show(config.random_string_interval.most);
+          }};
+}
+
+Flag log_level() {
+  return {"log-level", "LEVEL", "debug, info, warn, error or off",
+          [](Config& config, std::string_view text) {
+            for (const auto level : {sio::LogLevel::debug, sio::LogLevel::info, sio::LogLevel::warn, sio::LogLevel::error, sio::LogLevel::off})
+              if (text == sio::level_name(level)) return config.server.log_level = level, true;
+            return false;
+          },
+          [](const Config& config) { return std::string(sio::level_name(config.server.log_level)); }};
+}
+
+template <class Member>
+Flag boolean(std::string name, std::string help, Member member) {
+  return {std::move(name), "on|off", std::move(help),
+          [=](Config& config, std::string_view text) {
+            member(config) = text == "on";
+            return text == "on" || text == "off";
+          },
+          [=](const Config& config) { return std::string(member(const_cast<Config&>(config)) ? "on" : "off"); }};
+}
+
+std::vector<Flag> flags() {
+  const auto origin = [](std::string_view text) { return text == "none" || text == "*" || text.find("://") != text.npos; };
+  const auto network = [](std::string_view text) { return text == "none" || sio::http::Network::parse(text).has_value(); };
+  const std::uint64_t million = 1'000'000, huge = 1'000'000'000;
+  return {
+      number("port", "PORT", "TCP port; 0 lets the system choose", 0, 65535, [](Config& c) -> auto& { return c.server.port; }),
+      text("host", "HOST", "where to listen; \"localhost\" is both loopback families, \"::\" everywhere", "", [](Config& c) -> auto& { return c.server.host; }),
+      text("namespace", "NAME", "the service's namespace", "/", [](Config& c) -> auto& { return c.name; }),
+      text("path", "PATH", "URL path that belongs to Socket.IO", "/", [](Config& c) -> auto& { return c.server.path; }),
+      text("health-path", "PATH", "URL path of the health answer", "/", [](Config& c) -> auto& { return c.health_path; }),
+      list("cors-origin", "ORIGIN", "origin whose pages may connect, or \"none\"", [](Config& c) -> auto& { return c.server.cors.origins; }, origin),
+      boolean("cors-credentials", "whether pages may send cookies", [](Config& c) -> auto& { return c.server.cors.credentials; }),
+      number("max-pings-per-client", "N", "pings of one client; the next one ends it", 0, huge, [](Config& c) -> auto& { return c.max_pings_per_client; }),
+      number("max-connections-per-ip", "N", "clients of one address; 0 is no limit", 0, huge, [](Config& c) -> auto& { return c.max_connections_per_ip; }),
+      interval(),
+      milliseconds("ping-interval", "from one heartbeat to the next", [](Config& c) -> auto& { return c.server.ping_interval; }),
+      milliseconds("ping-timeout", "how long a client may take to answer a heartbeat", [](Config& c) -> auto& { return c.server.ping_timeout; }),
+      milliseconds("upgrade-timeout", "how long an upgrade to WebSocket may take", [](Config& c) -> auto& { return c.server.upgrade_timeout; }),
+      milliseconds("connect-timeout", "how long a client may stay without a namespace", [](Config& c) -> auto& { return c.server.connect_timeout; }),
+      milliseconds("drain-timeout", "how long the end may take", [](Config& c) -> auto& { return c.server.drain_timeout; }),
+      milliseconds("header-timeout", "how long a request's head may take", [](Config& c) -> auto& { return c.server.http.header_timeout; }),
+      milliseconds("body-timeout", "how long a request's body may take", [](Config& c) -> auto& { return c.server.http.body_timeout; }),
+      milliseconds("keep-alive-timeout", "how long an idle HTTP connection is kept", [](Config& c) -> auto& { return c.server.http.keep_alive_timeout; }),
+      number("max-payload", "BYTES", "largest message", 1, huge, [](Config& c) -> auto& { return c.server.max_payload; }),
+      number("max-sessions", "N", "sessions in all", 1, huge, [](Config& c) -> auto& { return c.server.max_sessions; }),
+      number("max-queue-bytes", "BYTES", "what may wait for one client", 1, 1000 * huge, [](Config& c) -> auto& { return c.server.max_queue_bytes; }),
+      number("max-json-depth", "N", "nesting of a client's JSON", 1, 64, [](Config& c) -> auto& { return c.server.max_json_depth; }),
+      number("max-json-tokens", "N", "tokens of a client's JSON", 1, 100 * million, [](Config& c) -> auto& { return c.server.max_json_tokens; }),
+      number("max-attachments", "N", "binary attachments of one event", 0, 1000, [](Config& c) -> auto& { return c.server.max_attachments; }),
+      boolean("polling", "long-polling offered", [](Config& c) -> auto& { return c.server.polling; }),
+      boolean("websocket", "WebSocket offered", [](Config& c) -> auto& { return c.server.websocket; }),
+      boolean("allow-upgrades", "from polling to WebSocket", [](Config& c) -> auto& { return c.server.allow_upgrades; }),
+      list("trusted-proxy", "NETWORK", "whose X-Forwarded-For is believed, or \"none\"", [](Config& c) -> auto& { return c.server.trusted_proxies; }, network),
+      log_level(),
+  };
+}
+
+void print_help(const std::vector<Flag>& all) {
+  std::puts("sio_demo - a Socket.IO v4 service in C++: random strings, pings with limits, health.\n\nusage: sio_demo [--flag value]...\n");
+  const Config defaults;
+  for (const Flag& flag : all) {
+    const std::string left = "--" + flag.name + " " + flag.value;
+    std::printf("  %-36s %s (default: %s)\n", left.c_str(), flag.help.c_str(), flag.show(defaults).c_str());
+  }
+  std::printf("  %-36s %s\n  %-36s %s\n", "--help", "this text", "--version", "the version");
+}
+
+/// Exits for --help and --version, and, with one line on standard error, for what it does not understand.
+Config parse(const std::vector<std::string_view>& arguments) {
+  const auto all = flags();
+  Config config;
+  const auto fail = [](const std::string& why) {
+    std::fprintf(stderr, "sio_demo: %s; sio_demo --help lists the flags\n", why.c_str());
+    std::exit(2);
+  };
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    std::string_view argument = arguments[i];
+    if (argument == "--help") print_help(all), std::exit(0);
+    if (argument == "--version") std::puts("sio_demo " SIO_DEMO_VERSION), std::exit(0);
+    std::optional<std::string_view> value;
+    if (const auto equals = argument.find('='); equals != argument.npos) value = argument.substr(equals + 1), argument = argument.substr(0, equals);
+    const auto flag = std::find_if(all.begin(), all.end(), [&](const Flag& f) { return argument == "--" + f.name; });
+    if (flag == all.end()) fail("unknown flag \"" + std::string(argument) + "\"");
+    if (!value && i + 1 < arguments.size()) value = arguments[++i];
+    if (!value) fail("--" + flag->name + " needs a value: " + flag->value + ", " + flag->help);
+    if (!flag->set(config, *value)) fail("--" + flag->name + " does not take \"" + std::string(*value) + "\": it wants " + flag->value + ", " + flag->help);
+  }
+  return config;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  Config config = parse(std::vector<std::string_view>(arguments + (std::min)(count, 1), arguments + count));
+  config.server.log_sink = [](const sio::LogRecord& record) {
+    const std::string line = sio::json_line(record) + '\n';
+    std::fwrite(line.data(), 1, line.size(), stdout);
+    std::fflush(stdout);
+  };
+
+  asio::io_context loop(1);
+  asio::signal_set signals(loop, SIGINT, SIGTERM);
+  try {
+    sio::demo::Service service(loop, config);
+    service.start();
+    std::printf("Server running on port %d\n", service.server().port());
+    std::printf("WebSocket service available at ws://localhost:%d%s\n", service.server().port(), config.name.c_str());
+    std::fflush(stdout);
+    signals.async_wait([&](std::error_code error, int) {
+      if (error) return;
+      signals.async_wait([](std::error_code again, int) {
+        if (!again) std::_Exit(1);  // a second signal does not wait
+      });
+      service.stop([&] { signals.cancel(); });
+    });
+    loop.run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "sio_demo: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}

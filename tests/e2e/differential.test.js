@@ -1,0 +1,86 @@
+'use strict';
+// The same scripts against the official server and against ours: the transcripts have to be equal, but for the list of
+// intended differences.
+//
+//   node --test differential.test.js
+//   SIO_ONLY='upgrade:' node --test differential.test.js        scripts whose name matches only
+//   SIO_RECORD=1 node differential.test.js                      no comparison: print the transcripts of the official server
+//   SIO_FIXTURE_BINARY=path                                     the program to compare, default ../../build/fixture
+//                                                               (a .js file is run by node: fixture.js tests the tests)
+
+const test = require('node:test');
+const assert = require('node:assert');
+const fs = require('node:fs');
+const { TIMED, fixtures, startAll, scripts } = require('./wire');
+const { run } = require('./raw');
+const intended = require('./wire-intended');
+
+const only = new RegExp(process.env.SIO_ONLY || '');
+const selected = scripts.filter(({ name }) => only.test(name));
+const AT_ONCE = Number(process.env.SIO_AT_ONCE || 24);
+
+// Calls `action` for every item, so many at a time.
+async function pool(items, action, atOnce = AT_ONCE) {
+  const queue = items.slice();
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    while (queue.length) await action(queue.shift());
+  }));
+}
+
+// Both transcripts in one: lines of the one only with -, of the other only with +.
+function difference(expected, got) {
+  const common = Array.from({ length: expected.length + 1 }, () => new Array(got.length + 1).fill(0));
+  for (let i = expected.length - 1; i >= 0; i--)
+    for (let j = got.length - 1; j >= 0; j--)
+      common[i][j] = expected[i] === got[j] ? common[i + 1][j + 1] + 1 : Math.max(common[i + 1][j], common[i][j + 1]);
+  const lines = [];
+  for (let i = 0, j = 0; i < expected.length || j < got.length;) {
+    if (i < expected.length && j < got.length && expected[i] === got[j]) { lines.push(`    ${expected[i++]}`); j++; }
+    else if (i < expected.length && (j === got.length || common[i + 1][j] >= common[i][j + 1])) lines.push(`  - ${expected[i++]}`);
+    else lines.push(`  + ${got[j++]}`);
+  }
+  return lines.join('\n');
+}
+
+async function record() {
+  const servers = await startAll(fixtures.official);
+  const transcripts = new Map();
+  await pool(selected.filter((script) => !script.ours), async (script) => transcripts.set(script, await run(script, servers[script.on], script.tag)));
+  for (const [script, lines] of [...transcripts].sort((a, b) => scripts.indexOf(a[0]) - scripts.indexOf(b[0])))
+    console.log(`== ${script.name}\n${lines.map((line) => `   ${line}\n`).join('')}`);
+  for (const server of Object.values(servers)) server.stop();
+}
+
+if (process.env.SIO_RECORD) {
+  record();
+} else {
+  test('the same on the wire as the official server', { concurrency: AT_ONCE, timeout: 600000 }, async (t) => {
+    assert.equal(new Set(scripts.map(({ name }) => name)).size, scripts.length, 'two scripts of one name');
+    for (const name of Object.keys(intended)) assert.ok(scripts.some((script) => script.name === name), `no script of the name ${name}`);
+    const binary = fixtures.ours[fixtures.ours.length - 1];
+    assert.ok(fs.existsSync(binary), `${binary} is missing: build it first, or set SIO_FIXTURE_BINARY`);
+    const self = binary.endsWith('.js');              // the official server against itself: no differences intended
+
+    const [official, ours] = await Promise.all([startAll(fixtures.official), startAll(fixtures.ours)]);
+    const compare = (script) => t.test(script.name, async () => {
+      const exception = self ? undefined : intended[script.name];
+      const [expected, got] = await Promise.all([
+        script.ours ? exception && exception.ours : run(script, official[script.on], script.tag),
+        run(script, ours[script.on], script.tag),
+      ]);
+      assert.equal(ours[script.on].exit, undefined, `our server ended (${ours[script.on].exit}): ${ours[script.on].stderr}`);
+      if (script.ours && !exception) assert.fail(`the official server takes too long here: say in wire-intended.js what is right\n${got.join('\n')}`);
+      if (exception) {
+        assert.equal(got.join('\n'), exception.ours.join('\n'), `not as intended (${exception.why}):\n${difference(exception.ours, got)}\n`);
+        if (!script.ours) assert.notEqual(got.join('\n'), expected.join('\n'), `no difference any more, take it off the list: ${exception.why}`);
+      } else if (got.join('\n') !== expected.join('\n')) {
+        assert.fail(`- official, + ours\n${difference(expected, got)}\n`);
+      }
+    });
+    const runnable = selected.filter((script) => !(self && script.ours));
+    const timed = ({ on }) => TIMED.includes(on);
+    await Promise.all(runnable.filter(timed).map(compare));
+    await Promise.all(runnable.filter((script) => !timed(script)).map(compare));
+    for (const server of [...Object.values(official), ...Object.values(ours)]) server.stop();
+  });
+}

@@ -1,0 +1,59 @@
+'use strict';
+// All scripts, and the servers they run against.
+
+const path = require('node:path');
+const { spawn } = require('node:child_process');
+
+const SERVERS = {                                     // scripts of one kind share one process
+  plain: [],
+  small: ['--max-payload', '1000'],
+  cors: ['--cors-origin', 'http://app.example', '--cors-origin', 'http://other.example'],
+  beat: ['--ping-interval', '1000', '--ping-timeout', '800'],
+  hurry: ['--upgrade-timeout', '800', '--connect-timeout', '1200'],
+};
+
+const TIMED = ['beat', 'hurry'];                      // scripts on these run before the crowd, for they mind a busy machine
+
+const fixtures = {
+  official: [process.execPath, path.join(__dirname, 'fixture.js')],
+  ours: path.resolve(__dirname, process.env.SIO_FIXTURE_BINARY || '../../build/fixture'),
+};
+fixtures.ours = fixtures.ours.endsWith('.js') ? [process.execPath, fixtures.ours] : [fixtures.ours];
+
+// Starts a fixture on a free port: {host, port, stop, exited}.
+function start(command, flags) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command[0], [...command.slice(1), '--host', '127.0.0.1', '--port', '0', ...flags],
+      { stdio: ['ignore', 'pipe', 'pipe'] });
+    const server = { host: '127.0.0.1', stderr: '', exit: undefined };
+    let out = '';
+    const timer = setTimeout(() => { child.kill('SIGKILL'); reject(new Error(`${command.join(' ')} did not start: ${server.stderr}`)); }, 15000);
+    child.on('error', (error) => { clearTimeout(timer); reject(error); });
+    child.on('exit', (code, signal) => {
+      server.exit = signal || code;
+      clearTimeout(timer);
+      reject(new Error(`${command.join(' ')} ended (${server.exit}): ${server.stderr}`));
+    });
+    child.stderr.on('data', (chunk) => { server.stderr = (server.stderr + chunk).slice(-20000); });
+    child.stdout.on('data', (chunk) => {
+      out = (out + chunk).slice(-2000);
+      const match = /listening \S*:(\d+)/.exec(out);
+      if (!match || server.port) return;
+      clearTimeout(timer);
+      server.port = Number(match[1]);
+      server.stop = () => { child.removeAllListeners('exit'); child.kill('SIGKILL'); };
+      resolve(server);
+    });
+  });
+}
+
+async function startAll(command) {
+  const names = Object.keys(SERVERS);
+  const started = await Promise.all(names.map((name) => start(command, SERVERS[name])));
+  return Object.fromEntries(names.map((name, i) => [name, started[i]]));
+}
+
+const scripts = ['./wire-http', './wire-engine', './wire-socketio', './wire-client']
+  .flatMap((file) => require(file)).map((script, i) => ({ ...script, tag: `t${i}x` }));
+
+module.exports = { SERVERS, TIMED, fixtures, start, startAll, scripts };
