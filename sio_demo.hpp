@@ -258,8 +258,8 @@ struct Options {
 // ================================================================================================
 // 2  Bytes and text
 //
-// Small tools without state that the codecs share. Each is a pure function of its arguments, but
-// for random_id(), which asks the operating system.
+// Small tools that the codecs share. Each is a pure function of its arguments, but for Random, which
+// asks the operating system.
 //
 //   base64     "AQIDBA==" <-> 01 02 03 04      RFC 4648; decoding skips what is not of the alphabet
 //   sha1       for Sec-WebSocket-Accept only   RFC 3174
@@ -462,18 +462,46 @@ inline std::string utf8_repair(std::string_view in) {
   return out;
 }
 
-/// 20 characters [A-Za-z0-9_-] that carry 120 bits from the operating system's generator: nobody
-/// guesses one, and the shape is that of the reference (some adapters know ids by their length).
-inline std::string random_id() {
-  constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::random_device device;
-  std::string id;
-  id.reserve(20);
-  for (int word = 0; word < 4; ++word) {
-    unsigned bits = device();
-    for (int digit = 0; digit < 5; ++digit, bits >>= 6) id += alphabet[bits & 63];
+/// Random bits from the operating system, for what nobody may guess. A source for <random>'s
+/// distributions, too.
+class Random {
+ public:
+  using result_type = unsigned;
+  static constexpr result_type(min)() { return 0; }
+  static constexpr result_type(max)() { return (std::numeric_limits<unsigned>::max)(); }
+  result_type operator()() { return device_(); }
+
+  /// 20 characters [A-Za-z0-9_-], 120 bits. The shape is that of the reference's ids, by whose length
+  /// some adapters know them.
+  std::string id() {
+    constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    std::string id;
+    id.reserve(20);
+    for (int word = 0; word < 4; ++word) {
+      unsigned bits = device_();
+      for (int digit = 0; digit < 5; ++digit, bits >>= 6) id += alphabet[bits & 63];
+    }
+    return id;
   }
-  return id;
+
+ private:
+  /// Where the standard library lets us choose, the system's generator: GCC's default, an instruction
+  /// of the processor, takes 20 microseconds a word on some virtual machines.
+  static std::random_device open() {
+    try {
+      return std::random_device("/dev/urandom");
+    } catch (const std::exception&) {
+      return std::random_device();
+    }
+  }
+  std::random_device device_{open()};
+};
+
+/// The value of a hexadecimal digit, or -1.
+constexpr int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -969,15 +997,14 @@ struct Header {
   std::string_view name, value;
 };
 
-constexpr bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
 /// Percent-decoding of one key or value as in a URL query: '+' is a space, a broken escape stays.
 inline std::string percent_decode(std::string_view in) {
   std::string out;
   out.reserve(in.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
-    const bool escape = in[i] == '%' && in.size() - i > 2 && is_hex(in[i + 1]) && is_hex(in[i + 2]);
-    if (escape) out += static_cast<char>(bytes::whole_number(in.substr(i + 1, 2), 16).value_or(0)), i += 2;
+    const int high = in[i] == '%' && in.size() - i > 2 ? bytes::hex_digit(in[i + 1]) : -1;
+    const int low = high < 0 ? -1 : bytes::hex_digit(in[i + 2]);
+    if (low >= 0) out += static_cast<char>(high << 4 | low), i += 2;
     else out += in[i] == '+' ? ' ' : in[i];
   }
   return out;
@@ -1247,9 +1274,9 @@ class BodyReader {
   }
 
   const char* size_digit(char c) {
-    const auto digit = bytes::whole_number({&c, 1}, 16);
-    if (digit && ++size_digits_ <= 15) return left_ = left_ << 4 | *digit, nullptr;
-    if (digit || size_digits_ == 0) return "a malformed chunk size";
+    const int digit = bytes::hex_digit(c);
+    if (digit >= 0 && ++size_digits_ <= 15) return left_ = left_ << 4 | static_cast<std::uint64_t>(digit), nullptr;
+    if (digit >= 0 || size_digits_ == 0) return "a malformed chunk size";
     if (c == ';') return state_ = State::chunk_extension, nullptr;
     if (c == '\r') return state_ = State::chunk_size_lf, nullptr;
     return "a malformed chunk size";
@@ -1415,9 +1442,9 @@ struct Address {
     std::size_t at = 12;
     bool good = true;
     bytes::split(text, '.', [&](std::string_view part) {
-      const auto value = part.size() <= 3 ? bytes::whole_number(part) : std::nullopt;
-      good = good && at < 16 && value && *value < 256;
-      if (good) out.bytes[at++] = static_cast<std::uint8_t>(*value);
+      const auto value = bytes::whole_number(part).value_or(256);
+      good = good && at < 16 && value < 256 && part.size() <= 3;
+      if (good) out.bytes[at++] = static_cast<std::uint8_t>(value);
       return good;
     });
     return good && at == 16 ? std::optional(out) : std::nullopt;
@@ -2168,6 +2195,7 @@ class Engine {
   Application& application;
   Deadlines deadlines;
   const MessageRef ping = Message::text({"2"});
+  bytes::Random random;
 
   /// Sets the time for whatever happens next. Time never runs backwards.
   void advance(Time now) { now_ = now; }
@@ -2212,7 +2240,7 @@ class Engine {
   /// Makes a session; its open packet is queued. `channel` is the WebSocket it begins on, if any.
   Ref<Session> open(const http::Request& request, Peer* channel) {
     const bool base64 = channel && !request.query["b64"].empty();
-    Ref<Session> session(new Session(*this, bytes::random_id(), channel ? State::websocket : State::polling, base64));
+    Ref<Session> session(new Session(*this, random.id(), channel ? State::websocket : State::polling, base64));
     if (channel) session->opened_on(*channel);
     sessions_.emplace(session->id(), session);
     ++counters.sessions_opened;
@@ -3164,6 +3192,13 @@ namespace net {
 class Driver;
 }
 
+/// Stands for several arguments in emit() and replies: emit("said", each(words)) sends every word as
+/// an argument of its own. The list must live until the call returns.
+struct Each {
+  const json::array_t& values;
+};
+inline Each each(const json::array_t& values) { return {values}; }
+
 /// What a middleware answers: next(accept) goes on to the next one, next(refuse("why")) ends it.
 struct Accept {};
 inline constexpr Accept accept{};
@@ -3238,13 +3273,13 @@ struct Room {
 using Rooms = StringMap<Room>;
 
 struct SocketState : std::enable_shared_from_this<SocketState> {
-  SocketState(Namespace& its_nsp, Client& its_client, std::shared_ptr<const ConnectionInfo> its_info)
-      : nsp(its_nsp), client(&its_client), info(std::move(its_info)) {}
+  SocketState(Namespace& its_nsp, Client& its_client, std::shared_ptr<const ConnectionInfo> its_info, std::string its_id)
+      : nsp(its_nsp), client(&its_client), info(std::move(its_info)), id(std::move(its_id)) {}
 
   Namespace& nsp;
   Client* client;  // null once the session is over
   std::shared_ptr<const ConnectionInfo> info;
-  std::string id = bytes::random_id();
+  std::string id;
   json auth = json::object();
   bool connected = false, leaving = false;
   std::uint32_t mark = 0;        // see Adapter::visit
@@ -3254,6 +3289,13 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
   const void* data_type = nullptr;
   std::unique_ptr<EventTable> events;  // handlers of this socket alone
 };
+
+/// What a client is told when its event failed.
+struct EventError {
+  std::string message, code, event;
+  std::optional<std::string> path;
+};
+SIO_DEMO_FIELDS(EventError, message, code, event, path)
 
 template <class T>
 inline constexpr char type_tag = 0;
@@ -3265,10 +3307,15 @@ inline socketio::Writer event_writer(std::string_view name) {
   return writer;
 }
 
+/// Appends one argument, or several, to a list that "[" has begun.
 template <class T>
 void add_argument(socketio::Writer& writer, const T& value) {
-  writer.text += ',';
-  write(writer, value);
+  if constexpr (std::is_same_v<T, Each>) {
+    for (const json& one : value.values) add_argument(writer, one);
+  } else {
+    if (writer.text.size() > 1) writer.text += ',';
+    write(writer, value);
+  }
 }
 
 /// The value as the parameter's type; itself if it is of that type.
@@ -3281,9 +3328,9 @@ decltype(auto) as(const From& from) {
 template <class... Values>
 socketio::Writer answer_writer(const Values&... values) {
   socketio::Writer writer;
-  char separator = '[';
-  ((writer.text += std::exchange(separator, ','), write(writer, values)), ...);
-  writer.text += separator == '[' ? "[]" : "]";
+  writer.text = "[";
+  (add_argument(writer, values), ...);
+  writer.text += ']';
   return writer;
 }
 
@@ -3593,6 +3640,8 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   Handshake handshake() const { return {state_->auth, state_->info->address, state_->info->url, state_->info->head, state_->info->time}; }
   /// "polling" or "websocket", as of now.
   std::string_view transport() const;
+  /// The client's session, null once it is over. For its id, and to close it without a word.
+  engineio::Session* conn() const;
 
   /// This connection's own T, made on first use; it ends when the disconnect handlers have run.
   template <class T>
@@ -3803,7 +3852,8 @@ bool guard(const Log& log, const Socket& socket, std::string_view event, F f) {
   }
 }
 
-json internal_error(std::string_view event);
+void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error);
+EventError internal_error(std::string_view event);
 
 /// What chapter 9 keeps with a session: the client's sockets, and a packet that waits for attachments.
 class Client final : public engineio::Context {
@@ -3890,7 +3940,7 @@ class Client final : public engineio::Context {
     if (!nsp) return send_error(packet.nsp, refuse("Invalid namespace"));
     if (find(nsp->name())) return fail("a second CONNECT to a namespace", Fail::state);
     if (sockets_.size() >= server_.options_.max_namespaces) return send_error(packet.nsp, refuse("Too many namespaces"));
-    const auto state = std::make_shared<SocketState>(*nsp, *this, info_);
+    const auto state = std::make_shared<SocketState>(*nsp, *this, info_, server_.engine_.random.id());
     if (!packet.json.empty()) state->auth = json::parse(packet.json, nullptr, false);
     if (!state->auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
     sockets_.push_back(state);
@@ -3965,7 +4015,7 @@ class Client final : public engineio::Context {
       if (table->any.size() > 0) guard(log(), socket, name, [&] { table->any.call(socket, name, arguments); });
       const auto entry = table->by_name.find(name);
       if (entry == table->by_name.end() || !state->connected) continue;
-      if (!guard(log(), socket, name, [&] { entry->second.call(socket, arguments, ack); })) ack.answer(answer_writer(internal_error(name)));
+      if (!guard(log(), socket, name, [&] { entry->second.call(socket, arguments, ack); })) answer_error(socket, ack, internal_error(name));
     }
   }
 
@@ -4018,18 +4068,22 @@ inline void AckRequest::answer(socketio::Writer&& writer) const {
   encode(socketio::PacketType::ack, state.nsp.name(), id, std::move(writer)).send_to(state.client->session());
 }
 
-/// The client learns where its payload is wrong: as the ack's error, or as the event `error`.
+/// Tells the client, and the log, where its payload is wrong.
 inline void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
-  const std::string message = std::string(event) + ": " + fault.path + " " + fault.what;
-  const json more{{"event", event}, {"path", fault.path}, {"code", "INVALID_PAYLOAD"}, {"message", message}};
+  const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD", std::string(event), fault.path};
   const Log& log = socket.nsp().server().log();
-  if (log.enabled(LogLevel::info)) log.write(LogLevel::info, "Invalid payload", {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", message}});
-  if (ack.id) ack.answer(answer_writer(json{{"error", more}}));
-  else socket.emit("error", more);
+  if (log.enabled(LogLevel::info)) log.write(LogLevel::info, "Invalid payload", {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
+  answer_error(socket, ack, error);
 }
 
-inline json internal_error(std::string_view event) {
-  return {{"error", {{"code", "INTERNAL_ERROR"}, {"message", std::string(event) + ": the server failed to handle this event"}}}};
+/// The client learns that an event failed: as the ack's error, or as the event `error`.
+inline void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error) {
+  if (ack.id) ack.answer(answer_writer(std::map<std::string, EventError>{{"error", error}}));
+  else socket.emit("error", error);
+}
+
+inline EventError internal_error(std::string_view event) {
+  return {std::string(event) + ": the server failed to handle this event", "INTERNAL_ERROR", std::string(event), std::nullopt};
 }
 
 #ifdef ASIO_HAS_CO_AWAIT
@@ -4045,7 +4099,7 @@ template <class Answer, class Handler, class... Values>
 void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values, Reply<> reply) {
   auto done = [socket, reply, event = std::string(event)](std::exception_ptr error) {
     if (!error) return;
-    reply(internal_error(event));
+    reply(std::map<std::string, EventError>{{"error", internal_error(event)}});
     guard(socket.nsp().server().log(), socket, event, [&] { std::rethrow_exception(error); });
   };
   asio::co_spawn(socket.nsp().server().loop(), await_handler<Answer>(handler, socket, std::move(values), reply), std::move(done));
@@ -4128,7 +4182,8 @@ inline void Socket::deliver(socketio::Writer&& writer) const {
   encode(socketio::PacketType::event, state_->nsp.name(), std::nullopt, std::move(writer)).send_to(state_->client->session());
 }
 
-inline std::string_view Socket::transport() const { return state_->client ? state_->client->session().transport() : ""; }
+inline engineio::Session* Socket::conn() const { return state_->client ? &state_->client->session() : nullptr; }
+inline std::string_view Socket::transport() const { return conn() ? conn()->transport() : ""; }
 
 inline void Socket::join(std::string_view room) const {
   if (state_->connected && !state_->leaving) state_->nsp.adapter_.join(*state_, room);
@@ -4457,13 +4512,13 @@ inline void Driver::listen(const std::string& host, std::uint16_t port) {
     listen(endpoint, failed);
     if (!failed) ++listening;
     else if (!error) error = failed;
-    if (failed == std::errc::address_in_use) break;
+    if (failed == asio::error::address_in_use) break;
   }
   // One family of "localhost" may be missing from a machine; a port that is taken in one is an error.
-  if (listening > 0 && error != std::errc::address_in_use) return;
+  if (listening > 0 && error != asio::error::address_in_use) return;
   listeners_.resize(listeners_.size() - listening);
-  const char* hint = error == std::errc::address_in_use        ? "stop the program that uses this port, or choose another port"
-                     : error == std::errc::permission_denied   ? "ports below 1024 need privileges: choose another port"
+  const char* hint = error == asio::error::address_in_use        ? "stop the program that uses this port, or choose another port"
+                     : error == asio::error::access_denied   ? "ports below 1024 need privileges: choose another port"
                                                                : "choose an address of this machine, \"localhost\", \"0.0.0.0\" or \"::\"";
   throw std::system_error(error, "cannot listen on " + where + " (" + hint + ")");
 }
@@ -4491,7 +4546,7 @@ inline void Driver::accept(const Ref<Listener>& listener) {
     if (driver.abandoned_ || driver.closing_) return;
     const Turn turn(driver);
     if (!error) Ref<Connection>(new Connection(driver, std::move(socket), listener->peer))->start();
-    else if (error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system || error == std::errc::not_enough_memory || error == std::errc::no_buffer_space) {
+    else if (error == asio::error::no_descriptors || error == asio::error::no_memory || error == asio::error::no_buffer_space) {
       // Accepting again at once would spin. Clients wait in the backlog meanwhile.
       driver.log.write(LogLevel::error, "Cannot accept, trying again in a moment: close programs, or raise the limit of open files", {{"error", error.message()}});
       listener->retry.expires_after(Milliseconds(200));
@@ -5299,7 +5354,7 @@ class Broadcaster {
   }
 
   Timer timer_;
-  std::random_device random_;
+  bytes::Random random_;
   std::uniform_int_distribution<std::int64_t> delay_;
   std::function<void()> callback_;
   std::shared_ptr<void> alive_ = std::make_shared<char>();
@@ -5375,12 +5430,11 @@ struct Config {
   std::string health_path = "/api/websocket/health";
 };
 
-inline std::string random_text(std::size_t size) {
+inline std::string random_text(std::size_t size, bytes::Random& random) {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  std::random_device device;
   std::uniform_int_distribution<std::size_t> digit(0, alphabet.size() - 1);  // no modulo bias
   std::string text;
-  while (text.size() < size) text += alphabet[digit(device)];
+  while (text.size() < size) text += alphabet[digit(random)];
   return text;
 }
 
@@ -5477,7 +5531,7 @@ class Service {
 
   void broadcast() {
     if (clients_.size() == 0) return log(LogLevel::debug, "Random string skipped, nobody is connected");
-    const RandomString string{random_text(10), now()};
+    const RandomString string{random_text(10, random_), now()};
     clients_.emit(random_string, string);
     log(LogLevel::info, "Random string broadcasted", {{"value", string.value}, {"clientCount", clients_.size()}});
   }
@@ -5497,6 +5551,7 @@ class Service {
   Namespace& clients_;
   RateLimiter limiter_;
   Broadcaster<> broadcaster_;
+  bytes::Random random_;
   State state_ = State::starting;
 };
 

@@ -2,12 +2,13 @@
 // Whom a connection is counted for: the peer, or the client that a trusted proxy names in X-Forwarded-For.
 
 const assert = require('node:assert/strict');
-const { after, before, describe, it } = require('node:test');
-const { MODES, cleanUp, connect, connectionsAre, health, hasIpv6, startClient, startServer } = require('./harness');
+const { after, afterEach, before, describe, it } = require('node:test');
+const { MODES, cleanUp, closeClients, connect, connectionsAre, health, hasIpv6, startClient, startServer } = require('./harness');
 
 describe('behind a trusted proxy (loopback, by default)', () => {
   let server;
   before(async () => { server = await startServer({ flags: ['--max-connections-per-ip', '2'] }); });
+  afterEach(closeClients);
   after(cleanUp);
 
   const via = (forwarded, mode = 'websocket') => ({ mode, extraHeaders: { 'X-Forwarded-For': forwarded } });
@@ -95,6 +96,7 @@ describe('behind a trusted proxy (loopback, by default)', () => {
 });
 
 describe('--trusted-proxy', () => {
+  afterEach(closeClients);
   after(cleanUp);
 
   it('takes the place of the default, so a header from loopback is then ignored', async () => {

@@ -3,8 +3,8 @@
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
-const { after, before, describe, it } = require('node:test');
-const { TIMEOUT, cleanUp, startServer } = require('./harness');
+const { after, afterEach, before, describe, it } = require('node:test');
+const { TIMEOUT, cleanUp, closeClients, startServer } = require('./harness');
 
 /** Runs curl and returns {status, headers, body}; `headers` has lower-case names. */
 function curl(...args) {
@@ -31,6 +31,7 @@ describe('curl', () => {
     server = await startServer();
     engine = `${server.url}/socket.io/`;
   });
+  afterEach(closeClients);
   after(cleanUp);
 
   it('shakes hands', async () => {

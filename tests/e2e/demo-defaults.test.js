@@ -2,8 +2,8 @@
 // The demo as it starts without any flag: each default of the contract, at its real value.
 
 const assert = require('node:assert/strict');
-const { after, before, describe, it } = require('node:test');
-const { LOG, MODES, cleanUp, connect, connectionsAre, health, isFree, startClient, startServer } = require('./harness');
+const { after, afterEach, before, describe, it } = require('node:test');
+const { LOG, MODES, cleanUp, closeClients, connect, connectionsAre, health, isFree, startClient, startServer } = require('./harness');
 
 const TOO_MANY = 'Too many connections from this IP';
 
@@ -14,6 +14,7 @@ describe('without flags', () => {
     if (await isFree(4001)) server = await startServer({ port: 4001, withoutFlags: true });
     else server = await startServer();
   });
+  afterEach(closeClients);
   after(cleanUp);
 
   it('listens on port 4001 and says so', async (t) => {

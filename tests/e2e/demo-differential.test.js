@@ -4,9 +4,9 @@
 // except for the differences listed here, each of which must really be there.
 
 const assert = require('node:assert/strict');
-const { after, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('node:test');
 const {
-  ENGINE_PATH, LOG, MODES, TARGET, cleanUp, connect, connectionsAre, health, rawWebSocket, request, startClient, startServer, tryWebSocket, until,
+  ENGINE_PATH, LOG, MODES, TARGET, cleanUp, closeClients, connect, connectionsAre, health, rawWebSocket, request, startClient, startServer, tryWebSocket, until,
 } = require('./harness');
 
 const FLAGS = [
@@ -270,13 +270,21 @@ const BROADCAST_SCRIPTS = {
 
 // ---- the differences that are meant -----------------------------------------------------------------------------------------------
 
-const CORRECTED = /^\[\["error",\[\["message",".+"\],\["code","INVALID_PAYLOAD"\],\["event","ping"\],\["path",".*"\]\]\]\]$/;
+/** The error that the demo's typed events answer surplus arguments with (the order of its fields is nobody's business). */
+function checkCorrection(pairs) {
+  const { message, path, ...rest } = Object.fromEntries(pairs);
+  assert.deepEqual(rest, { code: 'INVALID_PAYLOAD', event: 'ping' });
+  assert.match(path, /\b0\b/, 'the JSON path of the first argument');
+  assert.ok(typeof message === 'string' && message.length > 0);
+}
 
 const DIFFERENCES = {
   'a ping with surplus arguments, acknowledged': {
     reason: 'events are typed: the official server hands surplus arguments to the handler, the demo answers them with an error',
     check(demo, twin) {
-      assert.match(JSON.stringify(demo.surplus), CORRECTED);
+      assert.equal(demo.surplus.length, 1);
+      assert.equal(demo.surplus[0][0], 'error');
+      checkCorrection(demo.surplus[0][1]);
       assert.deepEqual(twin.surplus[0], ['status', 'ok']);
       assert.deepEqual({ ...demo, surplus: null }, { ...twin, surplus: null }, 'all the rest is equal');
     },
@@ -286,7 +294,7 @@ const DIFFERENCES = {
     check(demo, twin) {
       const [errors, rest] = [demo.story.filter(([e]) => e === 'error'), demo.story.filter(([e]) => e !== 'error')];
       assert.equal(errors.length, 1);
-      assert.match(JSON.stringify([['error', errors[0][1]]]), CORRECTED);
+      checkCorrection(errors[0][1]);
       assert.deepEqual({ ...demo, story: rest }, twin, 'all the rest is equal');
     },
   },
@@ -343,6 +351,7 @@ describe('the demo and its twin on the official server', () => {
     pair = await startPair(FLAGS);
     broadcasting = await startPair(['--random-string-interval', '0.3..0.4']);
   });
+  afterEach(closeClients);
   after(cleanUp);
 
   for (const [name, script] of Object.entries(CLIENT_SCRIPTS)) {

@@ -3,8 +3,8 @@
 
 const assert = require('node:assert/strict');
 const net = require('node:net');
-const { after, before, describe, it } = require('node:test');
-const { cleanUp, connect, freePort, hasIpv6, notForTwin, request, run, startServer } = require('./harness');
+const { after, afterEach, before, describe, it } = require('node:test');
+const { cleanUp, closeClients, connect, freePort, hasIpv6, notForTwin, request, run, startServer } = require('./harness');
 
 const OWN_COMMAND_LINE = notForTwin('the twin has just the flags that the tests need');
 
@@ -55,6 +55,7 @@ const MISTAKES = [
 ];
 
 describe('the command line', () => {
+  afterEach(closeClients);
   after(cleanUp);
 
   describe('--help', { skip: OWN_COMMAND_LINE }, () => {
@@ -111,22 +112,27 @@ describe('the command line', () => {
     assert.equal((await client.ask('ping')).status, 'ok', 'and the first server has come to no harm');
   });
 
-  it('a port in use by a stranger, on the IPv4 loopback only', async () => {
-    const port = await freePort();
-    const stranger = net.createServer((socket) => socket.destroy());
-    await new Promise((resolve) => stranger.listen(port, '127.0.0.1', resolve));
-    try {
-      const { code, stdout, stderr, said } = await run(['--port', String(port)]);
-      assert.equal(code, 1, said);
-      assert.equal(stdout, '');
-      assert.match(stderr, /^[^\n]+\n$/);
-    } finally {
-      stranger.close();
-    }
-  });
+  for (const [host, family] of [['127.0.0.1', 'IPv4'], ['::1', 'IPv6']]) {
+    it(`a port in use by a stranger on the ${family} loopback alone is in use, too`, async (t) => {
+      if (host === '::1' && !(await hasIpv6())) return t.skip('this machine has no ::1');
+      const port = await freePort();
+      const stranger = net.createServer((socket) => socket.destroy());
+      await new Promise((resolve) => stranger.listen(port, host, resolve));
+      try {
+        // Half a service would leave it to chance whom a client of "localhost" reaches.
+        const { code, stdout, stderr, said } = await run(['--port', String(port)], { ms: 10_000 });
+        assert.equal(code, 1, said);
+        assert.equal(stdout, '', 'nothing is started');
+        assert.match(stderr, /^[^\n]+\n$/, 'one line on standard error');
+      } finally {
+        stranger.close();
+      }
+    });
+  }
 });
 
 describe('where it listens', () => {
+  afterEach(closeClients);
   after(cleanUp);
 
   it('on both loopback families by default', async (t) => {

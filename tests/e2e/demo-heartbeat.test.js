@@ -2,10 +2,11 @@
 // Heartbeats: who answers them stays, who does not is dropped.
 
 const assert = require('node:assert/strict');
-const { after, describe, it } = require('node:test');
-const { ENGINE_PATH, LOG, MODES, cleanUp, connect, connectionsAre, rawWebSocket, request, startServer, until } = require('./harness');
+const { after, afterEach, describe, it } = require('node:test');
+const { ENGINE_PATH, LOG, MODES, cleanUp, closeClients, connect, connectionsAre, rawWebSocket, request, startServer, until } = require('./harness');
 
 describe('heartbeats', () => {
+  afterEach(closeClients);
   after(cleanUp);
 
   it('keep clients of every transport connected over many intervals', async () => {

@@ -2,8 +2,8 @@
 // What the demo answers on plain HTTP: health, and the CORS headers browsers decide by.
 
 const assert = require('node:assert/strict');
-const { after, before, describe, it } = require('node:test');
-const { ENGINE_PATH, MODES, cleanUp, connect, connectionsAre, health, notForTwin, request, startServer, tryWebSocket } = require('./harness');
+const { after, afterEach, before, describe, it } = require('node:test');
+const { ENGINE_PATH, MODES, cleanUp, closeClients, connect, connectionsAre, health, notForTwin, request, startServer, tryWebSocket } = require('./harness');
 
 const HANDSHAKE = `${ENGINE_PATH}?EIO=4&transport=polling`;
 const LISTED = ['http://localhost:5173', 'http://127.0.0.1:5173'];
@@ -12,6 +12,7 @@ const UNLISTED = ['http://evil.example', 'http://localhost:5174', 'https://local
 describe('the health endpoint', () => {
   let server;
   before(async () => { server = await startServer(); });
+  afterEach(closeClients);
   after(cleanUp);
 
   it('answers 200 with JSON of the contract\'s shape', async () => {
@@ -66,6 +67,7 @@ describe('the health endpoint', () => {
 describe('CORS', () => {
   let server;
   before(async () => { server = await startServer(); });
+  afterEach(closeClients);
   after(cleanUp);
 
   for (const origin of LISTED) {
@@ -154,6 +156,7 @@ describe('CORS', () => {
 });
 
 describe('--cors-origin', () => {
+  afterEach(closeClients);
   after(cleanUp);
 
   it('can be repeated, and takes the place of the default list', async () => {

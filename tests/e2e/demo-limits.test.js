@@ -4,9 +4,9 @@
 const assert = require('node:assert/strict');
 const { fork } = require('node:child_process');
 const path = require('node:path');
-const { after, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('node:test');
 const {
-  MODES, cleanUp, connect, connectionsAre, health, notForTwin, onCleanUp, once, rawWebSocket, startClient, startServer,
+  MODES, cleanUp, closeClients, connect, connectionsAre, health, notForTwin, onCleanUp, once, rawWebSocket, startClient, startServer,
 } = require('./harness');
 
 const TOO_MANY = 'Too many connections from this IP';
@@ -16,6 +16,7 @@ describe('the ping limit', () => {
   before(async () => {
     server = await startServer({ flags: ['--max-pings-per-client', '5', '--max-connections-per-ip', '100'] });
   });
+  afterEach(closeClients);
   after(cleanUp);
 
   for (const mode of Object.keys(MODES)) {
@@ -84,6 +85,7 @@ describe('the ping limit', () => {
 describe('the connection limit', () => {
   let server;
   before(async () => { server = await startServer({ flags: ['--max-connections-per-ip', '4'] }); });
+  afterEach(closeClients);
   after(cleanUp);
 
   /** A client in a process of its own, which can be killed without a word of farewell. */

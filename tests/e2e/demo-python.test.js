@@ -4,8 +4,8 @@
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
 const path = require('node:path');
-const { after, before, describe, it } = require('node:test');
-const { LOG, cleanUp, connect, connectionsAre, startServer } = require('./harness');
+const { after, afterEach, before, describe, it } = require('node:test');
+const { LOG, cleanUp, closeClients, connect, connectionsAre, startServer } = require('./harness');
 
 const SCRIPT = path.join(__dirname, 'python_client.py');
 const CANDIDATES = ['/usr/bin/python3', 'python3'];
@@ -26,6 +26,7 @@ describe('python-socketio', () => {
     assert.ok(python, `none of ${CANDIDATES.join(', ')} can import socketio and aiohttp; install the packages python3-socketio and python3-aiohttp`);
     server = await startServer({ flags: ['--max-pings-per-client', '5', '--random-string-interval', '0.1..0.2', '--max-connections-per-ip', '2'] });
   });
+  afterEach(closeClients);
   after(cleanUp);
 
   async function play(...args) {

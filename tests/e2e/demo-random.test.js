@@ -2,8 +2,8 @@
 // The broadcaster: one string for everybody, at random times within the range, from all letters and digits.
 
 const assert = require('node:assert/strict');
-const { after, describe, it } = require('node:test');
-const { LOG, MODES, cleanUp, connect, startServer, until } = require('./harness');
+const { after, afterEach, describe, it } = require('node:test');
+const { LOG, MODES, cleanUp, closeClients, connect, startServer, until } = require('./harness');
 
 /** Waits until each client has `count` rounds beyond the first ones, and returns them client by client. */
 async function rounds(clients, count) {
@@ -12,6 +12,7 @@ async function rounds(clients, count) {
 }
 
 describe('random strings', () => {
+  afterEach(closeClients);
   after(cleanUp);
 
   it('are the same for all clients at the same time, whatever their transport', async () => {

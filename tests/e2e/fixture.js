@@ -30,6 +30,11 @@ function flags(argv) {
 
 const f = flags(process.argv.slice(2));
 const journal = [];
+let aloud = false;                                    // the server is closing: who wants to read the journal has to read it from here
+function note(...entry) {
+  journal.push(entry);
+  if (aloud) console.log(`journal ${JSON.stringify(entry)}`);
+}
 const http = createServer((request, response) => {
   if (request.url !== '/reasons') return response.writeHead(404).end();
   response.setHeader('Content-Type', 'application/json');
@@ -43,8 +48,8 @@ const io = new Server(http, {
 function every(namespace) {                            // what all namespaces have in common
   namespace.on('connection', (socket) => {
     const { tag, greet } = socket.handshake.query;
-    journal.push([tag, namespace.name, 'connected']);
-    socket.on('disconnect', (reason) => journal.push([tag, namespace.name, reason]));
+    note(tag, namespace.name, 'connected');
+    socket.on('disconnect', (reason) => note(tag, namespace.name, reason));
     if (greet === '1') socket.emit('hello', 1);
 
     const answering = (event, handler) => socket.on(event, (...args) => {      // for events that are nothing without an ack
@@ -55,9 +60,9 @@ function every(namespace) {                            // what all namespaces ha
     answering('who', (reply) => reply({ id: socket.id, transport: socket.conn.transport.name }));
     answering('handshake', (reply) => {
       const { headers, url, query, auth, address, xdomain, secure } = socket.handshake;
-      reply({ url, query: Object.entries(query).sort(), auth, address, xdomain, secure, probe: headers['x-probe'] });
+      reply({ address, auth, probe: headers['x-probe'], query: Object.entries(query).sort(), secure, url, xdomain });
     });
-    answering('later', (reply, ...args) => setTimeout(() => reply(...args), 150));
+    answering('later', (reply, ...args) => setTimeout(() => reply(...args), 400));
     answering('twice', (reply) => { reply(1); reply(2); });
     socket.on('echo-back', (...args) => socket.emit('echoed', ...args));
     socket.on('bin', (...args) => socket.emit('bin', ...args));
@@ -65,6 +70,7 @@ function every(namespace) {                            // what all namespaces ha
     socket.on('leave', () => socket.disconnect());
     socket.on('kick', () => socket.disconnect(true));
     socket.on('close-engine', () => socket.conn.close());
+    socket.on('close-server', () => { aloud = true; io.close(); });
 
     socket.on('join', (room) => socket.join(room));
     socket.on('part', (room) => socket.leave(room));
@@ -90,7 +96,7 @@ every(io.of('/admin').use((socket, next) => {
   next(Object.assign(new Error('nope'), { data: { content: 'retry', n: 1 } }));
 }));
 every(io.of('/deny').use((socket, next) => next(new Error('nope'))));
-every(io.of('/slow').use((socket, next) => setTimeout(next, 150)));
+every(io.of('/slow').use((socket, next) => setTimeout(next, 400)));
 every(io.of('/early').use((socket, next) => { socket.emit('early', 1); next(); }));
 
 http.listen(f.port, f.host, () => console.log(`listening ${f.host}:${http.address().port}`));

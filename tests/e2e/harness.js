@@ -4,6 +4,7 @@
 //
 //   SIO_DEMO_BINARY=/path/to/program   tests that program (default: sio_demo at the top of the repository)
 //   SIO_DEMO_TARGET=twin               tests twin.js, the same service on the official Node server, in its place
+//   SIO_DEMO_TIMEOUT=60000             how long a single wait may take, in milliseconds (default: 20000)
 //
 // Nothing here sleeps to let something happen. Each wait ends when its condition holds, and its limit is far beyond
 // what a busy machine or a sanitizer build needs; only a test that is going to fail ever reaches it.
@@ -18,7 +19,7 @@ const path = require('node:path');
 const { io } = require('socket.io-client');
 const WebSocket = require('ws');
 
-const TIMEOUT = 20_000;
+const TIMEOUT = Number(process.env.SIO_DEMO_TIMEOUT || 20_000);
 const TARGET = process.env.SIO_DEMO_TARGET === 'twin' ? 'twin' : 'demo';
 const BINARY = path.resolve(process.env.SIO_DEMO_BINARY || path.join(__dirname, '..', '..', 'sio_demo'));
 const TWIN = path.join(__dirname, 'twin.js');
@@ -323,17 +324,22 @@ async function run(flags, { target = TARGET, ms = TIMEOUT } = {}) {
   }
 }
 
-/** Has `action` done when the suite ends, however it ends. */
+/** Has `action` done with the next closing of clients, however the test ends. */
 function onCleanUp(action) { farewells.add(action); }
 
-/** Closes everything the suite has opened. The last thing each suite does. */
-async function cleanUp() {
+/** Closes all clients, official and raw: between tests that share a server, so that a failed one spoils no other. */
+function closeClients() {
   for (const action of farewells) action();
   farewells.clear();
   for (const client of clients) client.close();
   for (const item of closables) (item.destroy || item.terminate).call(item);
   clients.clear();
   closables.clear();
+}
+
+/** Closes everything the suite has opened, servers too. The last thing each suite does. */
+async function cleanUp() {
+  closeClients();
   const errors = [];
   for (const server of servers) await server.finish().catch((error) => errors.push(error));
   servers.clear();
@@ -559,6 +565,6 @@ function tryWebSocket(server, headers = {}) {
 const notForTwin = (reason) => (TARGET === 'twin' ? `not on the official server: ${reason}` : false);
 
 module.exports = {
-  BINARY, Client, ENGINE_PATH, LOG, MODES, TARGET, TIMEOUT, cleanUp, connect, connectionsAre, freePort, hasIpv6, health, isFree,
+  BINARY, Client, ENGINE_PATH, LOG, MODES, TARGET, TIMEOUT, cleanUp, closeClients, connect, connectionsAre, freePort, hasIpv6, health, isFree,
   notForTwin, onCleanUp, once, rawConnection, rawWebSocket, request, run, sleep, startClient, startServer, tryWebSocket, until, within,
 };

@@ -496,6 +496,16 @@ class World {
     this.log(`journal: ${mine.join('; ')}`);
   }
 
+  // The same of a server that is closing, which prints it.
+  async printed(n = 1) {
+    let mine = [];
+    for (const deadline = Date.now() + PATIENCE; Date.now() < deadline && mine.length < n; await delay(25)) {
+      mine = this.server.output.split('\n').filter((line) => line.startsWith('journal ')).map((line) => JSON.parse(line.slice(8)))
+        .filter(([tag]) => tag === this.tag).map(([, namespace, what]) => `${namespace} ${what}`);
+    }
+    this.log(`journal: ${mine.join('; ')}`);
+  }
+
   async dispose() {
     for (const action of this.cleanup) await action();
     for (const wire of this.wires) wire.socket.destroy();
@@ -522,7 +532,11 @@ async function run(script, server, tag) {
   return world.lines;
 }
 
-// A list of scripts, filled by calls of `script(name, run)` or `script(name, {on: 'server'}, run)`.
+// A list of scripts, filled by calls of `script(name, run)` or `script(name, options, run)`. Options:
+//   on: 'small'        the server to run on, see wire.js
+//   alone: true        on a server of its own, which the script may bring down
+//   ours: true         the official server takes minutes here: only ours is run, against what wire-intended.js says
+//   needs: 'x'         a feature of the public API that the fixture needs for it; wire-intended.js knows which are missing
 function collect() {
   const scripts = [];
   const script = (name, ...rest) => {

@@ -61,7 +61,7 @@ inEveryMode('acks asked for by the server', async (w, mode) => {
   s.removeAllListeners('question').on('question', () => {});
   s.emit('ask-within', 100);
   w.log(`answered ${show(await event(s, 'answered'))}`);
-});
+}, { needs: 'server acks' });
 inEveryMode('binary both ways', async (w, mode) => {
   const s = await opened(w, mode);
   for (const args of [[Buffer.from([1, 2, 3])], [Buffer.alloc(0)], ['x', { a: [Buffer.from([1]), { b: Buffer.from([2, 2]) }], c: null }, Buffer.from([3])],
@@ -124,7 +124,7 @@ for (const [name, act] of [
     const [reason] = await gone;
     w.log(`client: ${reason}, active ${s.active}`);
     await w.reasons(1);
-  });
+  }, name.includes('engine') && name.startsWith('server') ? { needs: 'engine close' } : {});
 }
 inEveryMode('reasons: client sends a malformed packet', async (w, mode) => {
   const s = await opened(w, mode);
@@ -279,7 +279,22 @@ inEveryMode('reconnects after the server closed the engine', async (w, mode) => 
   await event(s, 'disconnect');
   await connected(s);
   w.log(`another id: ${s.id !== first}, ack ${show(await s.timeout(PATIENCE).emitWithAck('echo', 'back'))}`);
+}, { needs: 'engine close' });
+inEveryMode('reconnects after a malformed packet', async (w, mode) => {
+  const s = await opened(w, mode, '/', { reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 50 });
+  const first = s.id;
+  s.io.engine.write('2{}');
+  await event(s, 'disconnect');
+  await connected(s);
+  w.log(`another id: ${s.id !== first}, ack ${show(await s.timeout(PATIENCE).emitWithAck('echo', 'back'))}`);
 });
+inEveryMode('reasons: the server closes', async (w, mode) => {
+  const s = await opened(w, mode);
+  const gone = event(s, 'disconnect');
+  s.emit('close-server');
+  w.log(`client: ${(await gone)[0]}, active ${s.active}`);
+  await w.printed(1);
+}, { alone: true });
 script('client: extra headers and auth function', async (w) => {
   const s = client(w, 'polling', '/', { auth: (give) => give({ token: 'f', n: [1] }), extraHeaders: { 'X-Probe': 'é'.normalize('NFD').slice(0, 1) } });
   await connected(s);

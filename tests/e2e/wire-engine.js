@@ -729,7 +729,8 @@ script('upgrade: the socket that was upgraded is closed by the client', async (w
 // ---- Closing by the server ------------------------------------------------------------------------------------------------
 
 for (const [event, packets] of [['close-engine', 0], ['kick', 1]]) {
-  script(`closing: ${event}, GET held`, async (w) => {
+  const options = event === 'kick' ? {} : { needs: 'engine close' };
+  script(`closing: ${event}, GET held`, options, async (w) => {
     const s = await w.joinedPolling();
     const held = await s.hold();
     await s.post(`42["${event}"]`);
@@ -738,7 +739,7 @@ for (const [event, packets] of [['close-engine', 0], ['kick', 1]]) {
     await w.reasons();
     await s.gone();
   });
-  script(`closing: ${event}, no GET held`, async (w) => {
+  script(`closing: ${event}, no GET held`, options, async (w) => {
     const s = await w.joinedPolling();
     await s.post(`42["${event}"]`);
     await w.settle();
@@ -747,7 +748,7 @@ for (const [event, packets] of [['close-engine', 0], ['kick', 1]]) {
     await w.reasons();
     await s.gone();
   });
-  script(`closing: ${event} over WebSocket`, async (w) => {
+  script(`closing: ${event} over WebSocket`, options, async (w) => {
     const ws = await w.joinedWebsocket();
     ws.text(`42["${event}"]`);
     await ws.frames(packets + 1);
@@ -756,7 +757,7 @@ for (const [event, packets] of [['close-engine', 0], ['kick', 1]]) {
     await ws.closed();
     await w.reasons();
   });
-  script(`closing: ${event} over WebSocket, two namespaces`, async (w) => {
+  script(`closing: ${event} over WebSocket, two namespaces`, options, async (w) => {
     const ws = await w.joinedWebsocket();
     ws.text('40/plain,');
     await ws.frames(1);
@@ -767,30 +768,87 @@ for (const [event, packets] of [['close-engine', 0], ['kick', 1]]) {
     await w.reasons(2);
   });
 }
-script('closing: what was buffered goes out before the close', async (w) => {
+script('closing: what was buffered goes out before the close', { needs: 'engine close' }, async (w) => {
   const s = await w.joinedPolling();
   await s.post('42["echo-back",1]\x1e42["echo-back",2]\x1e42["close-engine"]');
   await w.settle();
   await s.packets(3);
   await w.reasons();
 });
-script('closing: what was written goes out before the close frame', async (w) => {
+script('closing: what was written goes out before the close frame', { needs: 'engine close' }, async (w) => {
   const ws = await w.joinedWebsocket();
   ws.texts('42["echo-back",1]', '42["echo-back",2]', '42["close-engine"]');
   await ws.frames(3);
 });
-script('closing: the client drops TCP instead of an answer', async (w) => {
+script('closing: the client drops TCP instead of an answer', { needs: 'engine close' }, async (w) => {
   const ws = await w.joinedWebsocket();
   ws.text('42["close-engine"]');
   await ws.frames(1);
   ws.drop();
   await w.reasons();
 });
-script('closing: events are not served any more', async (w) => {
+script('closing: events are not served any more', { needs: 'engine close' }, async (w) => {
   const ws = await w.joinedWebsocket();
   ws.texts('42["close-engine"]', ECHO);
   await ws.frames(1);
   await ws.quiet(150);
+});
+
+script('closing: what was written goes out before a kick', async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.texts('42["echo-back",1]', '42["echo-back",2]', '42["kick"]');
+  await ws.frames(4);
+});
+script('closing: events behind a kick are not served', async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.texts('42["kick"]', ECHO);
+  await ws.frames(2);
+  await ws.quiet(150);
+});
+script('closing: the client drops TCP after a kick', async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.text('42["kick"]');
+  await ws.frames(2);
+  ws.drop();
+  await w.reasons();
+});
+script('closing: POST after a kick', async (w) => {
+  const s = await w.joinedPolling();
+  await s.post('42["kick"]');
+  await w.settle();
+  await s.post(ECHO);
+  await s.post('garbage');
+  await s.poll();
+  await s.poll();
+  await s.gone();
+});
+script('closing: the server closes (websocket)', { alone: true }, async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.text('40/plain,');
+  await ws.frames(1);
+  ws.text('42["close-server"]');
+  await ws.frames(1);
+  ws.close();
+  await ws.closed();
+  await w.printed(2);
+});
+script('closing: the server closes (polling, GET held)', { alone: true }, async (w) => {
+  const s = await w.joinedPolling();
+  const held = await s.hold();
+  const post = w.connect('post');
+  post.post(s.target, '42["close-server"]');
+  await held.response();
+  await w.printed(1);
+});
+script('closing: the server closes while a client is probing', { alone: true }, async (w) => {
+  const s = await w.joinedPolling();
+  const ws = await s.upgrade();
+  ws.text('2probe');
+  await ws.frames(1);
+  const other = await w.joinedWebsocket({ name: 'other' });
+  other.text('42["close-server"]');
+  await other.frames(1);
+  await ws.frames(1);
 });
 
 module.exports = scripts;

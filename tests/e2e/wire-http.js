@@ -412,7 +412,7 @@ script('post: a complete body, then FIN at once', async (w) => {
   await a.closed();
   await s.packets(1);
 });
-script('post: to a session that is closing', async (w) => {
+script('post: to a session that is closing', { needs: 'engine close' }, async (w) => {
   const s = await w.joinedPolling();
   await s.post('42["close-engine"]');
   await w.settle();

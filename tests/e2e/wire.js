@@ -20,13 +20,13 @@ const fixtures = {
 };
 fixtures.ours = fixtures.ours.endsWith('.js') ? [process.execPath, fixtures.ours] : [fixtures.ours];
 
-// Starts a fixture on a free port: {host, port, stop, exited}.
+// Starts a fixture on a free port: {host, port, output (all of stdout), stderr, exit (undefined while it runs), stop()}.
+// stop() ends it as a service is ended, so that what checks a program at its end can do so; it gives the exit code.
 function start(command, flags) {
   return new Promise((resolve, reject) => {
     const child = spawn(command[0], [...command.slice(1), '--host', '127.0.0.1', '--port', '0', ...flags],
       { stdio: ['ignore', 'pipe', 'pipe'] });
-    const server = { host: '127.0.0.1', stderr: '', exit: undefined };
-    let out = '';
+    const server = { host: '127.0.0.1', output: '', stderr: '', exit: undefined };
     const timer = setTimeout(() => { child.kill('SIGKILL'); reject(new Error(`${command.join(' ')} did not start: ${server.stderr}`)); }, 15000);
     child.on('error', (error) => { clearTimeout(timer); reject(error); });
     child.on('exit', (code, signal) => {
@@ -36,12 +36,17 @@ function start(command, flags) {
     });
     child.stderr.on('data', (chunk) => { server.stderr = (server.stderr + chunk).slice(-20000); });
     child.stdout.on('data', (chunk) => {
-      out = (out + chunk).slice(-2000);
-      const match = /listening \S*:(\d+)/.exec(out);
+      server.output += chunk;
+      const match = /listening \S*:(\d+)/.exec(server.output);
       if (!match || server.port) return;
       clearTimeout(timer);
       server.port = Number(match[1]);
-      server.stop = () => { child.removeAllListeners('exit'); child.kill('SIGKILL'); };
+      server.stop = () => new Promise((done) => {
+        if (server.exit !== undefined) return done(server.exit);
+        const last = setTimeout(() => child.kill('SIGKILL'), 20000);
+        child.on('exit', (code, signal) => { clearTimeout(last); done(signal || code); });
+        child.kill('SIGTERM');
+      });
       resolve(server);
     });
   });
