@@ -411,20 +411,24 @@ inline std::string sha1(std::string_view in) {
   return out;
 }
 
-/// How many bytes of `in`, from `at` on, are one well-formed UTF-8 character; 0 if none is.
-inline std::size_t utf8_character(std::string_view in, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(in[at + i]); };
+/// What stands at the front of a text: a character of `size` bytes, or, if not good, as many bytes as
+/// could have begun one.
+struct Utf8Character {
+  std::size_t size;
+  bool good;
+};
+inline Utf8Character utf8_character(std::string_view in) {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(in[i]); };
   const std::uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
+  if (lead < 0x80) return {1, true};
+  if (lead < 0xC2 || lead > 0xF4) return {1, false};
   const std::size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || in.size() - at < size) return 0;
   // The second byte excludes overlong forms, surrogates, and what lies beyond U+10FFFF.
-  const std::uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-  const std::uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  if (byte(1) < low || byte(1) > high) return 0;
-  for (std::size_t i = 2; i < size; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  return size;
+  std::uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  std::uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  for (std::size_t i = 1; i < size; ++i, low = 0x80, high = 0xBF)
+    if (i == in.size() || byte(i) < low || byte(i) > high) return {i, false};
+  return {size, true};
 }
 
 /// Where the first byte that is not UTF-8 stands; in.size() if there is none.
@@ -438,16 +442,16 @@ inline std::size_t utf8_valid_prefix(std::string_view in) {
       at += 8;
     }
     if (at == in.size()) break;
-    const std::size_t size = utf8_character(in, at);
-    if (size == 0) return at;
-    at += size;
+    const auto character = utf8_character(in.substr(at));
+    if (!character.good) return at;
+    at += character.size;
   }
   return in.size();
 }
 
 inline bool utf8_valid(std::string_view in) { return utf8_valid_prefix(in) == in.size(); }
 
-/// Replaces each byte that begins no character by U+FFFD.
+/// Replaces what is no character by U+FFFD, as the WHATWG's decoder does.
 inline std::string utf8_repair(std::string_view in) {
   std::string out;
   out.reserve(in.size() + 8);
@@ -457,7 +461,7 @@ inline std::string utf8_repair(std::string_view in) {
     in.remove_prefix(good);
     if (in.empty()) break;
     out += "\xEF\xBF\xBD";
-    in.remove_prefix(1);
+    in.remove_prefix(utf8_character(in).size);
   }
   return out;
 }
@@ -553,7 +557,7 @@ void append_integer(std::string& out, Integer value) {
 }
 
 /// A number as JavaScript prints it: shortest digits that read back the same; plain notation from
-/// 1e-7 up to 1e21; null for what JSON cannot say.
+/// 1e-6 up to 1e21; null for what JSON cannot say.
 inline void append_number(std::string& out, double value) {
   if (!std::isfinite(value)) {
     out += "null";
@@ -570,7 +574,7 @@ inline void append_number(std::string& out, double value) {
   int exponent = 0;
   std::from_chars(all.data() + e + (all[e + 1] == '+' ? 2 : 1), end, exponent);
   const int count = static_cast<int>(digits.size());
-  if (exponent >= 21 || exponent < -7) {
+  if (exponent >= 21 || exponent < -6) {
     if (count > 1) digits.insert(1, 1, '.');
     out += digits + (exponent < 0 ? "e" : "e+");
     append_integer(out, exponent);
@@ -607,6 +611,26 @@ inline void append_string(std::string& out, std::string_view text) {
   }
   out += text.substr(done);
   out += '"';
+}
+
+/// Makes U+FFFD of each \\uXXXX in a JSON text that is half a surrogate pair: JavaScript's strings hold
+/// such halves, UTF-8 cannot.
+inline std::string replace_lone_surrogates(std::string_view text) {
+  const auto unit = [&](std::size_t i) {  // the code unit of the escape at i, or 0
+    return i < text.size() && text.substr(i, 2) == "\\u" ? whole_number(text.substr(i + 2, 4), 16).value_or(0) : 0;
+  };
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto code = unit(i);
+    const bool high = code >= 0xD800 && code < 0xDC00, low = code >= 0xDC00 && code < 0xE000;
+    const auto next = high ? unit(i + 6) : 0;
+    const bool pair = next >= 0xDC00 && next < 0xE000;
+    const std::size_t size = pair ? 12 : code ? 6 : text[i] == '\\' ? 2 : 1;
+    if (low || (high && !pair)) out += "\\ufffd";
+    else out += text.substr(i, size);
+    i += size;
+  }
+  return out;
 }
 
 struct JsonLimits {
@@ -1046,6 +1070,7 @@ struct Request {
   std::string_view method;   // "GET"
   std::string_view target;   // as it came: "/socket.io/?EIO=4"
   std::string_view path;     // the target up to '?', not decoded
+  std::string_view query_text;  // what follows it, not decoded
   std::string_view head;     // the header lines as they came
   int minor = 1;             // HTTP/1.minor
   std::vector<Header> headers;
@@ -1169,6 +1194,8 @@ class HeadReader {
       return Parsed::malformed(Reason::version_not_supported, "only HTTP/1.0 and 1.1 are spoken here");
     out.minor = version[7] - '0';
     out.path = out.target.substr(0, out.target.find('?'));
+    out.query_text = out.target.substr((std::min)(out.path.size() + 1, out.target.size()));
+    out.query_text = out.query_text.substr(0, out.query_text.find('#'));
     return Parsed::complete(0);
   }
 
@@ -1606,7 +1633,7 @@ inline std::string accept_key(std::string_view key) {
 struct Refusal {
   std::uint16_t status = 0;
   std::string_view text{};
-  std::string_view header{};  // a whole header line, or nothing
+  std::string_view headers = "Content-Type: text/html\r\n";
 };
 
 inline Refusal check_handshake(const http::Request& request) {
@@ -1616,13 +1643,18 @@ inline Refusal check_handshake(const http::Request& request) {
   const bool key_good = key.size() == 24 && key.substr(22) == "==" &&
                         std::all_of(key.begin(), key.begin() + 22, [](char c) { return bytes::base64_digit(c) >= 0 && c != '-' && c != '_'; });
   bool protocols_good = true;
-  if (protocols) bytes::split(*protocols, ',', [&](std::string_view p) { return protocols_good = http::is_token(p); });
+  if (protocols) {
+    std::vector<std::string_view> seen;
+    bytes::split(*protocols, ',', [&](std::string_view p) { return seen.push_back(p), protocols_good = http::is_token(p); });
+    std::sort(seen.begin(), seen.end());
+    protocols_good = protocols_good && std::adjacent_find(seen.begin(), seen.end()) == seen.end();
+  }
 
   if (request.method != "GET") return {405, "Invalid HTTP method"};
   if (!bytes::equal_ignoring_case(request.header("upgrade"), "websocket")) return {400, "Invalid Upgrade header"};
   if (!key_good) return {400, "Missing or invalid Sec-WebSocket-Key header"};
   if (version != "13" && version != "8")
-    return {400, "Missing or invalid Sec-WebSocket-Version header", "Sec-WebSocket-Version: 13, 8\r\n"};
+    return {400, "Missing or invalid Sec-WebSocket-Version header", "Content-Type: text/html\r\nSec-WebSocket-Version: 13, 8\r\n"};
   if (!protocols_good) return {400, "Invalid Sec-WebSocket-Protocol header"};
   return {};
 }
@@ -2612,11 +2644,19 @@ constexpr bool is_reserved(std::string_view event) {
   return false;
 }
 
+/// Parses JSON that the guard has accepted. discarded() where it says what C++ cannot hold, which is
+/// only a number beyond the range of double.
+inline json parse(std::string_view text) {
+  json value = json::parse(text, nullptr, false);
+  if (value.is_discarded()) value = json::parse(bytes::replace_lone_surrogates(text), nullptr, false);
+  return value;
+}
+
 /// The JSON text of a string or number as the name of an event. A plain string is a view into it;
 /// what has escapes, or is a number, is kept in `storage`.
 inline std::string_view event_name(std::string_view text, std::string& storage) {
   if (text.size() >= 2 && text.front() == '"' && text.find('\\') == text.npos) return text.substr(1, text.size() - 2);
-  const json value = json::parse(text, nullptr, false);
+  const json value = parse(text);
   storage.clear();
   if (value.is_string()) storage = value.get_ref<const std::string&>();
   else if (value.is_number()) bytes::append_number(storage, value.get<double>());
@@ -2735,8 +2775,8 @@ class Arguments {
   std::size_t size() const { return parsed_ ? values_.size() : texts_.size(); }
   /// The argument as JSON text; empty if there was binary in the packet.
   std::string_view text(std::size_t i) const { return parsed_ ? std::string_view() : texts_[i]; }
-  /// The argument as a value; discarded() where JSON is valid but says what C++ cannot hold (1e400, half a surrogate pair).
-  json value(std::size_t i) const { return parsed_ ? values_[i] : json::parse(texts_[i], nullptr, false); }
+  /// The argument as a value; see parse().
+  json value(std::size_t i) const { return parsed_ ? values_[i] : parse(texts_[i]); }
   /// All of them. What C++ cannot hold becomes null.
   json::array_t values() const {
     json::array_t out;
@@ -3941,7 +3981,7 @@ class Client final : public engineio::Context {
     if (find(nsp->name())) return fail("a second CONNECT to a namespace", Fail::state);
     if (sockets_.size() >= server_.options_.max_namespaces) return send_error(packet.nsp, refuse("Too many namespaces"));
     const auto state = std::make_shared<SocketState>(*nsp, *this, info_, server_.engine_.random.id());
-    if (!packet.json.empty()) state->auth = json::parse(packet.json, nullptr, false);
+    if (!packet.json.empty()) state->auth = socketio::parse(packet.json);
     if (!state->auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
     sockets_.push_back(state);
     admit(state, nsp->middlewares_.get(), 0);
@@ -3998,7 +4038,7 @@ class Client final : public engineio::Context {
   void event(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
     if (packet.elements.empty()) return;  // an event without a name reaches nobody
     if (!attachments) return dispatch(state, packet, socketio::Arguments(std::span(packet.elements).subspan(1)));
-    json values = json::parse(packet.json, nullptr, false);
+    json values = socketio::parse(packet.json);
     if (values.is_discarded() || !socketio::replace_placeholders(values, *attachments)) return fail("a malformed placeholder", Fail::decoding);
     auto& array = values.get_ref<json::array_t&>();
     array.erase(array.begin());
@@ -4451,8 +4491,9 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void route();
   void refuse(Reason reason, const char* why);
   void refuse_engine(Reason reason);
-  void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header = {});
+  void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header);
   void respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers = {});
+  void abandon_requests(const char* why);
   void settle();
 
   // WebSocket
@@ -4757,14 +4798,12 @@ inline void Connection::on_head() {
   auto& request = this->request();
   request.address = driver_->client_address.of(peer_.address().to_string(), request);
   request.body = {};
-  const auto target = request.target;
-  if (!request.query.read(target.substr((std::min)(request.path.size() + 1, target.size())), options().http.query_parameters))
+  if (!request.query.read(request.query_text, options().http.query_parameters))
     return refuse(Reason::malformed_request, "too many query parameters");
   auto body = std::make_unique<http::BodyReader>();
   if (const auto framing = body->begin(request, options().max_payload, options().http.chunk_overhead); framing.progress == Progress::malformed)
     return refuse(framing.reason, framing.why);
   const auto expect = request.header("expect");
-  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return refuse(Reason::unknown_expectation, "an unknown expectation");
   if (!body->done()) {
     body_ = std::move(body);
     body_use_ = BodyUse::drop;
@@ -4773,7 +4812,8 @@ inline void Connection::on_head() {
   }
   pending_.push_back({++next_exchange_, request.keep_alive() && !driver_->closing(), request.method == "HEAD", request.method == "POST",
                       http::cors_headers(options().cors, request.header("origin"))});
-  const bool ours = target.starts_with(options().path);
+  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return answer(next_exchange_, {row(Reason::unknown_expectation).status});
+  const bool ours = request.target.starts_with(options().path);
   ours ? on_engine_request() : route();
   if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && pending_.size() == 1)
     enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
@@ -4807,7 +4847,7 @@ inline void Connection::on_body() {
   } else if (body_use_ == BodyUse::route) {
     const auto head = std::exchange(kept_head_, {});
     http::HeadReader().read(head, options().http, request());
-    request().query.read(std::string_view(request().target).substr((std::min)(request().path.size() + 1, request().target.size())), options().http.query_parameters);
+    request().query.read(request().query_text, options().http.query_parameters);
     request().address = driver_->client_address.of(peer_.address().to_string(), request());
     request().body = body->body();
     route();
@@ -4892,20 +4932,19 @@ inline void Connection::refuse(Reason reason, const char* why) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::info))
     driver_->log.write(LogLevel::info, "Request refused", {{"address", peer_.address().to_string()}, {"reason", row(reason).name}, {"why", why}});
-  for (auto& pending : pending_)
-    if (pending.session && pending.is_post) std::exchange(pending.session, {})->post_lost(why);
   std::string head = "HTTP/1.1 " + std::to_string(row(reason).status) + " ";
   head += http::status_text(row(reason).status);
   enqueue(engineio::Message::raw({head, "\r\nConnection: close\r\n\r\n"}));
   mode_ = Mode::head;
   close_after_write_ = true;
+  abandon_requests(why);
 }
 
 inline void Connection::refuse_engine(Reason reason) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::debug))
     driver_->log.write(LogLevel::debug, "Handshake refused", {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
-  if (request().upgrade() && options().websocket) return refuse_websocket(row(reason).status == 503 ? 503 : 400, row(reason).text);
+  if (request().upgrade() && options().websocket) return refuse_websocket(row(reason).status == 503 ? 503 : 400, row(reason).text, "Content-type: text/html\r\n");
   std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
   bytes::append_string(body, row(reason).text);
   respond(pending_.back().id, row(reason).status, "application/json", body + '}');
@@ -4915,8 +4954,9 @@ inline void Connection::refuse_engine(Reason reason) {
 inline void Connection::refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header) {
   std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
   head += http::status_text(status);
-  head += "\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: " + std::to_string(text.size()) + "\r\n";
+  head += "\r\nConnection: close\r\n";
   head += header;
+  head += "Content-Length: " + std::to_string(text.size()) + "\r\n";
   enqueue(engineio::Message::raw({head, "\r\n", text}));
   pending_.pop_back();
   close_after_write_ = true;
@@ -4970,7 +5010,7 @@ inline void Connection::settle() {
 
 inline void Connection::become_websocket(engineio::Verdict& verdict) {
   const auto refusal = websocket::check_handshake(request());
-  if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.header);
+  if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers);
   enqueue(engineio::Message::raw({websocket::handshake_answer(request(), pending_.back().cors)}));
   pending_.clear();
   pending_.shrink_to_fit();
@@ -5115,6 +5155,7 @@ inline void Connection::await_writable() {
 /// Everything is said: our side is closed, and what the client still sends is read and dropped, for a
 /// reset would take the last answer away from it.
 inline void Connection::drain() {
+  assert(mode_ != Mode::dead);
   mode_ = Mode::draining;
   input_ = {};
   Error ignored;
@@ -5147,6 +5188,11 @@ inline void Connection::lost(Reason reason, const char* why) {
   queue_.clear();
   queue_bytes_ = 0;
   if (const auto session = std::exchange(session_, {})) session->channel_lost(*this, reason, why);
+  abandon_requests(why);
+}
+
+/// Nobody gets these answers any more; the sessions that would give them are told.
+inline void Connection::abandon_requests(const char* why) {
   for (auto& pending : std::exchange(pending_, {}))
     if (pending.session) pending.is_post ? pending.session->post_lost(why) : pending.session->poll_lost();
 }

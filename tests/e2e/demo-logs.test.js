@@ -3,7 +3,7 @@
 
 const assert = require('node:assert/strict');
 const { after, afterEach, describe, it } = require('node:test');
-const { LOG, MODES, cleanUp, closeClients, connect, connectionsAre, notForTwin, rawWebSocket, request, startClient, startServer } = require('./harness');
+const { LOG, MODES, cleanUp, closeClients, connect, connectionsAre, notForTwin, rawWebSocket, request, startClient, startServer, until } = require('./harness');
 
 const ISO_8601 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$/;
 
@@ -88,6 +88,7 @@ describe('the log', () => {
       const connected = Date.now();
       for (let i = 0; i < pings; ++i) await client.ask('ping');
       await connectionsAre(server, 1);
+      await until(() => Date.now() - connected >= 250, 'staying a while'); // so that seconds are not taken for milliseconds
       const staying = Date.now() - connected;
       client.leave();
       const line = (await server.waitForLogs(LOG.disconnected, before + 1)).at(-1);

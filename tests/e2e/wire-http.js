@@ -271,6 +271,22 @@ script('poll: a half-close after the reply does not matter', async (w) => {
   await s.post('42["echo-back",2]');
   await s.packets(1);
 });
+script('poll: a half-close while a long reply is on its way', async (w) => {
+  const s = await w.joinedPolling();
+  for (let i = 0; i < 10; i++) await s.post(`42["echo-back",${i},"${'0123456789'.repeat(95000)}"]`);
+  await w.settle();
+  const a = w.connect();
+  a.socket.pause();
+  a.get(s.target);
+  await w.settle();
+  a.halfClose();
+  await w.settle();
+  a.socket.resume();
+  await a.response('get');
+  await a.closed();
+  await s.post('42["echo-back","alive"]');
+  await s.packets(1);
+});
 script('poll: a GET with a body', async (w) => {
   const s = await w.joinedPolling();
   await s.post('42["echo-back",1]');
@@ -540,8 +556,6 @@ opening('Upgrade: foo', { headers: { Upgrade: 'foo' } });
 opening('Upgrade: websocket, foo', { headers: { Upgrade: 'websocket, foo' } });
 opening('Upgrade: h2c on a polling handshake', { headers: { Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings' } }, { target: HANDSHAKE });
 opening('transport polling with upgrade', {}, { target: HANDSHAKE });
-opening('EIO 3', {}, { target: '/socket.io/?EIO=3&transport=websocket' });
-opening('EIO missing', {}, { target: '/socket.io/?transport=websocket' });
 opening('unknown sid', {}, { target: `${SOCKET}&sid=x` });
 opening('unknown transport', {}, { target: '/socket.io/?EIO=4&transport=foo' });
 opening('no transport', {}, { target: '/socket.io/?EIO=4' });
@@ -550,12 +564,14 @@ opening('HEAD without sid', { method: 'HEAD' });
 opening('a longer path', {}, { target: '/socket.io/x/y?EIO=4&transport=websocket' });
 opening('no Host', { headers: { Host: null } });
 
-script('opening: EIO 3 never sees an open packet', async (w) => {
-  const a = w.connect();
-  a.upgrade('/socket.io/?EIO=3&transport=websocket');
-  await a.response();
-  await a.closed();
-});
+for (const [name, query] of [['EIO 3', 'EIO=3&'], ['no EIO', '']]) {
+  script(`opening: ${name} never sees an open packet`, async (w) => {
+    const a = w.connect();
+    a.upgrade(`/socket.io/?${query}transport=websocket`);
+    await a.response();
+    await a.closed();
+  });
+}
 script('opening: without the upgrade token it is an ordinary GET', async (w) => {
   const a = w.connect();
   a.upgrade(SOCKET, { headers: { Connection: 'keep-alive' } });

@@ -467,6 +467,17 @@ script('disconnect: by the server, one namespace of two', async (w) => {
   await ws.frames(2);
   await w.reasons();
 });
+script('disconnect: by the server, an event behind it a moment later', async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.text('40/plain,');
+  await ws.frames(1);
+  ws.text('42/plain,["leave"]');
+  await ws.frames(1);
+  ws.text('42/plain,["x"]');
+  await ws.frames(1);
+  ws.close();
+  await w.reasons(2);
+});
 script('disconnect: by the server, events behind it in the segment', async (w) => {
   const ws = await w.joinedWebsocket();
   ws.texts('42["leave"]', ECHO);
