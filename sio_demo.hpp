@@ -4315,9 +4315,10 @@ inline Options Server::checked(Options options) {
 // Deadlines are the engine's (chapter 6); one timer is armed for the earliest, a few milliseconds
 // late on purpose, so that heartbeats that fall together cost one wake-up.
 //
-// Invariants. A connection has one way out, lost(): it tells its sessions, once, and closes. Answers
-// leave in the order of their requests, whatever order they are made in. Handlers of Asio hold a Ref,
-// so a connection outlives them; one whose driver is gone does nothing.
+// Invariants. A connection is the driver's from start() to lost(), its one way out, where it tells its
+// sessions, once, and closes. Answers leave in the order of their requests, whatever order they are
+// made in. Handlers of Asio hold a Ref, so what they refer to outlives them; one whose driver is gone
+// does nothing.
 // ================================================================================================
 
 namespace net {
@@ -4403,7 +4404,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   Timer timer_;
   engineio::Time armed_ = engineio::never;
   std::vector<Ref<Listener>> listeners_;
-  std::vector<Connection*> connections_;
+  std::vector<Ref<Connection>> connections_;  // each until it is lost()
   std::vector<Ref<Connection>> dirty_, flushing_;
   std::function<void()> done_;
   std::string date_line_;
@@ -4415,15 +4416,11 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
 /// One TCP connection: HTTP requests one after the other, or a WebSocket.
 class Connection final : public Counted<Connection>, public engineio::Peer, public engineio::Timed {
  public:
-  Connection(Driver& driver, Stream socket, const Endpoint& peer) : driver_(&driver), socket_(std::move(socket)), peer_(peer) {
-    driver.add(*this);
-    due(options().http.header_timeout);
-  }
-  ~Connection() {
-    if (!driver_->abandoned()) driver_->engine.deadlines.forget(*this);
-  }
+  Connection(Driver& driver, Stream socket, const Endpoint& peer) : driver_(&driver), socket_(std::move(socket)), peer_(peer) {}
 
   void start() {
+    driver_->add(*this);
+    due(options().http.header_timeout);
     Error error;
     socket_.non_blocking(true, error);
     socket_.set_option(asio::ip::tcp::no_delay(true), error);
@@ -4515,7 +4512,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   Endpoint peer_;
   Mode mode_ = Mode::head;
   BodyUse body_use_ = BodyUse::drop;
-  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false;
+  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false;
   std::uint32_t next_exchange_ = 0;
   std::string input_;                     // bytes of an incomplete head or frame
   http::HeadReader head_;
@@ -4665,12 +4662,12 @@ inline const std::string& Driver::date_line() {
 
 inline void Driver::add(Connection& connection) {
   connection.slot = connections_.size();
-  connections_.push_back(&connection);
+  connections_.emplace_back(&connection);
 }
 
 inline void Driver::remove(Connection& connection) {
   connections_.back()->slot = connection.slot;
-  connections_[connection.slot] = connections_.back();
+  std::swap(connections_[connection.slot], connections_.back());
   connections_.pop_back();
 }
 
@@ -4694,14 +4691,14 @@ inline void Driver::close(std::function<void()> done) {
 inline void Driver::tick(engineio::Time) { finish(); }
 
 inline bool Driver::busy() const {
-  return !dirty_.empty() || std::any_of(connections_.begin(), connections_.end(), [](const Connection* c) { return c->busy(); });
+  return !dirty_.empty() || std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->busy(); });
 }
 
 inline void Driver::finish() {
   if (std::exchange(finished_, true)) return;
   engine.deadlines.forget(*this);
   while (!connections_.empty()) {
-    const Ref<Connection> last(connections_.back());
+    const auto last = connections_.back();
     last->lost(Reason::server_shutdown, "the server is closing");
   }
   timer_.cancel();
@@ -4739,11 +4736,13 @@ inline void Connection::on_readable(const Error& waited) {
 
 /// The client closed its side. An answer that is on its way is still delivered; a held poll is not one.
 inline void Connection::on_end_of_input() {
+  input_ended_ = true;
   if (mode_ >= Mode::websocket) return lost(Reason::transport_close, "the connection was closed");
   if (mode_ == Mode::body) refuse(Reason::malformed_request, "the connection was closed in the middle of a body");
   const bool held = std::any_of(pending_.begin(), pending_.end(), [](const Pending& p) { return !p.ready; });
   if (held || queue_.empty()) return lost(Reason::transport_close, "the connection was closed");
   close_after_write_ = true;
+  due(options().close_timeout);
 }
 
 /// Handles all that is complete and keeps the rest.
@@ -5155,7 +5154,7 @@ inline void Connection::await_writable() {
 /// Everything is said: our side is closed, and what the client still sends is read and dropped, for a
 /// reset would take the last answer away from it.
 inline void Connection::drain() {
-  assert(mode_ != Mode::dead);
+  if (input_ended_) return lost(Reason::transport_close, "both sides have closed");
   mode_ = Mode::draining;
   input_ = {};
   Error ignored;

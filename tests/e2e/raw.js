@@ -301,6 +301,7 @@ class Wire {
     for (const deadline = Date.now() + ms; ;) {
       const f = await this.until(parseFrame, Math.max(deadline - Date.now(), 1));
       if (!f) break;
+      this.world.learn(bytesAsText(f.payload));
       this.world.log(`${this.name}< ${describeFrame(f, (t) => this.world.printable(t))}`);
       this.take(f.used);
     }
@@ -421,7 +422,8 @@ class World {
   printable(text) { return printable(this.rename(text)); }         // renamed first, for a long text is shown by its hash
   rename(text) {
     for (const [id, name] of this.names) text = text.split(id).join(name);
-    return text.split(`&tag=${this.tag}`).join('').split(`${this.server.host}:${this.server.port}`).join('<host>');
+    return text.split(`&tag=${this.tag}`).join('').split(`${this.server.host}:${this.server.port}`).join('<host>')
+      .replace(/Date: \w{3}, [\w :]* GMT/g, 'Date: *').replace(/Keep-Alive: timeout=\d+/g, 'Keep-Alive: *');
   }
   learn(text) {
     for (const [, id] of text.matchAll(/"sid\\?":\\?"([A-Za-z0-9_-]{20})\\?"/g))

@@ -147,8 +147,14 @@ function served(name, send, replies) {
 served('ping', (ws) => ws.frame('payload', { opcode: 9 }), 1);
 served('ping without payload', (ws) => ws.frame('', { opcode: 9 }), 1);
 served('ping of 125 bytes', (ws) => ws.frame('p'.repeat(125), { opcode: 9 }), 1);
-for (const n of [60, 100])
-  served(`${n} pings in one segment`, (ws) => ws.send(Buffer.concat(Array.from({ length: n }, (_, i) => frame(`p${i}`, { opcode: 9 }))), `${n} pings`), n);
+const pings = (n) => Buffer.concat(Array.from({ length: n }, (_, i) => frame(`p${i}`, { opcode: 9 })));
+served('sixty pings in one segment', (ws) => ws.send(pings(60), '60 pings'), 60);
+script('frame: a hundred pings in one segment', async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.send(pings(100), '100 pings');
+  const pongs = await w.muted(() => ws.frames(100));
+  w.note(`${pongs.filter((f, i) => f.opcode === 10 && f.payload.toString() === `p${i}`).length} pongs, then ${ws.end ? 'the end' : 'it goes on'}`);
+});
 served('unsolicited pong', (ws) => ws.frame('x', { opcode: 10 }), 0);
 served('two fragments', (ws) => ws.frame('42["echo-', { fin: false }).frame('back",1]', { opcode: 0 }), 1);
 served('fragments with a ping between', (ws) => ws.frame('42["ec', { fin: false }).frame('p', { opcode: 9 }).frame('ho-back",1]', { opcode: 0 }), 2);
@@ -648,10 +654,9 @@ script('upgrade: a session that began on WebSocket, taken over by another', asyn
   await second.response('upgrade');
   second.text('2probe');
   await second.frames(1);
-  second.text('5');
-  await first.frames(1);
-  second.text(ECHO);
-  await second.frames(1);
+  second.texts('5', ECHO);
+  await first.rest(400);
+  await second.rest(400);
 });
 script('upgrade: before CONNECT', async (w) => {
   const s = await w.polling();

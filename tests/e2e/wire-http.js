@@ -587,7 +587,7 @@ script('opening: frames in the segment of the request', async (w) => {
   a.upgrade(w.handshakeTarget('websocket'), { frames: frame('40') });
   await a.response('upgrade');
   await a.frames(1);
-  await a.quiet();
+  await a.rest(400);
 });
 for (const [name, options, change] of [
   ['POST', { method: 'POST' }],

@@ -14,11 +14,13 @@ function served(name, packets, replies, { on = 'plain' } = {}) {
   script(`${name} (websocket)`, { on }, async (w) => {
     const ws = await w.joinedWebsocket();
     for (const packet of packets) Buffer.isBuffer(packet) ? ws.binary(packet) : ws.text(packet);
-    await ws.frames(replies);
+    if (name.includes('quirk:')) await ws.rest(400);  // which other servers do not share
+    else await ws.frames(replies);
     ws.text(ECHO);
-    await ws.frames(1);
+    if (name.includes('quirk:')) await ws.rest(400);
+    else await ws.frames(1);
   });
-  script(`${name} (polling)`, { on }, async (w) => {
+  if (!name.includes('quirk:')) script(`${name} (polling)`, { on }, async (w) => {
     const s = await w.joinedPolling();
     await s.post(packets.map((packet) => (Buffer.isBuffer(packet) ? `b${packet.toString('base64')}` : packet)).join('\x1e'));
     await s.packets(replies);

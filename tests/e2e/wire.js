@@ -20,12 +20,16 @@ const fixtures = {
 };
 fixtures.ours = fixtures.ours.endsWith('.js') ? [process.execPath, fixtures.ours] : [fixtures.ours];
 
+const children = new Set();
+
 // Starts a fixture on a free port: {host, port, output (all of stdout), stderr, exit (undefined while it runs), stop()}.
 // stop() ends it as a service is ended, so that what checks a program at its end can do so; it gives the exit code.
 function start(command, flags) {
   return new Promise((resolve, reject) => {
     const child = spawn(command[0], [...command.slice(1), '--host', '127.0.0.1', '--port', '0', ...flags],
       { stdio: ['ignore', 'pipe', 'pipe'] });
+    children.add(child);
+    child.on('exit', () => children.delete(child));
     const server = { host: '127.0.0.1', output: '', stderr: '', exit: undefined };
     const timer = setTimeout(() => { child.kill('SIGKILL'); reject(new Error(`${command.join(' ')} did not start: ${server.stderr}`)); }, 15000);
     child.on('error', (error) => { clearTimeout(timer); reject(error); });
@@ -52,6 +56,10 @@ function start(command, flags) {
   });
 }
 
+function killAll() {                                  // whatever is still there, when a test could not go on
+  for (const child of children) child.kill('SIGKILL');
+}
+
 async function startAll(command) {
   const names = Object.keys(SERVERS);
   const started = await Promise.all(names.map((name) => start(command, SERVERS[name])));
@@ -61,4 +69,4 @@ async function startAll(command) {
 const scripts = ['./wire-http', './wire-engine', './wire-socketio', './wire-client']
   .flatMap((file) => require(file)).map((script, i) => ({ ...script, tag: `t${i}x` }));
 
-module.exports = { SERVERS, TIMED, fixtures, start, startAll, scripts };
+module.exports = { SERVERS, TIMED, fixtures, start, startAll, killAll, scripts };
