@@ -2809,6 +2809,8 @@ struct Writer {
   std::string text;
   std::vector<engineio::MessageRef> attachments;
 
+  Writer() { text.reserve(120); }  // most packets fit, and are written without growing
+
   void binary(std::string_view bytes) {
     text += "{\"_placeholder\":true,\"num\":";
     bytes::append_integer(text, attachments.size());

@@ -106,6 +106,9 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
   nsp.on("shout-except", [&nsp](sio::Socket&, const Arguments& arguments) {
     nsp.to(text(arguments, 0)).except(text(arguments, 1)).emit("shout", text(arguments, 2));
   });
+  nsp.on("shout-volatile", [&nsp](sio::Socket&, const Arguments& arguments) {
+    for (std::size_t i = 1; i < arguments.size(); ++i) nsp.to(text(arguments, 0)).volatile_().emit("shout", text(arguments, i));
+  });
 }
 
 sio::Options flags(int count, char** arguments) {

@@ -78,6 +78,7 @@ function every(namespace) {                            // what all namespaces ha
     socket.on('shout-both', (a, b, text) => namespace.to(a).to(b).emit('shout', text));
     socket.on('shout-others', (room, text) => socket.to(room).emit('shout', text));
     socket.on('shout-except', (room, without, text) => namespace.to(room).except(without).emit('shout', text));
+    socket.on('shout-volatile', (room, ...texts) => { for (const text of texts) namespace.to(room).volatile.emit('shout', text); });
 
     socket.on('ask', (...args) => socket.emit('question', ...args, (...answer) => socket.emit('answered', ...answer)));
     socket.on('ask-within', (ms) => socket.timeout(ms).emit('question', ms, (error, answer) =>

@@ -672,5 +672,38 @@ script('rooms: over polling and WebSocket at once', async (w) => {
   await ws.frames(1);
   await s.packets(1);
 });
+script('rooms: a volatile broadcast to a client that polls, or not', async (w) => {
+  const s = await w.joinedPolling();
+  const ws = await w.joinedWebsocket();
+  await s.post(`42["join","${w.tag}"]`);
+  await w.settle();
+  ws.text(`42["shout-volatile","${w.tag}","nobody polls"]`);
+  await w.settle();
+  const held = await s.hold();
+  ws.text(`42["shout-volatile","${w.tag}","somebody polls"]`);
+  await s.packets(1, { from: held });
+  await s.post(ECHO);
+  await s.packets(1);
+});
+script('rooms: volatile broadcasts to a WebSocket', async (w) => {
+  const a = await w.joinedWebsocket({ name: 'a' });
+  const b = await w.joinedWebsocket({ name: 'b' });
+  b.text(`42["join","${w.tag}"]`);
+  await w.settle();
+  a.text(`42["shout-volatile","${w.tag}","one"]`);
+  await b.frames(1);
+  a.text(`42["shout-volatile","${w.tag}","two"]`);
+  await b.frames(1);
+});
+script('rooms: two volatile broadcasts at once, the second is lost', async (w) => {
+  const a = await w.joinedWebsocket({ name: 'a' });
+  const b = await w.joinedWebsocket({ name: 'b' });
+  b.text(`42["join","${w.tag}"]`);
+  await w.settle();
+  a.text(`42["shout-volatile","${w.tag}","one","two"]`);
+  await b.frames(1);
+  await w.settle();
+  await marker(b);
+});
 
 module.exports = scripts;

@@ -2,8 +2,12 @@
 
 #include "dialogue.hpp"
 
+#include <cctype>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -67,7 +71,7 @@ TEST_CASE("base64: the vectors of RFC 4648, both ways") {
 }
 
 TEST_CASE("base64: decoding is as lenient as the reference") {
-  struct Row { const char* name; std::string_view coded, plain; };
+  struct Row { std::string_view name; std::string_view coded, plain; };
   const Row rows[] = {
       {"no padding", "Zm8", "fo"},
       {"no padding, one byte", "Zg", "f"},
@@ -110,7 +114,7 @@ TEST_CASE("base64: every length and every byte comes back; every mutation gives 
 // ---- SHA-1 (RFC 3174)
 
 TEST_CASE("SHA-1: known digests, about all block borders") {
-  struct Row { const char* name; std::string text; std::string_view digest; };
+  struct Row { std::string_view name; std::string text; std::string_view digest; };
   const Row rows[] = {
       {"empty", "", "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
       {"abc", "abc", "a9993e364706816aba3e25717850c26c9cd0d89d"},
@@ -161,7 +165,7 @@ TEST_CASE("UTF-8: exactly the Unicode scalar values are characters") {
 }
 
 TEST_CASE("UTF-8: what is valid, where it ends, how it is repaired") {
-  struct Row { const char* name; std::string_view text; std::size_t valid; std::string_view repaired; };
+  struct Row { std::string_view name; std::string_view text; std::size_t valid; std::string_view repaired; };
   const Row rows[] = {
       {"empty", "", 0, ""},
       {"ASCII", "plain", 5, "plain"},
@@ -356,7 +360,7 @@ TEST_CASE("numbers read back the same, and are JSON") {
 }
 
 TEST_CASE("strings are written as JavaScript does") {
-  struct Row { const char* name; std::string_view text, json; };
+  struct Row { std::string_view name; std::string_view text, json; };
   const Row rows[] = {
       {"empty", "", R"("")"},
       {"plain", "hello", R"("hello")"},
@@ -423,7 +427,7 @@ TEST_CASE("JSON guard: what is JSON") {
 }
 
 TEST_CASE("JSON guard: what is not JSON") {
-  struct Row { const char* name; std::string_view text; };
+  struct Row { std::string_view name; std::string_view text; };
   const Row rows[] = {
       {"nothing", ""}, {"only space", " \n"}, {"a byte-order mark", "\xEF\xBB\xBF[]"}, {"a word", "hello"}, {"a word too long", "nulll"},
       {"a word too short", "tru"}, {"a word in upper case", "True"}, {"NaN", "NaN"}, {"Infinity", "[-Infinity]"}, {"undefined", "[undefined]"},
@@ -487,7 +491,7 @@ TEST_CASE("JSON guard: a reader is used again and forgets what it read") {
 }
 
 TEST_CASE("JSON guard: nesting has its limit") {
-  struct Row { const char* name; std::string_view open, middle, close; };
+  struct Row { std::string_view name; std::string_view open, middle, close; };
   const Row rows[] = {{"arrays", "[", "", "]"}, {"objects", "{\"a\":", "1", "}"}, {"both", "[{\"a\":", "[]", "}]"}};
   for (const Row& row : rows) {
     INFO(row.name);

@@ -7,7 +7,7 @@ using sio_demo::engineio::Message;
 using sio_demo::engineio::MessageRef;
 
 TEST_CASE("messages: a frame for WebSocket whose payload is the packet for polling") {
-  struct Row { const char* name; MessageRef message; std::string_view frame, payload; bool binary; };
+  struct Row { std::string_view name; MessageRef message; std::string_view frame, payload; bool binary; };
   const Row rows[] = {
       {"a ping", Message::text({"2"}), "81 01 32", "2", false},
       {"an event in parts", Message::text({"42", "[\"a\"", "", ",1]"}), "81 09 34 32 5b 22 61 22 2c 31 5d", "42[\"a\",1]", false},

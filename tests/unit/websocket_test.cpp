@@ -2,6 +2,8 @@
 
 #include "dialogue.hpp"
 
+#include <array>
+#include <span>
 #include <vector>
 
 using namespace dialogue;
@@ -98,7 +100,7 @@ TEST_CASE("handshake: the accept key of RFC 6455") {
 TEST_CASE("handshake: good and bad requests") {
   constexpr std::string_view method = "Invalid HTTP method", upgrade_text = "Invalid Upgrade header", key = "Missing or invalid Sec-WebSocket-Key header",
                              version = "Missing or invalid Sec-WebSocket-Version header", protocol = "Invalid Sec-WebSocket-Protocol header";
-  struct Row { const char* name; http::Request request; std::uint16_t status; std::string_view text; };
+  struct Row { std::string_view name; http::Request request; std::uint16_t status; std::string_view text; };
   const auto get = [](std::string_view up, std::string_view k, std::string_view v) {
     return upgrade("GET", {{"Upgrade", up}, {"Sec-WebSocket-Key", k}, {"Sec-WebSocket-Version", v}});
   };
@@ -204,7 +206,7 @@ TEST_CASE("unmasking: every length, any key, twice is nothing") {
 
 namespace {
 
-struct Dialogue { const char* name; std::string wire, expected; };
+struct Dialogue { std::string_view name; std::string wire, expected; };
 
 const std::vector<Dialogue>& good_dialogues() {
   static const std::vector<Dialogue> rows{
@@ -284,7 +286,7 @@ TEST_CASE("frames in: every kind of length") {
 
 TEST_CASE("frames in: violations and their close codes") {
   const std::string text = "a";
-  struct Row { const char* name; std::string wire, expected; };
+  struct Row { std::string_view name; std::string wire, expected; };
   const Row rows[] = {
       {"not masked", hex("81 05 48 65 6c 6c 6f"), "violation 1002"},
       {"not masked, empty", hex("81 00"), "violation 1002"},
@@ -345,7 +347,7 @@ TEST_CASE("frames in: violations and their close codes") {
 
 TEST_CASE("frames in: a message may be as large as the limit, in one frame or in all") {
   const Limits ten{10, 8};
-  struct Row { const char* name; std::string wire, expected; };
+  struct Row { std::string_view name; std::string wire, expected; };
   const Row rows[] = {
       {"at the limit", client(0x81, "0123456789"), "text 0123456789"},
       {"beyond it", client(0x81, "0123456789a"), "violation 1009"},
