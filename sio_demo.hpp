@@ -5454,10 +5454,10 @@ struct Health {
 };
 SIO_DEMO_FIELDS(Health, status, connections, connectionsByIP, timestamp)
 
-inline constexpr ServerToClient<"randomString", void(RandomString)> random_string{};
-inline constexpr ServerToClient<"connectionStatus", void(ConnectionStatus)> connection_status{};
-inline constexpr ServerToClient<"error", void(Problem)> error{};
-inline constexpr ClientToServer<"ping", Pong()> ping{};
+inline constexpr ServerToClient<"randomString", void(RandomString)> random_string;
+inline constexpr ServerToClient<"connectionStatus", void(ConnectionStatus)> connection_status;
+inline constexpr ServerToClient<"error", void(Problem)> error;
+inline constexpr ClientToServer<"ping", Pong()> ping;
 
 /// The service's own knobs, beside the server's.
 struct Config {

@@ -6,9 +6,9 @@
 
 namespace sio = sio_demo;
 
-inline constexpr sio::ClientToServer<"echo", std::string(std::string)> echo{};
-inline constexpr sio::ClientToServer<"blast", void(int, int)> blast{};
-inline constexpr sio::ServerToClient<"tick", void(std::string)> tick{};
+inline constexpr sio::ClientToServer<"echo", std::string(std::string)> echo;
+inline constexpr sio::ClientToServer<"blast", void(int, int)> blast;
+inline constexpr sio::ServerToClient<"tick", void(std::string)> tick;
 
 int main(int count, char** arguments) {
   const auto port = count > 1 ? sio::bytes::whole_number(arguments[1]) : std::nullopt;

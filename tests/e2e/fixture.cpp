@@ -3,13 +3,13 @@
 #include "sio_demo.hpp"
 
 #include <asio/signal_set.hpp>
-#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 
 namespace sio = sio_demo;
 using Arguments = sio::json::array_t;
@@ -22,17 +22,6 @@ bool aloud = false;  // the server is closing: who wants to read the journal has
 void note(const sio::Socket& socket, std::string_view what) {
   journal.push_back({std::string(socket.handshake().query()["tag"]), socket.nsp().name(), std::string(what)});
   if (aloud) std::puts(("journal " + journal.back().dump()).c_str()), std::fflush(stdout);
-}
-
-/// f(arguments[0], arguments[1], ...), as JavaScript writes f(...arguments).
-template <class F, std::size_t... I>
-void spread_all(const Arguments& arguments, const F& f, std::index_sequence<I...>) { f(arguments[I]...); }
-template <std::size_t Count = 0, class F>
-void spread(const Arguments& arguments, const F& f) {
-  if constexpr (Count <= 16) {
-    if (arguments.size() == Count) spread_all(arguments, f, std::make_index_sequence<Count>());
-    else spread<Count + 1>(arguments, f);
-  }
 }
 
 std::string text(const Arguments& arguments, std::size_t i) {
@@ -52,7 +41,7 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
   nsp.on_disconnect([](sio::Socket& socket, const sio::Disconnect& disconnect) { note(socket, disconnect.text); });
 
   nsp.on("echo", [](sio::Socket&, const Arguments& arguments, sio::Reply<> reply) {
-    spread(arguments, [&](const auto&... each) { reply(each...); });
+    reply(sio::each(arguments));
   });
   nsp.on("who", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) {
     reply(sio::json{{"id", socket.id()}, {"transport", std::string(socket.transport())}});
@@ -69,17 +58,15 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
     reply(answer);
   });
   nsp.on("later", [](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) {
-    after(socket.nsp().server().loop(), sio::Milliseconds(400), [arguments, reply] {
-      spread(arguments, [&](const auto&... each) { reply(each...); });
-    });
+    after(socket.nsp().server().loop(), sio::Milliseconds(400), [arguments, reply] { reply(sio::each(arguments)); });
   });
   nsp.on("twice", [](sio::Socket&, const Arguments&, sio::Reply<> reply) { reply(1), reply(2); });
 
   nsp.on("echo-back", [](sio::Socket& socket, const Arguments& arguments) {
-    spread(arguments, [&](const auto&... each) { socket.emit("echoed", each...); });
+    socket.emit("echoed", sio::each(arguments));
   });
   nsp.on("bin", [](sio::Socket& socket, const Arguments& arguments) {
-    spread(arguments, [&](const auto&... each) { socket.emit("bin", each...); });
+    socket.emit("bin", sio::each(arguments));
   });
   nsp.on("burst", [](sio::Socket& socket, const Arguments& arguments) {
     const int times = arguments.empty() || !arguments[0].is_number() ? 0 : arguments[0].get<int>();

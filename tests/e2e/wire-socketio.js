@@ -75,7 +75,7 @@ for (const [name, packets, replies] of [
   ['sixty levels', `42["echo-back",${'['.repeat(60)}${']'.repeat(60)}]`, 1],
   ['a hundred levels', `42["echo-back",${'['.repeat(100)}${']'.repeat(100)}]`, 1],
   ['a string of 100 KB', `42["echo-back","${'0123456789'.repeat(10000)}"]`, 1],
-  ['sixteen arguments', `42["echo-back"${',1'.repeat(16)}]`, 1],
+  ['a thousand arguments', `42["echo-back"${',1'.repeat(1000)}]`, 1],
   ['a list of a thousand', `42["echo-back",[1${',1'.repeat(999)}]]`, 1],
   ['CONNECT to another namespace', '40/plain,', 1],
   ['CONNECT without the comma', '40/plain', 1],
@@ -479,6 +479,15 @@ script('disconnect: by the server, an event behind it a moment later', async (w)
   await ws.frames(1);
   ws.close();
   await w.reasons(2);
+});
+script('disconnect: by the server, events behind it in the payload', async (w) => {
+  const s = await w.joinedPolling();
+  await s.join('/plain');
+  await s.post(`42/plain,["leave"]\x1e42/plain,["x"]\x1e${ECHO}`);
+  await s.packets(2);
+  await s.post(ECHO);
+  await s.packets(1);
+  await w.reasons();
 });
 script('disconnect: by the server, events behind it in the segment', async (w) => {
   const ws = await w.joinedWebsocket();
