@@ -1093,12 +1093,15 @@ struct Request {
       return bytes::equal_ignoring_case(h.name, name);
     }));
   }
-  bool keep_alive() const {
-    const auto connection = header("connection");
-    return minor == 0 ? bytes::has_token(connection, "keep-alive") : !bytes::has_token(connection, "close");
+  /// Whether a header that is a list holds this token, on whichever of its lines (RFC 9110, 5.3).
+  bool lists(std::string_view name, std::string_view token) const {
+    return std::any_of(headers.begin(), headers.end(), [&](const Header& h) {
+      return bytes::equal_ignoring_case(h.name, name) && bytes::has_token(h.value, token);
+    });
   }
+  bool keep_alive() const { return minor == 0 ? lists("connection", "keep-alive") : !lists("connection", "close"); }
   /// Whether the client wants to leave HTTP/1.1 (RFC 9110, 7.8).
-  bool upgrade() const { return find("upgrade") && bytes::has_token(header("connection"), "upgrade"); }
+  bool upgrade() const { return find("upgrade") && lists("connection", "upgrade"); }
 };
 
 /// RFC 9110, 5.6.2
@@ -1140,11 +1143,11 @@ class HeadReader {
     for (; seen_ < in.size(); ++seen_) {
       const auto c = static_cast<std::uint8_t>(in[seen_]);
       if (seen_ > 0 && in[seen_ - 1] == '\r' && c != '\n') return bad("a CR without LF in the request's head");
+      if (seen_ >= limits.header_bytes + blank_) return Parsed::malformed(Reason::headers_too_large, "the request's head is too large");
       if (c == '\n' && line_ended(in)) return ++seen_, Parsed::complete(seen_);
       if (c == '\n' && (seen_ == 0 || in[seen_ - 1] != '\r')) return bad("a line of the request's head ends without CR");
       if ((c < 0x20 && c != '\r' && c != '\n' && c != '\t') || c == 0x7f) return bad("a control character in the request's head");
       if (blank_ > 16) return bad("too many blank lines before a request");
-      if (seen_ >= limits.header_bytes + blank_) return Parsed::malformed(Reason::headers_too_large, "the request's head is too large");
       if (lines_ == 0 && seen_ >= limits.request_line + blank_)
         return Parsed::malformed(Reason::request_line_too_long, "the request line is too long");
     }
@@ -1370,8 +1373,8 @@ inline bool origin_listed(const CorsOptions& cors, std::string_view origin) {
   return std::any_of(cors.origins.begin(), cors.origins.end(), [&](const std::string& o) { return o == "*" || o == origin; });
 }
 
-/// The CORS header lines of an answer to this Origin ("" if there was none).
-inline std::string cors_headers(const CorsOptions& cors, std::string_view origin) {
+/// What an answer and a preflight to this Origin ("" if there was none) have in common.
+inline std::string cors_origin_headers(const CorsOptions& cors, std::string_view origin) {
   std::string out;
   if (!cors.on()) return out;
   const bool any = cors.origins.front() == "*";
@@ -1379,26 +1382,34 @@ inline std::string cors_headers(const CorsOptions& cors, std::string_view origin
   else if (origin_listed(cors, origin)) append_header(out, "Access-Control-Allow-Origin", origin);
   if (!any) out += "Vary: Origin\r\n";
   if (cors.credentials) out += "Access-Control-Allow-Credentials: true\r\n";
-  std::string exposed;
-  for (const auto& name : cors.exposed_headers) exposed += (exposed.empty() ? "" : ",") + name;
-  if (!exposed.empty()) append_header(out, "Access-Control-Expose-Headers", exposed);
+  return out;
+}
+
+inline std::string joined(const std::vector<std::string>& names) {
+  std::string list;
+  for (const auto& name : names) list += (list.empty() ? "" : ",") + name;
+  return list;
+}
+
+/// The CORS header lines of an answer to this Origin.
+inline std::string cors_headers(const CorsOptions& cors, std::string_view origin) {
+  std::string out = cors_origin_headers(cors, origin);
+  if (cors.on() && !cors.exposed_headers.empty()) append_header(out, "Access-Control-Expose-Headers", joined(cors.exposed_headers));
   return out;
 }
 
 /// The CORS header lines of the answer to a preflight.
 inline std::string preflight_headers(const CorsOptions& cors, const Request& request) {
-  std::string out = cors_headers(cors, request.header("origin"));
-  std::string allowed;
-  for (const auto& name : cors.allowed_headers) allowed += (allowed.empty() ? "" : ",") + name;
-  if (cors.allowed_headers.empty()) {
-    allowed = request.header("access-control-request-headers");
-    const auto vary = out.find("Vary: Origin");
-    if (vary == out.npos) out += "Vary: Access-Control-Request-Headers\r\n";
-    else out.insert(vary + 12, ", Access-Control-Request-Headers");
-  }
+  std::string out = cors_origin_headers(cors, request.header("origin"));
+  const bool echo = cors.allowed_headers.empty();
+  const auto vary = out.find("Vary: Origin");
+  if (echo && vary != out.npos) out.insert(vary + 12, ", Access-Control-Request-Headers");
   out += "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n";
+  if (echo && vary == out.npos) out += "Vary: Access-Control-Request-Headers\r\n";
+  const std::string allowed = echo ? std::string(request.header("access-control-request-headers")) : joined(cors.allowed_headers);
   if (!allowed.empty()) append_header(out, "Access-Control-Allow-Headers", allowed);
   if (cors.max_age.count() > 0) append_header(out, "Access-Control-Max-Age", std::to_string(cors.max_age.count()));
+  if (!cors.exposed_headers.empty()) append_header(out, "Access-Control-Expose-Headers", joined(cors.exposed_headers));
   return out;
 }
 
@@ -1426,8 +1437,15 @@ struct Address {
   /// "203.0.113.7", "2001:db8::1", "[2001:db8::1]:80", "::ffff:1.2.3.4", "fe80::1%eth0"; else nothing.
   static std::optional<Address> parse(std::string_view text) {
     if (text.size() > 64) return std::nullopt;
-    if (text.starts_with('[')) text = text.substr(1, text.find(']') - 1);
-    else if (std::count(text.begin(), text.end(), ':') == 1) text = text.substr(0, text.find(':'));
+    if (text.find_first_of(" \t") != text.npos) return std::nullopt;  // split() would trim them away
+    if (text.starts_with('[')) {
+      const auto end = text.find(']');
+      if (end == text.npos || !is_port(text.substr(end + 1))) return std::nullopt;
+      text = text.substr(1, end - 1);
+    } else if (std::count(text.begin(), text.end(), ':') == 1) {
+      if (!is_port(text.substr(text.find(':')))) return std::nullopt;
+      text = text.substr(0, text.find(':'));
+    }
     text = text.substr(0, text.find('%'));
     return text.find(':') == text.npos ? parse_v4(text) : parse_v6(text);
   }
@@ -1463,6 +1481,11 @@ struct Address {
  private:
   unsigned group(std::size_t i) const { return static_cast<unsigned>(bytes[2 * i] << 8 | bytes[2 * i + 1]); }
 
+  /// Nothing, or ":80".
+  static bool is_port(std::string_view text) {
+    return text.empty() || (text.starts_with(':') && bytes::whole_number(text.substr(1)).value_or(65536) < 65536);
+  }
+
   static std::optional<Address> parse_v4(std::string_view text) {
     Address out;
     out.bytes[10] = out.bytes[11] = 0xff;
@@ -1495,6 +1518,9 @@ struct Address {
   }
 
   static std::optional<Address> parse_v6(std::string_view text) {
+    // Dotted decimals are the last 32 bits only (RFC 4291, 2.2).
+    const auto dot = text.find('.');
+    if (dot != text.npos && text.find(':', dot) != text.npos) return std::nullopt;
     const auto gap = text.find("::");
     std::vector<std::uint8_t> front, back;
     if (!parse_groups(text.substr(0, gap), front)) return std::nullopt;
@@ -3324,6 +3350,7 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
   std::string id;
   json auth = json::object();
   bool connected = false, leaving = false;
+  engineio::Time left{};         // when it did
   std::uint32_t mark = 0;        // see Adapter::visit
   std::size_t slot = 0;          // in Adapter::sockets_
   std::vector<Rooms::pointer> rooms;  // besides the one named by its id
@@ -3956,6 +3983,7 @@ class Client final : public engineio::Context {
   void handle(const socketio::Packet& packet, const std::vector<std::string>* attachments) {
     if (packet.type == socketio::PacketType::connect) return connect(packet);
     const auto state = find(packet.nsp);
+    if (!state && left_just_now(packet.nsp)) return;
     if (!state) return fail("a packet to a namespace that was not joined", Fail::state);
     switch (packet.type) {
       case socketio::PacketType::event: case socketio::PacketType::binary_event: return event(state, packet, attachments);
@@ -4081,6 +4109,7 @@ class Client final : public engineio::Context {
     tell(&EventTable::disconnecting);
     state.nsp.adapter_.remove(state);
     state.connected = false;
+    state.left = server_.engine_.now();
     ++server_.counters_.sockets_left;
     server_.counters_.add(why.reason);
     tell(&EventTable::disconnect);
@@ -4089,6 +4118,14 @@ class Client final : public engineio::Context {
     // Whoever still holds a handle may answer an ack that came before; the session tells it when it ends.
     std::erase_if(left_, [](const StatePtr& left) { return left.use_count() == 1; });
     left_.push_back(keep);
+  }
+
+  /// Whether a packet may have been sent before its sender could know of the end: it came with the
+  /// bytes that brought the end about, and costs nobody anything.
+  bool left_just_now(std::string_view nsp) const {
+    return std::any_of(left_.begin(), left_.end(), [&](const StatePtr& state) {
+      return state->nsp.name() == nsp && state->left == server_.engine_.now();
+    });
   }
 
   StatePtr find(std::string_view nsp) const {

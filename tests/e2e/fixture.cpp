@@ -74,6 +74,7 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
   });
   nsp.on("leave", [](sio::Socket& socket, const Arguments&) { socket.disconnect(); });
   nsp.on("kick", [](sio::Socket& socket, const Arguments&) { socket.disconnect(true); });
+  nsp.on("close-engine", [](sio::Socket& socket, const Arguments&) { if (socket.conn()) socket.conn()->close(); });
   nsp.on("close-server", [](sio::Socket& socket, const Arguments&) {
     aloud = true;
     socket.nsp().server().close();
