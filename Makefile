@@ -39,7 +39,7 @@ test-sanitize: setup-test        ## the unit and e2e suites under AddressSanitiz
 
 bench: build/bench_server        ## build the server of the benchmark and say how to use it
 	@echo "build/bench_server is a Socket.IO server with the namespace /bench (events echo, blast):"
-	@echo "    build/bench_server --port 3000"
+	@echo "    build/bench_server 3000"
 	@echo "Point a load generator at it; for figures that mean something, give each a core of its own (taskset)."
 
 setup:                           ## install what the build lacks, nothing when all is there

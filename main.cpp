@@ -2,6 +2,7 @@
 #include "sio_demo.hpp"
 
 #include <asio/signal_set.hpp>
+#include <csignal>
 #include <cstdlib>
 
 namespace sio = sio_demo;
@@ -207,6 +208,9 @@ int main(int count, char** arguments) {
     std::fflush(stdout);
   };
 
+#ifdef SIGPIPE
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of our log that goes away does not take the service with it
+#endif
   asio::io_context loop(1);
   asio::signal_set signals(loop, SIGINT, SIGTERM);
   try {

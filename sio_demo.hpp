@@ -1035,6 +1035,15 @@ struct Header {
   std::string_view name, value;
 };
 
+/// Takes the next line off the front of a request's header lines. The name is empty if it has none.
+inline Header next_header(std::string_view& lines) {
+  const auto line = lines.substr(0, lines.find("\r\n"));
+  lines.remove_prefix((std::min)(lines.size(), line.size() + 2));
+  const auto colon = line.find(':');
+  if (colon == line.npos) return {};
+  return {line.substr(0, colon), bytes::trim(line.substr(colon + 1))};
+}
+
 /// Percent-decoding of one key or value as in a URL query: '+' is a space, a broken escape stays.
 inline std::string percent_decode(std::string_view in) {
   std::string out;
@@ -1165,7 +1174,10 @@ class HeadReader {
       if (lines_ == 0 && seen_ >= limits.request_line + blank_)
         return Parsed::malformed(Reason::request_line_too_long, "the request line is too long");
     }
-    return Parsed::more();
+    if (lines_ == 0) return Parsed::more();
+    Request unfinished;  // another protocol's greeting is refused at once, not when its time is over
+    const auto line = request_line(in.substr(blank_, in.find('\r', blank_) - blank_), unfinished);
+    return line.progress == Progress::malformed ? line : Parsed::more();
   }
 
   /// At a LF: whether the head ends here. Blank lines before the request are skipped (RFC 9112, 2.2).
@@ -1185,12 +1197,10 @@ class HeadReader {
     out.headers.clear();
     out.head = head.substr(end + 2);
     for (auto rest = out.head; !rest.empty();) {
-      const auto line = rest.substr(0, rest.find("\r\n"));
-      rest.remove_prefix(line.size() + 2);
-      const auto colon = line.find(':');
-      if (colon == line.npos || !is_token(line.substr(0, colon))) return bad("a header line lacks a proper name");
+      const Header header = next_header(rest);
+      if (!is_token(header.name)) return bad("a header line lacks a proper name");
       if (out.headers.size() == limits.headers) return Parsed::malformed(Reason::headers_too_large, "the request has too many headers");
-      out.headers.push_back({line.substr(0, colon), bytes::trim(line.substr(colon + 1))});
+      out.headers.push_back(header);
     }
     return host(out);
   }
@@ -1432,7 +1442,9 @@ inline std::string preflight_headers(const CorsOptions& cors, const Request& req
 /// Programs send no Origin; a page of our own host is always welcome.
 inline bool websocket_origin_allowed(const CorsOptions& cors, const Request& request) {
   const auto* origin = request.find("origin");
-  if (!cors.on() || !origin || origin_listed(cors, *origin)) return true;
+  if (!cors.on() || !origin) return true;
+  if (request.count("origin") > 1) return false;
+  if (origin_listed(cors, *origin)) return true;
   const auto scheme = origin->find("://");
   return scheme != origin->npos && bytes::equal_ignoring_case(origin->substr(scheme + 3), request.header("host"));
 }
@@ -1920,6 +1932,9 @@ struct PacketType {
 class Message {
  public:
   using Parts = std::initializer_list<std::string_view>;
+
+  /// What a queued message costs beside its bytes, about.
+  static constexpr std::size_t overhead = 64;
 
   static Ref<Message> text(Parts parts) { return make(websocket::Opcode::text, parts, true); }
   static Ref<Message> binary(std::string_view bytes) { return make(websocket::Opcode::binary, {bytes}, true); }
@@ -2427,7 +2442,7 @@ inline void Session::send(const MessageRef& message) {
     return;
   }
   queue_.push_back(message);
-  queue_bytes_ += message->payload().size();
+  queue_bytes_ += message->payload().size() + Message::overhead;
   if (queue_bytes_ > engine_.options.max_queue_bytes) return doom();
   if (poll_) poll_.peer->wake();
 }
@@ -3946,6 +3961,11 @@ class Client final : public engineio::Context {
       : server_(server), session_(session), info_(std::make_shared<ConnectionInfo>(std::move(info))) {}
 
   engineio::Session& session() const { return session_; }
+  /// true at most once a second: a client cannot flood the log.
+  bool may_complain() {
+    const auto now = server_.engine_.now();
+    return now - complained_ >= Seconds(1) ? complained_ = now, true : false;
+  }
 
   void receive(std::string_view payload, bool binary) {
     if (binary) return attachment(payload);
@@ -4155,6 +4175,7 @@ class Client final : public engineio::Context {
   std::vector<StatePtr> sockets_;  // joined, or waiting for a middleware
   std::vector<StatePtr> left_;     // left, but somebody held a handle
   std::unique_ptr<Waiting> waiting_;
+  engineio::Time complained_{};
 };
 
 inline void AckRequest::answer(socketio::Writer&& writer) const {
@@ -4166,7 +4187,7 @@ inline void AckRequest::answer(socketio::Writer&& writer) const {
 inline void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
   const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD", std::string(event), fault.path};
   const Log& log = socket.nsp().server().log();
-  if (log.enabled(LogLevel::info)) log.write(LogLevel::info, "Invalid payload", {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
+  if (log.enabled(LogLevel::info) && ack.state.client->may_complain()) log.write(LogLevel::info, "Invalid payload", {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
   answer_error(socket, ack, error);
 }
 
@@ -4205,24 +4226,18 @@ void spawn_handler(Socket& socket, std::string_view event, const Handler& handle
 // ---- Handshake
 
 inline std::string_view Handshake::header(std::string_view name) const {
-  for (auto rest = head; !rest.empty();) {
-    const auto line = rest.substr(0, rest.find("\r\n"));
-    rest.remove_prefix((std::min)(rest.size(), line.size() + 2));
-    const auto colon = line.find(':');
-    if (bytes::equal_ignoring_case(line.substr(0, colon), name)) return bytes::trim(line.substr(colon + 1));
-  }
+  for (auto rest = head; !rest.empty();)
+    if (const auto line = http::next_header(rest); bytes::equal_ignoring_case(line.name, name)) return line.value;
   return {};
 }
 
 inline std::vector<std::pair<std::string, std::string>> Handshake::headers() const {
   std::vector<std::pair<std::string, std::string>> out;
   for (auto rest = head; !rest.empty();) {
-    const auto line = rest.substr(0, rest.find("\r\n"));
-    rest.remove_prefix((std::min)(rest.size(), line.size() + 2));
-    const auto colon = line.find(':');
-    std::string name(line.substr(0, colon));
+    const auto line = http::next_header(rest);
+    out.emplace_back(line.name, line.value);
+    auto& name = out.back().first;
     std::transform(name.begin(), name.end(), name.begin(), bytes::lower);
-    out.emplace_back(std::move(name), bytes::trim(line.substr(colon + 1)));
   }
   return out;
 }
@@ -4441,6 +4456,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
     Acceptor acceptor;
     Timer retry;
     Endpoint peer;
+    engineio::Time complained{};
     std::uint16_t port = 0;
   };
 
@@ -4490,7 +4506,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void cut() override;
   void send(const engineio::MessageRef& message) override { enqueue(message); }
   void send_close(Reason reason) override;
-  std::size_t queued() const override { return queue_bytes_; }
+  std::size_t queued() const override { return queue_bytes_ + queue_.size() * engineio::Message::overhead; }
   void wake() override { driver_->dirty(*this); }
 
   void tick(engineio::Time now) override;
@@ -4525,6 +4541,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void due_never() { engine().deadlines.set(*this, engineio::never); }
 
   void await_readable();
+  void resume_reading();
   void on_readable(const Error& error);
   void on_end_of_input();
   void receive(std::span<char> bytes);
@@ -4566,7 +4583,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   Endpoint peer_;
   Mode mode_ = Mode::head;
   BodyUse body_use_ = BodyUse::drop;
-  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false;
+  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false, reading_ = false;
   std::uint32_t next_exchange_ = 0;
   std::string input_;                     // bytes of an incomplete head or frame
   http::HeadReader head_;
@@ -4640,7 +4657,10 @@ inline void Driver::accept(const Ref<Listener>& listener) {
     if (!error) Ref<Connection>(new Connection(driver, std::move(socket), listener->peer))->start();
     else if (error == asio::error::no_descriptors || error == asio::error::no_memory || error == asio::error::no_buffer_space) {
       // Accepting again at once would spin. Clients wait in the backlog meanwhile.
-      driver.log.write(LogLevel::error, "Cannot accept, trying again in a moment: close programs, or raise the limit of open files", {{"error", error.message()}});
+      if (driver.engine.now() - listener->complained > Seconds(10)) {
+        listener->complained = driver.engine.now();
+        driver.log.write(LogLevel::error, "Cannot accept clients for now, they wait: close programs, or raise the limit of open files", {{"error", error.message()}});
+      }
       listener->retry.expires_after(Milliseconds(200));
       return listener->retry.async_wait([listener](const Error& cancelled) {
         if (!cancelled && !listener->driver->abandoned_ && !listener->driver->closing_) listener->driver->accept(listener);
@@ -4773,19 +4793,28 @@ inline void Driver::abandon() {
 // ---- a connection: reading
 
 inline void Connection::await_readable() {
+  reading_ = true;
   socket_.async_wait(Stream::wait_read, [self = Ref<Connection>(this)](const Error& error) { self->on_readable(error); });
 }
 
 inline void Connection::on_readable(const Error& waited) {
+  reading_ = false;
   if (mode_ == Mode::dead || driver_->abandoned()) return;
   const Driver::Turn turn(*driver_);
   Error error = waited;
   const std::size_t size = error ? 0 : socket_.read_some(asio::buffer(driver_->in), error);
-  if (error == asio::error::would_block) return await_readable();
+  if (error == asio::error::would_block) return resume_reading();
   if (error == asio::error::eof) return on_end_of_input();
   if (error) return lost(Reason::transport_close, "the connection was reset");
   receive({driver_->in.data(), size});
-  if (mode_ != Mode::dead) await_readable();
+  resume_reading();
+}
+
+/// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is
+/// always read: its pongs and its end must not wait.
+inline void Connection::resume_reading() {
+  if (mode_ == Mode::dead || reading_ || input_ended_ || (waiting_writable_ && mode_ < Mode::websocket)) return;
+  await_readable();
 }
 
 /// The client closed its side. An answer that is on its way is still delivered; a held poll is not one.
@@ -4865,6 +4894,7 @@ inline void Connection::on_head() {
   }
   pending_.push_back({++next_exchange_, request.keep_alive() && !driver_->closing(), request.method == "HEAD", request.method == "POST",
                       http::cors_headers(options().cors, request.header("origin"))});
+  if (request.upgrade() && (pending_.size() > 1 || body_)) return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
   if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return answer(next_exchange_, {row(Reason::unknown_expectation).status});
   const bool ours = request.target.starts_with(options().path);
   ours ? on_engine_request() : route();
@@ -5085,6 +5115,7 @@ inline bool Connection::read_frame(std::span<char>& in) {
       if (mode_ == Mode::websocket && session_) session_->frame(*this, event.payload, event.kind == Kind::binary);
       return true;
     case Kind::ping:
+      if (queued() > options().max_queue_bytes) return lost(Reason::slow_consumer, "the client does not read its pongs"), false;
       if (mode_ == Mode::websocket) enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::pong, event.payload)}));
       return true;
     case Kind::pong: return true;
@@ -5200,6 +5231,7 @@ inline void Connection::await_writable() {
     self->idle_ = false;
     self->write();
     if (self->mode_ == Mode::head) self->settle();
+    self->resume_reading();
   });
 }
 
