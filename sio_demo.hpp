@@ -107,6 +107,9 @@
 #include <asio/version.hpp>
 #include <nlohmann/json.hpp>
 
+#if defined(_MSVC_TRADITIONAL) && _MSVC_TRADITIONAL
+#error "sio_demo.hpp needs the standard preprocessor: compile with /Zc:preprocessor"
+#endif
 #if ASIO_VERSION < 102200
 #error "sio_demo.hpp needs Asio 1.22 or later (Debian 12: apt-get install libasio-dev)"
 #endif
@@ -174,7 +177,7 @@ struct HttpLimits {
   std::size_t query_parameters = 64;
   /// Framing bytes (chunk sizes, extensions, trailers) of one chunked body; 400 beyond. Default: 16 KiB.
   std::size_t chunk_overhead = 16 * 1024;
-  /// Requests of one connection that wait for their answers; no more are read. Default: 16.
+  /// Requests of one connection that wait for their answers; the next one is refused. Default: 16.
   std::size_t pipelined = 16;
   /// From the connection's start, or its last answer, to a complete header; 408 beyond, or, when
   /// not one byte came, just the end. Trickling bytes does not prolong it. Default: 10 s.
@@ -1157,9 +1160,6 @@ class HeadReader {
     blank_ = 0;
     return parsed.progress == Progress::complete ? Parsed::complete(size) : parsed;
   }
-
-  /// Whether a request has begun, as opposed to a connection that just stands open.
-  bool begun() const { return seen_ > blank_; }
 
  private:
   Parsed scan(std::string_view in, const HttpLimits& limits) {
@@ -2250,14 +2250,13 @@ class Session final : public Counted<Session>, public Timed {
   bool base64_;                 // asked for text only, by b64=1
   bool awaiting_pong_ = false;
   bool grace_used_ = false;     // one packet per ping may prolong the wait for its pong
-  bool doomed_ = false;         // too slow: ends at the next tick
   Exchange poll_, post_;
   Peer* channel_ = nullptr;     // the WebSocket, once it is the transport
   Peer* candidate_ = nullptr;   // the WebSocket that wants to be
   std::vector<MessageRef> queue_;  // what waits for a poll
   std::size_t queue_bytes_ = 0;
   Time heartbeat_due_ = never, trial_due_ = never, upgrade_due_ = never, noop_due_ = never, linger_due_ = never;
-  Time doom_due_ = never;
+  Time doom_due_ = never;  // too slow: ends then
 };
 
 /// What an HTTP request on our path is to lead to.
@@ -2397,7 +2396,7 @@ inline void Session::reschedule() {
 
 inline void Session::tick(Time now) {
   const Ref<Session> self(this);
-  if (doomed_) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
+  if (doom_due_ != never) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
   if (now >= trial_due_) {
     trial_due_ = never;
     close();
@@ -2419,7 +2418,6 @@ inline void Session::tick(Time now) {
 
 /// A client that does not read is closed, but not here: whoever sends may be walking a room.
 inline void Session::doom() {
-  doomed_ = true;
   doom_due_ = engine_.now();
   reschedule();
 }
@@ -2435,7 +2433,7 @@ inline void Session::alive() {
 // ---- going out
 
 inline void Session::send(const MessageRef& message) {
-  if (!open() || doomed_) return;
+  if (!open() || doom_due_ != never) return;
   if (state_ == State::websocket) {
     channel_->send(base64_ ? Message::as_text(message) : message);
     if (channel_->queued() > engine_.options.max_queue_bytes) doom();
@@ -2796,19 +2794,20 @@ class Decoder {
   std::string name_;
 };
 
-/// Puts attachments where their placeholders stand. false: a placeholder is malformed. The depth of
-/// `value` was bounded by the guard.
-inline bool replace_placeholders(json& value, const std::vector<std::string>& attachments) {
+/// Puts attachments where their placeholders stand. false: a placeholder is malformed, or naming an
+/// attachment again and again would make more than `budget` bytes of them. The depth of `value` was
+/// bounded by the guard.
+inline bool replace_placeholders(json& value, const std::vector<std::string>& attachments, std::size_t& budget) {
   if (value.is_array()) {
     for (json& element : value)
-      if (!replace_placeholders(element, attachments)) return false;
+      if (!replace_placeholders(element, attachments, budget)) return false;
     return true;
   }
   if (!value.is_object()) return true;
   const auto mark = value.find("_placeholder");
   if (mark == value.end() || *mark != json(true)) {
     for (auto& [key, member] : value.items())
-      if (!replace_placeholders(member, attachments)) return false;
+      if (!replace_placeholders(member, attachments, budget)) return false;
     return true;
   }
   const auto num = value.find("num");
@@ -2816,8 +2815,17 @@ inline bool replace_placeholders(json& value, const std::vector<std::string>& at
   const double index = num->get<double>();
   if (!(index >= 0) || index >= static_cast<double>(attachments.size()) || index != std::floor(index)) return false;
   const std::string& bytes = attachments[static_cast<std::size_t>(index)];
+  if (bytes.size() > budget) return false;
+  budget -= bytes.size();
   value = json::binary(json::binary_t::container_type(bytes.begin(), bytes.end()));
   return true;
+}
+
+/// All attachments of a packet, each named as often as it likes, but together at most twice their size.
+inline bool replace_placeholders(json& value, const std::vector<std::string>& attachments) {
+  std::size_t budget = 1024;
+  for (const auto& attachment : attachments) budget += 2 * attachment.size();
+  return replace_placeholders(value, attachments, budget);
 }
 
 /// The arguments of an event, or of an ack: JSON text that the guard has accepted, parsed when asked for.
@@ -3309,8 +3317,8 @@ inline Refuse refuse(std::string message, json data = nullptr) { return {std::mo
 /// Why a socket is gone. `text` is the official server's reason string, `details` says more or is empty.
 struct Disconnect {
   Reason reason;
-  std::string_view text;
-  std::string_view details;
+  std::string_view details{};
+  std::string_view text = row(reason).text;
 };
 
 namespace detail {
@@ -3329,8 +3337,14 @@ struct ConnectionInfo {
 struct AckRequest {
   SocketState& state;
   std::optional<double> id;
+  mutable std::shared_ptr<bool> done{};  // shared with the replies that were made of it
+  mutable bool answered = false;
 
   void answer(socketio::Writer&& writer) const;
+  const std::shared_ptr<bool>& share() const {
+    if (!done) done = std::make_shared<bool>(answered);
+    return done;
+  }
 };
 
 using EventHandler = std::function<void(Socket&, const socketio::Arguments&, const AckRequest&)>;
@@ -3345,13 +3359,12 @@ class Handlers {
     next->push_back(std::move(handler));
     list_ = std::move(next);
   }
-  std::size_t size() const { return list_ ? list_->size() : 0; }
   std::shared_ptr<const std::vector<T>> get() const { return list_; }
 
-  template <class... Arguments>
-  void call(Arguments&&... arguments) const {
+  template <class F>
+  void each(F f) const {
     if (const auto list = list_)
-      for (const T& handler : *list) handler(arguments...);
+      for (const T& handler : *list) f(handler);
   }
 
  private:
@@ -3370,6 +3383,12 @@ struct Room {
 };
 using Rooms = StringMap<Room>;
 
+/// That a socket is in a room, and where among its members.
+struct Membership {
+  Rooms::pointer room;
+  std::size_t slot;
+};
+
 struct SocketState : std::enable_shared_from_this<SocketState> {
   SocketState(Namespace& its_nsp, Client& its_client, std::shared_ptr<const ConnectionInfo> its_info, std::string its_id)
       : nsp(its_nsp), client(&its_client), info(std::move(its_info)), id(std::move(its_id)) {}
@@ -3383,10 +3402,10 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
   engineio::Time left{};         // when it did
   std::uint32_t mark = 0;        // see Adapter::visit
   std::size_t slot = 0;          // in Adapter::sockets_
-  std::vector<Rooms::pointer> rooms;  // besides the one named by its id
+  std::vector<Membership> rooms;  // besides the one named by its id
   std::shared_ptr<void> data;
   const void* data_type = nullptr;
-  std::unique_ptr<EventTable> events;  // handlers of this socket alone
+  std::shared_ptr<EventTable> events;  // handlers of this socket alone
 };
 
 /// What a client is told when its event failed.
@@ -3441,10 +3460,10 @@ template <class... Values>
 class Reply {
  public:
   explicit Reply(const detail::AckRequest& request) {
-    if (request.id) pending_ = std::make_shared<Pending>(Pending{request.state.shared_from_this(), *request.id});
+    if (request.id) state_ = request.state.shared_from_this(), id_ = *request.id, done_ = request.share();
   }
   /// Whether the client waits for this answer.
-  explicit operator bool() const { return pending_ && !pending_->done; }
+  explicit operator bool() const { return done_ && !*done_; }
 
   template <class... Given>
   void operator()(const Given&... values) const {
@@ -3457,17 +3476,12 @@ class Reply {
   }
 
  private:
-  struct Pending {
-    detail::StatePtr state;
-    double id;
-    bool done = false;
-  };
   void send(socketio::Writer&& writer) const {
-    if (!*this) return;
-    pending_->done = true;
-    detail::AckRequest{*pending_->state, pending_->id}.answer(std::move(writer));
+    if (*this) detail::AckRequest{*state_, id_, done_}.answer(std::move(writer));
   }
-  std::shared_ptr<Pending> pending_;
+  detail::StatePtr state_;
+  double id_ = 0;
+  std::shared_ptr<bool> done_;
 };
 
 namespace detail {
@@ -3627,7 +3641,7 @@ class Adapter {
     by_id_.emplace(socket.id, &socket);
   }
   void remove(detail::SocketState& socket) {
-    while (!socket.rooms.empty()) leave(socket, socket.rooms.back()->first);
+    while (!socket.rooms.empty()) leave(socket, socket.rooms.back().room->first);
     by_id_.erase(socket.id);
     sockets_.back()->slot = socket.slot;
     sockets_[socket.slot] = sockets_.back();
@@ -3636,16 +3650,24 @@ class Adapter {
   void join(detail::SocketState& socket, std::string_view room) {
     if (room == socket.id) return;  // it is there from the start
     const auto entry = rooms_.try_emplace(std::string(room)).first;
-    if (std::find(socket.rooms.begin(), socket.rooms.end(), &*entry) != socket.rooms.end()) return;
-    socket.rooms.push_back(&*entry);
+    if (membership(socket, *entry) != socket.rooms.end()) return;
+    socket.rooms.push_back({&*entry, entry->second.members.size()});
     entry->second.members.push_back(&socket);
   }
   void leave(detail::SocketState& socket, std::string_view room) {
     const auto entry = rooms_.find(room);
     if (entry == rooms_.end()) return;
-    std::erase(socket.rooms, &*entry);
-    std::erase(entry->second.members, &socket);
-    if (entry->second.members.empty()) rooms_.erase(entry);
+    const auto mine = membership(socket, *entry);
+    if (mine == socket.rooms.end()) return;
+    auto& members = entry->second.members;
+    const std::size_t slot = mine->slot;
+    socket.rooms.erase(mine);
+    if (members.back() != &socket) {  // the last one takes the place
+      members[slot] = members.back();
+      membership(*members[slot], *entry)->slot = slot;
+    }
+    members.pop_back();
+    if (members.empty()) rooms_.erase(entry);
   }
 
   std::size_t size() const { return sockets_.size(); }
@@ -3669,6 +3691,10 @@ class Adapter {
   }
 
  private:
+  static std::vector<detail::Membership>::iterator membership(detail::SocketState& socket, detail::Rooms::value_type& room) {
+    return std::find_if(socket.rooms.begin(), socket.rooms.end(), [&](const auto& m) { return m.room == &room; });
+  }
+
   template <class F>
   void each_member(std::string_view room, F f) {
     if (auto* socket = find(room)) f(*socket);
@@ -3771,7 +3797,7 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   friend class detail::Listens<Socket>;
   void deliver(socketio::Writer&& writer) const;
   detail::EventTable& events() {
-    if (!state_->events) state_->events = std::make_unique<detail::EventTable>();
+    if (!state_->events) state_->events = std::make_shared<detail::EventTable>();
     return *state_->events;
   }
 
@@ -3900,6 +3926,8 @@ class Server final : private engineio::Application {
   const Options& options() const { return options_; }
   const Log& log() const { return log_; }
   const Counters& counters() const { return counters_; }
+  /// Expires when the server is destroyed: for what may outlive it.
+  std::weak_ptr<void> lifetime() const { return alive_; }
   /// Sessions that are open, joined to a namespace or not.
   std::size_t sessions() const { return engine_.size(); }
 
@@ -3972,15 +4000,15 @@ class Client final : public engineio::Context {
     if (waiting_) return fail("a packet while attachments were due", Fail::decoding);
     if (const char* why = server_.decoder_.decode(payload, server_.packet_)) return fail(why, Fail::decoding);
     if (server_.packet_.attachments > 0) {
-      waiting_ = std::make_unique<Waiting>(Waiting{std::string(payload), {}});
+      waiting_ = std::make_unique<Waiting>(Waiting{std::string(payload), {}, server_.packet_.attachments});
       return;
     }
     handle(server_.packet_, nullptr);
   }
 
   void closed(Reason reason, std::string_view why) {
-    for (const auto& state : std::vector(sockets_)) leave(*state, {reason, row(reason).text, why});
-    for (const auto& state : sockets_) state->client = nullptr;
+    for (const auto& state : std::vector(sockets_)) leave(*state, {reason, why});
+    for (const auto& state : sockets_) state->client = nullptr, state->data.reset(), state->events.reset();
     for (const auto& state : left_) state->client = nullptr;
     sockets_.clear();
     left_.clear();
@@ -3988,6 +4016,7 @@ class Client final : public engineio::Context {
 
   /// The server's own disconnect of one socket, or of all and the transport.
   void disconnect(SocketState& state, bool close) {
+    const Ref<engineio::Session> keep(&session_);
     if (!close) return disconnect(state);
     for (const auto& other : std::vector(sockets_))
       if (other->connected) disconnect(*other);
@@ -3999,6 +4028,7 @@ class Client final : public engineio::Context {
   struct Waiting {
     std::string text;
     std::vector<std::string> attachments;
+    std::size_t expected;
   };
 
   const Log& log() const { return server_.log_; }
@@ -4008,8 +4038,7 @@ class Client final : public engineio::Context {
   void attachment(std::string_view bytes) {
     if (!waiting_) return fail("binary that no packet announced", Fail::decoding);
     waiting_->attachments.emplace_back(bytes);
-    server_.decoder_.decode(waiting_->text, server_.packet_);
-    if (waiting_->attachments.size() < server_.packet_.attachments) return;
+    if (waiting_->attachments.size() < waiting_->expected) return;
     const auto complete = std::move(waiting_);
     server_.decoder_.decode(complete->text, server_.packet_);
     handle(server_.packet_, &complete->attachments);
@@ -4023,7 +4052,7 @@ class Client final : public engineio::Context {
     switch (packet.type) {
       case socketio::PacketType::event: case socketio::PacketType::binary_event: return event(state, packet, attachments);
       case socketio::PacketType::ack: case socketio::PacketType::binary_ack: return;  // nothing waits for it: ignored
-      case socketio::PacketType::disconnect: return leave(*state, {Reason::client_disconnect, row(Reason::client_disconnect).text, ""});
+      case socketio::PacketType::disconnect: return leave(*state, {Reason::client_disconnect});
       default: return fail("a CONNECT_ERROR from a client", Fail::state);
     }
   }
@@ -4072,6 +4101,7 @@ class Client final : public engineio::Context {
     std::erase(sockets_, state);
     state->client = nullptr;
     state->data.reset();
+    state->events.reset();
   }
 
   void join(const StatePtr& state) {
@@ -4086,7 +4116,7 @@ class Client final : public engineio::Context {
     writer.text += '}';
     encode(socketio::PacketType::connect, state->nsp.name(), std::nullopt, std::move(writer)).send_to(session_);
     Socket socket(state);
-    guard(log(), socket, "connection", [&] { state->nsp.connection_.call(socket); });
+    call(state->nsp.connection_, socket, "connection");
   }
 
   void send_error(std::string_view nsp, const Refuse& refusal) {
@@ -4115,13 +4145,26 @@ class Client final : public engineio::Context {
     const std::string_view name = socketio::event_name(packet.elements[0], storage);
     const AckRequest ack{*state, packet.id};
     Socket socket(state);
-    for (EventTable* table : {&state->nsp.events_, state->events.get()}) {
+    for (const auto& table : tables(*state)) {
       if (!table || !state->connected) continue;
-      if (table->any.size() > 0) guard(log(), socket, name, [&] { table->any.call(socket, name, arguments); });
+      call(table->any, socket, name, name, arguments);
       const auto entry = table->by_name.find(name);
       if (entry == table->by_name.end() || !state->connected) continue;
-      if (!guard(log(), socket, name, [&] { entry->second.call(socket, arguments, ack); })) answer_error(socket, ack, internal_error(name));
+      if (!call(entry->second, socket, name, arguments, ack)) answer_error(socket, ack, internal_error(name));
     }
+  }
+
+  /// The handlers that concern a socket: the namespace's, then its own.
+  static std::array<std::shared_ptr<EventTable>, 2> tables(const SocketState& state) {
+    return {std::shared_ptr<EventTable>(std::shared_ptr<void>(), &state.nsp.events_), state.events};
+  }
+
+  /// Calls each handler; one that throws costs the others nothing. false: one threw.
+  template <class List, class... Arguments>
+  bool call(const List& handlers, Socket& socket, std::string_view event, Arguments&... arguments) const {
+    bool good = true;
+    handlers.each([&](const auto& handler) { good = guard(log(), socket, event, [&] { handler(socket, arguments...); }) && good; });
+    return good;
   }
 
   // ---- leaving
@@ -4129,17 +4172,18 @@ class Client final : public engineio::Context {
   void disconnect(SocketState& state) {
     if (!state.connected || state.leaving) return;
     encode(socketio::PacketType::disconnect, state.nsp.name(), std::nullopt, {}).send_to(session_);
-    leave(state, {Reason::server_disconnect, row(Reason::server_disconnect).text, ""});
+    leave(state, {Reason::server_disconnect});
   }
 
   /// The one way out for a socket: handlers, rooms, handlers, data; once.
   void leave(SocketState& state, const Disconnect& why) {
     const auto keep = state.shared_from_this();
+    const Ref<engineio::Session> keep_session(&session_);  // a handler may end it, and us with it
     if (!state.connected || std::exchange(state.leaving, true)) return;
     Socket socket(keep);
     const auto tell = [&](auto list) {
-      for (EventTable* table : {&state.nsp.events_, state.events.get()})
-        if (table) guard(log(), socket, "disconnect", [&] { (table->*list).call(socket, why); });
+      for (const auto& table : tables(state))
+        if (table) call((*table).*list, socket, "disconnect", why);
     };
     tell(&EventTable::disconnecting);
     state.nsp.adapter_.remove(state);
@@ -4149,6 +4193,7 @@ class Client final : public engineio::Context {
     server_.counters_.add(why.reason);
     tell(&EventTable::disconnect);
     state.data.reset();
+    state.events.reset();  // a handler may hold the socket that holds it
     std::erase(sockets_, keep);
     // Whoever still holds a handle may answer an ack that came before; the session tells it when it ends.
     std::erase_if(left_, [](const StatePtr& left) { return left.use_count() == 1; });
@@ -4179,7 +4224,9 @@ class Client final : public engineio::Context {
 };
 
 inline void AckRequest::answer(socketio::Writer&& writer) const {
-  if (!id || !state.client) return;
+  if (!id || !state.client || answered || (done && *done)) return;
+  answered = true;
+  if (done) *done = true;
   encode(socketio::PacketType::ack, state.nsp.name(), id, std::move(writer)).send_to(state.client->session());
 }
 
@@ -4212,8 +4259,8 @@ asio::awaitable<void> await_handler(Handler handler, Socket socket, std::tuple<V
 
 template <class Answer, class Handler, class... Values>
 void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values, Reply<> reply) {
-  auto done = [socket, reply, event = std::string(event)](std::exception_ptr error) {
-    if (!error) return;
+  auto done = [socket, reply, event = std::string(event), server = socket.nsp().server().lifetime()](std::exception_ptr error) {
+    if (!error || server.expired()) return;
     reply(std::map<std::string, EventError>{{"error", internal_error(event)}});
     guard(socket.nsp().server().log(), socket, event, [&] { std::rethrow_exception(error); });
   };
@@ -4258,7 +4305,7 @@ inline void Namespace::broadcast(socketio::Writer&& writer, const Target& target
   writer.text += ']';
   const auto packet = socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(writer));
   adapter_.visit(target, [&](detail::SocketState& state) {
-    if (!target.droppable || state.client->session().writable()) packet.send_to(state.client->session());
+    if (state.client && (!target.droppable || state.client->session().writable())) packet.send_to(state.client->session());
   });
 }
 
@@ -4297,12 +4344,14 @@ inline std::string_view Socket::transport() const { return conn() ? conn()->tran
 inline void Socket::join(std::string_view room) const {
   if (state_->connected && !state_->leaving) state_->nsp.adapter_.join(*state_, room);
 }
-inline void Socket::leave(std::string_view room) const { state_->nsp.adapter_.leave(*state_, room); }
+inline void Socket::leave(std::string_view room) const {
+  if (state_->connected) state_->nsp.adapter_.leave(*state_, room);
+}
 
 inline std::vector<std::string> Socket::rooms() const {
   std::vector<std::string> out;
   if (state_->connected) out.push_back(state_->id);
-  for (const auto* room : state_->rooms) out.push_back(room->first);
+  for (const auto& membership : state_->rooms) out.push_back(membership.room->first);
   return out;
 }
 
@@ -4476,7 +4525,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   std::vector<Ref<Listener>> listeners_;
   std::vector<Ref<Connection>> connections_;  // each until it is lost()
   std::vector<Ref<Connection>> dirty_, flushing_;
-  std::function<void()> done_;
+  std::vector<std::function<void()>> done_;  // who asked to be told of the end
   std::string date_line_;
   std::time_t date_second_ = 0;
   int depth_ = 0;
@@ -4550,13 +4599,15 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   // HTTP
   bool read_head(std::span<char>& in);
   void on_head();
+  bool prepare_request();
   bool read_body(std::span<char>& in);
   void on_body();
   void on_engine_request();
   void on_verdict(engineio::Verdict verdict);
   void begin_post(const Ref<engineio::Session>& session, Pending& pending);
   void preflight();
-  void route();
+  void on_route_request();
+  void run_route();
   void refuse(Reason reason, const char* why);
   void refuse_engine(Reason reason);
   void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header);
@@ -4612,11 +4663,12 @@ inline std::vector<Endpoint> Driver::endpoints(const std::string& host, std::uin
 
 inline void Driver::listen(const std::string& host, std::uint16_t port) {
   const auto where = host + ":" + std::to_string(port);
+  if (closing_) throw std::system_error(make_error_code(std::errc::operation_canceled), "cannot listen on " + where + " (the server is closing: make another one)");
   const auto all = endpoints(host, port, loop_);
   Error error = all.empty() ? make_error_code(std::errc::address_not_available) : Error();
   std::size_t listening = 0;
   for (auto endpoint : all) {
-    if (port == 0 && listening > 0) endpoint.port(this->port());
+    if (port == 0 && listening > 0) endpoint.port(listeners_.back()->port);
     Error failed;
     listen(endpoint, failed);
     if (!failed) ++listening;
@@ -4625,7 +4677,7 @@ inline void Driver::listen(const std::string& host, std::uint16_t port) {
   }
   // One family of "localhost" may be missing from a machine; a port that is taken in one is an error.
   if (listening > 0 && error != asio::error::address_in_use) return;
-  listeners_.resize(listeners_.size() - listening);
+  for (Error ignored; listening > 0; --listening, listeners_.pop_back()) listeners_.back()->acceptor.close(ignored);
   const char* hint = error == asio::error::address_in_use        ? "stop the program that uses this port, or choose another port"
                      : error == asio::error::access_denied   ? "ports below 1024 need privileges: choose another port"
                                                                : "choose an address of this machine, \"localhost\", \"0.0.0.0\" or \"::\"";
@@ -4687,9 +4739,9 @@ inline void Driver::end_turn() {
     depth_ = 1;
     const auto only = std::exchange(dirty_.back(), {});
     dirty_.pop_back();
-    only->is_dirty = false;
     only->flush();
     depth_ = 0;
+    if (abandoned_) return;
   }
   if (!dirty_.empty() && !flush_posted_) {
     flush_posted_ = true;
@@ -4704,10 +4756,7 @@ inline void Driver::flush_all() {
   flush_posted_ = false;
   const Turn turn(*this);
   std::swap(dirty_, flushing_);
-  for (const auto& connection : flushing_) {
-    connection->is_dirty = false;
-    connection->flush();
-  }
+  for (const auto& connection : flushing_) connection->flush();
   flushing_.clear();
 }
 
@@ -4748,10 +4797,9 @@ inline void Driver::remove(Connection& connection) {
 /// Drain: (1) accept no more, (2) end all sessions, which answers held polls and sends close frames
 /// behind what is queued, (3) wait for what is on its way, at most drain_timeout, (4) cut the rest.
 inline void Driver::close(std::function<void()> done) {
-  if (closing_) return;
   const Turn turn(*this);
-  closing_ = true;
-  done_ = std::move(done);
+  if (done) finished_ ? asio::post(loop_, std::move(done)) : done_.push_back(std::move(done));
+  if (std::exchange(closing_, true)) return;
   for (const auto& listener : listeners_) {
     Error ignored;
     listener->acceptor.close(ignored);
@@ -4777,12 +4825,12 @@ inline void Driver::finish() {
   }
   timer_.cancel();
   armed_ = (engineio::Time::min)();
-  if (done_) asio::post(loop_, std::exchange(done_, nullptr));
+  for (auto& done : std::exchange(done_, {})) asio::post(loop_, std::move(done));
 }
 
 inline void Driver::abandon() {
   if (!closing_) close({});
-  done_ = nullptr;
+  done_.clear();
   finish();
   engine.deadlines.forget(*this);
   abandoned_ = true;
@@ -4860,7 +4908,7 @@ inline std::size_t Connection::consume(std::span<char> bytes) {
 
 /// true: go on with what follows.
 inline bool Connection::read_head(std::span<char>& in) {
-  if (in.empty() || close_after_write_) return in = {}, false;
+  if (in.empty() || close_after_write_ || (!pending_.empty() && !pending_.back().keep_alive)) return in = {}, false;
   const auto parsed = head_.read({in.data(), in.size()}, options().http, request());
   if (parsed.progress == Progress::malformed) return refuse(parsed.reason, parsed.why), false;
   if (parsed.progress == Progress::more) {
@@ -4878,10 +4926,7 @@ inline bool Connection::read_head(std::span<char>& in) {
 /// A request's head is complete: what becomes of it is decided before a byte of its body is read.
 inline void Connection::on_head() {
   auto& request = this->request();
-  request.address = driver_->client_address.of(peer_.address().to_string(), request);
-  request.body = {};
-  if (!request.query.read(request.query_text, options().http.query_parameters))
-    return refuse(Reason::malformed_request, "too many query parameters");
+  if (!prepare_request()) return refuse(Reason::malformed_request, "too many query parameters");
   auto body = std::make_unique<http::BodyReader>();
   if (const auto framing = body->begin(request, options().max_payload, options().http.chunk_overhead); framing.progress == Progress::malformed)
     return refuse(framing.reason, framing.why);
@@ -4897,7 +4942,7 @@ inline void Connection::on_head() {
   if (request.upgrade() && (pending_.size() > 1 || body_)) return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
   if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return answer(next_exchange_, {row(Reason::unknown_expectation).status});
   const bool ours = request.target.starts_with(options().path);
-  ours ? on_engine_request() : route();
+  ours ? on_engine_request() : on_route_request();
   if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && pending_.size() == 1)
     enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
 }
@@ -4930,11 +4975,18 @@ inline void Connection::on_body() {
   } else if (body_use_ == BodyUse::route) {
     const auto head = std::exchange(kept_head_, {});
     http::HeadReader().read(head, options().http, request());
-    request().query.read(request().query_text, options().http.query_parameters);
-    request().address = driver_->client_address.of(peer_.address().to_string(), request());
+    prepare_request();
     request().body = body->body();
-    route();
+    run_route();
   }
+}
+
+/// What the head's reader leaves to us: the client's address and the query. false: too many parameters.
+inline bool Connection::prepare_request() {
+  auto& request = this->request();
+  request.address = driver_->client_address.of(peer_.address().to_string(), request);
+  request.body = {};
+  return request.query.read(request.query_text, options().http.query_parameters);
 }
 
 /// The path is Engine.IO's: a preflight, a refusal, or a session's.
@@ -4980,34 +5032,40 @@ inline void Connection::begin_post(const Ref<engineio::Session>& session, Pendin
 
 /// A path that is not Engine.IO's: the user's route, or 404. An upgrade that nobody serves gets no
 /// bytes, as in the reference, where another handler might still take it.
-inline void Connection::route() {
+inline void Connection::on_route_request() {
   auto& request = this->request();
-  const std::uint32_t id = pending_.back().id;
-  if (request.upgrade() && !body_) {
+  if (request.upgrade()) {
     pending_.clear();
     mode_ = Mode::draining;
     return due(Milliseconds(1000));
   }
   const auto [handler, missing] = driver_->router.find(request.method, request.path);
-  if (!handler) return answer(id, {row(missing).status});
-  if (mode_ == Mode::body) {
-    body_use_ = BodyUse::route;
-    kept_head_ = std::string(request.method) + " " + std::string(request.target) + " HTTP/1." + std::to_string(request.minor) + "\r\n" + std::string(request.head) + "\r\n";
-    return;
-  }
+  if (!handler) return answer(pending_.back().id, {row(missing).status});
+  if (mode_ != Mode::body) return run_route();
+  body_use_ = BodyUse::route;
+  kept_head_ = std::string(request.method) + " " + std::string(request.target) + " HTTP/1." + std::to_string(request.minor) + "\r\n" + std::string(request.head) + "\r\n";
+}
+
+inline void Connection::run_route() {
+  const auto& request = this->request();
+  const auto found = driver_->router.find(request.method, request.path).first;
+  if (!found) return answer(pending_.back().id, {row(Reason::not_found).status});
+  const auto handler = *found;  // it may replace itself
   http::Response response;
+  const auto failed = [&](std::string_view why) {  // for the log, not for the client
+    driver_->log.write(LogLevel::error, "A route's handler threw", {{"path", request.path}, {"error", why}});
+    response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
+  };
   try {
-    response = (*handler)(request);
-  } catch (const std::exception& error) {  // what went wrong is for the log, not for the client
-    driver_->log.write(LogLevel::error, "A route's handler threw", {{"path", request.path}, {"error", error.what()}});
-    response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
+    response = handler(request);
+  } catch (const std::exception& error) {
+    failed(error.what());
   } catch (...) {
-    driver_->log.write(LogLevel::error, "A route's handler threw", {{"path", request.path}});
-    response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
+    failed("not a std::exception");
   }
   std::string headers;
   for (const auto& [name, value] : response.headers) http::append_header(headers, name, value);
-  respond(id, response.status, response.type, response.body, headers);
+  if (!pending_.empty()) respond(pending_.back().id, response.status, response.type, response.body, headers);
 }
 
 /// Refuses a request that cannot be understood; nothing behind it can be trusted, so the connection ends.
@@ -5019,6 +5077,7 @@ inline void Connection::refuse(Reason reason, const char* why) {
   head += http::status_text(row(reason).status);
   enqueue(engineio::Message::raw({head, "\r\nConnection: close\r\n\r\n"}));
   mode_ = Mode::head;
+  head_begun_ = false;
   close_after_write_ = true;
   abandon_requests(why);
 }
@@ -5084,7 +5143,7 @@ inline void Connection::respond(std::uint32_t exchange, std::uint16_t status, st
 
 /// Between requests: how long the connection may stay idle.
 inline void Connection::settle() {
-  if (mode_ != Mode::head || !pending_.empty() || idle_) return;
+  if (mode_ != Mode::head || !pending_.empty() || idle_ || waiting_writable_) return;
   idle_ = true;
   due(options().http.keep_alive_timeout);
 }
@@ -5108,6 +5167,7 @@ inline void Connection::become_websocket(engineio::Verdict& verdict) {
 
 inline bool Connection::read_frame(std::span<char>& in) {
   using Kind = websocket::Event::Kind;
+  if (close_after_write_) return in = {}, false;
   const auto event = frames_->next(in);
   switch (event.kind) {
     case Kind::more: return false;
@@ -5159,15 +5219,15 @@ inline void Connection::enqueue(const engineio::MessageRef& message) {
 
 /// At the end of the turn: polls take what waits for them, then everything is written.
 inline void Connection::flush() {
-  if (mode_ == Mode::dead) return;
   for (std::size_t i = 0; i < pending_.size(); ++i)
     if (const auto session = pending_[i].session; session && !pending_[i].is_post) session->flush();
   if (!waiting_writable_) write();
+  is_dirty = false;
 }
 
 inline void Connection::write() {
   auto& buffers = driver_->buffers;
-  while (!queue_.empty()) {
+  while (!queue_.empty() && mode_ != Mode::dead) {
     const std::size_t size = gather(buffers);
     Error error;
     const std::size_t done = buffers.size() == 1 ? socket_.write_some(buffers.front(), error) : socket_.write_some(buffers, error);
@@ -5175,13 +5235,13 @@ inline void Connection::write() {
     written(done);
     if (done < size) return await_writable();
   }
-  if (close_after_write_ && pending_.empty()) drain();
+  if (close_after_write_ && pending_.empty() && mode_ != Mode::dead) drain();
 }
 
 /// Fills `buffers` with what is queued. Small frames are copied together: a dozen bytes in a list of
 /// their own cost the kernel more than the copy. Asio takes up to 64 buffers at once.
 inline std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) const {
-  constexpr std::size_t small = 2048, most = 64;
+  constexpr std::size_t copied = 2048, most = 64;
   auto& out = driver_->out;
   std::size_t used = 0, total = 0;
   bool joined = false;  // the last buffer is ours and may grow
@@ -5189,7 +5249,7 @@ inline std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) 
   for (std::size_t i = 0; i < queue_.size(); ++i) {
     auto frame = queue_[i]->frame();
     if (i == 0) frame.remove_prefix(sent_);
-    const bool copy = frame.size() <= small && queue_.size() > 1;
+    const bool copy = frame.size() <= copied && queue_.size() > 1;
     if (copy && used + frame.size() > out.size()) break;
     if (!(copy && joined) && buffers.size() == most) break;
     total += frame.size();
@@ -5301,7 +5361,7 @@ inline std::uint16_t Server::port() const { return driver_->port(); }
 
 inline int Server::run() {
   try {
-    if (driver_->port() == 0) listen();
+    if (!closing_ && driver_->port() == 0) listen();
   } catch (const std::system_error& error) {
     log_.write(LogLevel::error, error.what());
     return 1;
@@ -5361,15 +5421,30 @@ class RateLimiter {
     Rules rules;
     StringMap<Entry> entries;
 
+    Time now{};       // the latest that was heard of
+    Time swept{};
+    bool released = false;
+
+    double tokens(const Entry& entry) const {
+      if (entry.refilled == Time{}) return entry.tokens;
+      const double passed = std::chrono::duration<double>(now - entry.refilled).count();
+      return (std::min)(rules.burst, entry.tokens + (std::max)(0.0, passed) * rules.per_second);
+    }
+    /// Drops what is as good as new. Not for every key of a flood: once a second, or after a release.
+    void sweep() {
+      if (!std::exchange(released, false) && now - swept < std::chrono::seconds(1)) return;
+      swept = now;
+      std::erase_if(entries, [&](const auto& entry) { return entry.second.held == 0 && tokens(entry.second) >= rules.burst; });
+    }
     Entry* find_or_make(std::string_view key) {
       if (const auto found = entries.find(key); found != entries.end()) return &found->second;
-      if (entries.size() >= rules.max_keys)
-        std::erase_if(entries, [&](const auto& entry) { return entry.second.held == 0 && entry.second.tokens >= rules.burst; });
+      if (entries.size() >= rules.max_keys) sweep();
       if (entries.size() >= rules.max_keys) return nullptr;
       return &entries.emplace(std::string(key), Entry{0, rules.burst, {}}).first->second;
     }
     void release(const std::string& key) {
       const auto found = entries.find(key);
+      released = true;
       if (--found->second.held == 0 && rules.burst == 0) entries.erase(found);
     }
   };
@@ -5397,7 +5472,7 @@ class RateLimiter {
     std::string key_;
   };
 
-  explicit RateLimiter(Rules rules) : table_(std::make_shared<Table>(Table{rules, {}})) {}
+  explicit RateLimiter(Rules rules) : table_(std::make_shared<Table>(Table{.rules = rules, .entries = {}})) {}
 
   /// A permit, or an empty one if the key has no place left.
   Permit acquire(std::string_view key) {
@@ -5411,13 +5486,11 @@ class RateLimiter {
   std::optional<std::chrono::duration<double>> spend(std::string_view key, Time now) {
     const Rules& rules = table_->rules;
     if (rules.burst <= 0) return std::nullopt;
+    table_->now = (std::max)(table_->now, now);
     Entry* entry = table_->find_or_make(key);
     if (!entry) return std::chrono::duration<double>(1);
-    if (entry->refilled != Time{}) {
-      const double passed = std::chrono::duration<double>(now - entry->refilled).count();
-      entry->tokens = (std::min)(rules.burst, entry->tokens + (std::max)(0.0, passed) * rules.per_second);
-    }
-    entry->refilled = now;
+    entry->tokens = table_->tokens(*entry);
+    entry->refilled = table_->now;
     if (entry->tokens >= 1) return entry->tokens -= 1, std::nullopt;
     const double wait = rules.per_second > 0 ? (1 - entry->tokens) / rules.per_second : 3600;
     return std::chrono::duration<double>(wait);
@@ -5479,8 +5552,9 @@ class Broadcaster {
     timer_.expires_after(Milliseconds(delay_(random_)));
     timer_.async_wait([this, round = ++round_, alive = std::weak_ptr<void>(alive_)](const std::error_code& cancelled) {
       if (cancelled || alive.expired() || !running_ || round != round_) return;
-      wait();  // first, so that a callback may throw, or stop us
-      callback_();
+      const auto callback = callback_;  // it may throw, stop us, or destroy us
+      wait();
+      callback();
     });
   }
 
