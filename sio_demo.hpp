@@ -2202,7 +2202,7 @@ class Session final : public Counted<Session>, public Timed {
   const std::string& id() const { return id_; }
   State state() const { return state_; }
   bool open() const { return state_ < State::lingering; }
-  const char* transport() const { return state_ == State::websocket ? "websocket" : "polling"; }
+  const char* transport() const { return on_websocket_ ? "websocket" : "polling"; }
   /// Whether a message sent now would leave at once: what volatile events ask.
   bool writable() const { return state_ == State::websocket ? channel_->queued() == 0 : poll_ && queue_.empty(); }
 
@@ -2247,6 +2247,7 @@ class Session final : public Counted<Session>, public Timed {
   Engine& engine_;
   std::string id_;
   State state_;
+  bool on_websocket_;           // the transport, or, once closed, the last one
   bool base64_;                 // asked for text only, by b64=1
   bool awaiting_pong_ = false;
   bool grace_used_ = false;     // one packet per ping may prolong the wait for its pong
@@ -2373,7 +2374,7 @@ class Engine {
 };
 
 inline Session::Session(Engine& engine, std::string id, State first, bool base64)
-    : engine_(engine), id_(std::move(id)), state_(first), base64_(base64) {
+    : engine_(engine), id_(std::move(id)), state_(first), on_websocket_(first == State::websocket), base64_(base64) {
   heartbeat_due_ = engine_.now() + engine_.options.ping_interval;
   reschedule();
 }
@@ -2558,6 +2559,7 @@ inline void Session::become_websocket() {
   upgrade_due_ = noop_due_ = never;
   reschedule();
   channel_ = std::exchange(candidate_, nullptr);
+  on_websocket_ = true;
   if (poll_) answer_poll("1");
   if (post_) std::exchange(post_, {}).peer->cut();
   queue_bytes_ = 0;
@@ -3005,7 +3007,9 @@ struct Fault {
   }
   /// Prepends a step of the path, as a failed read unwinds.
   bool within(std::string_view step) {
-    path = "/" + std::string(step) + path;
+    std::string escaped = "/";
+    for (const char c : step) escaped += c == '~' ? "~0" : c == '/' ? "~1" : std::string_view(&c, 1);
+    path.insert(0, escaped);
     return false;
   }
 };
@@ -3120,7 +3124,8 @@ std::string expected() {
     for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr))) names += " \"" + std::string(named.name) + '"';
     return names;
   } else if constexpr (HasFields<T> || StringKeyed<T>) return "an object";
-  else if constexpr (is_specialization<T, std::vector> || is_array<T> || is_specialization<T, std::tuple>) return "an array";
+  else if constexpr (is_specialization<T, std::vector>) return "an array";
+  else if constexpr (is_array<T> || is_specialization<T, std::tuple>) return "an array of " + std::to_string(std::tuple_size_v<T>) + " elements";
   else if constexpr (is_specialization<T, std::optional>) return expected<typename T::value_type>();
   else return "another value";
 }
@@ -3176,7 +3181,10 @@ bool read(const json& value, T& out, Fault& fault) {
   if constexpr (std::is_same_v<T, json>) return out = value, true;
   else if constexpr (std::is_same_v<T, bool>) return value.is_boolean() ? out = value.get<bool>(), true : fail();
   else if constexpr (std::is_integral_v<T>) return read_integer(value, out) || fail();
-  else if constexpr (std::is_floating_point_v<T>) return value.is_number() ? out = static_cast<T>(value.get<double>()), true : fail();
+  else if constexpr (std::is_floating_point_v<T>) {
+    if (!value.is_number() || std::abs(value.get<double>()) > static_cast<double>((std::numeric_limits<T>::max)())) return fail();
+    return out = static_cast<T>(value.get<double>()), true;
+  }
   else if constexpr (std::is_same_v<T, std::string>) return value.is_string() ? out = value.get_ref<const std::string&>(), true : fail();
   else if constexpr (std::is_same_v<T, Bytes>) return value.is_binary() ? out = value.get_binary(), true : fail();
   else if constexpr (HasNames<T>) {
@@ -3236,9 +3244,12 @@ bool read_arguments(const socketio::Arguments& arguments, std::tuple<T...>& out,
   }(std::index_sequence_for<T...>{});
 }
 
-/// Whether a C++ value may stand for an event's parameter: implicitly convertible, no fraction lost.
+/// Whether a C++ value may stand for an event's parameter: implicitly convertible, no fraction lost,
+/// no pointer taken for a truth.
 template <class From, class To>
-inline constexpr bool fits = std::is_convertible_v<From, To> && !(std::is_floating_point_v<std::remove_cvref_t<From>> && std::is_integral_v<To>);
+inline constexpr bool fits = std::is_convertible_v<From, To> &&
+                             !(std::is_floating_point_v<std::remove_cvref_t<From>> && std::is_integral_v<To>) &&
+                             !(std::is_same_v<To, bool> && (std::is_pointer_v<std::decay_t<From>> || std::is_null_pointer_v<std::decay_t<From>>));
 
 }  // namespace detail
 
@@ -3727,15 +3738,25 @@ struct Handshake {
   bool xdomain() const { return !header("origin").empty(); }
 };
 
+/// One room's name, or several: "red", {"red", "blue"}, a vector of names.
+struct RoomNames {
+  std::vector<std::string> names;
+
+  RoomNames(const char* name) : names{name} {}                                                                // NOLINT: implicit on purpose
+  RoomNames(std::string_view name) : names{std::string(name)} {}                                              // NOLINT
+  RoomNames(const std::string& name) : names{name} {}                                                         // NOLINT
+  RoomNames(std::initializer_list<std::string_view> several) : names(several.begin(), several.end()) {}       // NOLINT
+  RoomNames(std::vector<std::string> several) : names(std::move(several)) {}                                  // NOLINT
+};
+
 /// Sockets picked by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each once.
 class Broadcast : public detail::Emits<Broadcast> {
  public:
   explicit Broadcast(Namespace& nsp) : nsp_(&nsp) {}
 
-  Broadcast& to(std::string_view room) { return target_.rooms.emplace_back(room), *this; }
-  Broadcast& to(const std::vector<std::string>& rooms) { return target_.rooms.insert(target_.rooms.end(), rooms.begin(), rooms.end()), *this; }
-  Broadcast& in(std::string_view room) { return to(room); }
-  Broadcast& except(std::string_view room) { return target_.except.emplace_back(room), *this; }
+  Broadcast& to(const RoomNames& rooms) { return add(target_.rooms, rooms); }
+  Broadcast& in(const RoomNames& rooms) { return to(rooms); }
+  Broadcast& except(const RoomNames& rooms) { return add(target_.except, rooms); }
   /// Clients that cannot take the event at once miss it.
   Broadcast& volatile_() { return target_.droppable = true, *this; }
 
@@ -3748,6 +3769,7 @@ class Broadcast : public detail::Emits<Broadcast> {
  private:
   friend class detail::Emits<Broadcast>;
   void deliver(socketio::Writer&& writer) const;
+  Broadcast& add(std::vector<std::string>& list, const RoomNames& rooms) { return list.insert(list.end(), rooms.names.begin(), rooms.names.end()), *this; }
 
   Namespace* nsp_;
   Target target_;
@@ -3782,9 +3804,9 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
 
   /// The others: to(room) excludes this socket, as in the official server.
   Broadcast broadcast() const;
-  Broadcast to(std::string_view room) const;
-  Broadcast in(std::string_view room) const { return to(room); }
-  Broadcast except(std::string_view room) const;
+  Broadcast to(const RoomNames& rooms) const;
+  Broadcast in(const RoomNames& rooms) const { return to(rooms); }
+  Broadcast except(const RoomNames& rooms) const;
 
   /// Leaves the namespace; with close, the client's other namespaces, too, and the transport.
   void disconnect(bool close = false) const;
@@ -3836,9 +3858,9 @@ class Namespace : public detail::Emits<Namespace>, public detail::Listens<Namesp
   /// handshake and data, but is in no room yet. One that throws refuses.
   Namespace& use(std::function<void(Socket&, Next)> middleware) { return middlewares_.add(std::move(middleware)), *this; }
 
-  Broadcast to(std::string_view room) { return std::move(Broadcast(*this).to(room)); }
-  Broadcast in(std::string_view room) { return to(room); }
-  Broadcast except(std::string_view room) { return std::move(Broadcast(*this).except(room)); }
+  Broadcast to(const RoomNames& rooms) { return std::move(Broadcast(*this).to(rooms)); }
+  Broadcast in(const RoomNames& rooms) { return to(rooms); }
+  Broadcast except(const RoomNames& rooms) { return std::move(Broadcast(*this).except(rooms)); }
   Broadcast volatile_() { return std::move(Broadcast(*this).volatile_()); }
 
   /// How many sockets are connected.
@@ -3892,9 +3914,9 @@ class Server final : private engineio::Application {
   Namespace& on_disconnect(Handler handler) { return of("/").on_disconnect(std::move(handler)); }
   template <class Event, class... Values>
   void emit(const Event& event, const Values&... values) { of("/").emit(event, values...); }
-  Broadcast to(std::string_view room) { return of("/").to(room); }
-  Broadcast in(std::string_view room) { return of("/").to(room); }
-  Broadcast except(std::string_view room) { return of("/").except(room); }
+  Broadcast to(const RoomNames& rooms) { return of("/").to(rooms); }
+  Broadcast in(const RoomNames& rooms) { return of("/").to(rooms); }
+  Broadcast except(const RoomNames& rooms) { return of("/").except(rooms); }
 
   /// The program's own HTTP routes on the same port.
   http::Router& http() { return router_; }
@@ -4356,8 +4378,8 @@ inline std::vector<std::string> Socket::rooms() const {
 }
 
 inline Broadcast Socket::broadcast() const { return state_->nsp.except(id()); }
-inline Broadcast Socket::to(std::string_view room) const { return std::move(state_->nsp.to(room).except(id())); }
-inline Broadcast Socket::except(std::string_view room) const { return std::move(state_->nsp.except(room).except(id())); }
+inline Broadcast Socket::to(const RoomNames& rooms) const { return std::move(state_->nsp.to(rooms).except(id())); }
+inline Broadcast Socket::except(const RoomNames& rooms) const { return std::move(state_->nsp.except(rooms).except(id())); }
 
 inline void Socket::disconnect(bool close) const {
   if (!state_->client || !(state_->connected || close)) return;
@@ -5423,10 +5445,15 @@ class RateLimiter {
 
     Time now{};       // the latest that was heard of
     Time swept{};
-    bool released = false;
+    bool released = false, timed = false;
 
+    /// Permits know no time; what they entered before the first time that is heard of is as of then.
+    void hear(Time time) {
+      if (!std::exchange(timed, true))
+        for (auto& entry : entries) now = entry.second.refilled = time;
+      now = entries.empty() ? time : (std::max)(now, time);
+    }
     double tokens(const Entry& entry) const {
-      if (entry.refilled == Time{}) return entry.tokens;
       const double passed = std::chrono::duration<double>(now - entry.refilled).count();
       return (std::min)(rules.burst, entry.tokens + (std::max)(0.0, passed) * rules.per_second);
     }
@@ -5440,7 +5467,7 @@ class RateLimiter {
       if (const auto found = entries.find(key); found != entries.end()) return &found->second;
       if (entries.size() >= rules.max_keys) sweep();
       if (entries.size() >= rules.max_keys) return nullptr;
-      return &entries.emplace(std::string(key), Entry{0, rules.burst, {}}).first->second;
+      return &entries.emplace(std::string(key), Entry{0, rules.burst, now}).first->second;
     }
     void release(const std::string& key) {
       const auto found = entries.find(key);
@@ -5486,7 +5513,7 @@ class RateLimiter {
   std::optional<std::chrono::duration<double>> spend(std::string_view key, Time now) {
     const Rules& rules = table_->rules;
     if (rules.burst <= 0) return std::nullopt;
-    table_->now = (std::max)(table_->now, now);
+    table_->hear(now);
     Entry* entry = table_->find_or_make(key);
     if (!entry) return std::chrono::duration<double>(1);
     entry->tokens = table_->tokens(*entry);

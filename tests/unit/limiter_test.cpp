@@ -214,7 +214,7 @@ TEST_CASE("limiter: keys that are as good as new make room") {
   RateLimiter limiter({.burst = 1, .per_second = 1, .max_keys = 3});
   for (const char* key : {"a", "b", "c"}) CHECK_FALSE(limiter.spend(key, at(100)));
   CHECK(limiter.spend("d", at(100.5)));        // all of them are in use
-  CHECK_FALSE(limiter.spend("d", at(101.5)));  // all of them have refilled meanwhile
+  CHECK_FALSE(limiter.spend("d", at(101.6)));  // all of them have refilled meanwhile
   CHECK(limiter.keys() == 1);
 }
 

@@ -354,12 +354,12 @@ TEST_CASE("session table: each move from each state is the one that the protocol
       {State::closed, {}},
   };
   REQUIRE(wanted.size() == states.size());
-  for (const auto& [from, to] : wanted)
+  for (const Cell& cell : wanted)
     for (const Move move : moves) {
-      CAPTURE(eio::state_name(from));
+      CAPTURE(eio::state_name(cell.from));
       CAPTURE(static_cast<int>(move));
-      const auto expected = to.find(move);
-      CHECK(eio::after(from, move) == (expected == to.end() ? std::nullopt : std::optional(expected->second)));
+      const auto expected = cell.to.find(move);
+      CHECK(eio::after(cell.from, move) == (expected == cell.to.end() ? std::nullopt : std::optional(expected->second)));
     }
 }
 
@@ -955,13 +955,13 @@ TEST_CASE("end: the server goes down") {
 }
 
 TEST_CASE("end: whatever ends a WebSocket ends its session, with the reference's reason") {
-  for (const auto& [end, seen] : {Row{"WS lost", "app: closed, transport close"}, Row{"WS breaks transport_close", "app: closed, transport close"},
+  for (const auto& row : {Row{"WS lost", "app: closed, transport close"}, Row{"WS breaks transport_close", "app: closed, transport close"},
                                   Row{"WS breaks frame_malformed", "app: closed, transport error"}, Row{"WS breaks text_not_utf8", "app: closed, transport error"},
                                   Row{"WS breaks too_many_fragments", "app: closed, transport error"}, Row{"WS breaks message_too_big", "app: closed, transport error"}}) {
-    CAPTURE(end);
+    CAPTURE(row.happens);
     Player player;
     player.play("open websocket");
-    CHECK(player.play(end) == seen);
+    CHECK(player.play(row.happens) == row.seen);
     CHECK(player.play("app send a") == "");
   }
 }
@@ -1238,10 +1238,11 @@ TEST_CASE("end: every reason by which a session can end has been seen here") {
       {Reason::too_many_fragments, {"open websocket", "WS breaks too_many_fragments"}},
       {Reason::message_too_big, {"open websocket", "WS breaks message_too_big"}},
   };
-  for (const auto& [reason, script] : ways) {
+  for (const auto& way : ways) {
+    const Reason reason = way.first;
     CAPTURE(sio::row(reason).name);
     Player player({.max_queue_bytes = 200});
-    for (const char* line : script) player.play(replaced(line, "a lot", std::string(300, 'x')));
+    for (const char* line : way.second) player.play(replaced(line, "a lot", std::string(300, 'x')));
     CHECK(player.application.last == reason);
     CHECK(player.counters.of(reason) == 1);
     CHECK(player.counters.sessions_opened == 1);
