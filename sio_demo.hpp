@@ -2974,6 +2974,21 @@ struct Name {
   constexpr std::string_view view() const { return {text, Size - 1}; }
 };
 
+namespace detail {
+
+/// An event's name as a type, so that every compiler spells it in the message of a failed assertion.
+template <char... Letters>
+struct event {};
+template <Name Text, std::size_t... I>
+event<Text.text[I]...> spell(std::index_sequence<I...>);
+template <Name Text>
+using spelled = decltype(spell<Text>(std::make_index_sequence<Text.view().size()>{}));
+/// The condition, and beside it the event that it is about.
+template <bool Condition, class Event>
+inline constexpr bool holds = Condition;
+
+}  // namespace detail
+
 /// An event that the server emits: ServerToClient<"name", Ack(Arguments...)>; Ack is what the client
 /// answers, void if nothing.
 template <Name Text, class Signature>
@@ -2981,7 +2996,7 @@ struct ServerToClient;
 template <Name Text, class Answer, class... Parameters>
 struct ServerToClient<Text, Answer(Parameters...)> {
   static constexpr std::string_view name = Text.view();
-  static_assert(!socketio::is_reserved(name), "this name is reserved by Socket.IO: choose another one for the event");
+  static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>, "this name is reserved by Socket.IO: choose another one for the event");
 };
 
 /// An event that clients emit: ClientToServer<"name", Ack(Arguments...)>; Ack is what the handler
@@ -2991,7 +3006,7 @@ struct ClientToServer;
 template <Name Text, class Answer, class... Parameters>
 struct ClientToServer<Text, Answer(Parameters...)> {
   static constexpr std::string_view name = Text.view();
-  static_assert(!socketio::is_reserved(name), "this name is reserved by Socket.IO: choose another one for the event");
+  static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>, "this name is reserved by Socket.IO: choose another one for the event");
 };
 
 /// What is wrong with a payload: where, as a JSON Pointer into the arguments, and what.
@@ -3209,14 +3224,14 @@ bool read(const json& value, T& out, Fault& fault) {
     return std::apply([&](auto&... element) { return ((read(value[i], element, fault) ? (++i, true) : fault.within(std::to_string(i))) && ...); }, out);
   } else if constexpr (is_specialization<T, std::vector>) return value.is_array() ? read_list(value, out, fault) : fail();
   else if constexpr (is_array<T>) return value.is_array() && value.size() == out.size() ? read_list(value, out, fault) : fail();
-  else {
+  else if constexpr (requires { value.get_to(out); }) {
     try {
       value.get_to(out);
       return true;
     } catch (const std::exception&) {
       return fail();
     }
-  }
+  } else static_assert(always_false<T>, "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's from_json");
 }
 
 /// Reads an argument. A plain string, the usual case, is taken from the text; all else is parsed.
@@ -3504,9 +3519,9 @@ class Emits {
   /// Emits a typed event. The values must fit its signature; no value is lost on the way.
   template <Name Text, class Answer, class... Parameters, class... Values>
   void emit(const ServerToClient<Text, Answer(Parameters...)>&, const Values&... values) const {
-    static_assert(sizeof...(Values) == sizeof...(Parameters), "emit: another number of arguments than the event has (the event is named above, in ServerToClient<...>)");
+    static_assert(holds<sizeof...(Values) == sizeof...(Parameters), spelled<Text>>, "emit: another number of arguments than the event has");
     if constexpr (sizeof...(Values) == sizeof...(Parameters)) {
-      static_assert((fits<const Values&, Parameters> && ...), "emit: an argument of another type than the event has (the event is named above, in ServerToClient<...>)");
+      static_assert(holds<(fits<const Values&, Parameters> && ...), spelled<Text>>, "emit: an argument of another type than the event has");
       if constexpr ((fits<const Values&, Parameters> && ...)) {
         auto writer = event_writer(Text.view());
         (add_argument(writer, as<Parameters>(values)), ...);
@@ -3516,7 +3531,7 @@ class Emits {
   }
   template <Name Text, class Signature, class... Values>
   void emit(const ClientToServer<Text, Signature>&, const Values&...) const {
-    static_assert(always_false<Signature>, "emit: this event goes from client to server, a server does not emit it (the event is named above, in ClientToServer<...>)");
+    static_assert(holds<always_false<Signature>, spelled<Text>>, "emit: this event goes from client to server, a server does not emit it");
   }
   /// Emits an event by name, with any values that have a JSON form. Throws std::invalid_argument for
   /// a name that Socket.IO reserves.
@@ -3532,11 +3547,23 @@ class Emits {
   const Derived& derived() const { return static_cast<const Derived&>(*this); }
 };
 
+/// What a handler brings: its result, or what its coroutine will.
+template <class T>
+struct result_of {
+  using type = T;
+};
+template <class T>
+using result_value = typename result_of<T>::type;
+
 template <class T>
 inline constexpr bool is_awaitable = false;
 #ifdef ASIO_HAS_CO_AWAIT
 template <class T, class Executor>
 inline constexpr bool is_awaitable<asio::awaitable<T, Executor>> = true;
+template <class T, class Executor>
+struct result_of<asio::awaitable<T, Executor>> {
+  using type = T;
+};
 #endif
 
 template <class Answer>
@@ -3576,11 +3603,10 @@ class Listens {
   Derived& on(const ClientToServer<Text, Answer(Parameters...)>&, Handler handler) {
     constexpr bool plain = std::is_invocable_v<const Handler&, Socket&, const Parameters&...>;
     constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>;
-    static_assert(plain || replies, "on: this handler does not take what the event brings, (Socket&, const Parameters&...) and perhaps a Reply (the event is named above, in ClientToServer<...>)");
+    static_assert(holds<plain || replies, spelled<Text>>, "on: this handler does not take what the event brings, (Socket&, const Parameters&...) and perhaps a Reply");
     if constexpr (plain && !replies) {
       using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&...>;
-      static_assert(is_awaitable<Result> || std::is_void_v<Answer> || std::is_convertible_v<Result, Answer>,
-                    "on: this handler does not return what the event's ack carries (the event is named above, in ClientToServer<...>)");
+      static_assert(holds<std::is_void_v<Answer> || fits<result_value<Result>, Answer>, spelled<Text>>, "on: this handler does not return what the event's ack carries");
     }
     if constexpr (plain || replies)
       add(Text.view(), [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
@@ -3593,7 +3619,7 @@ class Listens {
   }
   template <Name Text, class Signature, class Handler>
   Derived& on(const ServerToClient<Text, Signature>&, Handler) {
-    static_assert(always_false<Signature>, "on: this event goes from server to client, a server does not receive it (the event is named above, in ServerToClient<...>)");
+    static_assert(holds<always_false<Signature>, spelled<Text>>, "on: this event goes from server to client, a server does not receive it");
     return derived();
   }
   /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments) and

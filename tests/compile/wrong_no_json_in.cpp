@@ -2,7 +2,6 @@
 // expect: this type has no JSON form
 // expect: Point
 // expect(g++): {"move"}
-// expect(clang++): 'm', 'o', 'v', 'e'
 #include "sio_demo.hpp"
 
 namespace sio = sio_demo;

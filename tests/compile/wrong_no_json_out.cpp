@@ -2,7 +2,6 @@
 // expect: this type has no JSON form
 // expect: Point
 // expect(g++): {"moved"}
-// expect(clang++): 'm', 'o', 'v', 'e', 'd'
 #include "sio_demo.hpp"
 
 namespace sio = sio_demo;

@@ -7,6 +7,8 @@
 //     client.hear();                            the next poll's body: 43/chat,1["ok"]
 #pragma once
 
+#include "sio_demo.hpp"  // before Asio's headers: which allocator they choose depends on what was included first
+
 #include <doctest/doctest.h>
 
 #include <asio/buffer.hpp>
