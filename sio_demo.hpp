@@ -204,7 +204,7 @@ struct Options {
   bool polling = true;
   /// WebSocket offered (`transports`). Default: true.
   bool websocket = true;
-  /// A polling session may become a WebSocket one (`allowUpgrades`). Default: true.
+  /// Polling clients are told that they may upgrade to WebSocket (`allowUpgrades`). Default: true.
   bool allow_upgrades = true;
   /// From the handshake, or a pong, to the next ping (`pingInterval`). Default: 25 s.
   Milliseconds ping_interval{25'000};
@@ -2193,7 +2193,8 @@ constexpr std::optional<State> after(State from, Move move) {
 
 class Engine;
 
-/// One client's session. Lives as long as somebody holds a Ref; inert once closed.
+/// One client's session. Lives as long as somebody holds a Ref; inert once closed. An open one must
+/// not outlive its Engine.
 class Session final : public Counted<Session>, public Timed {
  public:
   Session(Engine& engine, std::string id, State first, bool base64);
@@ -3516,7 +3517,8 @@ namespace detail {
 template <class Derived>
 class Emits {
  public:
-  /// Emits a typed event. The values must fit its signature; no value is lost on the way.
+  /// Emits a typed event. The values must fit its signature; a fraction is never cut off, a wider
+  /// integer is converted as C++ does.
   template <Name Text, class Answer, class... Parameters, class... Values>
   void emit(const ServerToClient<Text, Answer(Parameters...)>&, const Values&... values) const {
     static_assert(holds<sizeof...(Values) == sizeof...(Parameters), spelled<Text>>, "emit: another number of arguments than the event has");
@@ -3924,6 +3926,8 @@ class Server final : private engineio::Application {
   explicit Server(Options options = {}) : Server(std::make_unique<asio::io_context>(1), nullptr, std::move(options)) {}
   /// A guest in the caller's loop, which must outlive it and be run by one thread: call listen().
   explicit Server(asio::io_context& loop, Options options = {}) : Server(nullptr, &loop, std::move(options)) {}
+  /// Ends every session, so disconnect handlers run: what they refer to must be declared before the
+  /// server. Not from within one of its own handlers: close(), or post() to somebody who destroys it.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
