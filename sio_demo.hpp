@@ -60,7 +60,6 @@
 
 #include <algorithm>      // any_of, find, find_if, min
 #include <array>          // array
-#include <any>            // any
 #include <cassert>        // assert
 #include <charconv>       // from_chars, to_chars
 #include <chrono>         // milliseconds, steady_clock, system_clock
@@ -5823,7 +5822,7 @@ class Service {
 // 15  End
 //
 // Macros that were only for this file are gone; SIO_DEMO_FIELDS, SIO_DEMO_ENUM, what they are made
-// of, and the version remain. What to read next: main.cpp, 150 lines on chapter 14.
+// of, and the version remain. What to read next: main.cpp, the flags and signals around chapter 14.
 //
 // Changelog
 //   0.1.0  Engine.IO 4 and Socket.IO 5 over polling, WebSocket and upgrade; typed events; the demo.
