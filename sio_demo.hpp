@@ -2115,6 +2115,15 @@ class Peer {
   ~Peer() = default;
 };
 
+/// Who the messages of a WebSocket are for: a session, or whoever uses WebSockets without Engine.IO.
+class Receiver : public Counted<Receiver> {
+ public:
+  virtual ~Receiver() = default;
+  virtual void frame(Peer& from, std::string_view payload, bool binary) = 0;
+  /// The WebSocket is gone. Called once, after which the peer must not be used.
+  virtual void channel_lost(Peer& from, Reason reason, std::string_view why) = 0;
+};
+
 /// A request that waits for its answer.
 struct Exchange {
   Peer* peer = nullptr;
@@ -2194,10 +2203,10 @@ class Engine;
 
 /// One client's session. Lives as long as somebody holds a Ref; inert once closed. An open one must
 /// not outlive its Engine.
-class Session final : public Counted<Session>, public Timed {
+class Session final : public Receiver, public Timed {
  public:
   Session(Engine& engine, std::string id, State first, bool base64);
-  ~Session();
+  ~Session() override;
 
   const std::string& id() const { return id_; }
   State state() const { return state_; }
@@ -2223,8 +2232,8 @@ class Session final : public Counted<Session>, public Timed {
   void post_lost(const char* why);
   void opened_on(Peer& channel) { channel_ = &channel; }
   bool attach(Peer& candidate);
-  void frame(Peer& from, std::string_view payload, bool binary);
-  void channel_lost(Peer& from, Reason reason, std::string_view why);
+  void frame(Peer& from, std::string_view payload, bool binary) override;
+  void channel_lost(Peer& from, Reason reason, std::string_view why) override;
   void flush();
   void tick(Time now) override;
   /// The server goes down: whoever cannot be told now is not waited for.
@@ -3920,35 +3929,12 @@ class Namespace : public detail::Emits<Namespace>, public detail::Listens<Namesp
   detail::Handlers<std::function<void(Socket&, Next)>> middlewares_;
 };
 
-/// The server. Not copyable, not movable; everything in it lives until it is destroyed.
-class Server final : private engineio::Application {
+/// What the servers of all layers have in common: a loop, listeners, routes, a log, an orderly end. Not
+/// copyable, not movable; everything in it lives until it is destroyed.
+class Host {
  public:
-  /// A server with a loop of its own: call run(). Throws std::invalid_argument for options that
-  /// contradict themselves.
-  explicit Server(Options options = {}) : Server(std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO), nullptr, std::move(options)) {}
-  /// A guest in the caller's loop, which must outlive it and be run by one thread: call listen().
-  explicit Server(asio::io_context& loop, Options options = {}) : Server(nullptr, &loop, std::move(options)) {}
-  /// Ends every session, so disconnect handlers run: what they refer to must be declared before the
-  /// server. Not from within one of its own handlers: close(), or post() to somebody who destroys it.
-  ~Server();
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-
-  /// The namespace of this name ("/chat"; "chat" is the same), made on first use.
-  Namespace& of(std::string_view name);
-
-  // ---- the namespace "/"
-  Namespace& on_connection(std::function<void(Socket&)> handler) { return of("/").on_connection(std::move(handler)); }
-  Namespace& use(std::function<void(Socket&, Next)> middleware) { return of("/").use(std::move(middleware)); }
-  template <class Event, class Handler>
-  Namespace& on(const Event& event, Handler handler) { return of("/").on(event, std::move(handler)); }
-  template <class Handler>
-  Namespace& on_disconnect(Handler handler) { return of("/").on_disconnect(std::move(handler)); }
-  template <class Event, class... Values>
-  void emit(const Event& event, const Values&... values) { of("/").emit(event, values...); }
-  Broadcast to(const RoomNames& rooms) { return of("/").to(rooms); }
-  Broadcast in(const RoomNames& rooms) { return of("/").to(rooms); }
-  Broadcast except(const RoomNames& rooms) { return of("/").except(rooms); }
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
 
   /// The program's own HTTP routes on the same port.
   http::Router& http() { return router_; }
@@ -3982,22 +3968,21 @@ class Server final : private engineio::Application {
   const Counters& counters() const { return counters_; }
   /// Expires when the server is destroyed: for what may outlive it.
   std::weak_ptr<void> lifetime() const { return alive_; }
-  /// Sessions that are open, joined to a namespace or not.
+  /// Engine.IO sessions that are open, joined to a namespace or not.
   std::size_t sessions() const { return engine_.size(); }
 
- private:
-  friend class detail::Client;
-  friend class Socket;
-
-  Server(std::unique_ptr<asio::io_context> own, asio::io_context* loop, Options options);
-  static Options checked(Options options);
-
-  void on_open(engineio::Session& session, const http::Request& request) override;
-  void on_message(engineio::Session& session, std::string_view payload, bool binary) override;
-  void on_close(engineio::Session& session, Reason reason, std::string_view why) override;
+ protected:
+  /// With a loop of its own, or as a guest in the caller's. Throws std::invalid_argument for options
+  /// that contradict themselves.
+  Host(asio::io_context* loop, Options options, engineio::Application& application);
+  ~Host() = default;
+  /// Ends every session. The derived class calls it while it can still be told.
+  void abandon();
   template <class F>
   void in_turn(F&& f);
-  Namespace* find(std::string_view name) const;
+
+ private:
+  static Options checked(Options options);
 
   std::unique_ptr<asio::io_context> own_loop_;
   asio::io_context& loop_;
@@ -4005,13 +3990,58 @@ class Server final : private engineio::Application {
   Log log_;
   Counters counters_;
   http::Router router_;
+
+ protected:
   engineio::Engine engine_;
-  StringMap<std::unique_ptr<Namespace>> namespaces_;
-  socketio::Decoder decoder_;
-  socketio::Packet packet_;  // the one being handled; its memory is reused
+
+ private:
   Ref<net::Driver> driver_;
   std::shared_ptr<void> alive_ = std::make_shared<char>();  // what posted functions look at
   bool closing_ = false;
+};
+
+/// The Socket.IO server.
+class Server final : private engineio::Application, public Host {
+ public:
+  /// A server with a loop of its own: call run(). Throws std::invalid_argument for options that
+  /// contradict themselves.
+  explicit Server(Options options = {}) : Server(nullptr, std::move(options)) {}
+  /// A guest in the caller's loop, which must outlive it and be run by one thread: call listen().
+  explicit Server(asio::io_context& loop, Options options = {}) : Server(&loop, std::move(options)) {}
+  /// Ends every session, so disconnect handlers run: what they refer to must be declared before the
+  /// server. Not from within one of its own handlers: close(), or post() to somebody who destroys it.
+  ~Server() { abandon(); }
+
+  /// The namespace of this name ("/chat"; "chat" is the same), made on first use.
+  Namespace& of(std::string_view name);
+
+  // ---- the namespace "/"
+  Namespace& on_connection(std::function<void(Socket&)> handler) { return of("/").on_connection(std::move(handler)); }
+  Namespace& use(std::function<void(Socket&, Next)> middleware) { return of("/").use(std::move(middleware)); }
+  template <class Event, class Handler>
+  Namespace& on(const Event& event, Handler handler) { return of("/").on(event, std::move(handler)); }
+  template <class Handler>
+  Namespace& on_disconnect(Handler handler) { return of("/").on_disconnect(std::move(handler)); }
+  template <class Event, class... Values>
+  void emit(const Event& event, const Values&... values) { of("/").emit(event, values...); }
+  Broadcast to(const RoomNames& rooms) { return of("/").to(rooms); }
+  Broadcast in(const RoomNames& rooms) { return of("/").in(rooms); }
+  Broadcast except(const RoomNames& rooms) { return of("/").except(rooms); }
+
+ private:
+  friend class detail::Client;
+  friend class Socket;
+
+  Server(asio::io_context* loop, Options options);
+
+  void on_open(engineio::Session& session, const http::Request& request) override;
+  void on_message(engineio::Session& session, std::string_view payload, bool binary) override;
+  void on_close(engineio::Session& session, Reason reason, std::string_view why) override;
+  Namespace* find(std::string_view name) const;
+
+  StringMap<std::unique_ptr<Namespace>> namespaces_;
+  socketio::Decoder decoder_;
+  socketio::Packet packet_;  // the one being handled; its memory is reused
 };
 
 namespace detail {
@@ -4085,7 +4115,7 @@ class Client final : public engineio::Context {
     std::size_t expected;
   };
 
-  const Log& log() const { return server_.log_; }
+  const Log& log() const { return server_.log(); }
 
   // ---- packets
 
@@ -4127,7 +4157,7 @@ class Client final : public engineio::Context {
     Namespace* nsp = server_.find(packet.nsp.size() > 1 ? packet.nsp : "/");
     if (!nsp) return send_error(packet.nsp, refuse("Invalid namespace"));
     if (find(nsp->name())) return fail("a second CONNECT to a namespace", Fail::state);
-    if (sockets_.size() >= server_.options_.max_namespaces) return send_error(packet.nsp, refuse("Too many namespaces"));
+    if (sockets_.size() >= server_.options().max_namespaces) return send_error(packet.nsp, refuse("Too many namespaces"));
     const auto state = std::make_shared<SocketState>(*nsp, *this, info_, server_.engine_.random.id());
     if (!packet.json.empty()) state->auth = socketio::parse(packet.json);
     if (!state->auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
@@ -4162,7 +4192,7 @@ class Client final : public engineio::Context {
     if (!session_.open()) return;
     state->connected = true;
     state->nsp.adapter_.add(*state);
-    ++server_.counters_.sockets_joined;
+    ++server_.engine_.counters.sockets_joined;
     session_.close_at(engineio::never);
     socketio::Writer writer;
     writer.text = "{\"sid\":";
@@ -4243,8 +4273,8 @@ class Client final : public engineio::Context {
     state.nsp.adapter_.remove(state);
     state.connected = false;
     state.left = server_.engine_.now();
-    ++server_.counters_.sockets_left;
-    server_.counters_.add(why.reason);
+    ++server_.engine_.counters.sockets_left;
+    server_.engine_.counters.add(why.reason);
     tell(&EventTable::disconnect);
     state.data.reset();
     state.events.reset();  // a handler may hold the socket that holds it
@@ -4437,7 +4467,7 @@ inline Namespace& Server::of(std::string_view name) {
 inline void Server::on_open(engineio::Session& session, const http::Request& request) {
   session.context = std::make_unique<detail::Client>(
       *this, session, detail::ConnectionInfo{std::string(request.target), std::string(request.head), request.address, std::chrono::system_clock::now()});
-  session.close_at(engine_.now() + options_.connect_timeout);
+  session.close_at(engine_.now() + options().connect_timeout);
 }
 
 inline void Server::on_message(engineio::Session& session, std::string_view payload, bool binary) {
@@ -4449,7 +4479,7 @@ inline void Server::on_close(engineio::Session& session, Reason reason, std::str
 }
 
 /// Options that cannot work are refused before anything starts.
-inline Options Server::checked(Options options) {
+inline Options Host::checked(Options options) {
   const auto refuse_if = [](bool wrong, const char* what) {
     if (wrong) throw std::invalid_argument(std::string("sio_demo::Options: ") + what);
   };
@@ -4696,7 +4726,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   BodyUse body_use_ = BodyUse::drop;
   bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false, reading_ = false;
   std::uint32_t next_exchange_ = 0;
-  Ref<engineio::Session> session_;        // of the WebSocket
+  Ref<engineio::Receiver> receiver_;      // of the WebSocket's messages
   std::vector<engineio::MessageRef> queue_;
   std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: of the first in the queue
   std::vector<Pending> pending_;
@@ -5218,8 +5248,8 @@ inline void Connection::become_websocket(engineio::Verdict& verdict) {
   mode_ = Mode::websocket;
   due_never();
   using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::open_websocket) session_ = engine().open(request(), this);
-  else if (verdict.act == Act::attach && verdict.session->attach(*this)) session_ = verdict.session;
+  if (verdict.act == Act::open_websocket) receiver_ = Ref<engineio::Receiver>(engine().open(request(), this).get());
+  else if (verdict.act == Act::attach && verdict.session->attach(*this)) receiver_ = Ref<engineio::Receiver>(verdict.session.get());
   else send_close(Reason::forced_close);
 }
 
@@ -5230,7 +5260,7 @@ inline bool Connection::read_frame(std::span<char>& in) {
   switch (event.kind) {
     case Kind::more: return false;
     case Kind::text: case Kind::binary:
-      if (mode_ == Mode::websocket && session_) session_->frame(*this, event.payload, event.kind == Kind::binary);
+      if (mode_ == Mode::websocket && receiver_) receiver_->frame(*this, event.payload, event.kind == Kind::binary);
       return true;
     case Kind::ping:
       if (queued() > options().max_queue_bytes) return lost(Reason::slow_consumer, "the client does not read its pongs"), false;
@@ -5253,12 +5283,12 @@ inline void Connection::end_websocket(Reason reason, const char* why, std::strin
   mode_ = Mode::closing;
   close_after_write_ = true;
   due(options().close_timeout);
-  if (const auto session = std::exchange(session_, {})) session->channel_lost(*this, reason, why);
+  if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
   driver_->dirty(*this);
 }
 
 inline void Connection::send_close(Reason reason) {
-  session_ = {};
+  receiver_ = {};
   if (mode_ != Mode::websocket) return;
   mode_ = Mode::closing;
   if (reason == Reason::slow_consumer) return cut();  // it would wait behind what the client does not read
@@ -5390,7 +5420,7 @@ inline void Connection::lost(Reason reason, const char* why) {
   driver_->remove(*this);
   queue_.clear();
   queue_bytes_ = 0;
-  if (const auto session = std::exchange(session_, {})) session->channel_lost(*this, reason, why);
+  if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
   abandon_requests(why);
 }
 
@@ -5404,20 +5434,16 @@ inline void Connection::abandon_requests(const char* why) {
 
 // ---- chapter 9's members that need the driver
 
-inline Server::Server(std::unique_ptr<asio::io_context> own, asio::io_context* loop, Options options)
-    : own_loop_(std::move(own)), loop_(loop ? *loop : *own_loop_), options_(checked(std::move(options))),
-      log_(options_.log_level, options_.log_sink), engine_(options_, log_, counters_, *this),
-      decoder_({options_.max_attachments, {options_.max_json_depth, options_.max_json_tokens}}),
-      driver_(new net::Driver(loop_, engine_, router_)) {
-  of("/");
-}
+inline Host::Host(asio::io_context* loop, Options options, engineio::Application& application)
+    : own_loop_(loop ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)), loop_(loop ? *loop : *own_loop_),
+      options_(checked(std::move(options))), log_(options_.log_level, options_.log_sink), engine_(options_, log_, counters_, application),
+      driver_(new net::Driver(loop_, engine_, router_)) {}
 
-inline Server::~Server() { driver_->abandon(); }
+inline void Host::abandon() { driver_->abandon(); }
+inline void Host::listen(const std::string& host, std::uint16_t port) { driver_->listen(host, port); }
+inline std::uint16_t Host::port() const { return driver_->port(); }
 
-inline void Server::listen(const std::string& host, std::uint16_t port) { driver_->listen(host, port); }
-inline std::uint16_t Server::port() const { return driver_->port(); }
-
-inline int Server::run() {
+inline int Host::run() {
   try {
     if (!closing_ && driver_->port() == 0) listen();
   } catch (const std::system_error& error) {
@@ -5428,15 +5454,20 @@ inline int Server::run() {
   return 0;
 }
 
-inline void Server::close(std::function<void()> done) {
+inline void Host::close(std::function<void()> done) {
   closing_ = true;
   driver_->close(std::move(done));
 }
 
 template <class F>
-void Server::in_turn(F&& f) {
+void Host::in_turn(F&& f) {
   const net::Driver::Turn turn(*driver_);
   f();
+}
+
+inline Server::Server(asio::io_context* loop, Options options)
+    : Host(loop, std::move(options), *this), decoder_({this->options().max_attachments, {this->options().max_json_depth, this->options().max_json_tokens}}) {
+  of("/");
 }
 
 // ================================================================================================
