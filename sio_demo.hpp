@@ -68,6 +68,7 @@
 #include <cstdio>         // fwrite
 #include <cstring>        // memchr, memcpy
 #include <ctime>          // time
+#include <deque>          // deque
 #include <exception>      // exception
 #include <functional>     // function
 #include <initializer_list>
@@ -94,10 +95,15 @@
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #endif
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/async_result.hpp>
 #include <asio/basic_socket_acceptor.hpp>
 #include <asio/basic_stream_socket.hpp>
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/buffer.hpp>
+#include <asio/dispatch.hpp>
+#include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/v6_only.hpp>
@@ -187,6 +193,23 @@ struct HttpLimits {
   Milliseconds keep_alive_timeout{5'000};
 };
 
+/// Connection state recovery (`connectionStateRecovery`): a client that comes back in time gets its id,
+/// rooms, data and the events it missed. Every event then carries its offset as one more argument.
+struct RecoveryOptions {
+  /// How long a client's state is kept, and the events with it; 0: recovery is off
+  /// (`maxDisconnectionDuration`; there 2 min once it is on). Default: 0.
+  Milliseconds max_disconnection_duration{0};
+  /// Whether a client that recovers passes by the middlewares (`skipMiddlewares`). Default: true.
+  bool skip_middlewares = true;
+  /// Events kept, of a namespace, and their bytes; the oldest are forgotten beyond, and who has seen none
+  /// of the rest begins anew. Default: 10,000 and 16 MiB.
+  std::size_t max_packets = 10'000, max_bytes = 16 * 1024 * 1024;
+  /// Clients' states kept, of a namespace; the oldest is forgotten beyond. Default: 10,000.
+  std::size_t max_sessions = 10'000;
+
+  bool on() const { return max_disconnection_duration.count() > 0; }
+};
+
 /// The server's options. Every field has a default, so designated initialisers name just what differs.
 struct Options {
   // ---- where to listen
@@ -241,6 +264,14 @@ struct Options {
   std::size_t max_json_tokens = 100'000;
   /// Namespaces that one client may join; CONNECT_ERROR beyond. Default: 100.
   std::size_t max_namespaces = 100;
+  /// Namespaces made by of(predicate) in all; CONNECT_ERROR beyond. Default: 10,000.
+  std::size_t max_child_namespaces = 10'000;
+  /// Whether a namespace made by of(predicate) ends with its last client (`cleanupEmptyChildNamespaces`).
+  /// Default: false.
+  bool cleanup_empty_child_namespaces = false;
+  /// Acks that one client owes; asking for more fails with std::errc::no_buffer_space. Default: 10,000.
+  std::size_t max_outstanding_acks = 10'000;
+  RecoveryOptions connection_state_recovery{};
 
   // ---- HTTP, browsers, proxies
   HttpLimits http{};
@@ -936,6 +967,9 @@ struct CivilTime {
   }
 };
 
+inline constexpr std::array<const char*, 7> weekday_names{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+inline constexpr std::array<const char*, 12> month_names{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
 template <std::size_t Size, class... Values>
 std::string formatted(const char (&format)[Size], Values... values) {
   std::array<char, 64> text;
@@ -948,6 +982,13 @@ inline std::string iso_8601(std::chrono::system_clock::time_point time) {
   const CivilTime t(time);
   return formatted("%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", t.year, t.month, t.day, t.hour, t.minute,
                    t.second, t.millisecond);
+}
+
+/// "Mon Nov 23 2026 06:43:26 GMT+0000 (Coordinated Universal Time)", as JavaScript's Date prints itself.
+inline std::string javascript_date(std::chrono::system_clock::time_point time) {
+  const CivilTime t(time);
+  return formatted("%s %s %02u %04d %02d:%02d:%02d GMT+0000 ", weekday_names[t.weekday], month_names[t.month - 1], t.day, t.year, t.hour,
+                   t.minute, t.second) + "(Coordinated Universal Time)";
 }
 
 /// Milliseconds since 1970, as JavaScript's Date.now().
@@ -1384,10 +1425,8 @@ inline void append_header(std::string& out, std::string_view name, std::string_v
 
 /// "Mon, 23 Nov 2026 06:30:13 GMT" (RFC 9110, 5.6.7)
 inline std::string http_date(std::chrono::system_clock::time_point time) {
-  constexpr std::array<const char*, 7> weekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const CivilTime t(time);
-  return formatted("%s, %02u %s %04d %02d:%02d:%02d GMT", weekdays[t.weekday], t.day, months[t.month - 1], t.year, t.hour, t.minute, t.second);
+  return formatted("%s, %02u %s %04d %02d:%02d:%02d GMT", weekday_names[t.weekday], t.day, month_names[t.month - 1], t.year, t.hour, t.minute, t.second);
 }
 
 // ---- CORS (Fetch standard, 3.2). The browser enforces it; we say the same on every answer.
@@ -3332,6 +3371,9 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
 class Server;
 class Namespace;
 class Socket;
+class Next;
+template <class To>
+class Timeout;
 namespace net {
 class Driver;
 }
@@ -3352,6 +3394,22 @@ struct Refuse {
 };
 inline Refuse refuse(std::string message, json data = nullptr) { return {std::move(message), std::move(data)}; }
 
+/// A middleware's answer, now or later, once: next(accept), next(refuse("why")).
+class Next {
+ public:
+  explicit Next(std::function<void(std::optional<Refuse>)> answer) : answer_(std::make_shared<Answer>(std::move(answer))) {}
+
+  void operator()(Accept = {}) const { (*this)(std::optional<Refuse>()); }
+  void operator()(Refuse refusal) const { (*this)(std::optional<Refuse>(std::move(refusal))); }
+
+ private:
+  using Answer = std::function<void(std::optional<Refuse>)>;
+  void operator()(std::optional<Refuse> refusal) const {
+    if (const auto answer = std::exchange(*answer_, nullptr)) answer(std::move(refusal));
+  }
+  std::shared_ptr<Answer> answer_;
+};
+
 /// Why a socket is gone. `text` is the official server's reason string, `details` says more or is empty.
 struct Disconnect {
   Reason reason;
@@ -3362,6 +3420,9 @@ struct Disconnect {
 namespace detail {
 
 class Client;
+class AckWait;
+class Children;
+struct Restored;
 struct SocketState;
 using StatePtr = std::shared_ptr<SocketState>;
 
@@ -3387,33 +3448,57 @@ struct AckRequest {
 
 using EventHandler = std::function<void(Socket&, const socketio::Arguments&, const AckRequest&)>;
 using AnyHandler = std::function<void(Socket&, std::string_view, const socketio::Arguments&)>;
+using ServerSideHandler = std::function<void(const json::array_t& arguments, const std::function<void(json)>& answer)>;
 
 /// A list that may change while it is walked: who walks holds the list as it was.
 template <class T>
 class Handlers {
  public:
-  void add(T handler) {
-    auto next = list_ ? std::make_shared<std::vector<T>>(*list_) : std::make_shared<std::vector<T>>();
-    next->push_back(std::move(handler));
+  bool empty() const { return !list_; }
+  void clear() { list_.reset(); }
+  void add(T handler, bool once = false) {
+    auto next = list_ ? std::make_shared<List>(*list_) : std::make_shared<List>();
+    next->push_back({std::move(handler), once ? std::make_shared<bool>(false) : nullptr});
     list_ = std::move(next);
   }
-  std::shared_ptr<const std::vector<T>> get() const { return list_; }
-
   template <class F>
-  void each(F f) const {
+  void each(F f) {
+    bool any_spent = false;
     if (const auto list = list_)
-      for (const T& handler : *list) f(handler);
+      for (const Entry& entry : *list) {
+        if (entry.spent && std::exchange(*entry.spent, true)) continue;
+        any_spent = any_spent || entry.spent;
+        f(entry.handler);
+      }
+    if (any_spent) drop_spent();
   }
 
+  struct Entry {
+    T handler;
+    std::shared_ptr<bool> spent;  // of a handler that is called once: whether it was
+  };
+  using List = std::vector<Entry>;
+  std::shared_ptr<const List> list() const { return list_; }
+
  private:
-  std::shared_ptr<const std::vector<T>> list_;
+  void drop_spent() {
+    if (!list_) return;
+    auto next = std::make_shared<List>();
+    std::copy_if(list_->begin(), list_->end(), std::back_inserter(*next), [](const Entry& entry) { return !entry.spent || !*entry.spent; });
+    list_ = next->empty() ? nullptr : std::move(next);
+  }
+
+  std::shared_ptr<const List> list_;  // null if empty
 };
 
 /// Handlers of events by name, and of all events.
 struct EventTable {
   StringMap<Handlers<EventHandler>> by_name;
-  Handlers<AnyHandler> any;
+  Handlers<AnyHandler> any, any_outgoing;
+  Handlers<std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>> middlewares;  // of a socket's events
   Handlers<std::function<void(Socket&, const Disconnect&)>> disconnecting, disconnect;
+  Handlers<std::function<void(Socket&, const Refuse&)>> error;
+  Handlers<std::function<void(Socket&)>> upgrade;
 };
 
 struct Room {
@@ -3428,22 +3513,27 @@ struct Membership {
 };
 
 struct SocketState : std::enable_shared_from_this<SocketState> {
-  SocketState(Namespace& its_nsp, Client& its_client, std::shared_ptr<const ConnectionInfo> its_info, std::string its_id)
-      : nsp(its_nsp), client(&its_client), id(std::move(its_id)), info(std::move(its_info)) {}
+  SocketState(std::shared_ptr<Namespace> its_nsp, Client& its_client, std::shared_ptr<const ConnectionInfo> its_info, std::string its_id)
+      : nsp(*its_nsp), client(&its_client), id(std::move(its_id)), info(std::move(its_info)), keep_nsp(std::move(its_nsp)) {}
 
-  bool connected = false, leaving = false;
-  std::uint32_t mark = 0;        // see Adapter::visit
+  bool connected = false, leaving = false, recovered = false;
+  std::uint32_t mark = 0;        // see RoomIndex::visit
   Namespace& nsp;
   Client* client;  // null once the session is over
   std::shared_ptr<EventTable> events;  // handlers of this socket alone
+  std::unique_ptr<std::unordered_map<std::uint64_t, std::shared_ptr<AckWait>>> acks;  // those that the client owes
   std::shared_ptr<void> data;
   const void* data_type = nullptr;
+  json (*data_json)(const void*) = nullptr;
   std::vector<Membership> rooms;  // besides the one named by its id
-  std::size_t slot = 0;          // in Adapter::sockets_
+  std::size_t slot = 0;          // in RoomIndex::sockets_
   engineio::Time left{};         // when it did
   std::string id;
   std::shared_ptr<const ConnectionInfo> info;
   json auth = json::object();
+  std::shared_ptr<Namespace> keep_nsp;
+  std::string pid;                     // by which it may come back, if recovery is on
+  std::shared_ptr<Restored> restored;  // what it gets back, until it has joined
 };
 
 /// What a client is told when its event failed.
@@ -3524,7 +3614,179 @@ class Reply {
 
 namespace detail {
 
-/// `emit` for whoever can send: Derived::deliver(Writer&&) takes the event's arguments as JSON.
+/// Waits for the ack of one event: from one socket, or from all that a broadcast reached. Made by
+/// emit_with_ack(); held by the sockets that owe an answer, so it ends with the last of them, or when its
+/// time is over. Completes once.
+class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::Timed {
+ public:
+  explicit AckWait(Server& server) : server_(&server) {}
+  AckWait(const AckWait&) = delete;
+  AckWait& operator=(const AckWait&) = delete;
+  virtual ~AckWait();
+
+  /// Gives up after `limit`.
+  void arm(Milliseconds limit);
+  /// One more socket that owes the answer of this id. false: it owes too many already.
+  bool expect(SocketState& socket, std::uint64_t id);
+  /// Answers that other servers of a cluster have still to bring.
+  void expect(std::size_t elsewhere) { missing_ += elsewhere; }
+  /// All who owe an answer are known.
+  void seal();
+  void answer(const socketio::Arguments& arguments);
+  /// A socket left without an answer: the rest is still waited for.
+  void lost(std::error_code why = std::make_error_code(std::errc::not_connected));
+  void finish(std::error_code error);
+  void tick(engineio::Time) override { finish(std::make_error_code(std::errc::timed_out)); }
+
+ protected:
+  /// false: the answer is not of the event's type.
+  virtual bool take(const socketio::Arguments& arguments) = 0;
+  virtual void complete(std::error_code error) = 0;
+
+ private:
+  Server* server_;  // null once finished
+  std::vector<std::weak_ptr<SocketState>> waiting_;
+  std::uint64_t id_ = 0;
+  std::size_t missing_ = 0;
+  std::error_code error_;  // the first thing that went wrong
+  bool sealed_ = false;
+};
+
+/// What emit_with_ack() brings of one socket: the value that the event's ack carries, or, for an event by
+/// name, all arguments.
+template <class T>
+struct OneAnswer {
+  using Signature = void(std::error_code, T);
+  T value{};
+  bool take(const socketio::Arguments& arguments) {
+    Fault fault;
+    return read_argument(arguments, 0, value, fault);
+  }
+};
+template <>
+struct OneAnswer<void> {
+  using Signature = void(std::error_code);
+  bool take(const socketio::Arguments&) { return true; }
+};
+struct AllArguments {
+  using Signature = void(std::error_code, json::array_t);
+  json::array_t value;
+  bool take(const socketio::Arguments& arguments) { return value = arguments.values(), true; }
+};
+
+/// What it brings of a broadcast: each client's answer, in the order in which they came.
+template <class T>
+struct EachAnswer {
+  using Signature = void(std::error_code, std::vector<T>);
+  std::vector<T> value;
+  bool take(const socketio::Arguments& arguments) {
+    Fault fault;
+    T one{};
+    return read_argument(arguments, 0, one, fault) ? value.push_back(std::move(one)), true : false;
+  }
+};
+template <>
+struct EachAnswer<void> : OneAnswer<void> {};
+struct FirstArguments {
+  using Signature = void(std::error_code, json::array_t);
+  json::array_t value;
+  bool take(const socketio::Arguments& arguments) {
+    value.push_back(arguments.size() > 0 ? arguments.value(0) : json());
+    return true;
+  }
+};
+
+/// Calls a completion handler where it wants to be called: at once if that is our own loop, whose turn this
+/// is, else through its executor, which it keeps busy meanwhile.
+template <class Handler>
+class Completion {
+ public:
+  using Loop = asio::io_context::executor_type;
+  using Executor = asio::associated_executor_t<Handler, Loop>;
+
+  Completion(asio::io_context& loop, Handler&& handler)
+      : loop_(loop.get_executor()), handler_(std::move(handler)), work_(asio::get_associated_executor(handler_, loop_)) {}
+
+  Handler& handler() { return handler_; }
+  template <class... Results>
+  void operator()(Results... results) {
+    const auto work = std::move(work_);
+    const Executor executor = work.get_executor();
+    if constexpr (std::is_same_v<Executor, Loop>)
+      if (executor == loop_) return std::move(handler_)(std::move(results)...);
+    asio::dispatch(executor, [handler = std::move(handler_), all = std::make_tuple(std::move(results)...)]() mutable {
+      std::apply([&](auto&... result) { std::move(handler)(std::move(result)...); }, all);
+    });
+  }
+
+ private:
+  Loop loop_;
+  Handler handler_;
+  asio::executor_work_guard<Executor> work_;
+};
+
+template <class Answer, class Handler>
+class AckWaitFor final : public AckWait {
+ public:
+  AckWaitFor(Server& server, asio::io_context& loop, Handler&& handler) : AckWait(server), completion_(loop, std::move(handler)) {}
+
+  /// Lets who waits call it off: the operation then completes with operation_aborted.
+  void be_cancellable() {
+    const auto slot = asio::get_associated_cancellation_slot(completion_.handler());
+    if (!slot.is_connected()) return;
+    auto cancel = [self = weak_from_this()](asio::cancellation_type) {
+      if (const auto wait = self.lock()) wait->finish(std::make_error_code(std::errc::operation_canceled));
+    };
+    auto mutable_slot = slot;
+    mutable_slot.assign(std::move(cancel));
+  }
+
+ private:
+  bool take(const socketio::Arguments& arguments) override { return answer_.take(arguments); }
+  void complete(std::error_code error) override {
+    if constexpr (requires { answer_.value; }) completion_(error, std::move(answer_.value));
+    else completion_(error);
+  }
+
+  Answer answer_;
+  Completion<Handler> completion_;
+};
+
+/// Splits off the last of several arguments: f(last, others...).
+template <class F, class... All>
+decltype(auto) with_last(F f, All&&... all) {
+  static_assert(sizeof...(All) > 0, "emit_with_ack: the last argument says what to do with the answer: a callback, asio::use_awaitable, asio::use_future");
+  auto list = std::forward_as_tuple(std::forward<All>(all)...);
+  return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
+    return f(std::get<sizeof...(All) - 1>(std::move(list)), std::get<I>(list)...);
+  }(std::make_index_sequence<sizeof...(All) - 1>{});
+}
+
+/// `["name",values...]`, checked against a typed event's signature.
+template <Name Text, class... Parameters, class... Values>
+socketio::Writer typed_event(const Values&... values) {
+  static_assert(holds<sizeof...(Values) == sizeof...(Parameters), spelled<Text>>, "emit: another number of arguments than the event has");
+  auto writer = event_writer(Text.view());
+  if constexpr (sizeof...(Values) == sizeof...(Parameters)) {
+    static_assert(holds<(fits<const Values&, Parameters> && ...), spelled<Text>>, "emit: an argument of another type than the event has");
+    if constexpr ((fits<const Values&, Parameters> && ...)) (add_argument(writer, as<Parameters>(values)), ...);
+  }
+  writer.text += ']';
+  return writer;
+}
+
+/// The same for an event by name. Throws std::invalid_argument for a name that Socket.IO reserves.
+template <class... Values>
+socketio::Writer named_event(std::string_view name, const Values&... values) {
+  if (socketio::is_reserved(name)) throw std::invalid_argument("cannot emit \"" + std::string(name) + "\": Socket.IO reserves this name, choose another one");
+  auto writer = event_writer(name);
+  (add_argument(writer, values), ...);
+  writer.text += ']';
+  return writer;
+}
+
+/// `emit` for whoever can send: Derived::deliver(Writer&&) takes the event; Derived::many says whether several
+/// clients may answer; Derived::handle() is what an operation keeps, with server() and ask(Writer&&, AckWait).
 template <class Derived>
 class Emits {
  public:
@@ -3532,15 +3794,7 @@ class Emits {
   /// integer is converted as C++ does.
   template <Name Text, class Answer, class... Parameters, class... Values>
   void emit(const ServerToClient<Text, Answer(Parameters...)>&, const Values&... values) const {
-    static_assert(holds<sizeof...(Values) == sizeof...(Parameters), spelled<Text>>, "emit: another number of arguments than the event has");
-    if constexpr (sizeof...(Values) == sizeof...(Parameters)) {
-      static_assert(holds<(fits<const Values&, Parameters> && ...), spelled<Text>>, "emit: an argument of another type than the event has");
-      if constexpr ((fits<const Values&, Parameters> && ...)) {
-        auto writer = event_writer(Text.view());
-        (add_argument(writer, as<Parameters>(values)), ...);
-        derived().deliver(std::move(writer));
-      }
-    }
+    derived().deliver(typed_event<Text, Parameters...>(values...));
   }
   template <Name Text, class Signature, class... Values>
   void emit(const ClientToServer<Text, Signature>&, const Values&...) const {
@@ -3549,15 +3803,59 @@ class Emits {
   /// Emits an event by name, with any values that have a JSON form. Throws std::invalid_argument for
   /// a name that Socket.IO reserves.
   template <class... Values>
-  void emit(std::string_view name, const Values&... values) const {
-    if (socketio::is_reserved(name)) throw std::invalid_argument("cannot emit \"" + std::string(name) + "\": Socket.IO reserves this name, choose another one");
-    auto writer = event_writer(name);
-    (add_argument(writer, values), ...);
-    derived().deliver(std::move(writer));
+  void emit(std::string_view name, const Values&... values) const { derived().deliver(named_event(name, values...)); }
+
+  /// Emits a typed event and waits for its ack: an asynchronous operation of Asio. The last argument is
+  /// its completion token (a callback, asio::use_awaitable, asio::use_future, ...); it is completed on the
+  /// loop with (std::error_code, Ack), to a broadcast with (std::error_code, std::vector<Ack>), the answers
+  /// so far. Errors compare equal to std::errc: timed_out (see timeout()), not_connected (somebody left
+  /// without an answer), bad_message (an answer of another type), no_buffer_space (max_outstanding_acks),
+  /// operation_canceled.
+  template <Name Text, class Answer, class... Parameters, class... ValuesAndToken>
+  auto emit_with_ack(const ServerToClient<Text, Answer(Parameters...)>& event, ValuesAndToken&&... rest) const {
+    return ask(std::nullopt, event, std::forward<ValuesAndToken>(rest)...);
+  }
+  /// The same by name; completed with (std::error_code, json::array_t): the answer's arguments, or, to a
+  /// broadcast, the first argument of each answer.
+  template <class... ValuesAndToken>
+  auto emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const {
+    return ask(std::nullopt, name, std::forward<ValuesAndToken>(rest)...);
   }
 
  private:
+  template <class>
+  friend class sio_demo::Timeout;  // for ask()
+  using Limit = std::optional<Milliseconds>;
+
   const Derived& derived() const { return static_cast<const Derived&>(*this); }
+
+  template <Name Text, class Answer, class... Parameters, class... ValuesAndToken>
+  auto ask(Limit limit, const ServerToClient<Text, Answer(Parameters...)>&, ValuesAndToken&&... rest) const {
+    return with_last([&](auto&& token, const auto&... values) {
+      using Result = std::conditional_t<Derived::many, EachAnswer<Answer>, OneAnswer<Answer>>;
+      return start<Result>(limit, typed_event<Text, Parameters...>(values...), std::forward<decltype(token)>(token));
+    }, std::forward<ValuesAndToken>(rest)...);
+  }
+  template <class... ValuesAndToken>
+  auto ask(Limit limit, std::string_view name, ValuesAndToken&&... rest) const {
+    return with_last([&](auto&& token, const auto&... values) {
+      using Result = std::conditional_t<Derived::many, FirstArguments, AllArguments>;
+      return start<Result>(limit, named_event(name, values...), std::forward<decltype(token)>(token));
+    }, std::forward<ValuesAndToken>(rest)...);
+  }
+
+  template <class Result, class Token>
+  auto start(Limit limit, socketio::Writer&& writer, Token&& token) const {
+    auto initiation = [self = derived().handle(), limit, writer = std::move(writer)](auto&& handler) mutable {
+      using Handler = std::decay_t<decltype(handler)>;
+      auto& server = self.server();
+      const auto wait = std::make_shared<AckWaitFor<Result, Handler>>(server, server.loop(), Handler(std::forward<decltype(handler)>(handler)));
+      wait->be_cancellable();
+      if (limit) wait->arm(*limit);
+      self.ask(std::move(writer), wait);
+    };
+    return asio::async_initiate<Token, typename Result::Signature>(std::move(initiation), token);
+  }
 };
 
 /// What a handler brings: its result, or what its coroutine will.
@@ -3613,22 +3911,8 @@ class Listens {
   /// value, or takes a last Reply<Ack> and answers later; either may be a coroutine. Its arguments
   /// are checked before; arguments of the wrong shape never reach it.
   template <Name Text, class Answer, class... Parameters, class Handler>
-  Derived& on(const ClientToServer<Text, Answer(Parameters...)>&, Handler handler) {
-    constexpr bool plain = std::is_invocable_v<const Handler&, Socket&, const Parameters&...>;
-    constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>;
-    static_assert(holds<plain || replies, spelled<Text>>, "on: this handler does not take what the event brings, (Socket&, const Parameters&...) and perhaps a Reply");
-    if constexpr (plain && !replies) {
-      using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&...>;
-      static_assert(holds<std::is_void_v<Answer> || fits<result_value<Result>, Answer>, spelled<Text>>, "on: this handler does not return what the event's ack carries");
-    }
-    if constexpr (plain || replies)
-      add(Text.view(), [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
-        std::tuple<Parameters...> values;
-        Fault fault;
-        if (!read_arguments(arguments, values, fault)) return refuse_payload(socket, ack, Text.view(), fault);
-        call_typed<ClientToServer<Text, Answer(Parameters...)>::name, Answer>(handler, socket, std::move(values), ack);
-      });
-    return derived();
+  Derived& on(const ClientToServer<Text, Answer(Parameters...)>& event, Handler handler) {
+    return add(event, std::move(handler), false);
   }
   template <Name Text, class Signature, class Handler>
   Derived& on(const ServerToClient<Text, Signature>&, Handler) {
@@ -3639,13 +3923,23 @@ class Listens {
   /// perhaps a last Reply<>.
   template <class Handler>
   Derived& on(std::string_view name, Handler handler) {
-    using Arguments = const json::array_t&;
-    static_assert(std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>> || std::is_invocable_v<const Handler&, Socket&, Arguments>,
-                  "on: a handler by name takes (Socket&, const json::array_t&) and perhaps a Reply<>");
-    add(name, [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
-      if constexpr (std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>>) handler(socket, arguments.values(), Reply<>(ack));
-      else handler(socket, arguments.values());
-    });
+    return add(name, std::move(handler), false);
+  }
+  /// Like on(), for the next such event only.
+  template <class Event, class Handler>
+  Derived& once(const Event& event, Handler handler) {
+    return add(event, std::move(handler), true);
+  }
+  /// Takes the handlers of one event away, of this name or of all of them.
+  template <Name Text, class Signature>
+  Derived& off(const ClientToServer<Text, Signature>&) { return off(Text.view()); }
+  Derived& off(std::string_view name) {
+    auto& table = derived().events().by_name;
+    if (const auto entry = table.find(name); entry != table.end()) entry->second.clear();  // it may be running: the entry stays
+    return derived();
+  }
+  Derived& off() {
+    for (auto& entry : derived().events().by_name) entry.second.clear();
     return derived();
   }
   /// Sees every event before its handler does, even one that no handler takes or whose payload is wrong.
@@ -3654,6 +3948,21 @@ class Listens {
     derived().events().any.add(std::move(handler));
     return derived();
   }
+  /// Sees every event that is emitted to a socket, broadcasts included. It takes what on_any takes.
+  template <class Handler>
+  Derived& on_any_outgoing(Handler handler) {
+    derived().events().any_outgoing.add(std::move(handler));
+    derived().watch().watched_ = true;
+    return derived();
+  }
+  Derived& off_any() { return derived().events().any.clear(), derived(); }
+  Derived& off_any_outgoing() { return derived().events().any_outgoing.clear(), derived(); }
+  /// Runs when a socket's middleware refused an event, and when a client sent what is no packet.
+  Derived& on_error(std::function<void(Socket&, const Refuse&)> handler) {
+    return derived().events().error.add(std::move(handler)), derived();
+  }
+  /// Runs when a socket's client has changed from polling to WebSocket.
+  Derived& on_upgrade(std::function<void(Socket&)> handler) { return derived().events().upgrade.add(std::move(handler)), derived(); }
   /// Runs when a socket is about to leave; its rooms are still there.
   template <class Handler>
   Derived& on_disconnecting(Handler handler) {
@@ -3669,42 +3978,280 @@ class Listens {
 
  private:
   Derived& derived() { return static_cast<Derived&>(*this); }
-  void add(std::string_view name, EventHandler handler) {
-    derived().events().by_name[std::string(name)].add(std::move(handler));
+
+  template <Name Text, class Answer, class... Parameters, class Handler>
+  Derived& add(const ClientToServer<Text, Answer(Parameters...)>&, Handler handler, bool once) {
+    constexpr bool plain = std::is_invocable_v<const Handler&, Socket&, const Parameters&...>;
+    constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>;
+    static_assert(holds<plain || replies, spelled<Text>>, "on: this handler does not take what the event brings, (Socket&, const Parameters&...) and perhaps a Reply");
+    if constexpr (plain && !replies) {
+      using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&...>;
+      static_assert(holds<std::is_void_v<Answer> || fits<result_value<Result>, Answer>, spelled<Text>>, "on: this handler does not return what the event's ack carries");
+    }
+    if constexpr (plain || replies)
+      put(Text.view(), once, [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
+        std::tuple<Parameters...> values;
+        Fault fault;
+        if (!read_arguments(arguments, values, fault)) return refuse_payload(socket, ack, Text.view(), fault);
+        call_typed<ClientToServer<Text, Answer(Parameters...)>::name, Answer>(handler, socket, std::move(values), ack);
+      });
+    return derived();
+  }
+  template <class Handler>
+  Derived& add(std::string_view name, Handler handler, bool once) {
+    using Arguments = const json::array_t&;
+    static_assert(std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>> || std::is_invocable_v<const Handler&, Socket&, Arguments>,
+                  "on: a handler by name takes (Socket&, const json::array_t&) and perhaps a Reply<>");
+    put(name, once, [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
+      if constexpr (std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>>) handler(socket, arguments.values(), Reply<>(ack));
+      else handler(socket, arguments.values());
+    });
+    return derived();
+  }
+  void put(std::string_view name, bool once, EventHandler handler) {
+    derived().events().by_name[std::string(name)].add(std::move(handler), once);
   }
 };
 
 }  // namespace detail
 
+/// One room's name, or several: "red", {"red", "blue"}, a vector of names.
+struct RoomNames {
+  std::vector<std::string> names;
+
+  RoomNames(const char* name) : names{name} {}                                                                // NOLINT: implicit on purpose
+  RoomNames(std::string_view name) : names{std::string(name)} {}                                              // NOLINT
+  RoomNames(const std::string& name) : names{name} {}                                                         // NOLINT
+  RoomNames(std::initializer_list<std::string_view> several) : names(several.begin(), several.end()) {}       // NOLINT
+  RoomNames(std::vector<std::string> several) : names(std::move(several)) {}                                  // NOLINT
+};
+
+/// Made by timeout(): emits, and waits so long for the ack. See emit_with_ack() for what it completes with.
+template <class To>
+class Timeout {
+ public:
+  Timeout(To to, Milliseconds limit) : to_(std::move(to)), limit_(limit) {}
+
+  template <class Event, class... ValuesAndToken>
+  auto emit(const Event& event, ValuesAndToken&&... rest) const {
+    return static_cast<const detail::Emits<To>&>(to_).ask(limit_, event, std::forward<ValuesAndToken>(rest)...);
+  }
+  template <class Event, class... ValuesAndToken>
+  auto emit_with_ack(const Event& event, ValuesAndToken&&... rest) const { return emit(event, std::forward<ValuesAndToken>(rest)...); }
+
+  // ---- of a broadcast: whom it reaches may be said behind the time, too
+  Timeout& to(const RoomNames& rooms) requires To::many { return to_.to(rooms), *this; }
+  Timeout& in(const RoomNames& rooms) requires To::many { return to(rooms); }
+  Timeout& except(const RoomNames& rooms) requires To::many { return to_.except(rooms), *this; }
+
+ private:
+  To to_;
+  Milliseconds limit_;
+};
+
 /// Whom a broadcast reaches: nobody named means everybody in the namespace.
 struct Target {
   std::vector<std::string> rooms{}, except{};
   bool droppable = false;  // volatile: skips clients that could not take it at once
+  bool local = false;      // this server's only, where there are several
 };
 
-/// Who is in which room, and how a broadcast finds them. This one knows the sockets of this process.
-class Adapter {
+/// A socket of this server, or of another one of its cluster, as fetch_sockets() finds it.
+class RemoteSocket : public detail::Emits<RemoteSocket> {
  public:
-  void add(detail::SocketState& socket) {
+  static constexpr bool many = true;
+
+  std::string id;
+  json handshake;                  // as Handshake::to_json()
+  std::vector<std::string> rooms;
+  json data;                       // its data<T>(), where T has a JSON form; else {}
+
+  RemoteSocket(Namespace& nsp, std::string its_id, json its_handshake, std::vector<std::string> its_rooms, json its_data)
+      : id(std::move(its_id)), handshake(std::move(its_handshake)), rooms(std::move(its_rooms)), data(std::move(its_data)), nsp_(&nsp) {}
+
+  void join(const RoomNames& names) const;
+  void leave(const RoomNames& names) const;
+  void disconnect(bool close = false) const;
+
+ private:
+  friend class detail::Emits<RemoteSocket>;
+  void deliver(socketio::Writer&& writer) const;
+  void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
+  Server& server() const;
+  const RemoteSocket& handle() const { return *this; }
+
+  Namespace* nsp_;
+};
+
+namespace detail {
+
+/// What is left of a socket that may come back, and what it missed.
+struct Restored {
+  std::string id, pid;
+  std::vector<std::string> rooms;
+  std::shared_ptr<void> data;
+  const void* data_type = nullptr;
+  json (*data_json)(const void*) = nullptr;
+  engineio::Time left{};
+  std::vector<socketio::Outgoing> missed{};
+};
+
+/// What connection state recovery keeps of a namespace: events that were emitted, and sockets that left. Both
+/// are bounded in number, bytes and age, see RecoveryOptions.
+///
+///     S> 42["news",1,"Q8798XM"]                       the offset is the event's last argument
+///     C> 40{"pid":"5N5l...","offset":"Q8798XM"}       the client comes back with the last one that it saw
+class Recovery final : public engineio::Timed {
+ public:
+  Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines) : options_(options), deadlines_(deadlines) {}
+  ~Recovery() { deadlines_.forget(*this); }
+  Recovery(const Recovery&) = delete;
+  Recovery& operator=(const Recovery&) = delete;
+
+  bool on() const { return options_.on(); }
+
+  /// Writes the event's offset behind its arguments: the time in base 64, and a count within the millisecond.
+  /// It never goes back, whatever the clock does.
+  std::string stamp(socketio::Writer& writer) {
+    const auto now = (std::max)(last_, unix_milliseconds(std::chrono::system_clock::now()));
+    std::string offset = base64_number(static_cast<std::uint64_t>(now));
+    if (std::exchange(last_, now) == now) offset += '.' + base64_number(repeated_++);
+    else repeated_ = 0;
+    writer.text.back() = ',';
+    bytes::append_string(writer.text, offset);
+    writer.text += ']';
+    return offset;
+  }
+
+  void keep(std::string offset, const socketio::Outgoing& packet, const Target& target, engineio::Time now) {
+    std::size_t size = packet.head->payload().size() + sizeof(Packet);
+    for (const auto& attachment : packet.attachments) size += attachment->payload().size();
+    bytes_ += size;
+    packets_.push_back({std::move(offset), packet, target, now, size});
+    forget_old(now);
+  }
+
+  void keep(Restored session, engineio::Time now) {
+    session.left = now;
+    order_.emplace_back(now, session.pid);
+    std::string pid = session.pid;
+    sessions_.insert_or_assign(std::move(pid), std::move(session));
+    forget_old(now);
+  }
+
+  /// The session and what it missed, once; nothing if it, or the event at the offset, is not kept any more.
+  std::optional<Restored> restore(const std::string& pid, std::string_view offset, engineio::Time now) {
+    forget_old(now);
+    const auto found = sessions_.find(pid);
+    const auto last = std::find_if(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == offset; });
+    if (found == sessions_.end() || last == packets_.rend()) return std::nullopt;
+    Restored session = std::move(found->second);
+    sessions_.erase(found);
+    for (auto packet = last.base(); packet != packets_.end(); ++packet)
+      if (concerns(session, packet->target)) session.missed.push_back(packet->packet);
+    return session;
+  }
+
+  void tick(engineio::Time now) override { forget_old(now); }
+
+ private:
+  struct Packet {
+    std::string offset;
+    socketio::Outgoing packet;
+    Target target;
+    engineio::Time time;
+    std::size_t bytes;
+  };
+
+  static std::string base64_number(std::uint64_t number) {
+    constexpr std::string_view alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+    std::string out;
+    do out.insert(out.begin(), alphabet[number % 64]);
+    while (number /= 64);
+    return out;
+  }
+
+  static bool concerns(const Restored& session, const Target& target) {
+    const auto in_one_of = [&](const std::vector<std::string>& rooms) {
+      return std::any_of(rooms.begin(), rooms.end(), [&](const auto& room) {
+        return room == session.id || std::find(session.rooms.begin(), session.rooms.end(), room) != session.rooms.end();
+      });
+    };
+    return (target.rooms.empty() || in_one_of(target.rooms)) && !in_one_of(target.except);
+  }
+
+  /// Drops what is too old, or too much, and has itself called when the next one will be too old.
+  void forget_old(engineio::Time now) {
+    const auto expired = [&](engineio::Time time) { return now - time > options_.max_disconnection_duration; };
+    while (!packets_.empty() && (expired(packets_.front().time) || packets_.size() > options_.max_packets || bytes_ > options_.max_bytes)) {
+      bytes_ -= packets_.front().bytes;
+      packets_.pop_front();
+    }
+    while (!order_.empty() && (expired(order_.front().first) || sessions_.size() > options_.max_sessions)) {
+      const auto found = sessions_.find(order_.front().second);
+      if (found != sessions_.end() && found->second.left == order_.front().first) sessions_.erase(found);
+      order_.pop_front();
+    }
+    auto oldest = engineio::never;
+    if (!packets_.empty()) oldest = packets_.front().time;
+    if (!order_.empty()) oldest = (std::min)(oldest, order_.front().first);
+    deadlines_.set(*this, oldest == engineio::never ? oldest : oldest + options_.max_disconnection_duration + Milliseconds(1));
+  }
+
+  const RecoveryOptions& options_;
+  engineio::Deadlines& deadlines_;
+  std::deque<Packet> packets_;                                  // the oldest in front
+  StringMap<Restored> sessions_;                                // by pid
+  std::deque<std::pair<engineio::Time, std::string>> order_;    // of their leaving; who has come back is skipped
+  std::size_t bytes_ = 0;
+  std::int64_t last_ = 0;        // time of the last offset, and how many more there have been of it
+  std::uint64_t repeated_ = 0;
+};
+
+}  // namespace detail
+
+namespace detail {
+
+/// Who is in which room of a namespace, in this process.
+class RoomIndex {
+ public:
+  std::size_t size() const { return sockets_.size(); }
+  SocketState* find(std::string_view id) const {
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : found->second;
+  }
+  /// The names of all rooms, those of single sockets included.
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    for (const auto* socket : sockets_) out.push_back(socket->id);
+    for (const auto& room : rooms_) out.push_back(room.first);
+    return out;
+  }
+  std::size_t size(std::string_view room) const {
+    const auto entry = rooms_.find(room);
+    return (entry == rooms_.end() ? 0 : entry->second.members.size()) + (find(room) ? 1 : 0);
+  }
+
+  void add(SocketState& socket) {
     socket.slot = sockets_.size();
     sockets_.push_back(&socket);
     by_id_.emplace(socket.id, &socket);
   }
-  void remove(detail::SocketState& socket) {
+  void remove(SocketState& socket) {
     while (!socket.rooms.empty()) leave(socket, socket.rooms.back().room->first);
     by_id_.erase(socket.id);
     sockets_.back()->slot = socket.slot;
     sockets_[socket.slot] = sockets_.back();
     sockets_.pop_back();
   }
-  void join(detail::SocketState& socket, std::string_view room) {
+  void join(SocketState& socket, std::string_view room) {
     if (room == socket.id) return;  // it is there from the start
     const auto entry = rooms_.try_emplace(std::string(room)).first;
     if (membership(socket, *entry) != socket.rooms.end()) return;
     socket.rooms.push_back({&*entry, entry->second.members.size()});
     entry->second.members.push_back(&socket);
   }
-  void leave(detail::SocketState& socket, std::string_view room) {
+  void leave(SocketState& socket, std::string_view room) {
     const auto entry = rooms_.find(room);
     if (entry == rooms_.end()) return;
     const auto mine = membership(socket, *entry);
@@ -3720,19 +4267,12 @@ class Adapter {
     if (members.empty()) rooms_.erase(entry);
   }
 
-  std::size_t size() const { return sockets_.size(); }
-  std::size_t rooms() const { return rooms_.size(); }
-  detail::SocketState* find(std::string_view id) const {
-    const auto found = by_id_.find(id);
-    return found == by_id_.end() ? nullptr : found->second;
-  }
-
   /// Calls f(socket) once for each socket that the target reaches. f must not connect or disconnect.
   template <class F>
   void visit(const Target& target, F f) {
     ++mark_;  // a socket that carries the current mark is excluded, or has been visited
-    for (const auto& room : target.except) each_member(room, [&](detail::SocketState& socket) { socket.mark = mark_; });
-    const auto once = [&](detail::SocketState& socket) {
+    for (const auto& room : target.except) each_member(room, [&](SocketState& socket) { socket.mark = mark_; });
+    const auto once = [&](SocketState& socket) {
       if (std::exchange(socket.mark, mark_) != mark_) f(socket);
     };
     if (target.rooms.empty())
@@ -3741,7 +4281,7 @@ class Adapter {
   }
 
  private:
-  static std::vector<detail::Membership>::iterator membership(detail::SocketState& socket, detail::Rooms::value_type& room) {
+  static std::vector<Membership>::iterator membership(SocketState& socket, Rooms::value_type& room) {
     return std::find_if(socket.rooms.begin(), socket.rooms.end(), [&](const auto& m) { return m.room == &room; });
   }
 
@@ -3753,10 +4293,54 @@ class Adapter {
     for (auto* socket : entry->second.members) f(*socket);
   }
 
-  std::vector<detail::SocketState*> sockets_;
-  std::unordered_map<std::string_view, detail::SocketState*> by_id_;  // keys live in the sockets
-  detail::Rooms rooms_;
+  std::vector<SocketState*> sockets_;
+  std::unordered_map<std::string_view, SocketState*> by_id_;  // keys live in the sockets
+  Rooms rooms_;
   std::uint32_t mark_ = 0;
+};
+
+}  // namespace detail
+
+/// Who is in which room, and how what concerns several sockets finds them. This one knows the sockets of this
+/// process. To join several servers into a cluster, derive from it and override what is virtual: send it to
+/// the others, and call the function here for one's own. One per namespace; see Server::adapter().
+class Adapter {
+ public:
+  explicit Adapter(Namespace& nsp);
+  virtual ~Adapter() = default;
+  Adapter(const Adapter&) = delete;
+  Adapter& operator=(const Adapter&) = delete;
+
+  // ---- what reaches several sockets
+  /// `event` is the event's name and arguments as a JSON list, with its attachments.
+  virtual void broadcast(socketio::Writer&& event, const Target& target);
+  /// Must call wait->seal() once all who owe an answer are known.
+  virtual void broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<detail::AckWait>& wait);
+  virtual void fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done);
+  virtual void sockets_join(const Target& target, const std::vector<std::string>& rooms);
+  virtual void sockets_leave(const Target& target, const std::vector<std::string>& rooms);
+  virtual void disconnect_sockets(const Target& target, bool close);
+  /// An event for the other servers, and the first argument of each one's answer. Here there are none.
+  virtual void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done);
+
+  // ---- rooms of this process
+  std::size_t size() const { return here_.size(); }
+  /// The names of all rooms, those of single sockets included.
+  std::vector<std::string> rooms() const { return here_.names(); }
+  /// How many sockets are in a room.
+  std::size_t room_size(std::string_view room) const { return here_.size(room); }
+  /// The socket of this id, if it is one of ours.
+  std::optional<Socket> find(std::string_view id) const;
+  /// The sockets that the target reaches.
+  std::vector<Socket> sockets(const Target& target);
+
+ protected:
+  Namespace& nsp_;
+
+ private:
+  friend class detail::Client;
+  friend class Socket;
+  detail::RoomIndex here_;
 };
 
 /// What a client said when it came. Views and references live as long as the socket's handle.
@@ -3773,24 +4357,20 @@ struct Handshake {
   std::vector<std::pair<std::string, std::string>> headers() const;
   /// The query, decoded, EIO and transport included.
   http::Query query() const;
+  /// When the client came, in milliseconds since 1970.
+  std::int64_t issued() const { return unix_milliseconds(time); }
+  /// Whether the request came over TLS: never here. Behind a proxy, ask header("x-forwarded-proto").
+  bool secure() const { return false; }
   /// Whether the request came from a page of some origin.
   bool xdomain() const { return !header("origin").empty(); }
-};
-
-/// One room's name, or several: "red", {"red", "blue"}, a vector of names.
-struct RoomNames {
-  std::vector<std::string> names;
-
-  RoomNames(const char* name) : names{name} {}                                                                // NOLINT: implicit on purpose
-  RoomNames(std::string_view name) : names{std::string(name)} {}                                              // NOLINT
-  RoomNames(const std::string& name) : names{name} {}                                                         // NOLINT
-  RoomNames(std::initializer_list<std::string_view> several) : names(several.begin(), several.end()) {}       // NOLINT
-  RoomNames(std::vector<std::string> several) : names(std::move(several)) {}                                  // NOLINT
+  /// All of it, under the official server's names.
+  json to_json() const;
 };
 
 /// Sockets picked by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each once.
 class Broadcast : public detail::Emits<Broadcast> {
  public:
+  static constexpr bool many = true;
   explicit Broadcast(Namespace& nsp) : nsp_(&nsp) {}
 
   Broadcast& to(const RoomNames& rooms) { return add(target_.rooms, rooms); }
@@ -3798,30 +4378,66 @@ class Broadcast : public detail::Emits<Broadcast> {
   Broadcast& except(const RoomNames& rooms) { return add(target_.except, rooms); }
   /// Clients that cannot take the event at once miss it.
   Broadcast& volatile_() { return target_.droppable = true, *this; }
+  /// Clients of this server only, where it is one of several.
+  Broadcast& local() { return target_.local = true, *this; }
+  /// How long emit() waits for acks: timeout(5s).emit(event, values..., token).
+  Timeout<Broadcast> timeout(Milliseconds limit) const { return {*this, limit}; }
 
+  /// Those of this process.
   std::vector<Socket> sockets() const;
-  void join(std::string_view room) const;
-  void leave(std::string_view room) const;
+  /// Those of all servers: an asynchronous operation of Asio, completed with (std::error_code,
+  /// std::vector<RemoteSocket>).
+  template <class Token>
+  auto fetch_sockets(Token&& token) const;
+  /// Has all of them join, or leave, these rooms.
+  void sockets_join(const RoomNames& rooms) const;
+  void sockets_leave(const RoomNames& rooms) const;
   /// Disconnects all of them; close ends their transports, too.
   void disconnect_sockets(bool close = false) const;
 
  private:
-  friend class detail::Emits<Broadcast>;
+  template <class>
+  friend class detail::Emits;
   void deliver(socketio::Writer&& writer) const;
+  void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
+  Server& server() const;
+  const Broadcast& handle() const { return *this; }
   Broadcast& add(std::vector<std::string>& list, const RoomNames& rooms) { return list.insert(list.end(), rooms.names.begin(), rooms.names.end()), *this; }
 
   Namespace* nsp_;
   Target target_;
 };
 
+/// One socket, with a flag for what is emitted to it; made by Socket::volatile_().
+class Unicast : public detail::Emits<Unicast> {
+ public:
+  static constexpr bool many = false;
+  Unicast(detail::StatePtr state, bool droppable) : state_(std::move(state)), droppable_(droppable) {}
+  Timeout<Unicast> timeout(Milliseconds limit) const { return {*this, limit}; }
+
+ private:
+  template <class>
+  friend class detail::Emits;
+  void deliver(socketio::Writer&& writer) const;
+  void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
+  Server& server() const;
+  const Unicast& handle() const { return *this; }
+
+  detail::StatePtr state_;
+  bool droppable_;
+};
+
 /// A client in a namespace. A handle: copy it to keep it.
 class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
  public:
+  static constexpr bool many = false;
   explicit Socket(detail::StatePtr state) : state_(std::move(state)) {}
 
   /// 20 characters that nobody guesses; also the name of a room that only this socket is in.
   const std::string& id() const { return state_->id; }
   bool connected() const { return state_->connected; }
+  /// Whether it is a client that came back, see RecoveryOptions: its rooms and data are there.
+  bool recovered() const { return state_->recovered; }
   Namespace& nsp() const { return state_->nsp; }
   Handshake handshake() const { return {state_->auth, state_->info->address, state_->info->url, state_->info->head, state_->info->time}; }
   /// "polling" or "websocket", as of now.
@@ -3831,13 +4447,9 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
 
   /// This connection's own T, made on first use; it ends when the disconnect handlers have run.
   template <class T>
-  T& data() const {
-    if (!state_->data) state_->data = std::make_shared<T>(), state_->data_type = &detail::type_tag<T>;
-    assert(state_->data_type == &detail::type_tag<T> && "data<T>() was first used with another T");
-    return *static_cast<T*>(state_->data.get());
-  }
+  T& data() const;
 
-  void join(std::string_view room) const;
+  void join(const RoomNames& rooms) const;
   void leave(std::string_view room) const;
   std::vector<std::string> rooms() const;
 
@@ -3846,6 +4458,18 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   Broadcast to(const RoomNames& rooms) const;
   Broadcast in(const RoomNames& rooms) const { return to(rooms); }
   Broadcast except(const RoomNames& rooms) const;
+  Broadcast local() const { return std::move(broadcast().local()); }
+  /// What is emitted to it is dropped if the client cannot take it at once.
+  Unicast volatile_() const { return {state_, true}; }
+  /// How long emit() waits for the ack: timeout(5s).emit(event, values..., token).
+  Timeout<Unicast> timeout(Milliseconds limit) const { return {Unicast(state_, false), limit}; }
+
+  /// Sees every event of this socket before its handlers, in the order of registration, and answers, now or
+  /// later: next(accept) goes on, next(refuse("why")) drops the event and runs the on_error handlers. No ack
+  /// is sent for it.
+  Socket& use(std::function<void(Socket&, std::string_view event, const socketio::Arguments&, Next)> middleware) {
+    return events().middlewares.add(std::move(middleware)), *this;
+  }
 
   /// Leaves the namespace; with close, the client's other namespaces, too, and the transport.
   void disconnect(bool close = false) const;
@@ -3854,9 +4478,13 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
 
  private:
   friend class Namespace;
+  friend class Adapter;
+  friend class detail::Client;
   friend class detail::Emits<Socket>;
   friend class detail::Listens<Socket>;
   void deliver(socketio::Writer&& writer) const;
+  Unicast handle() const { return {state_, false}; }
+  Namespace& watch() const;
   detail::EventTable& events() {
     if (!state_->events) state_->events = std::make_shared<detail::EventTable>();
     return *state_->events;
@@ -3865,68 +4493,119 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   detail::StatePtr state_;
 };
 
-/// A middleware's answer, now or later, once: next(accept), next(refuse("why")).
-class Next {
- public:
-  explicit Next(std::function<void(std::optional<Refuse>)> answer) : answer_(std::make_shared<Answer>(std::move(answer))) {}
+namespace detail {
 
-  void operator()(Accept = {}) const { (*this)(std::optional<Refuse>()); }
-  void operator()(Refuse refusal) const { (*this)(std::optional<Refuse>(std::move(refusal))); }
+/// What a namespace offers, and a server on behalf of its namespace "/": Derived::main() is the namespace.
+template <class Derived>
+class Gathers : public Emits<Derived>, public Listens<Derived> {
+ public:
+  static constexpr bool many = true;
+
+  /// Runs for each socket that has connected.
+  Derived& on_connection(std::function<void(Socket&)> handler) { return main().connection_.add(std::move(handler)), derived(); }
+  /// Decides, in the order of their registration, whether a client may join. The socket has its
+  /// handshake and data, but is in no room yet. One that throws refuses.
+  Derived& use(std::function<void(Socket&, Next)> middleware) { return main().middlewares_.add(std::move(middleware)), derived(); }
+
+  Broadcast to(const RoomNames& rooms) const { return std::move(everybody().to(rooms)); }
+  Broadcast in(const RoomNames& rooms) const { return to(rooms); }
+  Broadcast except(const RoomNames& rooms) const { return std::move(everybody().except(rooms)); }
+  Broadcast volatile_() const { return std::move(everybody().volatile_()); }
+  Broadcast local() const { return std::move(everybody().local()); }
+  Timeout<Broadcast> timeout(Milliseconds limit) const { return everybody().timeout(limit); }
+
+  /// The sockets of this process.
+  std::vector<Socket> sockets() const { return everybody().sockets(); }
+  /// The socket of this id, if it is connected to this process.
+  std::optional<Socket> find(std::string_view id) const;
+  /// See Broadcast.
+  template <class Token>
+  auto fetch_sockets(Token&& token) const { return everybody().fetch_sockets(std::forward<Token>(token)); }
+  void sockets_join(const RoomNames& rooms) const { everybody().sockets_join(rooms); }
+  void sockets_leave(const RoomNames& rooms) const { everybody().sockets_leave(rooms); }
+  void disconnect_sockets(bool close = false) const { everybody().disconnect_sockets(close); }
+
+  /// Emits to the other servers of the cluster, not to clients; see on_server_side_emit().
+  template <class... Values>
+  void server_side_emit(std::string_view name, const Values&... values) const;
+  /// The same, and waits for their answers: an asynchronous operation of Asio, completed with
+  /// (std::error_code, json::array_t), the first argument of each answer.
+  template <class... ValuesAndToken>
+  auto server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const;
+  /// Handles what another server of the cluster emitted; `answer` may be called once, if one is wanted.
+  Derived& on_server_side_emit(std::string_view name, ServerSideHandler handler) {
+    return main().server_side_[std::string(name)].add(std::move(handler)), derived();
+  }
 
  private:
-  using Answer = std::function<void(std::optional<Refuse>)>;
-  void operator()(std::optional<Refuse> refusal) const {
-    if (const auto answer = std::exchange(*answer_, nullptr)) answer(std::move(refusal));
-  }
-  std::shared_ptr<Answer> answer_;
+  template <class>
+  friend class Emits;
+  Derived& derived() { return static_cast<Derived&>(*this); }
+  auto& main() const { return static_cast<const Derived&>(*this).main_namespace(); }
+  Broadcast everybody() const { return Broadcast(main()); }
+
+  // ---- for Emits
+  void deliver(socketio::Writer&& writer) const { main().adapter().broadcast(std::move(writer), {}); }
+  Broadcast handle() const { return everybody(); }
 };
 
-/// A namespace: its sockets, its handlers. Lives as long as the server.
-class Namespace : public detail::Emits<Namespace>, public detail::Listens<Namespace> {
+}  // namespace detail
+
+/// A namespace: its sockets, its handlers. Lives as long as the server; one that of(predicate) made, as long
+/// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on.
+class Namespace : public detail::Gathers<Namespace> {
  public:
-  Namespace(Server& server, std::string name) : server_(server), name_(std::move(name)) {}
+  Namespace(Server& server, std::string name, Namespace* parent);
   Namespace(const Namespace&) = delete;
   Namespace& operator=(const Namespace&) = delete;
 
   const std::string& name() const { return name_; }
   Server& server() const { return server_; }
-
-  /// Runs for each socket that has connected.
-  Namespace& on_connection(std::function<void(Socket&)> handler) { return connection_.add(std::move(handler)), *this; }
-  /// Decides, in the order of their registration, whether a client may join. The socket has its
-  /// handshake and data, but is in no room yet. One that throws refuses.
-  Namespace& use(std::function<void(Socket&, Next)> middleware) { return middlewares_.add(std::move(middleware)), *this; }
-
-  Broadcast to(const RoomNames& rooms) { return std::move(Broadcast(*this).to(rooms)); }
-  Broadcast in(const RoomNames& rooms) { return to(rooms); }
-  Broadcast except(const RoomNames& rooms) { return std::move(Broadcast(*this).except(rooms)); }
-  Broadcast volatile_() { return std::move(Broadcast(*this).volatile_()); }
-
+  /// Rooms, and what reaches the other servers of a cluster.
+  Adapter& adapter() const { return *adapter_; }
   /// How many sockets are connected.
-  std::size_t size() const { return adapter_.size(); }
-  std::vector<Socket> sockets() { return Broadcast(*this).sockets(); }
-  /// The socket of this id, if it is connected.
-  std::optional<Socket> find(std::string_view id) const;
-  void disconnect_sockets(bool close = false) { Broadcast(*this).disconnect_sockets(close); }
+  std::size_t size() const { return adapter_->size(); }
+
+  /// For adapters: another server has emitted this event. `answer` may be empty.
+  void server_side_event(const json::array_t& event, const std::function<void(json)>& answer);
 
  private:
+  template <class>
+  friend class detail::Gathers;
+  template <class>
+  friend class detail::Emits;
+  template <class>
+  friend class detail::Listens;
   friend class Server;
-  friend class Broadcast;
+  friend class Adapter;
   friend class Socket;
+  friend class Unicast;
   friend class detail::Client;
-  friend class detail::Emits<Namespace>;
-  friend class detail::Listens<Namespace>;
+  friend class detail::Children;
 
+  Namespace& main_namespace() const { return const_cast<Namespace&>(*this); }
   detail::EventTable& events() { return events_; }
-  void deliver(socketio::Writer&& writer) const { const_cast<Namespace*>(this)->broadcast(std::move(writer), {}); }
-  void broadcast(socketio::Writer&& writer, const Target& target);
+  Namespace& watch() { return *this; }
+  bool watched() const { return watched_ || (parent_ && parent_->watched_); }
+
+  void send(detail::SocketState& socket, socketio::Writer&& event, bool droppable);
+  void ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait);
+  /// Encodes an event; if it may have to be sent again, it is stamped and kept.
+  socketio::Outgoing encode(socketio::Writer&& event, const Target& target);
+  void tell_watchers(const detail::StatePtr& socket, const json::array_t& event);
 
   Server& server_;
   std::string name_;
-  Adapter adapter_;
+  Namespace* parent_;  // what of(predicate) gave, whose handlers count here, too
+  std::unique_ptr<Adapter> adapter_;
+  detail::Recovery recovery_;
   detail::EventTable events_;
   detail::Handlers<std::function<void(Socket&)>> connection_;
   detail::Handlers<std::function<void(Socket&, Next)>> middlewares_;
+  StringMap<detail::Handlers<detail::ServerSideHandler>> server_side_;
+  std::uint64_t next_ack_ = 0;  // one count for all sockets, so that a broadcast is one frame for all
+  std::size_t clients_ = 0;     // joined, or waiting for a middleware
+  bool watched_ = false;        // whether anybody has asked for on_any_outgoing
 };
 
 /// What the servers of all layers have in common: a loop, listeners, routes, a log, an orderly end. Not
@@ -4000,8 +4679,8 @@ class Host {
   bool closing_ = false;
 };
 
-/// The Socket.IO server.
-class Server final : private engineio::Application, public Host {
+/// The Socket.IO server. What it does as a namespace, it does as "/".
+class Server final : private engineio::Application, public Host, public detail::Gathers<Server> {
  public:
   /// A server with a loop of its own: call run(). Throws std::invalid_argument for options that
   /// contradict themselves.
@@ -4014,43 +4693,77 @@ class Server final : private engineio::Application, public Host {
 
   /// The namespace of this name ("/chat"; "chat" is the same), made on first use.
   Namespace& of(std::string_view name);
-
-  // ---- the namespace "/"
-  Namespace& on_connection(std::function<void(Socket&)> handler) { return of("/").on_connection(std::move(handler)); }
-  Namespace& use(std::function<void(Socket&, Next)> middleware) { return of("/").use(std::move(middleware)); }
-  template <class Event, class Handler>
-  Namespace& on(const Event& event, Handler handler) { return of("/").on(event, std::move(handler)); }
-  template <class Handler>
-  Namespace& on_disconnect(Handler handler) { return of("/").on_disconnect(std::move(handler)); }
-  template <class Event, class... Values>
-  void emit(const Event& event, const Values&... values) { of("/").emit(event, values...); }
-  Broadcast to(const RoomNames& rooms) { return of("/").to(rooms); }
-  Broadcast in(const RoomNames& rooms) { return of("/").in(rooms); }
-  Broadcast except(const RoomNames& rooms) { return of("/").except(rooms); }
+  Namespace& of(const std::string& name) { return of(std::string_view(name)); }
+  Namespace& of(const char* name) { return of(std::string_view(name)); }
+  /// Namespaces made when a client asks for them: those whose name (and the client's auth) the predicate
+  /// accepts. It returns a bool, or takes a last std::function<void(bool)> and calls it, now or later.
+  /// Handlers and middlewares registered on what is returned count in all of them, and what is emitted to
+  /// it reaches all of them. Predicates are asked in the order of their registration.
+  template <class Predicate>
+    requires std::is_invocable_r_v<bool, Predicate&, std::string_view, const json&> ||
+             std::is_invocable_v<Predicate&, std::string_view, const json&, std::function<void(bool)>>
+  Namespace& of(Predicate predicate) {
+    if constexpr (std::is_invocable_v<Predicate&, std::string_view, const json&, std::function<void(bool)>>) return add_parent(std::move(predicate));
+    else return add_parent([predicate = std::move(predicate)](std::string_view name, const json& auth, const std::function<void(bool)>& answer) mutable { answer(predicate(name, auth)); });
+  }
+  /// Runs for each namespace that is made from now on (`new_namespace`).
+  Server& on_new_namespace(std::function<void(Namespace&)> handler) { return new_namespace_.add(std::move(handler)), *this; }
+  /// Has every namespace use an adapter of another kind, to join a cluster. Before any client is there.
+  Server& adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make);
 
  private:
+  using Predicate = std::function<void(std::string_view, const json&, std::function<void(bool)>)>;
+  struct Parent {
+    Predicate accepts;
+    std::unique_ptr<Namespace> nsp;
+  };
+
+  template <class>
+  friend class detail::Gathers;
+  template <class>
+  friend class detail::Emits;
+  template <class>
+  friend class detail::Listens;
+  friend class detail::AckWait;
   friend class detail::Client;
+  friend class detail::Children;
+  friend class Namespace;
+  friend class Adapter;
   friend class Socket;
 
   Server(asio::io_context* loop, Options options);
 
+  Namespace& main_namespace() const { return *main_; }
+  detail::EventTable& events() { return main_->events_; }
+  Namespace& watch() { return *main_; }
+
   void on_open(engineio::Session& session, const http::Request& request) override;
   void on_message(engineio::Session& session, std::string_view payload, bool binary) override;
   void on_close(engineio::Session& session, Reason reason, std::string_view why) override;
-  Namespace* find(std::string_view name) const;
+  Namespace* find_namespace(std::string_view name) const;
+  Namespace& add_parent(Predicate predicate);
+  /// The child of this name; null if there are too many.
+  Namespace* child(std::string_view name, Namespace& parent);
+  /// One client of the namespace is gone for good.
+  void release(Namespace& nsp);
 
-  StringMap<std::unique_ptr<Namespace>> namespaces_;
+  StringMap<std::shared_ptr<Namespace>> namespaces_;
+  std::vector<Parent> parents_;
+  std::size_t children_ = 0;
+  std::function<std::unique_ptr<Adapter>(Namespace&)> make_adapter_;
+  detail::Handlers<std::function<void(Namespace&)>> new_namespace_;
   socketio::Decoder decoder_;
   socketio::Packet packet_;  // the one being handled; its memory is reused
+  Namespace* main_;
 };
 
 namespace detail {
 
 /// Runs user code; what it throws is logged and ends there. false: it threw.
 template <class F>
-bool guard(const Log& log, const Socket& socket, std::string_view event, F f) {
+bool guard(const Log& log, std::string_view event, std::string_view nsp, std::string_view socket, F f) {
   const auto report = [&](std::string_view what) {
-    log.write(LogLevel::error, "A handler threw", {{"event", event}, {"socketId", socket.id()}, {"namespace", socket.nsp().name()}, {"error", what}});
+    log.write(LogLevel::error, "A handler threw", {{"event", event}, {"socketId", socket}, {"namespace", nsp}, {"error", what}});
     return false;
   };
   try {
@@ -4063,8 +4776,15 @@ bool guard(const Log& log, const Socket& socket, std::string_view event, F f) {
   }
 }
 
+template <class F>
+bool guard(const Log& log, const Socket& socket, std::string_view event, F f) {
+  return guard(log, event, socket.nsp().name(), socket.id(), std::move(f));
+}
+
 void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error);
 EventError internal_error(std::string_view event);
+/// The name and the arguments of an event on its way out, its attachments in their places.
+json::array_t values_of(const socketio::Writer& event);
 
 /// What chapter 9 keeps with a session: the client's sockets, and a packet that waits for attachments.
 class Client final : public engineio::Context {
@@ -4077,6 +4797,14 @@ class Client final : public engineio::Context {
   bool may_complain() {
     const auto now = server_.engine_.now();
     return now - complained_ >= Seconds(1) ? complained_ = now, true : false;
+  }
+
+  /// The handlers that concern a socket: the namespace's, then its own, which a handler may take away.
+  template <class F>
+  static void each_table(const SocketState& state, F f) {
+    if (state.nsp.parent_) f(state.nsp.parent_->events_);
+    f(state.nsp.events_);
+    if (const auto own = state.events) f(*own);
   }
 
   void receive(std::string_view payload, bool binary) {
@@ -4092,10 +4820,13 @@ class Client final : public engineio::Context {
 
   void closed(Reason reason, std::string_view why) {
     for (const auto& state : std::vector(sockets_)) leave(*state, {reason, why});
-    for (const auto& state : sockets_) state->client = nullptr, state->data.reset(), state->events.reset();
-    for (const auto& state : left_) state->client = nullptr;
-    sockets_.clear();
-    left_.clear();
+    for (const auto& state : std::exchange(sockets_, {})) end(*state);  // those that wait for a middleware
+    for (const auto& state : std::exchange(left_, {})) state->client = nullptr;
+  }
+
+  void upgraded() {
+    for (const auto& state : std::vector(sockets_))
+      if (Socket socket(state); state->connected) each_table(*state, [&](EventTable& table) { call(table.upgrade, socket, "upgrade"); });
   }
 
   /// The server's own disconnect of one socket, or of all and the transport.
@@ -4135,7 +4866,7 @@ class Client final : public engineio::Context {
     if (!state) return fail("a packet to a namespace that was not joined", Fail::state);
     switch (packet.type) {
       case socketio::PacketType::event: case socketio::PacketType::binary_event: return event(state, packet, attachments);
-      case socketio::PacketType::ack: case socketio::PacketType::binary_ack: return;  // nothing waits for it: ignored
+      case socketio::PacketType::ack: case socketio::PacketType::binary_ack: return ack(*state, packet, attachments);
       case socketio::PacketType::disconnect: return leave(*state, {Reason::client_disconnect});
       default: return fail("a CONNECT_ERROR from a client", Fail::state);
     }
@@ -4145,27 +4876,85 @@ class Client final : public engineio::Context {
   /// reasons that sockets see are the reference's: over polling, when no poll is held that could
   /// take the news, a wrong state ends the sockets at once, undecodable bytes when the news is taken.
   void fail(const char* why, Fail kind) {
+    const Ref<engineio::Session> keep(&session_);
     if (log().enabled(LogLevel::info)) log().write(LogLevel::info, "Malformed packet", {{"session", session_.id()}, {"address", info_->address}, {"why", why}});
     waiting_.reset();
+    for (const auto& state : std::vector(sockets_))
+      if (kind == Fail::decoding && state->connected) report(state, refuse(why));
     session_.close();
     if (kind == Fail::state && session_.state() == engineio::State::lingering) closed(Reason::forced_server_close, why);
+  }
+
+  void report(const StatePtr& state, const Refuse& error) {
+    Socket socket(state);
+    each_table(*state, [&](EventTable& table) { call(table.error, socket, "error", error); });
   }
 
   // ---- joining
 
   void connect(const socketio::Packet& packet) {
-    Namespace* nsp = server_.find(packet.nsp.size() > 1 ? packet.nsp : "/");
-    if (!nsp) return send_error(packet.nsp, refuse("Invalid namespace"));
-    if (find(nsp->name())) return fail("a second CONNECT to a namespace", Fail::state);
-    if (sockets_.size() >= server_.options().max_namespaces) return send_error(packet.nsp, refuse("Too many namespaces"));
-    const auto state = std::make_shared<SocketState>(*nsp, *this, info_, server_.engine_.random.id());
-    if (!packet.json.empty()) state->auth = socketio::parse(packet.json);
-    if (!state->auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
-    sockets_.push_back(state);
-    admit(state, nsp->middlewares_.get(), 0);
+    json auth = json::object();
+    if (!packet.json.empty()) auth = socketio::parse(packet.json);
+    if (!auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
+    const std::string_view name = packet.nsp.size() > 1 ? packet.nsp : "/";
+    if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
+    resolve(std::make_shared<const Wish>(Wish{std::string(name), std::move(auth)}), 0);
   }
 
-  using Middlewares = std::shared_ptr<const std::vector<std::function<void(Socket&, Next)>>>;
+  struct Wish {
+    std::string name;
+    json auth;
+  };
+
+  /// Asks the predicates from `step` on whether there is a namespace of this name; each answers when it likes.
+  void resolve(const std::shared_ptr<const Wish>& wish, std::size_t step) {
+    if (step == server_.parents_.size()) return send_error(wish->name, refuse("Invalid namespace"));
+    const auto answer = [this, keep = Ref<engineio::Session>(&session_), wish, step, done = std::make_shared<bool>(false)](bool accepted) {
+      if (std::exchange(*done, true) || !session_.open()) return;
+      if (!accepted) return resolve(wish, step + 1);
+      Namespace* nsp = server_.child(wish->name, *server_.parents_[step].nsp);
+      nsp ? enter(*nsp, wish->auth) : send_error(wish->name, refuse("Too many namespaces"));
+    };
+    const auto accepts = server_.parents_[step].accepts;
+    if (!guard(log(), "namespace predicate", wish->name, "", [&] { accepts(wish->name, wish->auth, answer); })) answer(false);
+  }
+
+  void enter(Namespace& nsp, json auth) {
+    if (find(nsp.name())) return fail("a second CONNECT to a namespace", Fail::state);
+    if (sockets_.size() >= server_.options().max_namespaces) return send_error(nsp.name(), refuse("Too many namespaces"));
+    auto restored = restore(nsp, auth);
+    const auto state = std::make_shared<SocketState>(server_.namespaces_.find(nsp.name())->second, *this, info_, restored ? restored->id : server_.engine_.random.id());
+    state->auth = std::move(auth);
+    ++nsp.clients_;
+    sockets_.push_back(state);
+    if (nsp.recovery_.on()) state->pid = restored ? restored->pid : server_.engine_.random.id();
+    if (restored) {
+      state->recovered = true;
+      state->data = std::move(restored->data), state->data_type = restored->data_type, state->data_json = restored->data_json;
+      state->restored = std::make_shared<Restored>(std::move(*restored));
+      if (server_.options().connection_state_recovery.skip_middlewares) return join(state);
+    }
+    admit(state, middlewares(nsp), 0);
+  }
+
+  std::optional<Restored> restore(Namespace& nsp, const json& auth) {
+    if (!nsp.recovery_.on()) return std::nullopt;
+    const auto pid = auth.find("pid"), offset = auth.find("offset");
+    if (pid == auth.end() || offset == auth.end() || !pid->is_string() || !offset->is_string()) return std::nullopt;
+    return nsp.recovery_.restore(pid->get_ref<const std::string&>(), offset->get_ref<const std::string&>(), server_.engine_.now());
+  }
+
+  using Middleware = std::function<void(Socket&, Next)>;
+  using Middlewares = std::shared_ptr<const Handlers<Middleware>::List>;
+
+  /// Those of a namespace, behind those of its parent.
+  static Middlewares middlewares(const Namespace& nsp) {
+    const auto own = nsp.middlewares_.list(), inherited = nsp.parent_ ? nsp.parent_->middlewares_.list() : nullptr;
+    if (!own || !inherited) return own ? own : inherited;
+    auto both = std::make_shared<Handlers<Middleware>::List>(*inherited);
+    both->insert(both->end(), own->begin(), own->end());
+    return both;
+  }
 
   /// Asks the middlewares from `step` on; each answers when it likes.
   static void admit(const StatePtr& state, const Middlewares& middlewares, std::size_t step) {
@@ -4177,29 +4966,34 @@ class Client final : public engineio::Context {
       if (state->client) state->client->refused(state, *refusal);
     });
     Socket socket(state);
-    if (!guard(client.log(), socket, "middleware", [&] { (*middlewares)[step](socket, next); })) next(refuse("Internal server error"));
+    if (!guard(client.log(), socket, "middleware", [&] { (*middlewares)[step].handler(socket, next); })) next(refuse("Internal server error"));
   }
 
   void refused(const StatePtr& state, const Refuse& refusal) {
     send_error(state->nsp.name(), refusal);
     std::erase(sockets_, state);
-    state->client = nullptr;
-    state->data.reset();
-    state->events.reset();
+    end(*state);
   }
 
   void join(const StatePtr& state) {
     if (!session_.open()) return;
     state->connected = true;
-    state->nsp.adapter_.add(*state);
+    auto& rooms = state->nsp.adapter().here_;
+    rooms.add(*state);
     ++server_.engine_.counters.sockets_joined;
     session_.close_at(engineio::never);
+    if (const auto restored = std::exchange(state->restored, nullptr)) {  // what it missed comes before the answer
+      for (const auto& room : restored->rooms) rooms.join(*state, room);
+      for (const auto& packet : restored->missed) packet.send_to(session_);
+    }
     socketio::Writer writer;
     writer.text = "{\"sid\":";
     bytes::append_string(writer.text, state->id);
+    if (!state->pid.empty()) writer.text += ",\"pid\":", bytes::append_string(writer.text, state->pid);
     writer.text += '}';
     encode(socketio::PacketType::connect, state->nsp.name(), std::nullopt, std::move(writer)).send_to(session_);
     Socket socket(state);
+    if (state->nsp.parent_) call(state->nsp.parent_->connection_, socket, "connection");
     call(state->nsp.connection_, socket, "connection");
   }
 
@@ -4214,21 +5008,52 @@ class Client final : public engineio::Context {
 
   // ---- events
 
-  void event(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
-    if (packet.elements.empty()) return;  // an event without a name reaches nobody
-    if (!attachments) return dispatch(state, packet, socketio::Arguments(std::span(packet.elements).subspan(1)));
+  /// A packet's arguments behind the first `skip`; nothing if a placeholder is malformed.
+  static std::optional<socketio::Arguments> arguments_of(const socketio::Packet& packet, const std::vector<std::string>* attachments, std::size_t skip) {
+    if (!attachments || packet.elements.empty()) return socketio::Arguments(std::span(packet.elements).subspan(packet.elements.empty() ? 0 : skip));
     json values = socketio::parse(packet.json);
-    if (values.is_discarded() || !socketio::replace_placeholders(values, *attachments)) return fail("a malformed placeholder", Fail::decoding);
+    if (values.is_discarded() || !socketio::replace_placeholders(values, *attachments)) return std::nullopt;
     auto& array = values.get_ref<json::array_t&>();
-    array.erase(array.begin());
-    dispatch(state, packet, socketio::Arguments(std::move(array)));
+    array.erase(array.begin(), array.begin() + static_cast<std::ptrdiff_t>(skip));
+    return socketio::Arguments(std::move(array));
   }
 
-  void dispatch(const StatePtr& state, const socketio::Packet& packet, const socketio::Arguments& arguments) {
-    const std::string_view name = packet.name;
-    const AckRequest ack{*state, packet.id};
+  void event(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
+    if (packet.elements.empty()) return;  // an event without a name reaches nobody
+    const auto arguments = arguments_of(packet, attachments, 1);
+    if (!arguments) return fail("a malformed placeholder", Fail::decoding);
+    if (state->events && !state->events->middlewares.empty()) return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
+    dispatch(state, packet.name, packet.id, *arguments);
+  }
+
+  /// An event that a socket's middlewares look at, with memory of its own, for they may take their time.
+  struct Held {
+    Held(const StatePtr& its_state, const socketio::Packet& packet, const socketio::Arguments& its_arguments)
+        : state(its_state), name(packet.name), id(packet.id), arguments(its_arguments.values()) {}
+    StatePtr state;
+    std::string name;
+    std::optional<double> id;
+    socketio::Arguments arguments;
+  };
+  using EventMiddleware = std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>;
+
+  static void filter(const std::shared_ptr<Held>& held, const std::shared_ptr<const Handlers<EventMiddleware>::List>& middlewares, std::size_t step) {
+    const StatePtr& state = held->state;
+    if (!state->client || !state->connected) return;
+    Client& client = *state->client;
+    if (step == middlewares->size()) return client.dispatch(state, held->name, held->id, held->arguments);
+    const Next next([held, middlewares, step](std::optional<Refuse> refusal) {
+      if (!refusal) return filter(held, middlewares, step + 1);
+      if (held->state->client) held->state->client->report(held->state, *refusal);
+    });
     Socket socket(state);
-    each_table(*state, [&](const EventTable& table) {
+    if (!guard(client.log(), socket, held->name, [&] { (*middlewares)[step].handler(socket, held->name, held->arguments, next); })) next(refuse("Internal server error"));
+  }
+
+  void dispatch(const StatePtr& state, std::string_view name, std::optional<double> id, const socketio::Arguments& arguments) {
+    const AckRequest ack{*state, id};
+    Socket socket(state);
+    each_table(*state, [&](EventTable& table) {
       if (!state->connected) return;
       call(table.any, socket, name, name, arguments);
       const auto entry = table.by_name.find(name);
@@ -4237,16 +5062,21 @@ class Client final : public engineio::Context {
     });
   }
 
-  /// The handlers that concern a socket: the namespace's, then its own, which a handler may take away.
-  template <class F>
-  static void each_table(const SocketState& state, F f) {
-    f(state.nsp.events_);
-    if (const auto own = state.events) f(*own);
+  /// An answer to what we asked; one that nobody waits for is ignored.
+  void ack(SocketState& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
+    const auto arguments = arguments_of(packet, attachments, 0);
+    if (!arguments) return fail("a malformed placeholder", Fail::decoding);
+    if (!packet.id || *packet.id > 9007199254740991.0 || !state.acks) return;
+    const auto found = state.acks->find(static_cast<std::uint64_t>(*packet.id));
+    if (found == state.acks->end()) return;
+    const auto wait = std::move(found->second);
+    state.acks->erase(found);
+    wait->answer(*arguments);
   }
 
   /// Calls each handler; one that throws costs the others nothing. false: one threw.
   template <class List, class... Arguments>
-  bool call(const List& handlers, Socket& socket, std::string_view event, Arguments&... arguments) const {
+  bool call(List& handlers, Socket& socket, std::string_view event, Arguments&... arguments) const {
     bool good = true;
     handlers.each([&](const auto& handler) { good = guard(log(), socket, event, [&] { handler(socket, arguments...); }) && good; });
     return good;
@@ -4267,21 +5097,41 @@ class Client final : public engineio::Context {
     if (!state.connected || std::exchange(state.leaving, true)) return;
     Socket socket(keep);
     const auto tell = [&](auto list) {
-      each_table(state, [&](const EventTable& table) { call(table.*list, socket, "disconnect", why); });
+      each_table(state, [&](EventTable& table) { call(table.*list, socket, "disconnect", why); });
     };
     tell(&EventTable::disconnecting);
-    state.nsp.adapter_.remove(state);
+    keep_for_recovery(state, why.reason);
+    state.nsp.adapter().here_.remove(state);
     state.connected = false;
     state.left = server_.engine_.now();
     ++server_.engine_.counters.sockets_left;
     server_.engine_.counters.add(why.reason);
     tell(&EventTable::disconnect);
-    state.data.reset();
-    state.events.reset();  // a handler may hold the socket that holds it
     std::erase(sockets_, keep);
     // Whoever still holds a handle may answer an ack that came before; the session tells it when it ends.
     std::erase_if(left_, [](const StatePtr& left) { return left.use_count() == 1; });
     left_.push_back(keep);
+    end(state);
+    state.client = this;
+  }
+
+  /// What is left of a socket's state ends, whether it had joined or not.
+  void end(SocketState& state) {
+    state.client = nullptr;
+    state.data.reset();
+    state.events.reset();  // a handler may hold the socket that holds it
+    if (const auto acks = std::move(state.acks))
+      for (const auto& [id, wait] : *acks) wait->lost();
+    server_.release(state.nsp);
+  }
+
+  /// Unless one side has said goodbye, the client may come back.
+  void keep_for_recovery(const SocketState& state, Reason reason) {
+    auto& recovery = state.nsp.recovery_;
+    if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect) return;
+    Restored session{state.id, state.pid, {}, state.data, state.data_type, state.data_json};
+    for (const auto& membership : state.rooms) session.rooms.push_back(membership.room->first);
+    recovery.keep(std::move(session), server_.engine_.now());
   }
 
   /// Whether a packet may have been sent before its sender could know of the end: it came with the
@@ -4374,6 +5224,17 @@ inline std::vector<std::pair<std::string, std::string>> Handshake::headers() con
   return out;
 }
 
+inline json Handshake::to_json() const {
+  json fields = json::object(), parameters = json::object();
+  for (const auto& [name, value] : headers()) {
+    auto& field = fields[name];  // of several lines of one name, one list (RFC 9110, 5.3)
+    field = field.is_null() ? value : field.get<std::string>() + ", " + value;
+  }
+  for (const auto& [name, value] : query().parameters) parameters[name] = value;
+  return {{"headers", std::move(fields)}, {"time", javascript_date(time)}, {"address", address}, {"xdomain", xdomain()}, {"secure", secure()},
+          {"issued", issued()}, {"url", url}, {"query", std::move(parameters)}, {"auth", auth}};
+}
+
 inline http::Query Handshake::query() const {
   http::Query query;
   const auto mark = url.find('?');
@@ -4381,56 +5242,326 @@ inline http::Query Handshake::query() const {
   return query;
 }
 
-// ---- Broadcast, Namespace
+// ---- Waiting for acks
 
-inline void Broadcast::deliver(socketio::Writer&& writer) const { nsp_->broadcast(std::move(writer), target_); }
+namespace detail {
 
-inline void Namespace::broadcast(socketio::Writer&& writer, const Target& target) {
-  if (adapter_.size() == 0) return;
-  writer.text += ']';
-  const auto packet = socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(writer));
-  adapter_.visit(target, [&](detail::SocketState& state) {
-    if (state.client && (!target.droppable || state.client->session().writable())) packet.send_to(state.client->session());
-  });
+inline AckWait::~AckWait() {
+  if (server_) server_->engine_.deadlines.forget(*this);
 }
 
-inline std::vector<Socket> Broadcast::sockets() const {
-  std::vector<Socket> out;
-  nsp_->adapter_.visit(target_, [&](detail::SocketState& state) { out.emplace_back(state.shared_from_this()); });
-  return out;
+inline void AckWait::arm(Milliseconds limit) {
+  server_->in_turn([&] { server_->engine_.deadlines.set(*this, server_->engine_.now() + limit); });
 }
 
-inline void Broadcast::join(std::string_view room) const {
-  for (const Socket& socket : sockets()) socket.join(room);
-}
-inline void Broadcast::leave(std::string_view room) const {
-  for (const Socket& socket : sockets()) socket.leave(room);
-}
-inline void Broadcast::disconnect_sockets(bool close) const {
-  for (const Socket& socket : sockets()) socket.disconnect(close);
+inline bool AckWait::expect(SocketState& socket, std::uint64_t id) {
+  auto& acks = socket.acks;
+  if (acks && acks->size() >= server_->options().max_outstanding_acks) return error_ = std::make_error_code(std::errc::no_buffer_space), false;
+  if (!acks) acks = std::make_unique<std::unordered_map<std::uint64_t, std::shared_ptr<AckWait>>>();
+  acks->emplace(id_ = id, shared_from_this());
+  waiting_.push_back(socket.weak_from_this());
+  ++missing_;
+  return true;
 }
 
-inline std::optional<Socket> Namespace::find(std::string_view id) const {
-  auto* state = adapter_.find(id);
+/// Called while the operation is begun, which must not complete in there.
+inline void AckWait::seal() {
+  sealed_ = true;
+  if (server_ && missing_ == 0) server_->post([self = shared_from_this()] { self->finish(self->error_); });
+}
+
+inline void AckWait::answer(const socketio::Arguments& arguments) {
+  if (!server_) return;
+  if (!take(arguments) && !error_) error_ = std::make_error_code(std::errc::bad_message);
+  if (--missing_ == 0 && sealed_) finish(error_);
+}
+
+inline void AckWait::lost(std::error_code why) {
+  if (!server_) return;
+  if (!error_) error_ = why;
+  if (missing_ > 0) --missing_;
+  if (missing_ == 0 && sealed_) finish(error_);
+}
+
+inline void AckWait::finish(std::error_code error) {
+  const auto self = shared_from_this();
+  if (!server_) return;
+  Server& server = *std::exchange(server_, nullptr);
+  server.engine_.deadlines.forget(*this);
+  for (const auto& socket : waiting_)
+    if (const auto state = socket.lock(); state && state->acks) state->acks->erase(id_);
+  guard(server.log(), "ack", "", "", [&] { complete(error); });
+}
+
+inline json::array_t values_of(const socketio::Writer& event) {
+  json values = socketio::parse(event.text);
+  std::vector<std::string> attachments;
+  for (const auto& attachment : event.attachments) attachments.emplace_back(attachment->payload());
+  if (!attachments.empty()) socketio::replace_placeholders(values, attachments);
+  return values.is_array() ? std::move(values.get_ref<json::array_t&>()) : json::array_t();
+}
+
+/// An operation of Asio's that `start(done)` begins; done(error, result) may be called at once or later, on
+/// the loop's thread.
+template <class Result, class Token, class Start>
+auto operation(Server& server, Start start, Token&& token) {
+  auto initiation = [&server, start = std::move(start)](auto&& handler) mutable {
+    using Handler = std::decay_t<decltype(handler)>;
+    auto completion = std::make_shared<Completion<Handler>>(server.loop(), Handler(std::forward<decltype(handler)>(handler)));
+    start([&server, completion, alive = server.lifetime()](std::error_code error, Result result) {
+      asio::post(server.loop(), [&server, completion, alive, error, result = std::move(result)]() mutable {
+        if (alive.expired()) return (*completion)(error, std::move(result));
+        guard(server.log(), "completion", "", "", [&] { (*completion)(error, std::move(result)); });
+      });
+    });
+  };
+  return asio::async_initiate<Token, void(std::error_code, Result)>(std::move(initiation), token);
+}
+
+}  // namespace detail
+
+// ---- Adapter
+
+inline Adapter::Adapter(Namespace& nsp) : nsp_(nsp) {}
+
+inline std::optional<Socket> Adapter::find(std::string_view id) const {
+  auto* state = here_.find(id);
   return state ? std::optional<Socket>(state->shared_from_this()) : std::nullopt;
 }
 
+inline void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
+  if (here_.size() == 0 && !nsp_.recovery_.on()) return;
+  const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
+  const auto packet = nsp_.encode(std::move(event), target);
+  here_.visit(target, [&](detail::SocketState& state) {
+    if (state.client && (!target.droppable || state.client->session().writable())) packet.send_to(state.client->session());
+  });
+  if (nsp_.watched())
+    for (const Socket& socket : sockets(target)) nsp_.tell_watchers(socket.state_, values);
+}
+
+inline void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<detail::AckWait>& wait) {
+  const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
+  const std::uint64_t id = nsp_.next_ack_++;
+  const auto packet = socketio::encode(socketio::PacketType::event, nsp_.name(), static_cast<double>(id), std::move(event));
+  here_.visit(target, [&](detail::SocketState& state) {
+    if (state.client && wait->expect(state, id)) packet.send_to(state.client->session());
+  });
+  if (nsp_.watched())
+    for (const Socket& socket : sockets(target)) nsp_.tell_watchers(socket.state_, values);
+  wait->seal();
+}
+
+inline std::vector<Socket> Adapter::sockets(const Target& target) {
+  std::vector<Socket> out;
+  here_.visit(target, [&](detail::SocketState& state) { out.emplace_back(state.shared_from_this()); });
+  return out;
+}
+
+inline void Adapter::fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) {
+  std::vector<RemoteSocket> out;
+  for (const Socket& socket : sockets(target)) {
+    const auto& state = *socket.state_;
+    out.emplace_back(nsp_, socket.id(), socket.handshake().to_json(), socket.rooms(), state.data_json ? state.data_json(state.data.get()) : json::object());
+  }
+  done({}, std::move(out));
+}
+
+inline void Adapter::sockets_join(const Target& target, const std::vector<std::string>& rooms) {
+  for (const Socket& socket : sockets(target)) socket.join(rooms);
+}
+inline void Adapter::sockets_leave(const Target& target, const std::vector<std::string>& rooms) {
+  for (const Socket& socket : sockets(target))
+    for (const auto& room : rooms) socket.leave(room);
+}
+inline void Adapter::disconnect_sockets(const Target& target, bool close) {
+  for (const Socket& socket : sockets(target)) socket.disconnect(close);
+}
+inline void Adapter::server_side_emit(json::array_t, std::function<void(std::error_code, json::array_t)> done) {
+  if (done) done({}, {});
+}
+
+namespace detail {
+
+/// The adapter of what of(predicate) gave: what it is told, each of the namespaces made by it is.
+class Children final : public Adapter {
+ public:
+  using Adapter::Adapter;
+
+  void broadcast(socketio::Writer&& event, const Target& target) override {
+    each([&](Adapter& child) { child.broadcast(socketio::Writer(event), target); });
+  }
+  void broadcast_with_ack(socketio::Writer&&, const Target&, const std::shared_ptr<AckWait>& wait) override {
+    wait->lost(std::make_error_code(std::errc::operation_not_supported));
+    wait->seal();
+  }
+  void fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override {
+    std::vector<RemoteSocket> all;
+    each([&](Adapter& child) {
+      child.Adapter::fetch_sockets(target, [&](std::error_code, std::vector<RemoteSocket> some) { all.insert(all.end(), some.begin(), some.end()); });
+    });
+    done({}, std::move(all));
+  }
+  void sockets_join(const Target& target, const std::vector<std::string>& rooms) override {
+    each([&](Adapter& child) { child.sockets_join(target, rooms); });
+  }
+  void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override {
+    each([&](Adapter& child) { child.sockets_leave(target, rooms); });
+  }
+  void disconnect_sockets(const Target& target, bool close) override {
+    each([&](Adapter& child) { child.disconnect_sockets(target, close); });
+  }
+
+ private:
+  template <class F>
+  void each(F f) {
+    std::vector<std::shared_ptr<Namespace>> children;
+    for (const auto& [name, nsp] : nsp_.server().namespaces_)
+      if (nsp->parent_ == &nsp_) children.push_back(nsp);
+    for (const auto& child : children) f(child->adapter());
+  }
+};
+
+}  // namespace detail
+
+inline void RemoteSocket::deliver(socketio::Writer&& writer) const { nsp_->adapter().broadcast(std::move(writer), {.rooms = {id}}); }
+inline void RemoteSocket::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
+  nsp_->adapter().broadcast_with_ack(std::move(writer), {.rooms = {id}}, wait);
+}
+inline Server& RemoteSocket::server() const { return nsp_->server(); }
+inline void RemoteSocket::join(const RoomNames& names) const { nsp_->adapter().sockets_join({.rooms = {id}}, names.names); }
+inline void RemoteSocket::leave(const RoomNames& names) const { nsp_->adapter().sockets_leave({.rooms = {id}}, names.names); }
+inline void RemoteSocket::disconnect(bool close) const { nsp_->adapter().disconnect_sockets({.rooms = {id}}, close); }
+
+// ---- Broadcast
+
+inline void Broadcast::deliver(socketio::Writer&& writer) const { nsp_->adapter().broadcast(std::move(writer), target_); }
+inline void Broadcast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
+  nsp_->adapter().broadcast_with_ack(std::move(writer), target_, wait);
+}
+inline Server& Broadcast::server() const { return nsp_->server(); }
+inline std::vector<Socket> Broadcast::sockets() const { return nsp_->adapter().sockets(target_); }
+inline void Broadcast::sockets_join(const RoomNames& rooms) const { nsp_->adapter().sockets_join(target_, rooms.names); }
+inline void Broadcast::sockets_leave(const RoomNames& rooms) const { nsp_->adapter().sockets_leave(target_, rooms.names); }
+inline void Broadcast::disconnect_sockets(bool close) const { nsp_->adapter().disconnect_sockets(target_, close); }
+
+template <class Token>
+auto Broadcast::fetch_sockets(Token&& token) const {
+  auto start = [nsp = nsp_, target = target_](auto done) { nsp->adapter().fetch_sockets(target, std::move(done)); };
+  return detail::operation<std::vector<RemoteSocket>>(server(), std::move(start), std::forward<Token>(token));
+}
+
+// ---- Namespace
+
+inline Namespace::Namespace(Server& server, std::string name, Namespace* parent)
+    : server_(server), name_(std::move(name)), parent_(parent), recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
+  adapter_ = server.make_adapter_ ? server.make_adapter_(*this) : std::make_unique<Adapter>(*this);
+}
+
+inline socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Target& target) {
+  const bool kept = recovery_.on() && !target.droppable;
+  std::string offset = kept ? recovery_.stamp(event) : std::string();
+  auto packet = socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
+  if (kept) server_.in_turn([&] { recovery_.keep(std::move(offset), packet, target, server_.engine_.now()); });
+  return packet;
+}
+
+/// With recovery, what is emitted to a socket while it is away is kept for it.
+inline void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
+  if (!socket.client && !recovery_.on()) return;
+  if (watched() && socket.client) tell_watchers(socket.shared_from_this(), detail::values_of(event));
+  const auto packet = recovery_.on() ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
+                                     : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
+  if (socket.client && (!droppable || socket.client->session().writable())) packet.send_to(socket.client->session());
+}
+
+inline void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait) {
+  if (watched()) tell_watchers(socket.shared_from_this(), detail::values_of(event));
+  const std::uint64_t id = next_ack_++;
+  if (!socket.client || !wait->expect(socket, id)) return;
+  socketio::encode(socketio::PacketType::event, name_, static_cast<double>(id), std::move(event)).send_to(socket.client->session());
+}
+
+inline void Namespace::tell_watchers(const detail::StatePtr& state, const json::array_t& event) {
+  const std::string name = event.front().get<std::string>();
+  const socketio::Arguments arguments(json::array_t(event.begin() + 1, event.end()));
+  Socket socket(state);
+  detail::Client::each_table(*state, [&](detail::EventTable& table) {
+    table.any_outgoing.each([&](const auto& handler) { detail::guard(server_.log(), socket, name, [&] { handler(socket, name, arguments); }); });
+  });
+}
+
+inline void Namespace::server_side_event(const json::array_t& event, const std::function<void(json)>& answer) {
+  if (event.empty() || !event.front().is_string()) return;
+  const std::string name = event.front().get<std::string>();
+  const json::array_t arguments(event.begin() + 1, event.end());
+  if (const auto entry = server_side_.find(name); entry != server_side_.end())
+    entry->second.each([&](const auto& handler) { detail::guard(server_.log(), name, name_, "", [&] { handler(arguments, answer); }); });
+}
+
+namespace detail {
+
+template <class Derived>
+std::optional<Socket> Gathers<Derived>::find(std::string_view id) const {
+  return main().adapter().find(id);
+}
+
+template <class Derived>
+template <class... Values>
+void Gathers<Derived>::server_side_emit(std::string_view name, const Values&... values) const {
+  main().adapter().server_side_emit(values_of(named_event(name, values...)), nullptr);
+}
+
+template <class Derived>
+template <class... ValuesAndToken>
+auto Gathers<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const {
+  return with_last([&](auto&& token, const auto&... values) {
+    auto start = [&nsp = main(), event = values_of(named_event(name, values...))](auto done) { nsp.adapter().server_side_emit(event, std::move(done)); };
+    return operation<json::array_t>(main().server(), std::move(start), std::forward<decltype(token)>(token));
+  }, std::forward<ValuesAndToken>(rest)...);
+}
+
+/// A T as JSON, if it has such a form.
+template <class T>
+json json_of(const void* object) {
+  if constexpr (HasFields<T> || HasNames<T> || std::is_convertible_v<const T&, json>) {
+    socketio::Writer writer;
+    write(writer, *static_cast<const T*>(object));
+    return socketio::parse(writer.text);
+  } else return json::object();
+}
+
+}  // namespace detail
+
 // ---- Socket
 
-inline void Socket::deliver(socketio::Writer&& writer) const {
-  if (!state_->client) return;
-  writer.text += ']';
-  encode(socketio::PacketType::event, state_->nsp.name(), std::nullopt, std::move(writer)).send_to(state_->client->session());
+template <class T>
+T& Socket::data() const {
+  if (!state_->data) state_->data = std::make_shared<T>(), state_->data_type = &detail::type_tag<T>, state_->data_json = &detail::json_of<T>;
+  assert(state_->data_type == &detail::type_tag<T> && "data<T>() was first used with another T");
+  return *static_cast<T*>(state_->data.get());
 }
+
+inline void Unicast::deliver(socketio::Writer&& writer) const { state_->nsp.send(*state_, std::move(writer), droppable_); }
+inline void Unicast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
+  if (state_->client && !state_->leaving) state_->nsp.ask(*state_, std::move(writer), wait);
+  else wait->lost();
+  wait->seal();
+}
+inline Server& Unicast::server() const { return state_->nsp.server(); }
+
+inline void Socket::deliver(socketio::Writer&& writer) const { state_->nsp.send(*state_, std::move(writer), false); }
+inline Namespace& Socket::watch() const { return state_->nsp; }
 
 inline engineio::Session* Socket::conn() const { return state_->client ? &state_->client->session() : nullptr; }
 inline std::string_view Socket::transport() const { return conn() ? conn()->transport() : ""; }
 
-inline void Socket::join(std::string_view room) const {
-  if (state_->connected && !state_->leaving) state_->nsp.adapter_.join(*state_, room);
+inline void Socket::join(const RoomNames& rooms) const {
+  if (!state_->connected || state_->leaving) return;
+  for (const auto& room : rooms.names) state_->nsp.adapter().here_.join(*state_, room);
 }
 inline void Socket::leave(std::string_view room) const {
-  if (state_->connected) state_->nsp.adapter_.leave(*state_, room);
+  if (state_->connected) state_->nsp.adapter().here_.leave(*state_, room);
 }
 
 inline std::vector<std::string> Socket::rooms() const {
@@ -4452,16 +5583,44 @@ inline void Socket::disconnect(bool close) const {
 
 // ---- Server
 
-inline Namespace* Server::find(std::string_view name) const {
+inline Namespace* Server::find_namespace(std::string_view name) const {
   const auto found = namespaces_.find(name);
   return found == namespaces_.end() ? nullptr : found->second.get();
 }
 
 inline Namespace& Server::of(std::string_view name) {
   const std::string full = name.starts_with('/') ? std::string(name) : "/" + std::string(name);
-  auto& nsp = namespaces_[full];
-  if (!nsp) nsp = std::make_unique<Namespace>(*this, full);
-  return *nsp;
+  if (Namespace* nsp = find_namespace(full)) return *nsp;
+  auto& nsp = *namespaces_.emplace(full, std::make_shared<Namespace>(*this, full, nullptr)).first->second;
+  new_namespace_.each([&](const auto& handler) { handler(nsp); });
+  return nsp;
+}
+
+inline Namespace& Server::add_parent(Predicate predicate) {
+  auto nsp = std::make_unique<Namespace>(*this, "(made on demand)", nullptr);
+  nsp->adapter_ = std::make_unique<detail::Children>(*nsp);
+  return *parents_.emplace_back(Parent{std::move(predicate), std::move(nsp)}).nsp;
+}
+
+inline Namespace* Server::child(std::string_view name, Namespace& parent) {
+  if (Namespace* nsp = find_namespace(name)) return nsp;
+  if (children_ >= options().max_child_namespaces) return nullptr;
+  ++children_;
+  auto& nsp = *namespaces_.emplace(name, std::make_shared<Namespace>(*this, std::string(name), &parent)).first->second;
+  new_namespace_.each([&](const auto& handler) { detail::guard(log(), "new_namespace", nsp.name(), "", [&] { handler(nsp); }); });
+  return &nsp;
+}
+
+inline void Server::release(Namespace& nsp) {
+  if (--nsp.clients_ > 0 || !nsp.parent_ || !options().cleanup_empty_child_namespaces) return;
+  --children_;
+  namespaces_.erase(namespaces_.find(nsp.name()));  // the socket that left still holds it
+}
+
+inline Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {
+  make_adapter_ = std::move(make);
+  for (const auto& entry : namespaces_) entry.second->adapter_ = make_adapter_(*entry.second);
+  return *this;
 }
 
 inline void Server::on_open(engineio::Session& session, const http::Request& request) {
@@ -5466,9 +6625,8 @@ void Host::in_turn(F&& f) {
 }
 
 inline Server::Server(asio::io_context* loop, Options options)
-    : Host(loop, std::move(options), *this), decoder_({this->options().max_attachments, {this->options().max_json_depth, this->options().max_json_tokens}}) {
-  of("/");
-}
+    : Host(loop, std::move(options), *this), decoder_({this->options().max_attachments, {this->options().max_json_depth, this->options().max_json_tokens}}),
+      main_(&of("/")) {}
 
 // ================================================================================================
 // 12  Rate limiter

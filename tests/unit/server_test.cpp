@@ -653,9 +653,9 @@ TEST_CASE("rooms: whom each way to say it reaches") {
   b.leave("red");
   CHECK(reached([&] { chat.to("red").emit("x"); }) == "a");
   CHECK(b.rooms() == std::vector<std::string>{b.id(), "blue"});
-  chat.to("blue").join("red");
+  chat.to("blue").sockets_join("red");
   CHECK(reached([&] { chat.to("red").emit("x"); }) == "abc");
-  chat.to("red").leave("blue");
+  chat.to("red").sockets_leave("blue");
   CHECK(reached([&] { chat.to("blue").emit("x"); }) == "");
   CHECK(chat.to("red").sockets().size() == 3);
 
@@ -706,11 +706,11 @@ TEST_CASE("rooms: disconnecting sees them, disconnect does not") {
   CHECK(seen == std::vector<std::size_t>{2, 0});
 }
 
-// ---- The adapter, alone -------------------------------------------------------------------------------
+// ---- The room index, alone ------------------------------------------------------------------------------
 
 namespace {
 
-/// Sockets as the adapter sees them, without clients.
+/// Sockets as the room index sees them, without clients.
 struct Crowd final : private sio::engineio::Application {
   Crowd() : server(sio::Options{.log_level = sio::LogLevel::off}), engine(options, log, counters, *this) {
     session = engine.open({}, nullptr);
@@ -719,21 +719,22 @@ struct Crowd final : private sio::engineio::Application {
   ~Crowd() { session->shut_down(sio::Reason::forced_close); }
 
   sio::detail::SocketState& socket(const std::string& id) {
-    sockets.push_back(std::make_shared<sio::detail::SocketState>(server.of("/"), *client, nullptr, id));
-    adapter.add(*sockets.back());
+    sockets.push_back(std::make_shared<sio::detail::SocketState>(nsp, *client, nullptr, id));
+    rooms.add(*sockets.back());
     return *sockets.back();
   }
   /// Whom a broadcast reaches, in order of their ids. Each must be visited once.
   std::string reached(const sio::Target& target) {
     std::multiset<std::string> ids;
-    adapter.visit(target, [&](sio::detail::SocketState& state) { ids.insert(state.id); });
+    rooms.visit(target, [&](sio::detail::SocketState& state) { ids.insert(state.id); });
     std::string out;
     for (const auto& id : ids) out += id;
     return out;
   }
 
   sio::Server server;
-  sio::Adapter adapter;
+  std::shared_ptr<sio::Namespace> nsp = std::make_shared<sio::Namespace>(server, "/crowd", nullptr);
+  sio::detail::RoomIndex rooms;
   std::vector<std::shared_ptr<sio::detail::SocketState>> sockets;
 
  private:
@@ -751,48 +752,48 @@ struct Crowd final : private sio::engineio::Application {
 
 }  // namespace
 
-TEST_CASE("adapter: rooms come with their first member and go with their last") {
+TEST_CASE("room index: rooms come with their first member and go with their last") {
   Crowd crowd;
   auto &a = crowd.socket("a"), &b = crowd.socket("b");
-  CHECK(crowd.adapter.size() == 2);
-  crowd.adapter.join(a, "r");
-  crowd.adapter.join(a, "r");
-  crowd.adapter.join(b, "r");
-  crowd.adapter.join(a, "a");  // its own room, which is there anyway
-  CHECK(crowd.adapter.rooms() == 1);
+  CHECK(crowd.rooms.size() == 2);
+  crowd.rooms.join(a, "r");
+  crowd.rooms.join(a, "r");
+  crowd.rooms.join(b, "r");
+  crowd.rooms.join(a, "a");  // its own room, which is there anyway
+  CHECK(crowd.rooms.names() == std::vector<std::string>{"a", "b", "r"});
   CHECK(crowd.reached({.rooms = {"r"}}) == "ab");
-  crowd.adapter.leave(a, "r");
-  crowd.adapter.leave(a, "r");
-  crowd.adapter.leave(a, "never heard of");
+  crowd.rooms.leave(a, "r");
+  crowd.rooms.leave(a, "r");
+  crowd.rooms.leave(a, "never heard of");
   CHECK(crowd.reached({.rooms = {"r"}}) == "b");
-  crowd.adapter.remove(b);
-  CHECK(crowd.adapter.rooms() == 0);
-  CHECK(crowd.adapter.size() == 1);
-  CHECK(crowd.adapter.find("a") == &a);
-  CHECK(crowd.adapter.find("b") == nullptr);
+  crowd.rooms.remove(b);
+  CHECK(crowd.rooms.size("r") == 0);
+  CHECK(crowd.rooms.size() == 1);
+  CHECK(crowd.rooms.find("a") == &a);
+  CHECK(crowd.rooms.find("b") == nullptr);
 }
 
-TEST_CASE("adapter: joining the room of somebody else's id") {
+TEST_CASE("room index: joining the room of somebody else's id") {
   Crowd crowd;
   auto &a = crowd.socket("a"), &b = crowd.socket("b");
-  crowd.adapter.join(b, "a");
+  crowd.rooms.join(b, "a");
   CHECK(crowd.reached({.rooms = {"a"}}) == "ab");
   CHECK(crowd.reached({.rooms = {"a"}, .except = {"a"}}) == "");
-  crowd.adapter.remove(a);
+  crowd.rooms.remove(a);
   CHECK(crowd.reached({.rooms = {"a"}}) == "b");
 }
 
-TEST_CASE("adapter: rooms with odd names") {
+TEST_CASE("room index: rooms with odd names") {
   Crowd crowd;
   auto& a = crowd.socket("a");
   for (const std::string room : {"", "#", " ", "a room, with commas", "é", "\x01"}) {
-    crowd.adapter.join(a, room);
+    crowd.rooms.join(a, room);
     CHECK(crowd.reached({.rooms = {room}}) == "a");
   }
-  CHECK(crowd.adapter.rooms() == 6);
+  CHECK(crowd.rooms.names().size() == 7);
 }
 
-TEST_CASE("adapter: whatever is joined and left, a broadcast reaches whom plain sets say") {
+TEST_CASE("room index: whatever is joined and left, a broadcast reaches whom plain sets say") {
   std::mt19937 random(11);
   Crowd crowd;
   std::map<std::string, std::set<std::string>> rooms;  // of each socket
@@ -803,9 +804,9 @@ TEST_CASE("adapter: whatever is joined and left, a broadcast reaches whom plain 
     const std::string id(1, static_cast<char>('A' + random() % 12));
     const auto known = states.find(id);
     if (known == states.end()) states[id] = &crowd.socket(id), rooms[id];
-    else if (random() % 20 == 0) crowd.adapter.remove(*known->second), states.erase(id), rooms.erase(id);
-    else if (const auto room = any_room(); random() % 2) crowd.adapter.join(*known->second, room), rooms[id].insert(room);
-    else crowd.adapter.leave(*known->second, room), rooms[id].erase(room);
+    else if (random() % 20 == 0) crowd.rooms.remove(*known->second), states.erase(id), rooms.erase(id);
+    else if (const auto room = any_room(); random() % 2) crowd.rooms.join(*known->second, room), rooms[id].insert(room);
+    else crowd.rooms.leave(*known->second, room), rooms[id].erase(room);
 
     sio::Target target;
     for (auto n = random() % 3; n > 0; --n) target.rooms.push_back(any_room());
@@ -818,6 +819,6 @@ TEST_CASE("adapter: whatever is joined and left, a broadcast reaches whom plain 
       if (wanted && std::none_of(target.except.begin(), target.except.end(), inside)) expected += one.first;
     }
     REQUIRE(crowd.reached(target) == expected);
-    REQUIRE(crowd.adapter.size() == rooms.size());
+    REQUIRE(crowd.rooms.size() == rooms.size());
   }
 }
