@@ -3360,7 +3360,17 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
 //     C> 41/chat,                   disconnect handlers run; rooms are left; data<T>() ends
 //
 // An emit encodes once, whoever gets it, and writes nothing: messages are queued by reference, and
-// each connection is written to once, at the end of the loop's turn.
+// each connection is written to once, after all that was ready in the loop.
+//
+// A server may ask, too. The wait for an ack is an asynchronous operation of Asio, so that a callback, a
+// coroutine and a future all do; it ends with the answer, the time-out, or the client:
+//
+//     S> 42/chat,5["agree?",{"to":"x"}]    socket.timeout(5s).emit(agree, Terms{"x"}, token)
+//     C> 43/chat,5[true]                   token gets (error_code{}, true)
+//
+// Who is in which room, an Adapter knows. The one here knows this process; another one can make several
+// servers act as one. Connection state recovery (off by default) keeps what was emitted for a while, and
+// what clients left behind, so that one that was cut off comes back as who it was.
 //
 // Threads: everything here is called on the thread that runs the loop. server.post(f) is the only
 // exception. Lifetime: a Socket is a handle, cheap to copy; kept after the disconnect it is inert:
@@ -3644,6 +3654,9 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
   virtual void complete(std::error_code error) = 0;
 
  private:
+  /// Nobody owes anything any more. The server, or null if that had been so before.
+  Server* detach();
+
   Server* server_;  // null once finished
   std::vector<std::weak_ptr<SocketState>> waiting_;
   std::uint64_t id_ = 0;
@@ -3696,6 +3709,13 @@ struct FirstArguments {
   }
 };
 
+/// Whether a callback takes these arguments; other completion tokens speak for themselves.
+template <class Token, class Signature>
+inline constexpr bool takes_answer = true;
+template <class Token, class... Arguments>
+  requires requires { &Token::operator(); }
+inline constexpr bool takes_answer<Token, void(Arguments...)> = std::is_invocable_v<Token, Arguments...>;
+
 /// Calls a completion handler where it wants to be called: at once if that is our own loop, whose turn this
 /// is, else through its executor, which it keeps busy meanwhile.
 template <class Handler>
@@ -3730,15 +3750,13 @@ class AckWaitFor final : public AckWait {
  public:
   AckWaitFor(Server& server, asio::io_context& loop, Handler&& handler) : AckWait(server), completion_(loop, std::move(handler)) {}
 
-  /// Lets who waits call it off: the operation then completes with operation_aborted.
+  /// Lets who waits call it off: the operation then completes with operation_canceled.
   void be_cancellable() {
-    const auto slot = asio::get_associated_cancellation_slot(completion_.handler());
+    auto slot = asio::get_associated_cancellation_slot(completion_.handler());
     if (!slot.is_connected()) return;
-    auto cancel = [self = weak_from_this()](asio::cancellation_type) {
+    slot.assign([self = weak_from_this()](asio::cancellation_type) {
       if (const auto wait = self.lock()) wait->finish(std::make_error_code(std::errc::operation_canceled));
-    };
-    auto mutable_slot = slot;
-    mutable_slot.assign(std::move(cancel));
+    });
   }
 
  private:
@@ -3805,21 +3823,16 @@ class Emits {
   template <class... Values>
   void emit(std::string_view name, const Values&... values) const { derived().deliver(named_event(name, values...)); }
 
-  /// Emits a typed event and waits for its ack: an asynchronous operation of Asio. The last argument is
-  /// its completion token (a callback, asio::use_awaitable, asio::use_future, ...); it is completed on the
-  /// loop with (std::error_code, Ack), to a broadcast with (std::error_code, std::vector<Ack>), the answers
-  /// so far. Errors compare equal to std::errc: timed_out (see timeout()), not_connected (somebody left
-  /// without an answer), bad_message (an answer of another type), no_buffer_space (max_outstanding_acks),
+  /// Emits and waits for the ack: an asynchronous operation of Asio. The last argument is its completion
+  /// token (a callback, asio::use_awaitable, asio::use_future, ...), called on the loop's thread with
+  /// (std::error_code, Ack), and for a broadcast with (std::error_code, std::vector<Ack>), the answers so far.
+  /// An event by name brings json::array_t: the answer's arguments, or the first argument of each answer.
+  /// Errors compare equal to std::errc: timed_out (see timeout()), not_connected (somebody left without an
+  /// answer), bad_message (an answer of another type), no_buffer_space (max_outstanding_acks),
   /// operation_canceled.
-  template <Name Text, class Answer, class... Parameters, class... ValuesAndToken>
-  auto emit_with_ack(const ServerToClient<Text, Answer(Parameters...)>& event, ValuesAndToken&&... rest) const {
+  template <class Event, class... ValuesAndToken>
+  auto emit_with_ack(const Event& event, ValuesAndToken&&... rest) const {
     return ask(std::nullopt, event, std::forward<ValuesAndToken>(rest)...);
-  }
-  /// The same by name; completed with (std::error_code, json::array_t): the answer's arguments, or, to a
-  /// broadcast, the first argument of each answer.
-  template <class... ValuesAndToken>
-  auto emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const {
-    return ask(std::nullopt, name, std::forward<ValuesAndToken>(rest)...);
   }
 
  private:
@@ -3831,10 +3844,20 @@ class Emits {
 
   template <Name Text, class Answer, class... Parameters, class... ValuesAndToken>
   auto ask(Limit limit, const ServerToClient<Text, Answer(Parameters...)>&, ValuesAndToken&&... rest) const {
-    return with_last([&](auto&& token, const auto&... values) {
-      using Result = std::conditional_t<Derived::many, EachAnswer<Answer>, OneAnswer<Answer>>;
-      return start<Result>(limit, typed_event<Text, Parameters...>(values...), std::forward<decltype(token)>(token));
-    }, std::forward<ValuesAndToken>(rest)...);
+    constexpr bool complete = sizeof...(ValuesAndToken) == sizeof...(Parameters) + 1;
+    static_assert(holds<complete, spelled<Text>>, "emit_with_ack: wants the event's arguments, then what to do with the answer: a callback, asio::use_awaitable, asio::use_future");
+    if constexpr (complete) {
+      return with_last([&](auto&& token, const auto&... values) {
+        using Result = std::conditional_t<Derived::many, EachAnswer<Answer>, OneAnswer<Answer>>;
+        static_assert(holds<takes_answer<std::decay_t<decltype(token)>, typename Result::Signature>, spelled<Text>>,
+                      "emit_with_ack: this callback does not take what the answer brings, (std::error_code, Ack), of a broadcast (std::error_code, std::vector<Ack>)");
+        return start<Result>(limit, typed_event<Text, Parameters...>(values...), std::forward<decltype(token)>(token));
+      }, std::forward<ValuesAndToken>(rest)...);
+    }
+  }
+  template <Name Text, class Signature, class... ValuesAndToken>
+  void ask(Limit, const ClientToServer<Text, Signature>&, ValuesAndToken&&...) const {
+    static_assert(holds<always_false<Signature>, spelled<Text>>, "emit_with_ack: this event goes from client to server, a server does not emit it");
   }
   template <class... ValuesAndToken>
   auto ask(Limit limit, std::string_view name, ValuesAndToken&&... rest) const {
@@ -5267,7 +5290,12 @@ inline bool AckWait::expect(SocketState& socket, std::uint64_t id) {
 /// Called while the operation is begun, which must not complete in there.
 inline void AckWait::seal() {
   sealed_ = true;
-  if (server_ && missing_ == 0) server_->post([self = shared_from_this()] { self->finish(self->error_); });
+  Server* server = missing_ == 0 ? detach() : nullptr;
+  if (!server) return;
+  asio::post(server->loop(), [self = shared_from_this(), server, alive = server->lifetime()] {
+    if (alive.expired()) self->complete(self->error_);
+    else guard(server->log(), "ack", "", "", [&] { self->complete(self->error_); });
+  });
 }
 
 inline void AckWait::answer(const socketio::Arguments& arguments) {
@@ -5283,14 +5311,18 @@ inline void AckWait::lost(std::error_code why) {
   if (missing_ == 0 && sealed_) finish(error_);
 }
 
-inline void AckWait::finish(std::error_code error) {
-  const auto self = shared_from_this();
-  if (!server_) return;
-  Server& server = *std::exchange(server_, nullptr);
-  server.engine_.deadlines.forget(*this);
+inline Server* AckWait::detach() {
+  Server* const server = std::exchange(server_, nullptr);
+  if (!server) return nullptr;
+  server->engine_.deadlines.forget(*this);
   for (const auto& socket : waiting_)
     if (const auto state = socket.lock(); state && state->acks) state->acks->erase(id_);
-  guard(server.log(), "ack", "", "", [&] { complete(error); });
+  return server;
+}
+
+inline void AckWait::finish(std::error_code error) {
+  const auto self = shared_from_this();
+  if (const Server* server = detach()) guard(server->log(), "ack", "", "", [&] { complete(error); });
 }
 
 inline json::array_t values_of(const socketio::Writer& event) {

@@ -1,0 +1,15 @@
+// An ack is asked for, and nobody to get it.
+// expect: emit_with_ack: wants the event's arguments, then what to do with the answer
+// expect(g++): {"agree"}
+// expect(clang++): 'a', 'g', 'r', 'e', 'e'
+#include "sio_demo.hpp"
+
+namespace sio = sio_demo;
+
+inline constexpr sio::ServerToClient<"agree", bool(std::string)> agree{};
+inline constexpr sio::ClientToServer<"say", int(std::string)> say{};
+
+int main() {
+  sio::Server io;
+  io.on_connection([](sio::Socket& socket) { socket.timeout(sio::Seconds(5)).emit(agree, "terms"); });
+}
