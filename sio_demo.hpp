@@ -5207,6 +5207,12 @@ inline EventError internal_error(std::string_view event) {
 }
 
 #ifdef ASIO_HAS_CO_AWAIT
+// A coroutine's frame in here may hold types of the user's that have no linkage, such as a local lambda; GCC
+// takes that for a mistake of the header's.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsubobject-linkage"
+#endif
 /// The frame owns the socket's handle and the values, so references to them stay good while it waits.
 template <class Answer, class Handler, class... Values>
 asio::awaitable<void> await_handler(Handler handler, Socket socket, std::tuple<Values...> values, Reply<> reply) {
@@ -5214,6 +5220,9 @@ asio::awaitable<void> await_handler(Handler handler, Socket socket, std::tuple<V
   if constexpr (std::is_void_v<Answer>) co_await call();
   else reply(as<Answer>(co_await call()));
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 template <class Answer, class Handler, class... Values>
 void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values, Reply<> reply) {
