@@ -5674,14 +5674,14 @@ inline void Connection::decide_late(const std::optional<Refuse>& refusal) {
 }
 
 /// The headers of a 200 or 101 as the program's hooks want them; empty: they have no say. Asked while the
-/// request is there, for a poll's answer may come when it is not. No session: the answer is a 101.
+/// request is there, for a poll's answer may come when it is not.
 inline std::string Connection::hook_headers(const engineio::Session* session) {
-  const bool first = request().query["sid"].empty();
+  const bool first = request().query["sid"].empty(), polling = !(request().upgrade() && options().websocket);
   const auto& cookie = options().cookie;
   if (!options().headers && !(first && (options().initial_headers || cookie))) return {};
   http::Headers list;
-  if (session) list.emplace_back("cache-control", "no-store");
-  if (session && first && cookie) list.emplace_back("Set-Cookie", http::cookie_text(*cookie, session->id()));
+  if (polling) list.emplace_back("cache-control", "no-store");
+  if (polling && first && cookie) list.emplace_back("Set-Cookie", http::cookie_text(*cookie, session->id()));
   const auto ask = [&](const auto& hook, std::string_view failed) {
     if (hook) guarded(driver_->log, failed, "url", request().target, [&] { hook(list, request()); });
   };
