@@ -61,11 +61,12 @@
 #include <algorithm>      // any_of, find, find_if, min
 #include <array>          // array
 #include <cassert>        // assert
+#include <cerrno>         // errno
 #include <charconv>       // from_chars, to_chars
 #include <chrono>         // milliseconds, steady_clock, system_clock
 #include <cmath>          // isfinite
 #include <cstdint>        // uint8_t and friends
-#include <cstdio>         // fwrite
+#include <cstdio>         // fopen, fread, fwrite
 #include <cstring>        // memchr, memcpy
 #include <ctime>          // time
 #include <deque>          // deque
@@ -151,6 +152,12 @@ using Seconds = std::chrono::seconds;
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
 
 struct LogRecord;  // chapter 3
+class Next;        // chapter 3
+namespace http {
+struct Request;  // chapter 4
+/// Header lines to be written, in their order.
+using Headers = std::vector<std::pair<std::string, std::string>>;
+}  // namespace http
 
 /// Which browser origins may read our answers (reference: `cors`). Off by default: no CORS header
 /// is sent and OPTIONS is an error, as in the reference.
@@ -168,6 +175,31 @@ struct CorsOptions {
   Seconds max_age{0};
 
   bool on() const { return !origins.empty(); }
+};
+
+/// The attributes of the cookie that carries a session's id (reference: `cookie`). A text that could
+/// write attributes of its own is refused when the server is made: std::invalid_argument.
+struct CookieOptions {
+  /// A token (RFC 6265, 4.1.1). Default: "io".
+  std::string name = "io";
+  /// Paths for which clients send it; empty says nothing. Default: "/".
+  std::string path = "/";
+  /// Host and its subdomains for which clients send it; empty means this host alone. Default: "".
+  std::string domain{};
+  /// Whether scripts are kept from it (`httpOnly`). Default: true.
+  bool http_only = true;
+  /// Whether clients send it over TLS only. Default: false.
+  bool secure = false;
+  /// Whether each embedding site has its own, which asks for `secure`. Default: false.
+  bool partitioned = false;
+  /// "Strict", "Lax", "None", which asks for `secure`, or "", which says nothing (`sameSite`). Default: "Lax".
+  std::string same_site = "Lax";
+  /// "Low", "Medium", "High", or "", which says nothing. Default: "".
+  std::string priority{};
+  /// How long clients keep it (`maxAge`). Default: until they end.
+  std::optional<Seconds> max_age{};
+  /// Until when clients keep it; max_age counts more. Default: says nothing.
+  std::optional<std::chrono::system_clock::time_point> expires{};
 };
 
 /// Limits of the HTTP layer. What they refuse is answered and the connection closed.
@@ -250,6 +282,36 @@ struct Options {
   Milliseconds close_timeout{5'000};
   /// How long a closed polling session waits for the poll that takes the news. Default: 30 s.
   Milliseconds linger_timeout{30'000};
+
+  // ---- Engine.IO: its path, and the program's say in its answers. Functions run on the loop's thread;
+  // what one throws is logged.
+  /// false: whatever begins with `path` less its final '/' is ours, "/socket.iox", too (`addTrailingSlash`).
+  /// Default: true.
+  bool add_trailing_slash = true;
+  /// Whether an upgrade on a path that nobody serves is ended, without a word; if not, it stays open until
+  /// the client goes (`destroyUpgrade`). Default: true.
+  bool destroy_upgrade = true;
+  /// How long such an upgrade is left open before that (`destroyUpgradeTimeout`). Default: 1 s.
+  Milliseconds destroy_upgrade_timeout{1'000};
+  /// A cookie with the session's id in the answer to a polling handshake, for proxies that tell clients
+  /// apart by it; the server never reads it (`cookie`). Default: none.
+  std::optional<CookieOptions> cookie{};
+  /// Decides whether a session may begin, once for each, before anything is made for it: next(accept), or
+  /// next(refuse("why")), which the client gets with status 403 and code 4 (`allowRequest`). It may answer
+  /// later, on the loop's thread; meanwhile nothing more is read from the connection, and 408 ends it when
+  /// http.header_timeout is over. One that throws refuses. Default: everyone may.
+  std::function<void(const http::Request&, Next)> allow_request{};
+  /// Makes the session's id (`generateId`): 1 to 128 characters of A-Z a-z 0-9 _ . ~ - that nobody can
+  /// guess, for who knows an id has the session. One that is not so, or is taken, is logged as an error and
+  /// replaced. Default: 120 random bits.
+  std::function<std::string(const http::Request&)> generate_id{};
+  /// Adds headers to the answer of a handshake, polling or 101 (`initial_headers`). The list holds what is
+  /// already there, cache-control and cookie, and may be changed. Content-Type and what frames messages
+  /// are not the program's to write, and are left out; so is what could end a line. Default: adds nothing.
+  std::function<void(http::Headers&, const http::Request&)> initial_headers{};
+  /// The same for each answer that a session gives, its handshake included (`headers`). Called when the
+  /// request comes, even if the answer waits for messages. Default: adds nothing.
+  std::function<void(http::Headers&, const http::Request&)> headers{};
 
   // ---- Socket.IO
   /// From the transport's opening to the first joined namespace; the connection is closed beyond
@@ -499,6 +561,21 @@ inline std::string utf8_repair(std::string_view in) {
   return out;
 }
 
+/// A text that is UTF-8, repaired if it has to be. The view is good while this lives, and the text does.
+class Utf8Text {
+ public:
+  explicit Utf8Text(std::string_view text) : text_(text) {
+    if (!utf8_valid(text)) repaired_ = utf8_repair(text), text_ = repaired_;
+  }
+  Utf8Text(const Utf8Text&) = delete;
+  Utf8Text& operator=(const Utf8Text&) = delete;
+  std::string_view view() const { return text_; }
+
+ private:
+  std::string_view text_;
+  std::string repaired_;
+};
+
 /// Random bits from the operating system, for what nobody may guess. A source for <random>'s
 /// distributions, too.
 class Random {
@@ -542,6 +619,11 @@ constexpr int hex_digit(char c) {
 }
 
 inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+/// A letter or digit of ASCII, or one of `others`.
+inline bool is_plain(char c, std::string_view others) {
+  return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || others.find(c) != others.npos;
+}
 
 inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
@@ -930,6 +1012,41 @@ struct Counters {
   std::uint64_t of(Reason reason) const { return reasons[static_cast<std::size_t>(reason)]; }
 };
 
+/// What allow_request and middlewares answer: next(accept) lets the client in, next(refuse("why")) does not.
+struct Accept {};
+inline constexpr Accept accept{};
+struct Refuse {
+  std::string message;
+  json data;  // of a middleware: what the client finds as err.data; null: nothing
+};
+inline Refuse refuse(std::string message, json data = nullptr) { return {std::move(message), std::move(data)}; }
+
+/// That answer, now or later, once: further calls do nothing, nor does one that comes when the client or the
+/// server is gone. Copyable; called on the loop's thread.
+class Next {
+ public:
+  explicit Next(std::function<void(std::optional<Refuse>)> answer) : answer_(std::make_shared<Answer>(std::move(answer))) {}
+
+  void operator()(Accept = {}) const { (*this)(std::optional<Refuse>()); }
+  void operator()(Refuse refusal) const { (*this)(std::optional<Refuse>(std::move(refusal))); }
+
+ private:
+  using Answer = std::function<void(std::optional<Refuse>)>;
+  void operator()(std::optional<Refuse> refusal) const {
+    if (const auto answer = std::exchange(*answer_, nullptr)) answer(std::move(refusal));
+  }
+  std::shared_ptr<Answer> answer_;
+};
+
+/// A request on Engine.IO's path that was refused (reference: connection_error). Lives while its handler runs.
+struct ConnectionError {
+  const http::Request& request;
+  Reason reason;
+  std::string_view details{};                    // what allow_request said
+  int code = row(reason).code;                   // 0 to 5, as engine.io-protocol counts
+  std::string_view message = row(reason).text;
+};
+
 using Fields = std::initializer_list<std::pair<std::string_view, json>>;
 
 /// One line to be. The views and the fields live only while the sink runs.
@@ -1039,6 +1156,24 @@ class Log {
   std::function<void(const LogRecord&)> sink_;
 };
 
+/// Runs code of the user's. What it throws ends here, told to failed(what). false: it threw.
+template <class F, class Failed>
+bool attempt(F f, Failed failed) {
+  try {
+    return f(), true;
+  } catch (const std::exception& error) {
+    return failed(error.what()), false;
+  } catch (...) {
+    return failed("not a std::exception"), false;
+  }
+}
+
+/// The same, logged as `message` with one field.
+template <class F>
+bool guarded(const Log& log, std::string_view message, std::string_view field, std::string_view value, F f) {
+  return attempt(std::move(f), [&](std::string_view what) { log.write(LogLevel::error, message, {{field, value}, {"error", what}}); });
+}
+
 // ================================================================================================
 // 4  HTTP/1.1
 //
@@ -1072,6 +1207,10 @@ struct Parsed {
   static Parsed malformed(Reason reason, const char* why) { return {Progress::malformed, 0, reason, why}; }
 };
 
+namespace websocket {
+struct Handlers;  // chapter 6
+}
+
 namespace http {
 
 struct Header {
@@ -1085,6 +1224,13 @@ inline Header next_header(std::string_view& lines) {
   const auto colon = line.find(':');
   if (colon == line.npos) return {};
   return {line.substr(0, colon), bytes::trim(line.substr(colon + 1))};
+}
+
+/// The value of the first header of this name among header lines, in any case; empty if there is none.
+inline std::string_view find_header(std::string_view lines, std::string_view name) {
+  while (!lines.empty())
+    if (const auto header = next_header(lines); bytes::equal_ignoring_case(header.name, name)) return header.value;
+  return {};
 }
 
 /// Percent-decoding of one key or value as in a URL query: '+' is a space, a broken escape stays.
@@ -1168,6 +1314,10 @@ struct Request {
   bool keep_alive() const { return minor == 0 ? lists("connection", "keep-alive") : !lists("connection", "close"); }
   /// Whether the client wants to leave HTTP/1.1 (RFC 9110, 7.8).
   bool upgrade() const { return find("upgrade") && lists("connection", "upgrade"); }
+  /// The request's head as it came: for a HeadReader, once the views are no longer valid.
+  std::string whole_head() const {
+    return std::string(method) + " " + std::string(target) + " HTTP/1." + std::to_string(minor) + "\r\n" + std::string(head) + "\r\n";
+  }
 };
 
 /// RFC 9110, 5.6.2
@@ -1384,18 +1534,19 @@ class BodyReader {
   std::string body_;
 };
 
-/// What a route answers. Names and values with control characters are dropped by the writer.
+/// What a route answers. Dropped by the writer: headers with control characters, and those that frame messages.
 struct Response {
   std::uint16_t status = 200;
   std::string type{};  // Content-Type; empty: none
   std::string body{};
-  std::vector<std::pair<std::string, std::string>> headers{};
+  Headers headers{};
 };
 
 constexpr std::string_view status_text(std::uint16_t status) {
   switch (status) {
     case 200: return "OK";
     case 204: return "No Content";
+    case 304: return "Not Modified";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";
@@ -1423,10 +1574,71 @@ inline void append_header(std::string& out, std::string_view name, std::string_v
   out += "\r\n";
 }
 
+/// Whether a header is the server's own to write: it frames the message or speaks for the connection.
+inline bool is_framing(std::string_view name) {
+  constexpr std::array<std::string_view, 6> own{"connection", "content-length", "date", "keep-alive", "transfer-encoding", "upgrade"};
+  return bytes::equal_ignoring_case(name.substr(0, 14), "sec-websocket-") ||
+         std::any_of(own.begin(), own.end(), [&](std::string_view o) { return bytes::equal_ignoring_case(name, o); });
+}
+
+/// Appends the program's headers, a Content-Type only if there is none yet.
+inline void append_headers(std::string& out, const Headers& headers, bool typed) {
+  for (const auto& [name, value] : headers)
+    if (!is_framing(name) && !(typed && bytes::equal_ignoring_case(name, "content-type"))) append_header(out, name, value);
+}
+
 /// "Mon, 23 Nov 2026 06:30:13 GMT" (RFC 9110, 5.6.7)
 inline std::string http_date(std::chrono::system_clock::time_point time) {
   const CivilTime t(time);
   return formatted("%s, %02u %s %04d %02d:%02d:%02d GMT", weekday_names[t.weekday], t.day, month_names[t.month - 1], t.year, t.hour, t.minute, t.second);
+}
+
+// ---- cookies and versions
+
+/// What keeps these options from being a cookie, or nullptr. A name, path or domain with characters of
+/// the syntax could set attributes, or other cookies (RFC 6265, 4.1.1; CVE-2024-47764).
+inline const char* cookie_fault(const CookieOptions& cookie) {
+  const auto among = [](std::string_view text, std::initializer_list<std::string_view> list) { return std::find(list.begin(), list.end(), text) != list.end(); };
+  const auto plain = [](char c) { return c >= ' ' && c < 0x7f && c != ';'; };
+  const auto of_host = [](char c) { return bytes::is_plain(c, ".-"); };
+  if (!is_token(cookie.name)) return "the cookie's name is not a token (RFC 6265, 4.1.1)";
+  if (!std::all_of(cookie.path.begin(), cookie.path.end(), plain)) return "the cookie's path holds a ';' or characters other than ASCII";
+  if (!std::all_of(cookie.domain.begin(), cookie.domain.end(), of_host)) return "the cookie's domain is not a host name";
+  if (!among(cookie.same_site, {"", "Strict", "Lax", "None"})) return "the cookie's same_site is not \"Strict\", \"Lax\", \"None\" or \"\"";
+  if (!cookie.secure && (cookie.partitioned || cookie.same_site == "None")) return "browsers take a cookie that is partitioned, or of same_site \"None\", only if it is secure";
+  if (!among(cookie.priority, {"", "Low", "Medium", "High"})) return "the cookie's priority is not \"Low\", \"Medium\", \"High\" or \"\"";
+  return nullptr;
+}
+
+/// The value of Set-Cookie, attributes in the reference's order. `value` needs no escaping.
+inline std::string cookie_text(const CookieOptions& cookie, std::string_view value) {
+  std::string out = cookie.name + "=" + std::string(value);
+  const auto add = [&](bool given, std::string_view name, std::string_view text = {}) {
+    if (given) out += "; ", out += name, out += text;
+  };
+  add(cookie.max_age.has_value(), "Max-Age=", std::to_string(cookie.max_age.value_or(Seconds(0)).count()));
+  add(!cookie.domain.empty(), "Domain=", cookie.domain);
+  add(!cookie.path.empty(), "Path=", cookie.path);
+  if (cookie.expires) add(true, "Expires=", http_date(*cookie.expires));
+  add(cookie.http_only, "HttpOnly");
+  add(cookie.secure, "Secure");
+  add(cookie.partitioned, "Partitioned");
+  add(!cookie.priority.empty(), "Priority=", cookie.priority);
+  add(!cookie.same_site.empty(), "SameSite=", cookie.same_site);
+  return out;
+}
+
+/// An entity tag that changes with the contents (RFC 9110, 8.8.3).
+inline std::string entity_tag(std::string_view contents) { return '"' + bytes::base64_encode(bytes::sha1(contents)) + '"'; }
+
+/// Whether the client says that it has what this tag stands for (RFC 9110, 13.1.2).
+inline bool has_already(const Request& request, std::string_view tag) {
+  bool found = false;
+  bytes::split(request.header("if-none-match"), ',', [&](std::string_view its) {
+    if (its.starts_with("W/")) its.remove_prefix(2);
+    return found = its == tag || its == "*", !found;
+  });
+  return found;
 }
 
 // ---- CORS (Fetch standard, 3.2). The browser enforces it; we say the same on every answer.
@@ -1663,13 +1875,24 @@ class ClientAddress {
   std::vector<Network> trusted_;
 };
 
-/// The user's own routes beside Socket.IO: exact path and method; HEAD is served by GET's.
+/// The user's own routes beside Socket.IO: exact path and method; HEAD is served by GET's. A route wins over
+/// Engine.IO where its path begins like Engine.IO's. Registering one again replaces it.
 class Router {
  public:
   using Handler = std::function<Response(const Request&)>;
 
   Router& get(std::string path, Handler handler) { return add("GET", std::move(path), std::move(handler)); }
   Router& post(std::string path, Handler handler) { return add("POST", std::move(path), std::move(handler)); }
+  /// Serves these bytes, which are kept in memory; a client that has them already is told so (304).
+  Router& file(std::string path, std::string type, std::string contents) {
+    std::string tag = entity_tag(contents);
+    return get(std::move(path), [type = std::move(type), contents = std::move(contents), tag = std::move(tag)](const Request& request) {
+      const bool had = has_already(request, tag);
+      return Response{static_cast<std::uint16_t>(had ? 304 : 200), had ? "" : type, had ? "" : contents, {{"ETag", tag}}};
+    });
+  }
+  /// Serves WebSockets on this path, without Engine.IO; see websocket::Socket.
+  Router& websocket(std::string path, websocket::Handlers handlers);
 
   /// The handler, or why there is none: not_found or method_not_allowed.
   std::pair<const Handler*, Reason> find(std::string_view method, std::string_view path) const {
@@ -1679,6 +1902,15 @@ class Router {
     if (handler == route->second.end()) return {nullptr, Reason::method_not_allowed};
     return {&handler->second, Reason::not_found};
   }
+  /// What is to become of a WebSocket on this path; null: nothing.
+  std::shared_ptr<const websocket::Handlers> find_websocket(std::string_view path) const {
+    const auto found = websockets_.find(path);
+    return found == websockets_.end() ? nullptr : found->second;
+  }
+  /// Whether there is a route for exactly this request.
+  bool serves(const Request& request) const {
+    return request.upgrade() ? find_websocket(request.path) != nullptr : find(request.method, request.path).first != nullptr;
+  }
 
  private:
   Router& add(std::string_view method, std::string path, Handler handler) {
@@ -1687,6 +1919,7 @@ class Router {
   }
 
   StringMap<StringMap<Handler>> routes_;
+  StringMap<std::shared_ptr<const websocket::Handlers>> websockets_;
 };
 
 }  // namespace http
@@ -1781,11 +2014,15 @@ inline std::string frame(Opcode opcode, std::string_view payload) {
   return std::string(header.data(), size).append(payload);
 }
 
-/// A close frame; code 0 sends none, which clients report as 1005.
-inline std::string close_frame(std::uint16_t code = 0) {
-  const std::array<char, 2> payload{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)};
-  return frame(Opcode::close, code == 0 ? std::string_view() : std::string_view(payload.data(), 2));
+/// The payload of a close frame: code 0 sends none, which clients report as 1005. The text is cut at 123
+/// bytes, for a control frame holds 125 (5.5).
+inline std::string close_payload(std::uint16_t code, std::string_view text = {}) {
+  if (code == 0) return {};
+  text = text.substr(0, 123);
+  return std::string{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)}.append(text.substr(0, bytes::utf8_valid_prefix(text)));
 }
+
+inline std::string close_frame(std::uint16_t code = 0) { return frame(Opcode::close, close_payload(code)); }
 
 /// The codes that may stand in a close frame (7.4).
 constexpr bool close_code_valid(unsigned code) {
@@ -2146,7 +2383,8 @@ class Peer {
   virtual void answer(std::uint32_t exchange, const Answer& answer) = 0;
   virtual void cut() = 0;                                   // drop the connection without an answer
   virtual void send(const MessageRef& message) = 0;         // WebSocket: queue one message
-  virtual void send_close(Reason reason) = 0;               // WebSocket: close frame behind what is queued
+  /// WebSocket: a close frame with this payload behind what is queued.
+  virtual void send_close(Reason reason, std::string_view payload = {}) = 0;
   virtual std::size_t queued() const = 0;                   // WebSocket: bytes that are not written yet
   virtual void wake() = 0;                                  // call session.flush() at the end of the turn
 
@@ -2159,6 +2397,10 @@ class Receiver : public Counted<Receiver> {
  public:
   virtual ~Receiver() = default;
   virtual void frame(Peer& from, std::string_view payload, bool binary) = 0;
+  /// Bytes have come, be it a pong or half a message; called behind the frames that they completed.
+  virtual void heard() {}
+  /// The server goes down: the client is told, and is not waited for.
+  virtual void shut_down(Reason reason) = 0;
   /// The WebSocket is gone. Called once, after which the peer must not be used.
   virtual void channel_lost(Peer& from, Reason reason, std::string_view why) = 0;
 };
@@ -2180,6 +2422,8 @@ class Application {
  public:
   virtual void on_open(Session& session, const http::Request& request) = 0;
   virtual void on_message(Session& session, std::string_view payload, bool binary) = 0;
+  /// The session, which began over polling, has just become a WebSocket.
+  virtual void on_upgrade(Session&) {}
   virtual void on_close(Session& session, Reason reason, std::string_view why) = 0;
 
  protected:
@@ -2241,7 +2485,7 @@ constexpr std::optional<State> after(State from, Move move) {
 class Engine;
 
 /// One client's session. Lives as long as somebody holds a Ref; inert once closed. An open one must
-/// not outlive its Engine.
+/// not outlive its Engine. Everything is called on the loop's thread.
 class Session final : public Receiver, public Timed {
  public:
   Session(Engine& engine, std::string id, State first, bool base64);
@@ -2257,10 +2501,17 @@ class Session final : public Receiver, public Timed {
   // ---- the application's side
   std::unique_ptr<Context> context;
   void send(const MessageRef& message);
+  /// Sends one message. What is not UTF-8 in a text becomes U+FFFD. A client for which more than
+  /// max_queue_bytes wait is closed; sending to a closed one does nothing.
+  void send_text(std::string_view text) { send(Message::text({{&PacketType::message, 1}, bytes::Utf8Text(text).view()})); }
+  void send_binary(std::string_view bytes) { send(Message::binary(bytes)); }
   /// Ends the session from our side. What is queued is still delivered.
   void close(Reason reason = Reason::forced_close);
   /// Ends the session at this time unless it was called again; `never` calls it off.
-  void close_at(Time due) { trial_due_ = due, reschedule(); }
+  void close_at(Time due) {
+    trial_due_ = due;
+    if (state_ != State::closed) reschedule();
+  }
 
   // ---- the driver's side
   void poll(Exchange get);
@@ -2275,8 +2526,7 @@ class Session final : public Receiver, public Timed {
   void channel_lost(Peer& from, Reason reason, std::string_view why) override;
   void flush();
   void tick(Time now) override;
-  /// The server goes down: whoever cannot be told now is not waited for.
-  void shut_down(Reason reason);
+  void shut_down(Reason reason) override;
 
  private:
   void move(Move move);
@@ -2310,7 +2560,7 @@ class Session final : public Receiver, public Timed {
 
 /// What an HTTP request on our path is to lead to.
 struct Verdict {
-  enum class Act : std::uint8_t { refuse, open_polling, open_websocket, close_websocket, attach, poll, post };
+  enum class Act : std::uint8_t { refuse, ask, open_polling, open_websocket, close_websocket, attach, poll, post };
   Act act = Act::refuse;
   Reason reason = Reason::bad_request;
   Ref<Session> session{};
@@ -2331,6 +2581,9 @@ class Engine {
   Deadlines deadlines;
   const MessageRef ping = Message::text({"2"});
   bytes::Random random;
+  /// Whether the caller is on the loop's thread. Set by whoever drives the engine.
+  std::function<bool()> on_thread{};
+  void assert_thread() const { assert((!on_thread || on_thread()) && "call this on the loop's thread: server.post(f) is the only door from another one"); }
 
   /// Sets the time for whatever happens next. Time never runs backwards.
   void advance(Time now) { now_ = now; }
@@ -2365,17 +2618,24 @@ class Engine {
     if (request.method != "GET") return {Verdict::Act::refuse, Reason::bad_handshake_method};
     if (transport == "websocket" && !upgrading) return {Verdict::Act::refuse, Reason::bad_request};
     if (upgrading && !http::websocket_origin_allowed(options.cors, request)) return {Verdict::Act::refuse, Reason::forbidden};
+    if (options.allow_request) return {Verdict::Act::ask};
+    return admit(request);
+  }
+
+  /// The rest of the checks of a handshake, when allow_request lets it in.
+  Verdict admit(const http::Request& request) const {
+    const bool upgrading = options.websocket && request.upgrade();
     if (request.query["EIO"] != "4") return {Verdict::Act::refuse, Reason::unsupported_version};
     if (draining_) return {Verdict::Act::refuse, Reason::draining};
     if (sessions_.size() >= options.max_sessions) return {Verdict::Act::refuse, Reason::too_many_sessions};
-    if (transport == "polling") return {upgrading ? Verdict::Act::close_websocket : Verdict::Act::open_polling};
+    if (request.query["transport"] == "polling") return {upgrading ? Verdict::Act::close_websocket : Verdict::Act::open_polling};
     return {Verdict::Act::open_websocket};
   }
 
   /// Makes a session; its open packet is queued. `channel` is the WebSocket it begins on, if any.
   Ref<Session> open(const http::Request& request, Peer* channel) {
     const bool base64 = channel && !request.query["b64"].empty();
-    Ref<Session> session(new Session(*this, random.id(), channel ? State::websocket : State::polling, base64));
+    Ref<Session> session(new Session(*this, make_id(request), channel ? State::websocket : State::polling, base64));
     if (channel) session->opened_on(*channel);
     sessions_.emplace(session->id(), session);
     ++counters.sessions_opened;
@@ -2402,6 +2662,16 @@ class Engine {
     if (request.method == "GET") return {Verdict::Act::poll, Reason::bad_request, session};
     if (request.method == "POST") return {Verdict::Act::post, Reason::bad_request, session};
     return {Verdict::Act::refuse, Reason::bad_handshake_method};
+  }
+
+  std::string make_id(const http::Request& request) {
+    if (!options.generate_id) return random.id();
+    std::string id;
+    guarded(log, "generate_id threw", "url", request.target, [&] { id = options.generate_id(request); });
+    const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return bytes::is_plain(c, "_.~-"); });
+    if (plain && !id.empty() && id.size() <= 128 && !sessions_.contains(id)) return id;
+    log.write(LogLevel::error, "An id of generate_id is empty, too long, taken, or not of A-Z a-z 0-9 _ . ~ -: a random one is used", {{"id", id}});
+    return random.id();
   }
 
   /// 0{"sid":"...","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}
@@ -2483,6 +2753,7 @@ inline void Session::alive() {
 
 inline void Session::send(const MessageRef& message) {
   if (!open() || doom_due_ != never) return;
+  engine_.assert_thread();
   if (state_ == State::websocket) {
     channel_->send(base64_ ? Message::as_text(message) : message);
     if (channel_->queued() > engine_.options.max_queue_bytes) doom();
@@ -2524,6 +2795,7 @@ inline void Session::answer_poll(std::string_view body) {
 
 inline void Session::poll(Exchange get) {
   const Ref<Session> self(this);
+  if (state_ == State::closed) return get.answer({400});  // by a handler, while the request was looked at
   if (poll_) {
     get.answer({400});
     return end(Reason::transport_error, "a second poll while one was held");
@@ -2558,8 +2830,8 @@ inline void Session::post_lost(const char* why) {
 inline void Session::post_body(std::string_view body) {
   const Ref<Session> self(this);
   const Exchange post = std::exchange(post_, {});
-  std::string repaired;
-  if (!bytes::utf8_valid(body)) repaired = bytes::utf8_repair(body), body = repaired;
+  const bytes::Utf8Text text(body);
+  body = text.view();
   post.answer({200, "text/html", "ok"});  // whatever the packets are worth; it leaves at the end of the turn
   for (std::size_t packets = 1; open(); ++packets) {
     const auto separator = body.find(record_separator);
@@ -2612,6 +2884,7 @@ inline void Session::become_websocket() {
   if (post_) std::exchange(post_, {}).peer->cut();
   queue_bytes_ = 0;
   for (const auto& message : std::exchange(queue_, {})) send(message);
+  engine_.application.on_upgrade(*this);
 }
 
 /// The upgrade failed: polling goes on as if nothing had been.
@@ -2703,6 +2976,142 @@ inline void Session::end(Reason reason, std::string_view why) {
 }
 
 }  // namespace engineio
+
+// ---- WebSocket alone: what a route of Router::websocket gets, beside Engine.IO's sessions
+
+namespace websocket {
+
+class Socket;
+
+/// What becomes of the WebSockets of a route; each may be empty. Called on the loop's thread. One that
+/// throws is logged, and costs its own call.
+struct Handlers {
+  std::function<void(Socket&)> open{};
+  /// A whole message. `payload` lives while this runs.
+  std::function<void(Socket&, std::string_view payload, bool binary)> message{};
+  /// Once, whoever ended it; by then nothing can be sent.
+  std::function<void(Socket&, Reason reason, std::string_view why)> close{};
+};
+
+/// A WebSocket without Engine.IO. Keep it as Ref<websocket::Socket>(&socket); inert once closed, even when the
+/// server is gone. It is pinged each ping_interval and closed when no byte came within ping_timeout after that;
+/// max_payload, max_fragments and max_queue_bytes bound it. Everything is called on the loop's thread.
+class Socket final : public engineio::Receiver, public engineio::Timed {
+ public:
+  Socket(engineio::Engine& engine, engineio::Peer& channel, const http::Request& request, std::shared_ptr<const Handlers> handlers)
+      : engine_(engine), channel_(&channel), handlers_(std::move(handlers)), url_(request.target), head_(request.head), address_(request.address) {}
+  ~Socket() override { engine_.deadlines.forget(*this); }
+
+  /// Whatever the program keeps with it.
+  std::unique_ptr<engineio::Context> context;
+
+  bool is_open() const { return channel_ != nullptr; }
+  /// The client's address, see Options::trusted_proxies.
+  const std::string& address() const { return address_; }
+  /// The request's target as it came: "/echo?room=1".
+  const std::string& url() const { return url_; }
+  /// A header of the request, by name in any case; empty if absent.
+  std::string_view header(std::string_view name) const { return http::find_header(head_, name); }
+
+  /// Sends one message. What is not UTF-8 in a text becomes U+FFFD. One for which more than max_queue_bytes
+  /// wait is cut off; sending to a closed one does nothing.
+  void send_text(std::string_view text) { send(engineio::Message::text({bytes::Utf8Text(text).view()})); }
+  void send_binary(std::string_view bytes) { send(engineio::Message::binary(bytes)); }
+  /// The same, encoded once for many.
+  void send(const engineio::MessageRef& message);
+  /// Sends a close frame behind what is queued; at most 123 bytes of the reason. Throws
+  /// std::invalid_argument for a code that no close frame may hold (RFC 6455, 7.4).
+  void close(std::uint16_t code = 1000, std::string_view reason = {});
+
+  // ---- the driver's side
+  void opened();
+  void frame(engineio::Peer& from, std::string_view payload, bool binary) override;
+  void heard() override;
+  void shut_down(Reason reason) override;
+  void channel_lost(engineio::Peer& from, Reason reason, std::string_view why) override;
+  void tick(engineio::Time now) override;
+
+ private:
+  void due(Milliseconds delay) { engine_.deadlines.set(*this, engine_.now() + delay); }
+  void end(Reason reason, std::string_view why, std::string_view payload = {});
+  void over(Reason reason, std::string_view why);
+  template <class F>
+  void call(F f) {
+    guarded(engine_.log, "A WebSocket's handler threw", "url", url_, std::move(f));
+  }
+
+  engineio::Engine& engine_;
+  engineio::Peer* channel_;  // null once it is closed
+  std::shared_ptr<const Handlers> handlers_;
+  bool awaiting_pong_ = false, too_slow_ = false;
+  std::string url_, head_, address_;
+};
+
+inline void Socket::opened() {
+  const Ref<Socket> self(this);
+  due(engine_.options.ping_interval);
+  if (handlers_->open) call([&] { handlers_->open(*this); });
+}
+
+inline void Socket::send(const engineio::MessageRef& message) {
+  if (!channel_ || too_slow_) return;
+  engine_.assert_thread();
+  channel_->send(message);
+  too_slow_ = channel_->queued() > engine_.options.max_queue_bytes;
+  if (too_slow_) due(Milliseconds(0));  // not here: whoever sends may be walking a list of sockets
+}
+
+inline void Socket::frame(engineio::Peer&, std::string_view payload, bool binary) {
+  const Ref<Socket> self(this);
+  if (channel_ && handlers_->message) call([&] { handlers_->message(*this, payload, binary); });
+}
+
+inline void Socket::heard() {
+  if (!std::exchange(awaiting_pong_, false) || too_slow_) return;
+  due(engine_.options.ping_interval);
+}
+
+inline void Socket::tick(engineio::Time) {
+  if (!channel_) return;
+  if (too_slow_) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
+  if (std::exchange(awaiting_pong_, true)) return end(Reason::ping_timeout, "no pong within ping_timeout");
+  channel_->send(engineio::Message::raw({websocket::frame(Opcode::ping, {})}));
+  due(engine_.options.ping_timeout);
+}
+
+inline void Socket::close(std::uint16_t code, std::string_view reason) {
+  if (!close_code_valid(code)) throw std::invalid_argument("cannot close a WebSocket with code " + std::to_string(code) + ": use 1000, or one from 3000 to 4999");
+  if (channel_) end(Reason::forced_close, reason, close_payload(code, reason));
+}
+
+inline void Socket::shut_down(Reason reason) {
+  if (channel_) end(reason, "", close_payload(1001));
+}
+
+inline void Socket::channel_lost(engineio::Peer&, Reason reason, std::string_view why) {
+  if (std::exchange(channel_, nullptr)) over(reason, why);
+}
+
+inline void Socket::end(Reason reason, std::string_view why, std::string_view payload) {
+  const Ref<Socket> self(this);
+  std::exchange(channel_, nullptr)->send_close(reason, payload);
+  over(reason, why);
+}
+
+/// The one exit.
+inline void Socket::over(Reason reason, std::string_view why) {
+  const Ref<Socket> self(this);
+  engine_.counters.add(reason);
+  engine_.deadlines.forget(*this);
+  if (handlers_->close) call([&] { handlers_->close(*this, reason, why); });
+}
+
+}  // namespace websocket
+
+inline http::Router& http::Router::websocket(std::string path, websocket::Handlers handlers) {
+  websockets_.insert_or_assign(std::move(path), std::make_shared<const websocket::Handlers>(std::move(handlers)));
+  return *this;
+}
 
 // ================================================================================================
 // 7  Socket.IO
@@ -3381,7 +3790,6 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
 class Server;
 class Namespace;
 class Socket;
-class Next;
 template <class To>
 class Timeout;
 namespace net {
@@ -3394,31 +3802,6 @@ struct Each {
   const json::array_t& values;
 };
 inline Each each(const json::array_t& values) { return {values}; }
-
-/// What a middleware answers: next(accept) goes on to the next one, next(refuse("why")) ends it.
-struct Accept {};
-inline constexpr Accept accept{};
-struct Refuse {
-  std::string message;
-  json data;  // what the client finds as err.data; null: nothing
-};
-inline Refuse refuse(std::string message, json data = nullptr) { return {std::move(message), std::move(data)}; }
-
-/// A middleware's answer, now or later, once: next(accept), next(refuse("why")).
-class Next {
- public:
-  explicit Next(std::function<void(std::optional<Refuse>)> answer) : answer_(std::make_shared<Answer>(std::move(answer))) {}
-
-  void operator()(Accept = {}) const { (*this)(std::optional<Refuse>()); }
-  void operator()(Refuse refusal) const { (*this)(std::optional<Refuse>(std::move(refusal))); }
-
- private:
-  using Answer = std::function<void(std::optional<Refuse>)>;
-  void operator()(std::optional<Refuse> refusal) const {
-    if (const auto answer = std::exchange(*answer_, nullptr)) answer(std::move(refusal));
-  }
-  std::shared_ptr<Answer> answer_;
-};
 
 /// Why a socket is gone. `text` is the official server's reason string, `details` says more or is empty.
 struct Disconnect {
@@ -4670,13 +5053,27 @@ class Host {
   const Counters& counters() const { return counters_; }
   /// Expires when the server is destroyed: for what may outlive it.
   std::weak_ptr<void> lifetime() const { return alive_; }
-  /// Engine.IO sessions that are open, joined to a namespace or not.
-  std::size_t sessions() const { return engine_.size(); }
+  /// Engine.IO sessions that are open, joined to a namespace or not (reference: clientsCount).
+  std::size_t clients_count() const { return engine_.size(); }
+
+  /// Called for each request on Engine.IO's path that is refused (reference: connection_error), behind the refusal.
+  void on_connection_error(std::function<void(const ConnectionError&)> handler);
+  /// Serves a connection that somebody else has accepted, in whatever loop; bytes read from it by then are
+  /// taken as if they had just come. Without listen(), too. The peer's address is that of the socket; one
+  /// whose client has left is closed in silence. Throws std::system_error if the socket cannot be taken over.
+  template <class E>
+  void serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read = {});
+  /// Serves the official client's files (socket.io.js, socket.io.min.js, socket.io.esm.min.js,
+  /// socket.io.msgpack.min.js and a .map of each) under the engine's path, as many of them as this folder
+  /// holds, such as client-dist of the npm package socket.io (reference: `serveClient`). They are read now,
+  /// at most 8 MiB each, and kept. Their ETag is the client's version, or, if none is given, follows the
+  /// contents. Throws std::system_error if the folder holds none.
+  void serve_client(const std::string& folder, std::string_view version = {});
 
  protected:
-  /// With a loop of its own, or as a guest in the caller's. Throws std::invalid_argument for options
-  /// that contradict themselves.
-  Host(asio::io_context* loop, Options options, engineio::Application& application);
+  /// With a loop of its own, or as a guest in the caller's; with Engine.IO or for routes alone. Throws
+  /// std::invalid_argument for options that contradict themselves.
+  Host(asio::io_context* loop, Options options, engineio::Application& application, bool with_engine = true);
   ~Host() = default;
   /// Ends every session. The derived class calls it while it can still be told.
   void abandon();
@@ -4684,7 +5081,7 @@ class Host {
   void in_turn(F&& f);
 
  private:
-  static Options checked(Options options);
+  static Options checked(Options options, bool with_engine);
 
   std::unique_ptr<asio::io_context> own_loop_;
   asio::io_context& loop_;
@@ -4701,6 +5098,65 @@ class Host {
   std::shared_ptr<void> alive_ = std::make_shared<char>();  // what posted functions look at
   bool closing_ = false;
 };
+
+namespace http {
+
+/// A server of routes, HTTP's and WebSockets, without Engine.IO: http().get(...), http().websocket(...).
+/// Constructors, threads and end are those of sio_demo::Server.
+class Server final : private engineio::Application, public Host {
+ public:
+  explicit Server(Options options = {}) : Host(nullptr, std::move(options), *this, false) {}
+  explicit Server(asio::io_context& loop, Options options = {}) : Host(&loop, std::move(options), *this, false) {}
+  ~Server() { abandon(); }
+
+ private:
+  void on_open(engineio::Session&, const Request&) override {}
+  void on_message(engineio::Session&, std::string_view, bool) override {}
+  void on_close(engineio::Session&, Reason, std::string_view) override {}
+};
+
+}  // namespace http
+
+namespace engineio {
+
+/// An Engine.IO server: sessions and their messages, without Socket.IO's packets. Constructors, threads and
+/// end are those of sio_demo::Server. Several handlers of a kind are called in their order; one that
+/// throws is logged, and costs its own call. Keep a session as Ref<Session>(&session).
+class Server final : private Application, public Host {
+ public:
+  explicit Server(Options options = {.path = "/engine.io/"}) : Host(nullptr, std::move(options), *this) {}
+  explicit Server(asio::io_context& loop, Options options = {.path = "/engine.io/"}) : Host(&loop, std::move(options), *this) {}
+  ~Server() { abandon(); }
+
+  /// A session has begun; the request lives while the handler runs.
+  Server& on_connection(std::function<void(Session&, const http::Request&)> handler) { return connection_.add(std::move(handler)), *this; }
+  /// A message has come: a text, which is UTF-8, or bytes. They live while the handler runs.
+  Server& on_message(std::function<void(Session&, std::string_view payload, bool binary)> handler) { return message_.add(std::move(handler)), *this; }
+  /// A session that began over polling has become a WebSocket.
+  Server& on_upgrade(std::function<void(Session&)> handler) { return upgrade_.add(std::move(handler)), *this; }
+  /// A session is over, whoever ended it; called once. `why` says more than the reason, or is empty.
+  Server& on_close(std::function<void(Session&, Reason reason, std::string_view why)> handler) { return close_.add(std::move(handler)), *this; }
+
+ private:
+  void on_open(Session& session, const http::Request& request) override { call(connection_, session, request); }
+  void on_message(Session& session, std::string_view payload, bool binary) override { call(message_, session, payload, binary); }
+  void on_upgrade(Session& session) override { call(upgrade_, session); }
+  void on_close(Session& session, Reason reason, std::string_view why) override { call(close_, session, reason, why); }
+
+  template <class List, class... Arguments>
+  void call(List& handlers, Session& session, const Arguments&... arguments) {
+    handlers.each([&](const auto& handler) {
+      guarded(log(), "A session's handler threw", "session", session.id(), [&] { handler(session, arguments...); });
+    });
+  }
+
+  detail::Handlers<std::function<void(Session&, const http::Request&)>> connection_;
+  detail::Handlers<std::function<void(Session&, std::string_view, bool)>> message_;
+  detail::Handlers<std::function<void(Session&)>> upgrade_;
+  detail::Handlers<std::function<void(Session&, Reason, std::string_view)>> close_;
+};
+
+}  // namespace engineio
 
 /// The Socket.IO server. What it does as a namespace, it does as "/".
 class Server final : private engineio::Application, public Host, public detail::Gathers<Server> {
@@ -4762,6 +5218,7 @@ class Server final : private engineio::Application, public Host, public detail::
 
   void on_open(engineio::Session& session, const http::Request& request) override;
   void on_message(engineio::Session& session, std::string_view payload, bool binary) override;
+  void on_upgrade(engineio::Session& session) override;
   void on_close(engineio::Session& session, Reason reason, std::string_view why) override;
   Namespace* find_namespace(std::string_view name) const;
   Namespace& add_parent(Predicate predicate);
@@ -4785,18 +5242,9 @@ namespace detail {
 /// Runs user code; what it throws is logged and ends there. false: it threw.
 template <class F>
 bool guard(const Log& log, std::string_view event, std::string_view nsp, std::string_view socket, F f) {
-  const auto report = [&](std::string_view what) {
+  return attempt(std::move(f), [&](std::string_view what) {
     log.write(LogLevel::error, "A handler threw", {{"event", event}, {"socketId", socket}, {"namespace", nsp}, {"error", what}});
-    return false;
-  };
-  try {
-    f();
-    return true;
-  } catch (const std::exception& error) {
-    return report(error.what());
-  } catch (...) {
-    return report("not a std::exception");
-  }
+  });
 }
 
 template <class F>
@@ -5239,11 +5687,7 @@ void spawn_handler(Socket& socket, std::string_view event, const Handler& handle
 
 // ---- Handshake
 
-inline std::string_view Handshake::header(std::string_view name) const {
-  for (auto rest = head; !rest.empty();)
-    if (const auto line = http::next_header(rest); bytes::equal_ignoring_case(line.name, name)) return line.value;
-  return {};
-}
+inline std::string_view Handshake::header(std::string_view name) const { return http::find_header(head, name); }
 
 inline std::vector<std::pair<std::string, std::string>> Handshake::headers() const {
   std::vector<std::pair<std::string, std::string>> out;
@@ -5674,16 +6118,19 @@ inline void Server::on_message(engineio::Session& session, std::string_view payl
   static_cast<detail::Client&>(*session.context).receive(payload, binary);
 }
 
+inline void Server::on_upgrade(engineio::Session& session) { static_cast<detail::Client&>(*session.context).upgraded(); }
+
 inline void Server::on_close(engineio::Session& session, Reason reason, std::string_view why) {
   static_cast<detail::Client&>(*session.context).closed(reason, why);
 }
 
 /// Options that cannot work are refused before anything starts.
-inline Options Host::checked(Options options) {
+inline Options Host::checked(Options options, bool with_engine) {
   const auto refuse_if = [](bool wrong, const char* what) {
     if (wrong) throw std::invalid_argument(std::string("sio_demo::Options: ") + what);
   };
-  refuse_if(!options.polling && !options.websocket, "neither polling nor websocket is on; enable at least one transport");
+  if (!with_engine) options.polling = options.websocket = false;
+  refuse_if(with_engine && !options.polling && !options.websocket, "neither polling nor websocket is on; enable at least one transport");
   refuse_if(options.max_json_depth == 0 || options.max_json_depth > 64, "max_json_depth must be from 1 to 64");
   refuse_if(options.ping_interval.count() <= 0 || options.ping_timeout.count() <= 0, "ping_interval and ping_timeout must be positive");
   refuse_if(!options.path.starts_with('/'), "path must begin with '/'");
@@ -5693,7 +6140,9 @@ inline Options Host::checked(Options options) {
   refuse_if(any && options.cors.credentials, "the origin \"*\" together with credentials would open every user's session to every page; list the origins");
   refuse_if(any && origins.size() > 1, "the origin \"*\" stands beside others; list either \"*\" or the origins");
   for (const auto& origin : origins) refuse_if(origin.empty() || !http::is_field_value(origin), "an origin is empty or holds control characters");
-  if (!options.path.ends_with('/')) options.path += '/';
+  if (const char* fault = options.cookie ? http::cookie_fault(*options.cookie) : nullptr) refuse_if(true, fault);
+  if (options.path.ends_with('/')) options.path.pop_back();
+  if (options.add_trailing_slash) options.path += '/';
   return options;
 }
 
@@ -5743,7 +6192,9 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
  public:
   Driver(asio::io_context& loop, engineio::Engine& its_engine, const http::Router& its_router)
       : engine(its_engine), options(engine.options), log(engine.log), router(its_router),
-        client_address(options.trusted_proxies), loop_(loop), timer_(loop.get_executor()) {}
+        client_address(options.trusted_proxies), loop_(loop), timer_(loop.get_executor()) {
+    engine.on_thread = [this] { return on_thread(); };
+  }
 
   engineio::Engine& engine;
   const Options& options;
@@ -5754,12 +6205,15 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   std::vector<char> in{std::vector<char>(64 * 1024)};   // what was read last
   std::vector<char> out{std::vector<char>(64 * 1024)};  // where small frames are gathered
   std::vector<asio::const_buffer> buffers;              // of one gathered write
+  detail::Handlers<std::function<void(const ConnectionError&)>> connection_error;
 
   /// One entry from the loop. What it makes dirty is flushed after the outermost one has ended.
   class Turn {
    public:
     explicit Turn(Driver& driver) : driver_(&driver) {
-      if (driver.depth_++ == 0) driver.engine.advance(std::chrono::steady_clock::now());
+      if (driver.depth_++ > 0) return;
+      driver.thread_ = std::this_thread::get_id();
+      driver.engine.advance(std::chrono::steady_clock::now());
     }
     ~Turn() {
       if (--driver_->depth_ == 0) driver_->end_turn();
@@ -5772,6 +6226,9 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   };
 
   void listen(const std::string& host, std::uint16_t port);
+  /// Takes over a connection that somebody else accepted, and what was read from it.
+  template <class E>
+  void serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read);
   std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port; }
   void close(std::function<void()> done);
   /// The server is about to be destroyed: everything is dropped, and what Asio still calls does nothing.
@@ -5779,6 +6236,13 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   bool abandoned() const { return abandoned_; }
   bool closing() const { return closing_; }
 
+  /// Whether the caller is on the thread of the latest turn, or nothing runs that it could disturb.
+  bool on_thread() const { return thread_ == std::thread::id() || thread_ == std::this_thread::get_id() || loop_.stopped(); }
+  /// Calls f in a turn of its own, soon.
+  template <class F>
+  void post(F f) {
+    asio::post(loop_, std::move(f));
+  }
   void dirty(Connection& connection);
   void add(Connection& connection);
   void remove(Connection& connection);
@@ -5798,6 +6262,8 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   };
 
   static std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop);
+  template <class E>
+  Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket);
   void listen(const Endpoint& endpoint, Error& error);
   void accept(const Ref<Listener>& listener);
   void end_turn();
@@ -5817,6 +6283,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   std::vector<std::function<void()>> done_;  // who asked to be told of the end
   std::string date_line_;
   std::time_t date_second_ = 0;
+  std::thread::id thread_{};  // of the latest turn
   int depth_ = 0;
   bool flush_posted_ = false, abandoned_ = false, closing_ = false, finished_ = false;
 };
@@ -5827,24 +6294,30 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   Connection(Driver& driver, Stream socket, const Endpoint& peer)
       : driver_(&driver), socket_(std::move(socket)), frames_(driver.options.max_payload, driver.options.max_fragments), peer_(peer) {}
 
-  void start() {
+  /// Begins to serve; `already` was read by whoever accepted the connection.
+  void start(std::string_view already = {}) {
     driver_->add(*this);
     due(options().http.header_timeout);
     Error error;
     socket_.non_blocking(true, error);
     socket_.set_option(asio::ip::tcp::no_delay(true), error);
-    read();
+    std::string bytes(already);
+    if (!bytes.empty()) receive({bytes.data(), bytes.size()});
+    resume_reading();
   }
   void flush();
   void lost(Reason reason, const char* why);
   /// Whether a drain has to wait for it.
   bool busy() const { return mode_ >= Mode::websocket || !pending_.empty() || !queue_.empty(); }
+  void shut_down(Reason reason) {
+    if (const auto receiver = receiver_) receiver->shut_down(reason);
+  }
 
   // ---- engineio::Peer
   void answer(std::uint32_t exchange, const engineio::Answer& answer) override;
   void cut() override;
   void send(const engineio::MessageRef& message) override { enqueue(message); }
-  void send_close(Reason reason) override;
+  void send_close(Reason reason, std::string_view payload) override;
   std::size_t queued() const override { return queue_bytes_ + queue_.size() * engineio::Message::overhead; }
   void wake() override { driver_->dirty(*this); }
 
@@ -5869,8 +6342,15 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     std::uint32_t id = 0;
     bool keep_alive = true, head_only = false, is_post = false;
     std::string cors{};
+    std::string headers{};              // of a 200 of the engine, if the program's hooks had a say in them
     Ref<engineio::Session> session{};   // whose poll or POST it is
     engineio::MessageRef ready{};       // answered before its turn
+  };
+
+  /// That allow_request was asked. Whoever answers holds a weak reference, for the connection may be gone.
+  struct Question {
+    Connection& asker;
+    std::string head{};  // the request's, kept once the answer is late
   };
 
   const Options& options() const { return driver_->options; }
@@ -5894,19 +6374,25 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void on_body();
   void on_engine_request();
   void on_verdict(engineio::Verdict verdict);
+  void ask();
+  void decide(const std::optional<Refuse>& refusal);
+  void decide_late(const std::optional<Refuse>& refusal);
+  std::string hook_headers(const engineio::Session* session);
   void begin_post(const Ref<engineio::Session>& session, Pending& pending);
   void preflight();
   void on_route_request();
   void run_route();
   void refuse(Reason reason, const char* why);
-  void refuse_engine(Reason reason);
+  void refuse_engine(Reason reason, std::string_view details = {});
   void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header);
   void respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers = {});
   void abandon_requests(const char* why);
   void settle();
 
   // WebSocket
-  void become_websocket(engineio::Verdict& verdict);
+  bool begin_websocket();
+  void become_session(engineio::Verdict& verdict);
+  void on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers);
   bool read_frame(std::span<char>& in);
   void end_websocket(Reason reason, const char* why, std::string_view frame);
 
@@ -5935,6 +6421,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   std::array<char, 256> chunk_;           // what is read next; most requests and frames fit
   http::HeadReader head_;
   std::unique_ptr<http::BodyReader> body_;
+  std::shared_ptr<Question> question_;    // while it is open, nothing more is read
   std::string kept_head_;                 // of a routed request whose body is on its way
   Endpoint peer_;
 };
@@ -5993,6 +6480,37 @@ inline void Driver::listen(const Endpoint& endpoint, Error& error) {
   accept(listener);
 }
 
+/// The socket as one of our loop. Between two of Asio's types only the system's handle can be passed on.
+template <class E>
+Stream Driver::adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket) {
+  const auto check = [](const Error& error) {
+    if (error) throw std::system_error(error, "cannot serve a connection (its socket must be open, with no operation pending)");
+  };
+  Error error;
+  const auto protocol = socket.local_endpoint(error).protocol();
+  check(error);
+  if constexpr (std::is_same_v<E, Executor>)
+    if (socket.get_executor() == loop_.get_executor()) return socket;
+  const auto handle = socket.release(error);
+  check(error);
+  Stream stream(loop_.get_executor());
+  stream.assign(protocol, handle, error);
+  if (Error ignored; error) socket.assign(protocol, handle, ignored);  // so that somebody closes it
+  check(error);
+  return stream;
+}
+
+template <class E>
+void Driver::serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read) {
+  if (closing_) throw std::system_error(make_error_code(std::errc::operation_canceled), "cannot serve a connection (the server is closing: make another one)");
+  Stream stream = adopt(std::move(socket));
+  Error gone;
+  const auto peer = stream.remote_endpoint(gone);
+  if (gone) return;  // nobody's mistake
+  const Turn turn(*this);
+  Ref<Connection>(new Connection(*this, std::move(stream), peer))->start(bytes_already_read);
+}
+
 inline void Driver::accept(const Ref<Listener>& listener) {
   listener->acceptor.async_accept(listener->peer, [listener](const Error& error, Stream socket) {
     Driver& driver = *listener->driver;
@@ -6017,6 +6535,7 @@ inline void Driver::accept(const Ref<Listener>& listener) {
 // ---- turns and time
 
 inline void Driver::dirty(Connection& connection) {
+  assert(on_thread());
   if (connection.is_dirty) return;
   connection.is_dirty = true;
   dirty_.emplace_back(&connection);
@@ -6091,6 +6610,7 @@ inline void Driver::close(std::function<void()> done) {
   }
   engine.drain();
   for (const auto& session : engine.all()) session->shut_down(Reason::server_shutdown);
+  for (const auto& connection : std::vector(connections_)) connection->shut_down(Reason::server_shutdown);
   engine.deadlines.set(*this, engine.now() + options.drain_timeout);
 }
 
@@ -6150,7 +6670,7 @@ inline void Connection::on_read(Error error, std::size_t size) {
 /// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is
 /// always read: its pongs and its end must not wait.
 inline void Connection::resume_reading() {
-  if (mode_ == Mode::dead || reading_ || input_ended_ || (waiting_writable_ && mode_ < Mode::websocket)) return;
+  if (mode_ == Mode::dead || reading_ || input_ended_ || question_ || (waiting_writable_ && mode_ < Mode::websocket)) return;
   read();
 }
 
@@ -6183,7 +6703,7 @@ inline void Connection::receive(std::span<char> bytes) {
 
 inline std::size_t Connection::consume(std::span<char> bytes) {
   std::span<char> in = bytes;
-  for (bool more = true; more && mode_ < Mode::draining;) {
+  for (bool more = true; more && mode_ < Mode::draining && !question_;) {
     switch (mode_) {
       case Mode::head: more = read_head(in); break;
       case Mode::body: more = read_body(in); break;
@@ -6230,7 +6750,7 @@ inline void Connection::on_head() {
                       http::cors_headers(options().cors, request.header("origin"))});
   if (request.upgrade() && (pending_.size() > 1 || body_)) return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
   if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return answer(next_exchange_, {row(Reason::unknown_expectation).status});
-  const bool ours = request.target.starts_with(options().path);
+  const bool ours = (options().polling || options().websocket) && request.target.starts_with(options().path) && !driver_->router.serves(request);
   ours ? on_engine_request() : on_route_request();
   if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && pending_.size() == 1)
     enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
@@ -6291,20 +6811,74 @@ inline void Connection::preflight() {
 
 inline void Connection::on_verdict(engineio::Verdict verdict) {
   using Act = engineio::Verdict::Act;
+  if (verdict.act == Act::refuse) return refuse_engine(verdict.reason);
+  if (verdict.act == Act::ask) return ask();
+  if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr);
+  auto headers = hook_headers(verdict.session.get());
   auto& pending = pending_.back();
-  const engineio::Exchange exchange{this, pending.id};
+  pending.headers = std::move(headers);
   switch (verdict.act) {
-    case Act::refuse: return refuse_engine(verdict.reason);
-    case Act::open_polling: {
-      const auto session = engine().open(request(), nullptr);
-      return session->poll(exchange);
-    }
+    case Act::open_polling: return verdict.session->poll({this, pending.id});
     case Act::poll:
       pending.session = verdict.session;
-      return verdict.session->poll(exchange);
+      return verdict.session->poll({this, pending.id});
     case Act::post: return begin_post(verdict.session, pending);
-    default: return become_websocket(verdict);
+    default:
+      if (begin_websocket()) become_session(verdict);
   }
+}
+
+/// Asks allow_request. Nothing is read until it has answered, so what is kept is this request's head.
+inline void Connection::ask() {
+  question_ = std::make_shared<Question>(Question{*this});
+  const Next next([asked = std::weak_ptr<Question>(question_)](std::optional<Refuse> refusal) {
+    const auto question = asked.lock();
+    if (!question) return;
+    if (question->head.empty()) return question->asker.decide(refusal);
+    question->asker.driver_->post([asked, refusal = std::move(refusal)] {  // the caller may be in the middle of another request
+      if (const auto late = asked.lock()) late->asker.decide_late(refusal);
+    });
+  });
+  if (!guarded(driver_->log, "allow_request threw", "url", request().target, [&] { options().allow_request(request(), next); })) next(Refuse{});
+  if (!question_) return;
+  question_->head = request().whole_head();
+  due(options().http.header_timeout);
+}
+
+inline void Connection::decide(const std::optional<Refuse>& refusal) {
+  question_ = {};
+  refusal ? refuse_engine(Reason::forbidden, refusal->message) : on_verdict(engine().admit(request()));
+}
+
+inline void Connection::decide_late(const std::optional<Refuse>& refusal) {
+  const Ref<Connection> self(this);
+  const Driver::Turn turn(*driver_);
+  const std::string head = question_->head;
+  http::HeadReader().read(head, options().http, request());
+  prepare_request();
+  mode_ == Mode::body ? due(options().http.body_timeout) : due_never();
+  decide(refusal);
+  receive({});
+  resume_reading();
+}
+
+/// The headers of a 200 or 101 as the program's hooks want them; empty: they have no say. Asked while the
+/// request is there, for a poll's answer may come when it is not.
+inline std::string Connection::hook_headers(const engineio::Session* session) {
+  const bool first = request().query["sid"].empty(), polling = !(request().upgrade() && options().websocket);
+  const auto& cookie = options().cookie;
+  if (!options().headers && !(first && (options().initial_headers || cookie))) return {};
+  http::Headers list;
+  if (polling) list.emplace_back("cache-control", "no-store");
+  if (polling && first && cookie) list.emplace_back("Set-Cookie", http::cookie_text(*cookie, session->id()));
+  const auto ask = [&](const auto& hook, std::string_view failed) {
+    if (hook) guarded(driver_->log, failed, "url", request().target, [&] { hook(list, request()); });
+  };
+  if (first) ask(options().initial_headers, "initial_headers threw");
+  ask(options().headers, "headers threw");
+  std::string out;
+  http::append_headers(out, list, true);
+  return out;
 }
 
 inline void Connection::begin_post(const Ref<engineio::Session>& session, Pending& pending) {
@@ -6324,15 +6898,16 @@ inline void Connection::begin_post(const Ref<engineio::Session>& session, Pendin
 inline void Connection::on_route_request() {
   auto& request = this->request();
   if (request.upgrade()) {
+    if (const auto handlers = driver_->router.find_websocket(request.path)) return on_websocket_route(handlers);
     pending_.clear();
     mode_ = Mode::draining;
-    return due(Milliseconds(1000));
+    return options().destroy_upgrade ? due(options().destroy_upgrade_timeout) : due_never();
   }
   const auto [handler, missing] = driver_->router.find(request.method, request.path);
   if (!handler) return answer(pending_.back().id, {row(missing).status});
   if (mode_ != Mode::body) return run_route();
   body_use_ = BodyUse::route;
-  kept_head_ = std::string(request.method) + " " + std::string(request.target) + " HTTP/1." + std::to_string(request.minor) + "\r\n" + std::string(request.head) + "\r\n";
+  kept_head_ = request.whole_head();
 }
 
 inline void Connection::run_route() {
@@ -6341,19 +6916,10 @@ inline void Connection::run_route() {
   if (!found) return answer(pending_.back().id, {row(Reason::not_found).status});
   const auto handler = *found;  // it may replace itself
   http::Response response;
-  const auto failed = [&](std::string_view why) {  // for the log, not for the client
-    driver_->log.write(LogLevel::error, "A route's handler threw", {{"path", request.path}, {"error", why}});
+  if (!guarded(driver_->log, "A route's handler threw", "path", request.path, [&] { response = handler(request); }))
     response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
-  };
-  try {
-    response = handler(request);
-  } catch (const std::exception& error) {
-    failed(error.what());
-  } catch (...) {
-    failed("not a std::exception");
-  }
   std::string headers;
-  for (const auto& [name, value] : response.headers) http::append_header(headers, name, value);
+  http::append_headers(headers, response.headers, !response.type.empty());
   if (!pending_.empty()) respond(pending_.back().id, response.status, response.type, response.body, headers);
 }
 
@@ -6368,17 +6934,25 @@ inline void Connection::refuse(Reason reason, const char* why) {
   mode_ = Mode::head;
   head_begun_ = false;
   close_after_write_ = true;
+  question_ = {};
   abandon_requests(why);
 }
 
-inline void Connection::refuse_engine(Reason reason) {
+/// Refuses a request on Engine.IO's path. `details`: what the client reads instead of the reason's text.
+inline void Connection::refuse_engine(Reason reason, std::string_view details) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::debug))
     driver_->log.write(LogLevel::debug, "Handshake refused", {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
-  if (request().upgrade() && options().websocket) return refuse_websocket(row(reason).status == 503 ? 503 : 400, row(reason).text, "Content-type: text/html\r\n");
-  std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
-  bytes::append_string(body, row(reason).text);
-  respond(pending_.back().id, row(reason).status, "application/json", body + '}');
+  const std::string_view text = details.empty() ? row(reason).text : details;
+  if (request().upgrade() && options().websocket) {
+    refuse_websocket(row(reason).status == 503 ? 503 : 400, text, "Content-type: text/html\r\n");
+  } else {
+    std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
+    bytes::append_string(body, text);
+    respond(pending_.back().id, row(reason).status, "application/json", body + '}');
+  }
+  const ConnectionError error{request(), reason, details};
+  driver_->connection_error.each([&](const auto& handler) { guarded(driver_->log, "A handler of connection errors threw", "url", request().target, [&] { handler(error); }); });
 }
 
 /// In plain text, because a browser shows nothing of it anyway and other clients read the status line.
@@ -6410,10 +6984,12 @@ inline void Connection::respond(std::uint32_t exchange, std::uint16_t status, st
   head += "\r\n";
   head += pending->cors;
   if (!type.empty()) http::append_header(head, "Content-Type", type);
-  head += "Content-Length: ";
-  bytes::append_integer(head, body.size());
-  head += "\r\n";
-  head += headers;
+  if (status != 304) {  // there it would be the length of what is not sent (RFC 9110, 8.6)
+    head += "Content-Length: ";
+    bytes::append_integer(head, body.size());
+    head += "\r\n";
+  }
+  head += status == 200 && !pending->headers.empty() ? std::string_view(pending->headers) : headers;
   head += driver_->date_line();
   if (pending->keep_alive) {
     head += "Connection: keep-alive\r\nKeep-Alive: timeout=";
@@ -6439,18 +7015,37 @@ inline void Connection::settle() {
 
 // ---- a connection: WebSocket
 
-inline void Connection::become_websocket(engineio::Verdict& verdict) {
+/// Answers the handshake. false: it was malformed, and is refused.
+inline bool Connection::begin_websocket() {
   const auto refusal = websocket::check_handshake(request());
-  if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers);
-  enqueue(engineio::Message::raw({websocket::handshake_answer(request(), pending_.back().cors)}));
+  if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers), false;
+  enqueue(engineio::Message::raw({websocket::handshake_answer(request(), pending_.back().cors + pending_.back().headers)}));
   pending_.clear();
   pending_.shrink_to_fit();
   mode_ = Mode::websocket;
   due_never();
+  return true;
+}
+
+inline void Connection::become_session(engineio::Verdict& verdict) {
   using Act = engineio::Verdict::Act;
   if (verdict.act == Act::open_websocket) receiver_ = Ref<engineio::Receiver>(engine().open(request(), this).get());
   else if (verdict.act == Act::attach && verdict.session->attach(*this)) receiver_ = Ref<engineio::Receiver>(verdict.session.get());
-  else send_close(Reason::forced_close);
+  else send_close(Reason::forced_close, {});
+}
+
+/// A WebSocket of the user's own.
+inline void Connection::on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers) {
+  const auto refuse_because = [&](Reason reason) {
+    engine().counters.add(reason);
+    refuse_websocket(row(reason).status, row(reason).text, "Content-Type: text/html\r\n");
+  };
+  if (!http::websocket_origin_allowed(options().cors, request())) return refuse_because(Reason::forbidden);
+  if (driver_->closing()) return refuse_because(Reason::draining);
+  if (!begin_websocket()) return;
+  const Ref<websocket::Socket> socket(new websocket::Socket(engine(), *this, request(), handlers));
+  receiver_ = Ref<engineio::Receiver>(socket.get());
+  socket->opened();
 }
 
 inline bool Connection::read_frame(std::span<char>& in) {
@@ -6458,7 +7053,9 @@ inline bool Connection::read_frame(std::span<char>& in) {
   if (close_after_write_) return in = {}, false;
   const auto event = frames_.next(in);
   switch (event.kind) {
-    case Kind::more: return false;
+    case Kind::more:
+      if (receiver_) receiver_->heard();
+      return false;
     case Kind::text: case Kind::binary:
       if (mode_ == Mode::websocket && receiver_) receiver_->frame(*this, event.payload, event.kind == Kind::binary);
       return true;
@@ -6487,12 +7084,13 @@ inline void Connection::end_websocket(Reason reason, const char* why, std::strin
   driver_->dirty(*this);
 }
 
-inline void Connection::send_close(Reason reason) {
+inline void Connection::send_close(Reason reason, std::string_view payload) {
+  const Driver::Turn turn(*driver_);  // whoever closes outside of one would count the time from the last
   receiver_ = {};
   if (mode_ != Mode::websocket) return;
   mode_ = Mode::closing;
   if (reason == Reason::slow_consumer) return cut();  // it would wait behind what the client does not read
-  enqueue(engineio::Message::raw({websocket::close_frame()}));
+  enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::close, payload)}));
   due(options().close_timeout);
 }
 
@@ -6604,7 +7202,8 @@ inline void Connection::cut() {
 
 inline void Connection::tick(engineio::Time) {
   const Ref<Connection> self(this);
-  if (mode_ == Mode::head && head_begun_) refuse(Reason::header_timeout, "the request's head was not complete in time");
+  if (question_) refuse(Reason::header_timeout, "allow_request did not answer in time"), resume_reading();
+  else if (mode_ == Mode::head && head_begun_) refuse(Reason::header_timeout, "the request's head was not complete in time");
   else if (mode_ == Mode::body) refuse(Reason::body_timeout, "the request's body was not complete in time");
   else lost(Reason::transport_close, "idle, or silent for too long");
   if (mode_ != Mode::dead) due(options().close_timeout);
@@ -6620,6 +7219,7 @@ inline void Connection::lost(Reason reason, const char* why) {
   driver_->remove(*this);
   queue_.clear();
   queue_bytes_ = 0;
+  question_ = {};
   if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
   abandon_requests(why);
 }
@@ -6634,13 +7234,16 @@ inline void Connection::abandon_requests(const char* why) {
 
 // ---- chapter 9's members that need the driver
 
-inline Host::Host(asio::io_context* loop, Options options, engineio::Application& application)
+inline Host::Host(asio::io_context* loop, Options options, engineio::Application& application, bool with_engine)
     : own_loop_(loop ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)), loop_(loop ? *loop : *own_loop_),
-      options_(checked(std::move(options))), log_(options_.log_level, options_.log_sink), engine_(options_, log_, counters_, application),
+      options_(checked(std::move(options), with_engine)), log_(options_.log_level, options_.log_sink), engine_(options_, log_, counters_, application),
       driver_(new net::Driver(loop_, engine_, router_)) {}
 
 inline void Host::abandon() { driver_->abandon(); }
-inline void Host::listen(const std::string& host, std::uint16_t port) { driver_->listen(host, port); }
+inline void Host::listen(const std::string& host, std::uint16_t port) {
+  engine_.assert_thread();
+  driver_->listen(host, port);
+}
 inline std::uint16_t Host::port() const { return driver_->port(); }
 
 inline int Host::run() {
@@ -6655,6 +7258,7 @@ inline int Host::run() {
 }
 
 inline void Host::close(std::function<void()> done) {
+  engine_.assert_thread();
   closing_ = true;
   driver_->close(std::move(done));
 }
@@ -6663,6 +7267,55 @@ template <class F>
 void Host::in_turn(F&& f) {
   const net::Driver::Turn turn(*driver_);
   f();
+}
+
+inline void Host::on_connection_error(std::function<void(const ConnectionError&)> handler) { driver_->connection_error.add(std::move(handler)); }
+
+template <class E>
+void Host::serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read) {
+  engine_.assert_thread();
+  driver_->serve(std::move(socket), bytes_already_read);
+}
+
+namespace detail {
+
+/// Appends a file's bytes to `contents`, at most this many, or says why not.
+inline std::error_code read_file(const std::string& name, std::size_t most, std::string& contents) {
+  errno = 0;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "rb"), &std::fclose);
+  if (!file) return {errno != 0 ? errno : ENOENT, std::generic_category()};
+  std::array<char, 16 * 1024> chunk;
+  while (const std::size_t size = std::fread(chunk.data(), 1, chunk.size(), file.get())) {
+    if (contents.size() + size > most) return make_error_code(std::errc::file_too_large);
+    contents.append(chunk.data(), size);
+  }
+  return std::ferror(file.get()) ? make_error_code(std::errc::io_error) : std::error_code();
+}
+
+}  // namespace detail
+
+inline void Host::serve_client(const std::string& folder, std::string_view version) {
+  constexpr std::size_t most = 8 * 1024 * 1024;
+  const std::string base = options_.path + (options_.path.ends_with('/') ? "" : "/");
+  std::error_code failed;
+  std::size_t served = 0;
+  for (const std::string name : {"socket.io.js", "socket.io.js.map", "socket.io.min.js", "socket.io.min.js.map", "socket.io.esm.min.js",
+                                 "socket.io.esm.min.js.map", "socket.io.msgpack.min.js", "socket.io.msgpack.min.js.map"}) {
+    std::string contents;
+    if (const auto error = detail::read_file(folder + "/" + name, most, contents)) {
+      if (error != std::errc::no_such_file_or_directory) log_.write(LogLevel::warn, "Cannot read a file of the client", {{"file", name}, {"error", error.message()}});
+      if (!failed) failed = error;
+      continue;
+    }
+    ++served;
+    const std::string type = name.ends_with(".js") ? "application/javascript; charset=utf-8" : "application/json; charset=utf-8";
+    const std::string tag = version.empty() ? http::entity_tag(contents) : '"' + std::string(version) + '"';
+    router_.get(base + name, [type, tag, contents = std::move(contents)](const http::Request& request) {
+      if (http::has_already(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the reference's
+      return http::Response{200, {}, contents, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
+    });
+  }
+  if (served == 0) throw std::system_error(failed, "cannot serve " + folder + "/socket.io.js (give the folder client-dist of the npm package socket.io)");
 }
 
 inline Server::Server(asio::io_context* loop, Options options)

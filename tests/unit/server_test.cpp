@@ -68,7 +68,7 @@ TEST_CASE("server: a guest in a loop serves while somebody runs it") {
   const auto heard = client.hear();
   CHECK(heard.starts_with(R"(40{"sid":")"));
   CHECK(heard.ends_with(R"(~42["hello","from C++"])"));
-  CHECK(stage.io.sessions() == 1);
+  CHECK(stage.io.clients_count() == 1);
   CHECK(stage.io.of("/").size() == 1);
 }
 

@@ -87,7 +87,7 @@ class RecordingPeer final : public eio::Peer {
     if (message->is_binary()) say("<" + std::string(message->payload()) + ">");
     else say(message->payload());
   }
-  void send_close(Reason reason) override { ++closes, say(reason == Reason::slow_consumer ? "(cut, too slow)" : "CLOSE"); }
+  void send_close(Reason reason, std::string_view) override { ++closes, say(reason == Reason::slow_consumer ? "(cut, too slow)" : "CLOSE"); }
   std::size_t queued() const override { return stalled ? bytes_ : 0; }
   void wake() override { awake = true; }
 
@@ -254,7 +254,7 @@ class Player {
       const auto verdict = judge("GET", path(websocket), {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}});
       if (verdict.act != eio::Verdict::Act::attach) return journal.add(name + std::string("> "), sio::row(verdict.reason).text);
       if (verdict.session->attach(fresh)) its_peer = &fresh;
-      else fresh.send_close(Reason::forced_close);
+      else fresh.send_close(Reason::forced_close, {});
       return;
     }
     REQUIRE(its_peer);
