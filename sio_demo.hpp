@@ -3619,7 +3619,7 @@ namespace detail {
 /// time is over. Completes once.
 class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::Timed {
  public:
-  explicit AckWait(Server& server) : server_(&server) {}
+  explicit AckWait(Server& server);
   AckWait(const AckWait&) = delete;
   AckWait& operator=(const AckWait&) = delete;
   virtual ~AckWait();
@@ -3645,6 +3645,7 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
 
  private:
   Server* server_;  // null once finished
+  std::weak_ptr<void> alive_;  // the server: whoever waits may outlive it by a turn
   std::vector<std::weak_ptr<SocketState>> waiting_;
   std::uint64_t id_ = 0;
   std::size_t missing_ = 0;
@@ -5246,8 +5247,9 @@ inline http::Query Handshake::query() const {
 
 namespace detail {
 
+inline AckWait::AckWait(Server& server) : server_(&server), alive_(server.lifetime()) {}
 inline AckWait::~AckWait() {
-  if (server_) server_->engine_.deadlines.forget(*this);
+  if (server_ && !alive_.expired()) server_->engine_.deadlines.forget(*this);
 }
 
 inline void AckWait::arm(Milliseconds limit) {
@@ -5267,7 +5269,11 @@ inline bool AckWait::expect(SocketState& socket, std::uint64_t id) {
 /// Called while the operation is begun, which must not complete in there.
 inline void AckWait::seal() {
   sealed_ = true;
-  if (server_ && missing_ == 0) server_->post([self = shared_from_this()] { self->finish(self->error_); });
+  if (!server_ || missing_ > 0) return;
+  asio::post(server_->loop(), [self = shared_from_this()] {
+    if (!self->server_ || self->alive_.expired()) return self->finish(self->error_);
+    self->server_->in_turn([&] { self->finish(self->error_); });
+  });
 }
 
 inline void AckWait::answer(const socketio::Arguments& arguments) {
@@ -5287,6 +5293,7 @@ inline void AckWait::finish(std::error_code error) {
   const auto self = shared_from_this();
   if (!server_) return;
   Server& server = *std::exchange(server_, nullptr);
+  if (alive_.expired()) return complete(error);
   server.engine_.deadlines.forget(*this);
   for (const auto& socket : waiting_)
     if (const auto state = socket.lock(); state && state->acks) state->acks->erase(id_);
