@@ -4104,12 +4104,17 @@ struct Restored {
 ///     C> 40{"pid":"5N5l...","offset":"Q8798XM"}       the client comes back with the last one that it saw
 class Recovery final : public engineio::Timed {
  public:
-  Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines) : options_(options), deadlines_(deadlines) {}
-  ~Recovery() { deadlines_.forget(*this); }
+  Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines) : options_(options), deadlines_(&deadlines) {}
+  ~Recovery() { end(); }
   Recovery(const Recovery&) = delete;
   Recovery& operator=(const Recovery&) = delete;
 
-  bool on() const { return options_.on(); }
+  bool on() const { return deadlines_ && options_.on(); }
+  /// The namespace is over, or its server; handles of sockets may outlive either.
+  void end() {
+    if (deadlines_) std::exchange(deadlines_, nullptr)->forget(*this);
+    packets_.clear(), sessions_.clear(), order_.clear();
+  }
 
   /// Writes the event's offset behind its arguments: the time in base 64, and a count within the millisecond.
   /// It never goes back, whatever the clock does.
@@ -4196,11 +4201,11 @@ class Recovery final : public engineio::Timed {
     auto oldest = engineio::never;
     if (!packets_.empty()) oldest = packets_.front().time;
     if (!order_.empty()) oldest = (std::min)(oldest, order_.front().first);
-    deadlines_.set(*this, oldest == engineio::never ? oldest : oldest + options_.max_disconnection_duration + Milliseconds(1));
+    deadlines_->set(*this, oldest == engineio::never ? oldest : oldest + options_.max_disconnection_duration + Milliseconds(1));
   }
 
   const RecoveryOptions& options_;
-  engineio::Deadlines& deadlines_;
+  engineio::Deadlines* deadlines_;  // null once over
   std::deque<Packet> packets_;                                  // the oldest in front
   StringMap<Restored> sessions_;                                // by pid
   std::deque<std::pair<engineio::Time, std::string>> order_;    // of their leaving; who has come back is skipped
@@ -4690,7 +4695,10 @@ class Server final : private engineio::Application, public Host, public detail::
   explicit Server(asio::io_context& loop, Options options = {}) : Server(&loop, std::move(options)) {}
   /// Ends every session, so disconnect handlers run: what they refer to must be declared before the
   /// server. Not from within one of its own handlers: close(), or post() to somebody who destroys it.
-  ~Server() { abandon(); }
+  ~Server() {
+    abandon();
+    for (const auto& entry : namespaces_) entry.second->recovery_.end();
+  }
 
   /// The namespace of this name ("/chat"; "chat" is the same), made on first use.
   Namespace& of(std::string_view name);
@@ -5621,6 +5629,7 @@ inline Namespace* Server::child(std::string_view name, Namespace& parent) {
 inline void Server::release(Namespace& nsp) {
   if (--nsp.clients_ > 0 || !nsp.parent_ || !options().cleanup_empty_child_namespaces) return;
   --children_;
+  nsp.recovery_.end();
   namespaces_.erase(namespaces_.find(nsp.name()));  // the socket that left still holds it
 }
 
