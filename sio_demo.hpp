@@ -5323,8 +5323,8 @@ auto operation(Server& server, Start start, Token&& token) {
   auto initiation = [&server, start = std::move(start)](auto&& handler) mutable {
     using Handler = std::decay_t<decltype(handler)>;
     auto completion = std::make_shared<Completion<Handler>>(server.loop(), Handler(std::forward<decltype(handler)>(handler)));
-    start([&server, completion, alive = server.lifetime()](std::error_code error, Result result) {
-      asio::post(server.loop(), [&server, completion, alive, error, result = std::move(result)]() mutable {
+    start([&server, &loop = server.loop(), completion, alive = server.lifetime()](std::error_code error, Result result) {
+      asio::post(loop, [&server, completion, alive, error, result = std::move(result)]() mutable {
         if (alive.expired()) return (*completion)(error, std::move(result));
         guard(server.log(), "completion", "", "", [&] { (*completion)(error, std::move(result)); });
       });
