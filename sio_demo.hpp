@@ -4907,21 +4907,29 @@ class Client final : public engineio::Context {
     if (!auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
     const std::string_view name = packet.nsp.size() > 1 ? packet.nsp : "/";
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
-    resolve(std::make_shared<const Wish>(Wish{std::string(name), std::move(auth)}), 0);
+    std::erase_if(wishes_, [](const auto& weak) { const auto wish = weak.lock(); return !wish || wish->over; });
+    if (!server_.parents_.empty() && sockets_.size() + wishes_.size() >= server_.options().max_namespaces) return send_error(name, refuse("Too many namespaces"));
+    const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(auth)});
+    wishes_.push_back(wish);
+    resolve(wish, 0);
   }
 
   struct Wish {
     std::string name;
     json auth;
+    bool over = false;
   };
 
   /// Asks the predicates from `step` on whether there is a namespace of this name; each answers when it likes.
-  void resolve(const std::shared_ptr<const Wish>& wish, std::size_t step) {
-    if (step == server_.parents_.size()) return send_error(wish->name, refuse("Invalid namespace"));
+  void resolve(const std::shared_ptr<Wish>& wish, std::size_t step) {
+    wish->over = step == server_.parents_.size();
+    if (wish->over) return send_error(wish->name, refuse("Invalid namespace"));
     const auto answer = [this, keep = Ref<engineio::Session>(&session_), wish, step, done = std::make_shared<bool>(false)](bool accepted) {
       if (std::exchange(*done, true) || !session_.open()) return;
       if (!accepted) return resolve(wish, step + 1);
-      Namespace* nsp = server_.child(wish->name, *server_.parents_[step].nsp);
+      wish->over = true;
+      const bool room = sockets_.size() < server_.options().max_namespaces;  // none is made that nobody may join
+      Namespace* nsp = room ? server_.child(wish->name, *server_.parents_[step].nsp) : nullptr;
       nsp ? enter(*nsp, wish->auth) : send_error(wish->name, refuse("Too many namespaces"));
     };
     const auto accepts = server_.parents_[step].accepts;
@@ -5163,6 +5171,7 @@ class Client final : public engineio::Context {
   std::unique_ptr<Waiting> waiting_;
   std::vector<StatePtr> sockets_;  // joined, or waiting for a middleware
   std::vector<StatePtr> left_;     // left, but somebody held a handle
+  std::vector<std::weak_ptr<Wish>> wishes_;  // predicates are being asked
   std::shared_ptr<const ConnectionInfo> info_;
   engineio::Time complained_{};
 };

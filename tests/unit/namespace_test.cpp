@@ -348,6 +348,39 @@ TEST_CASE("of(predicate): no more of them than max_child_namespaces") {
   CHECK(client.join("/3").size() == 20);
 }
 
+TEST_CASE("of(predicate): what a client may not join is not made, and predicates are not asked for more than it may join") {
+  auto options = quiet();
+  options.max_namespaces = 2;
+  options.max_child_namespaces = 3;
+  options.cleanup_empty_child_namespaces = true;
+  Stage stage(options);
+  Texts made;
+  std::vector<std::function<void(bool)>> pending;
+  stage.io.on_new_namespace([&](sio::Namespace& nsp) { made.push_back(nsp.name()); });
+  stage.io.of([&](std::string_view name, const json&, std::function<void(bool)> answer) {
+    if (name.starts_with("/late")) pending.push_back(std::move(answer));
+    else answer(true);
+  });
+  auto client = stage.client(), other = stage.client();
+  client.join("/1"), client.join("/2");
+  CHECK(client.join("/3") == R"(44/3,{"message":"Too many namespaces"})");
+  CHECK(made == Texts{"/1", "/2"});
+  CHECK(other.join("/4").size() == 20);
+
+  client.say("41/2,\x1e" "40/late 1,\x1e" "40/late 2,");  // it waits for one, so there is no room for another
+  CHECK(pending.size() == 1);
+  CHECK(client.hear() == R"(44/late 2,{"message":"Too many namespaces"})");
+  CHECK(client.join().size() == 20);                        // this one was there all the time, so it goes first
+  pending.at(0)(true);
+  CHECK(client.hear() == R"(44/late 1,{"message":"Too many namespaces"})");
+  CHECK(made == Texts{"/1", "/2", "/4"});
+  client.say("41");
+  client.say("40/late 3,");
+  pending.at(1)(false);
+  CHECK(client.hear() == R"(44/late 3,{"message":"Invalid namespace"})");
+  CHECK(client.join("/5").size() == 20);
+}
+
 TEST_CASE("cleanup: a namespace made on demand ends with its last client, and only then") {
   auto options = quiet();
   options.cleanup_empty_child_namespaces = true;
