@@ -4012,7 +4012,7 @@ namespace detail {
 /// time is over. Completes once.
 class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::Timed {
  public:
-  explicit AckWait(Server& server) : server_(&server) {}
+  explicit AckWait(Server& server);
   AckWait(const AckWait&) = delete;
   AckWait& operator=(const AckWait&) = delete;
   virtual ~AckWait();
@@ -4037,10 +4037,8 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
   virtual void complete(std::error_code error) = 0;
 
  private:
-  /// Nobody owes anything any more. The server, or null if that had been so before.
-  Server* detach();
-
   Server* server_;  // null once finished
+  std::weak_ptr<void> alive_;  // the server: whoever waits may outlive it by a turn
   std::vector<std::weak_ptr<SocketState>> waiting_;
   std::uint64_t id_ = 0;
   std::size_t missing_ = 0;
@@ -4509,12 +4507,17 @@ struct Restored {
 ///     C> 40{"pid":"5N5l...","offset":"Q8798XM"}       the client comes back with the last one that it saw
 class Recovery final : public engineio::Timed {
  public:
-  Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines) : options_(options), deadlines_(deadlines) {}
-  ~Recovery() { deadlines_.forget(*this); }
+  Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines) : options_(options), deadlines_(&deadlines) {}
+  ~Recovery() { end(); }
   Recovery(const Recovery&) = delete;
   Recovery& operator=(const Recovery&) = delete;
 
-  bool on() const { return options_.on(); }
+  bool on() const { return deadlines_ && options_.on(); }
+  /// The namespace is over, or its server; handles of sockets may outlive either.
+  void end() {
+    if (deadlines_) std::exchange(deadlines_, nullptr)->forget(*this);
+    packets_.clear(), sessions_.clear(), order_.clear();
+  }
 
   /// Writes the event's offset behind its arguments: the time in base 64, and a count within the millisecond.
   /// It never goes back, whatever the clock does.
@@ -4601,11 +4604,11 @@ class Recovery final : public engineio::Timed {
     auto oldest = engineio::never;
     if (!packets_.empty()) oldest = packets_.front().time;
     if (!order_.empty()) oldest = (std::min)(oldest, order_.front().first);
-    deadlines_.set(*this, oldest == engineio::never ? oldest : oldest + options_.max_disconnection_duration + Milliseconds(1));
+    deadlines_->set(*this, oldest == engineio::never ? oldest : oldest + options_.max_disconnection_duration + Milliseconds(1));
   }
 
   const RecoveryOptions& options_;
-  engineio::Deadlines& deadlines_;
+  engineio::Deadlines* deadlines_;  // null once over
   std::deque<Packet> packets_;                                  // the oldest in front
   StringMap<Restored> sessions_;                                // by pid
   std::deque<std::pair<engineio::Time, std::string>> order_;    // of their leaving; who has come back is skipped
@@ -5168,7 +5171,10 @@ class Server final : private engineio::Application, public Host, public detail::
   explicit Server(asio::io_context& loop, Options options = {}) : Server(&loop, std::move(options)) {}
   /// Ends every session, so disconnect handlers run: what they refer to must be declared before the
   /// server. Not from within one of its own handlers: close(), or post() to somebody who destroys it.
-  ~Server() { abandon(); }
+  ~Server() {
+    abandon();
+    for (const auto& entry : namespaces_) entry.second->recovery_.end();
+  }
 
   /// The namespace of this name ("/chat"; "chat" is the same), made on first use.
   Namespace& of(std::string_view name);
@@ -5369,21 +5375,29 @@ class Client final : public engineio::Context {
     if (!auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
     const std::string_view name = packet.nsp.size() > 1 ? packet.nsp : "/";
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
-    resolve(std::make_shared<const Wish>(Wish{std::string(name), std::move(auth)}), 0);
+    std::erase_if(wishes_, [](const auto& weak) { const auto wish = weak.lock(); return !wish || wish->over; });
+    if (!server_.parents_.empty() && sockets_.size() + wishes_.size() >= server_.options().max_namespaces) return send_error(name, refuse("Too many namespaces"));
+    const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(auth)});
+    wishes_.push_back(wish);
+    resolve(wish, 0);
   }
 
   struct Wish {
     std::string name;
     json auth;
+    bool over = false;
   };
 
   /// Asks the predicates from `step` on whether there is a namespace of this name; each answers when it likes.
-  void resolve(const std::shared_ptr<const Wish>& wish, std::size_t step) {
-    if (step == server_.parents_.size()) return send_error(wish->name, refuse("Invalid namespace"));
+  void resolve(const std::shared_ptr<Wish>& wish, std::size_t step) {
+    wish->over = step == server_.parents_.size();
+    if (wish->over) return send_error(wish->name, refuse("Invalid namespace"));
     const auto answer = [this, keep = Ref<engineio::Session>(&session_), wish, step, done = std::make_shared<bool>(false)](bool accepted) {
       if (std::exchange(*done, true) || !session_.open()) return;
       if (!accepted) return resolve(wish, step + 1);
-      Namespace* nsp = server_.child(wish->name, *server_.parents_[step].nsp);
+      wish->over = true;
+      const bool room = sockets_.size() < server_.options().max_namespaces;  // none is made that nobody may join
+      Namespace* nsp = room ? server_.child(wish->name, *server_.parents_[step].nsp) : nullptr;
       nsp ? enter(*nsp, wish->auth) : send_error(wish->name, refuse("Too many namespaces"));
     };
     const auto accepts = server_.parents_[step].accepts;
@@ -5625,6 +5639,7 @@ class Client final : public engineio::Context {
   std::unique_ptr<Waiting> waiting_;
   std::vector<StatePtr> sockets_;  // joined, or waiting for a middleware
   std::vector<StatePtr> left_;     // left, but somebody held a handle
+  std::vector<std::weak_ptr<Wish>> wishes_;  // predicates are being asked
   std::shared_ptr<const ConnectionInfo> info_;
   engineio::Time complained_{};
 };
@@ -5722,8 +5737,9 @@ inline http::Query Handshake::query() const {
 
 namespace detail {
 
+inline AckWait::AckWait(Server& server) : server_(&server), alive_(server.lifetime()) {}
 inline AckWait::~AckWait() {
-  if (server_) server_->engine_.deadlines.forget(*this);
+  if (server_ && !alive_.expired()) server_->engine_.deadlines.forget(*this);
 }
 
 inline void AckWait::arm(Milliseconds limit) {
@@ -5743,11 +5759,10 @@ inline bool AckWait::expect(SocketState& socket, std::uint64_t id) {
 /// Called while the operation is begun, which must not complete in there.
 inline void AckWait::seal() {
   sealed_ = true;
-  Server* server = missing_ == 0 ? detach() : nullptr;
-  if (!server) return;
-  asio::post(server->loop(), [self = shared_from_this(), server, alive = server->lifetime()] {
-    if (alive.expired()) self->complete(self->error_);
-    else guard(server->log(), "ack", "", "", [&] { self->complete(self->error_); });
+  if (!server_ || missing_ > 0) return;
+  asio::post(server_->loop(), [self = shared_from_this()] {
+    if (!self->server_ || self->alive_.expired()) return self->finish(self->error_);
+    self->server_->in_turn([&] { self->finish(self->error_); });
   });
 }
 
@@ -5764,18 +5779,15 @@ inline void AckWait::lost(std::error_code why) {
   if (missing_ == 0 && sealed_) finish(error_);
 }
 
-inline Server* AckWait::detach() {
-  Server* const server = std::exchange(server_, nullptr);
-  if (!server) return nullptr;
-  server->engine_.deadlines.forget(*this);
-  for (const auto& socket : waiting_)
-    if (const auto state = socket.lock(); state && state->acks) state->acks->erase(id_);
-  return server;
-}
-
 inline void AckWait::finish(std::error_code error) {
   const auto self = shared_from_this();
-  if (const Server* server = detach()) guard(server->log(), "ack", "", "", [&] { complete(error); });
+  if (!server_) return;
+  Server& server = *std::exchange(server_, nullptr);
+  if (alive_.expired()) return complete(error);
+  server.engine_.deadlines.forget(*this);
+  for (const auto& socket : waiting_)
+    if (const auto state = socket.lock(); state && state->acks) state->acks->erase(id_);
+  guard(server.log(), "ack", "", "", [&] { complete(error); });
 }
 
 inline json::array_t values_of(const socketio::Writer& event) {
@@ -5793,8 +5805,8 @@ auto operation(Server& server, Start start, Token&& token) {
   auto initiation = [&server, start = std::move(start)](auto&& handler) mutable {
     using Handler = std::decay_t<decltype(handler)>;
     auto completion = std::make_shared<Completion<Handler>>(server.loop(), Handler(std::forward<decltype(handler)>(handler)));
-    start([&server, completion, alive = server.lifetime()](std::error_code error, Result result) {
-      asio::post(server.loop(), [&server, completion, alive, error, result = std::move(result)]() mutable {
+    start([&server, &loop = server.loop(), completion, alive = server.lifetime()](std::error_code error, Result result) {
+      asio::post(loop, [&server, completion, alive, error, result = std::move(result)]() mutable {
         if (alive.expired()) return (*completion)(error, std::move(result));
         guard(server.log(), "completion", "", "", [&] { (*completion)(error, std::move(result)); });
       });
@@ -6099,6 +6111,7 @@ inline Namespace* Server::child(std::string_view name, Namespace& parent) {
 inline void Server::release(Namespace& nsp) {
   if (--nsp.clients_ > 0 || !nsp.parent_ || !options().cleanup_empty_child_namespaces) return;
   --children_;
+  nsp.recovery_.end();
   namespaces_.erase(namespaces_.find(nsp.name()));  // the socket that left still holds it
 }
 
