@@ -61,7 +61,23 @@ inEveryMode('acks asked for by the server', async (w, mode) => {
   s.removeAllListeners('question').on('question', () => {});
   s.emit('ask-within', 100);
   w.log(`answered ${show(await event(s, 'answered'))}`);
-}, { needs: 'server acks' });
+});
+inEveryMode('acks asked for by the server of a room', async (w, mode) => {
+  const [a, b] = [await opened(w, mode), await opened(w, mode)];
+  for (const s of [a, b]) {
+    s.emit('join', w.tag);
+    await s.timeout(PATIENCE).emitWithAck('echo', 1);
+  }
+  a.on('question', (...args) => args.pop()('a', ...args));
+  b.on('question', (...args) => { const back = args.pop(); setTimeout(() => back({ b: Buffer.from([1, 2]) }, 'lost'), 200); });
+  a.emit('ask-room', w.tag, 60000, Buffer.from([3]));
+  w.log(`answers ${show(await event(a, 'answers'))}`);
+  b.removeAllListeners('question');
+  a.emit('ask-room', w.tag, 500, 'one is silent');
+  w.log(`answers ${show(await event(a, 'answers'))}`);
+  a.emit('ask-room', `${w.tag}-empty`, 60000);
+  w.log(`answers ${show(await event(a, 'answers'))}`);
+});
 inEveryMode('binary both ways', async (w, mode) => {
   const s = await opened(w, mode);
   for (const args of [[Buffer.from([1, 2, 3])], [Buffer.alloc(0)], ['x', { a: [Buffer.from([1]), { b: Buffer.from([2, 2]) }], c: null }, Buffer.from([3])],

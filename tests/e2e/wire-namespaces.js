@@ -1,0 +1,4 @@
+'use strict';
+const { collect } = require('./raw');
+const { script, scripts } = collect();
+module.exports = scripts;
