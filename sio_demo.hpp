@@ -5125,10 +5125,10 @@ class Client final : public engineio::Context {
     server_.release(state.nsp);
   }
 
-  /// Unless one side has said goodbye, the client may come back.
+  /// Unless one side has said goodbye, or the client cannot speak Engine.IO, it may come back.
   void keep_for_recovery(const SocketState& state, Reason reason) {
     auto& recovery = state.nsp.recovery_;
-    if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect) return;
+    if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect || reason == Reason::parse_error) return;
     Restored session{state.id, state.pid, {}, state.data, state.data_type, state.data_json};
     for (const auto& membership : state.rooms) session.rooms.push_back(membership.room->first);
     recovery.keep(std::move(session), server_.engine_.now());
