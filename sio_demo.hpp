@@ -5466,9 +5466,12 @@ inline socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Targ
   return packet;
 }
 
-/// With recovery, what is emitted to a socket while it is away is kept for it.
+/// With recovery, what is emitted to a socket while it is away is kept for it, and what is emitted to it from
+/// before reaches it when it is back.
 inline void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
   if (!socket.client && !recovery_.on()) return;
+  if (!socket.client)
+    if (const auto back = adapter_->find(socket.id)) return send(*back->state_, std::move(event), droppable);
   if (watched() && socket.client) tell_watchers(socket.shared_from_this(), detail::values_of(event));
   const auto packet = recovery_.on() ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
                                      : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
