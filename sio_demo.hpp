@@ -5118,6 +5118,10 @@ class Client final : public engineio::Context {
   /// What is left of a socket's state ends, whether it had joined or not.
   void end(SocketState& state) {
     state.client = nullptr;
+    if (const auto unused = std::exchange(state.restored, nullptr)) {  // it was refused, or gone too soon: it may try again
+      unused->data = state.data, unused->missed.clear();
+      state.nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
+    }
     state.data.reset();
     state.events.reset();  // a handler may hold the socket that holds it
     if (const auto acks = std::move(state.acks))
