@@ -5022,6 +5022,8 @@ class Client final : public engineio::Context {
     if (packet.elements.empty()) return;  // an event without a name reaches nobody
     const auto arguments = arguments_of(packet, attachments, 1);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
+    Socket socket(state);
+    each_table(*state, [&](EventTable& table) { if (state->connected) call(table.any, socket, packet.name, packet.name, *arguments); });
     if (state->events && !state->events->middlewares.empty()) return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
     dispatch(state, packet.name, packet.id, *arguments);
   }
@@ -5054,8 +5056,6 @@ class Client final : public engineio::Context {
     const AckRequest ack{*state, id};
     Socket socket(state);
     each_table(*state, [&](EventTable& table) {
-      if (!state->connected) return;
-      call(table.any, socket, name, name, arguments);
       const auto entry = table.by_name.find(name);
       if (entry == table.by_name.end() || !state->connected) return;
       if (!call(entry->second, socket, name, arguments, ack)) answer_error(socket, ack, internal_error(name));
