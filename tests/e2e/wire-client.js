@@ -1,15 +1,16 @@
 'use strict';
 // Scripts of the official client: what its users see, over polling only, WebSocket only, and upgrade.
 
+const net = require('node:net');
 const { collect, delay, PATIENCE } = require('./raw');
 const { script, scripts } = collect();
 
 const MODES = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] };
 
 // A client of its own transport. `log` names it in the transcript.
-function client(w, mode, namespace = '/', { manager, auth, query, ...options } = {}) {
+function client(w, mode, namespace = '/', { manager, auth, query, server = w.server, ...options } = {}) {
   const { Manager } = require('socket.io-client');
-  const m = manager || new Manager(`http://${w.server.host}:${w.server.port}`, {
+  const m = manager || new Manager(`http://${server.host}:${server.port}`, {
     transports: MODES[mode], query: { tag: w.tag, ...query }, reconnection: false, autoConnect: false, ...options });
   const socket = m.socket(namespace, { auth });
   w.cleanup.push(() => m._close());
@@ -317,6 +318,141 @@ inEveryMode('reasons: the server closes', async (w, mode) => {
   w.log(`client: ${(await gone)[0]}, active ${s.active}`);
   await w.printed(1);
 }, { alone: true });
+// ---- Connection state recovery --------------------------------------------------------------------------------------------
+
+// Lets connections through to the server, until they are cut; refuses them until it is mended.
+async function proxied(w) {
+  const pairs = new Set();
+  let broken = false;
+  const listener = net.createServer((near) => {
+    if (broken) return near.destroy();
+    const far = net.connect(w.server.port, w.server.host);
+    const pair = { near, far, silent: Date.now() };
+    pairs.add(pair);
+    near.on('data', () => { pair.silent = Date.now(); });
+    far.on('data', () => { pair.silent = 0; });       // answered: nothing is held there
+    near.pipe(far).pipe(near);
+    const end = () => { near.destroy(); far.destroy(); pairs.delete(pair); };
+    for (const socket of [near, far]) socket.on('error', end).on('close', end);
+  });
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  w.cleanup.push(() => { listener.close(); for (const { near, far } of pairs) { near.destroy(); far.destroy(); } });
+  return {
+    server: { ...w.server, port: listener.address().port },
+    async pollHeld() { while (![...pairs].some(({ silent }) => silent && Date.now() - silent > 150)) await delay(20); },
+    cut() { broken = true; for (const { near, far } of pairs) { near.destroy(); far.destroy(); } },
+    mend() { broken = false; },
+  };
+}
+
+// Somebody in the room `tag` who hears shouts, and another one who shouts.
+async function listenerAndHost(w, mode, options) {
+  const host = await opened(w, 'websocket');
+  const s = await opened(w, mode, '/', options);
+  s.heard = [];
+  s.on('shout', (...args) => s.heard.push(args[0]));
+  s.on('connect', () => s.heard.push('(connected)'));
+  s.emit('join', w.tag);
+  s.emit('remember', 'name', 'é');
+  host.tell = async (...args) => { host.emit('shout', w.tag, ...args); await host.timeout(PATIENCE).emitWithAck('echo', 1); };
+  await s.timeout(PATIENCE).emitWithAck('echo', 1);
+  await host.tell('before');
+  while (!s.heard.length) await delay(10);
+  return [s, host];
+}
+const recovered = async (w, s, first) => {
+  const [was, rooms, data] = await new Promise((resolve) => s.emit('recall', (...args) => resolve(args)));
+  w.log(`recovered ${s.recovered}, the server says ${was}; the same id: ${s.id === first}, ${rooms.length} rooms, data ${show(data)}`);
+  w.log(`heard ${show(s.heard)}`);
+};
+
+for (const [name, kill] of [
+  ['client closes the engine', (s) => s.io.engine.close()],
+  ['server closes the engine', (s) => s.emit('close-engine')],
+  ['client sends a malformed packet', (s) => s.io.engine.write('2{}')],
+  ['client says goodbye', (s) => s.disconnect()],
+  ['server says goodbye', (s) => s.emit('leave')],
+]) inEveryMode(`recovery: ${name}`, async (w, mode) => {
+  const [s, host] = await listenerAndHost(w, mode);
+  const first = s.id;
+  const gone = event(s, 'disconnect');
+  kill(s);
+  await gone;
+  await w.reasons(1);
+  for (const text of ['one', 'two', 'three']) await host.tell(text);
+  s.connect();
+  await connected(s);
+  await host.tell('four');
+  await s.timeout(PATIENCE).emitWithAck('echo', 1);
+  await recovered(w, s, first);
+}, { on: 'recovery' });
+inEveryMode('recovery: the network is cut', async (w, mode) => {
+  const proxy = await proxied(w);
+  const [s, host] = await listenerAndHost(w, mode, { server: proxy.server });
+  const first = s.id;
+  for (const text of ['one', 'two']) {
+    if (mode === 'polling') await proxy.pollHeld();
+    const gone = event(s, 'disconnect');
+    proxy.cut();
+    w.log(`client: ${(await gone)[0]}, active ${s.active}`);
+    await w.reasons(text === 'one' ? 1 : 2);
+    await host.tell(`${text}, first`);
+    await host.tell(`${text}, second`);
+    proxy.mend();
+    s.connect();
+    await connected(s);
+    if (mode === 'upgrade') await upgraded(s);
+    await s.timeout(PATIENCE).emitWithAck('echo', 1);
+    await recovered(w, s, first);
+  }
+}, { on: 'recovery' });
+inEveryMode('recovery: by itself, with binary and an ack that was asked for meanwhile', async (w, mode) => {
+  const proxy = await proxied(w);
+  const [s, host] = await listenerAndHost(w, mode, { server: proxy.server, reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 50 });
+  const first = s.id;
+  if (mode === 'polling') await proxy.pollHeld();
+  const gone = event(s, 'disconnect');
+  proxy.cut();
+  await gone;
+  await w.reasons(1);
+  const bins = [];
+  s.on('shout', (...args) => bins.push(args.filter((arg) => Buffer.isBuffer(arg)).map((arg) => arg.toString('hex')).join(' ')));
+  host.emit('shout-local', w.tag, 'binary', Buffer.from([1, 2]), Buffer.from([3]));
+  await host.tell('text');
+  s.emit('echo', 'buffered', (answer) => s.heard.push(answer));
+  proxy.mend();
+  await connected(s);
+  await s.timeout(PATIENCE).emitWithAck('echo', 1);
+  await recovered(w, s, first);
+  w.log(show(bins));
+}, { on: 'recovery' });
+inEveryMode('recovery: two namespaces, one of which heard nothing', async (w, mode) => {
+  const [s, host] = await listenerAndHost(w, mode);
+  const plain = client(w, mode, '/plain', { manager: s.io });
+  await connected(plain);
+  const ids = [s.id, plain.id];
+  s.io.engine.close();
+  await w.reasons(2);
+  await host.tell('missed');
+  s.connect();
+  plain.connect();
+  await Promise.all([connected(s), connected(plain)]);
+  await recovered(w, s, ids[0]);
+  w.log(`plain: recovered ${plain.recovered}, the same id: ${plain.id === ids[1]}`);
+}, { on: 'recovery' });
+inEveryMode('recovery: volatile text takes the place of the offset', async (w, mode) => {
+  const [s, host] = await listenerAndHost(w, mode);
+  const first = s.id;
+  s.emit('echo-volatile', 'text');
+  w.log(`echoed ${show(await event(s, 'echoed'))}`);
+  s.io.engine.close();
+  await w.reasons(1);
+  await host.tell('missed');
+  s.connect();
+  await connected(s);
+  await recovered(w, s, first);
+}, { on: 'recovery' });
+
 script('client: extra headers and auth function', async (w) => {
   const s = client(w, 'polling', '/', { auth: (give) => give({ n: [1], token: 'f' }), extraHeaders: { 'X-Probe': 'é'.normalize('NFD').slice(0, 1) } });
   await connected(s);

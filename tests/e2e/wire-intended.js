@@ -457,6 +457,35 @@ const differences = [
       ],
     },
   },
+  {
+    why: 'A state is given back once: whoever learns a pid cannot be a second socket of the same id beside the first, nor come back after a goodbye.',
+    scripts: {
+      'recovery: the same pid twice': [
+        '- twice< text 40{"sid":"<sid2>","pid":"<pid1>"}',
+        '+ twice< text 40{"sid":"<sid5>","pid":"<pid2>"}',
+      ],
+      'recovery: then a goodbye': [
+        '- again< text 40{"sid":"<sid2>","pid":"<pid1>"}',
+        '+ again< text 40{"sid":"<sid4>","pid":"<pid2>"}',
+      ],
+    },
+  },
+  {
+    why: 'What a client missed is sent once the middlewares have let it in, not to one that they refuse.',
+    scripts: {
+      'recovery: refused by a middleware, having missed something': [
+        '- again< text 42/admin,["shout","missed","<offset2>"]',
+      ],
+    },
+  },
+  {
+    why: 'With recovery, too, what a middleware emits reaches the client before the reply; theirs is lost.',
+    scripts: {
+      'offsets: an emit in a middleware': [
+        '+ ws< text 42/early,["early",1,"<offset1>"]',
+      ],
+    },
+  },
 ];
 
 const intended = {};

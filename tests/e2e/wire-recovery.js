@@ -123,7 +123,7 @@ script('offsets: a greeting has one, behind the reply', { on }, async (w) => {
   ws.text('40');
   await ws.frames(2);
 });
-script('offsets: an emit in a middleware has none to come before the reply', { on }, async (w) => {
+script('offsets: an emit in a middleware', { on }, async (w) => {
   const ws = await w.joinedWebsocket();
   ws.text('40/early,');
   await ws.rest(400);
