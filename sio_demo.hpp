@@ -2181,6 +2181,8 @@ class Application {
   virtual void on_open(Session& session, const http::Request& request) = 0;
   virtual void on_message(Session& session, std::string_view payload, bool binary) = 0;
   virtual void on_close(Session& session, Reason reason, std::string_view why) = 0;
+  /// It has changed from polling to WebSocket.
+  virtual void on_upgrade(Session&) {}
 
  protected:
   ~Application() = default;
@@ -2603,6 +2605,7 @@ inline void Session::candidate_frame(std::string_view payload, bool binary) {
 }
 
 inline void Session::become_websocket() {
+  const Ref<Session> self(this);
   move(Move::upgrade);
   upgrade_due_ = noop_due_ = never;
   reschedule();
@@ -2612,6 +2615,7 @@ inline void Session::become_websocket() {
   if (post_) std::exchange(post_, {}).peer->cut();
   queue_bytes_ = 0;
   for (const auto& message : std::exchange(queue_, {})) send(message);
+  if (open()) engine_.application.on_upgrade(*this);
 }
 
 /// The upgrade failed: polling goes on as if nothing had been.
@@ -4740,6 +4744,7 @@ class Server final : private engineio::Application, public Host, public detail::
   void on_open(engineio::Session& session, const http::Request& request) override;
   void on_message(engineio::Session& session, std::string_view payload, bool binary) override;
   void on_close(engineio::Session& session, Reason reason, std::string_view why) override;
+  void on_upgrade(engineio::Session& session) override;
   Namespace* find_namespace(std::string_view name) const;
   Namespace& add_parent(Predicate predicate);
   /// The child of this name; null if there are too many.
@@ -5643,6 +5648,8 @@ inline void Server::on_message(engineio::Session& session, std::string_view payl
 inline void Server::on_close(engineio::Session& session, Reason reason, std::string_view why) {
   static_cast<detail::Client&>(*session.context).closed(reason, why);
 }
+
+inline void Server::on_upgrade(engineio::Session& session) { static_cast<detail::Client&>(*session.context).upgraded(); }
 
 /// Options that cannot work are refused before anything starts.
 inline Options Host::checked(Options options) {
