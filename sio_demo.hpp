@@ -4902,6 +4902,7 @@ class Client final : public engineio::Context {
     if (!packet.json.empty()) auth = socketio::parse(packet.json);
     if (!auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
     const std::string_view name = packet.nsp.size() > 1 ? packet.nsp : "/";
+    if (find(name)) return fail("a second CONNECT to a namespace", Fail::state);
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
     resolve(std::make_shared<const Wish>(Wish{std::string(name), std::move(auth)}), 0);
   }
@@ -4925,7 +4926,6 @@ class Client final : public engineio::Context {
   }
 
   void enter(Namespace& nsp, json auth) {
-    if (find(nsp.name())) return fail("a second CONNECT to a namespace", Fail::state);
     if (sockets_.size() >= server_.options().max_namespaces) return send_error(nsp.name(), refuse("Too many namespaces"));
     auto restored = restore(nsp, auth);
     const auto state = std::make_shared<SocketState>(server_.namespaces_.find(nsp.name())->second, *this, info_, restored ? restored->id : server_.engine_.random.id());
