@@ -5237,7 +5237,7 @@ inline json Handshake::to_json() const {
   json fields = json::object(), parameters = json::object();
   for (const auto& [name, value] : headers()) {
     auto& field = fields[name];  // of several lines of one name, one list (RFC 9110, 5.3)
-    field = field.is_null() ? value : field.get<std::string>() + ", " + value;
+    field = field.is_null() ? value : field.get<std::string>() + (name == "cookie" ? "; " : ", ") + value;
   }
   for (const auto& [name, value] : query().parameters) parameters[name] = value;
   return {{"headers", std::move(fields)}, {"time", javascript_date(time)}, {"address", address}, {"xdomain", xdomain()}, {"secure", secure()},
