@@ -318,6 +318,55 @@ inEveryMode('reasons: the server closes', async (w, mode) => {
   w.log(`client: ${(await gone)[0]}, active ${s.active}`);
   await w.printed(1);
 }, { alone: true });
+// ---- Namespaces made on demand, middlewares of a socket -------------------------------------------------------------------
+
+inEveryMode('namespaces made on demand', async (w, mode) => {
+  const root = await opened(w, mode);
+  for (const [namespace, auth] of [[`/room-${w.tag}${mode}`], [`/room-${w.tag}${mode}strict`], [`/asked-${w.tag}`, { token: 'abc' }], [`/asked-no-${w.tag}`, { token: 'x' }], ['/roam']]) {
+    const s = client(w, mode, namespace, { manager: root.io, auth });
+    const [what, error] = await Promise.race([event(s, 'connect_error').then(([e]) => ['connect_error', e.message]), event(s, 'connect').then(() => ['connect'])]);
+    w.log(`${what} ${error}`);
+    if (what === 'connect') w.log(`ack ${show(await s.timeout(PATIENCE).emitWithAck('echo', 1))}`);
+  }
+  w.log(`made ${show(await root.timeout(PATIENCE).emitWithAck('made', `/room-${w.tag}${mode}`))}`);
+});
+inEveryMode('events that a middleware of the socket refuses', async (w, mode) => {
+  const s = await opened(w, mode, '/watched');
+  w.log(await new Promise((resolve) => s.timeout(500).emit('refused', (error) => resolve(error ? error.message : 'an ack'))));
+  s.emit('refused later', Buffer.from([1]));
+  w.log(show(await event(s, 'trouble')));
+  s.emit('slow', 'later', Buffer.from([1, 2]));
+  s.emit('tell', 'at once');
+  w.log(show(await event(s, 'told')));
+  w.log(show(await event(s, 'told')));
+});
+inEveryMode('rooms that others make one join and leave', async (w, mode) => {
+  const [a, b] = [await opened(w, mode), await opened(w, mode)];
+  const settled = async () => { for (const s of [a, b]) await s.timeout(PATIENCE).emitWithAck('echo', 1); };
+  for (const s of [a, b]) {
+    s.heard = [];
+    s.on('shout', (...args) => s.heard.push(args));
+    s.emit('join', w.tag);
+  }
+  a.emit('remember', 'a', { b: [1, null] });
+  await settled();
+  a.emit('all-join', w.tag, `${w.tag}-2`);
+  await settled();
+  b.emit('shout', `${w.tag}-2`, 'two');
+  await settled();
+  a.emit('all-part', w.tag, `${w.tag}-2`);
+  await settled();
+  b.emit('shout', `${w.tag}-2`, 'nobody');
+  await settled();
+  const fetched = await b.timeout(PATIENCE).emitWithAck('fetch', w.tag);
+  w.log(show(fetched.map(({ auth, data, id, rooms }) => [auth, data, id === a.id ? 'a' : id === b.id ? 'b' : id, rooms.length]).sort(([, , x], [, , y]) => (x < y ? -1 : 1))));
+  const gone = [event(a, 'disconnect'), event(b, 'disconnect')];
+  a.emit('all-go', w.tag, true);
+  w.log(show(await Promise.all(gone).then((all) => all.map(([reason]) => reason))));
+  await w.reasons(2);
+  for (const s of [a, b]) w.log(show(s.heard));
+});
+
 // ---- Connection state recovery --------------------------------------------------------------------------------------------
 
 // Lets connections through to the server, until they are cut; refuses them until it is mended.

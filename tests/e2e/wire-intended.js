@@ -486,6 +486,36 @@ const differences = [
       ],
     },
   },
+  {
+    why: 'One rule for lines of one name: they are one list. Theirs has rules of its own for some names, and keeps the first User-Agent.',
+    scripts: {
+      'handshake: two user agents (polling)': [
+        '- {"address":"127.0.0.1","auth":{},"headers":{"host":"wire.example","user-agent":"one"},"issued":*,"query":{"EIO":"4","transport":"polling"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=polling","xdomain":false}',
+        '+ {"address":"127.0.0.1","auth":{},"headers":{"host":"wire.example","user-agent":"one, two"},"issued":*,"query":{"EIO":"4","transport":"polling"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=polling","xdomain":false}',
+      ],
+    },
+  },
+  {
+    why: 'Our strings are UTF-8: what is none in a header becomes U+FFFD in JSON, rather than being taken for Latin-1.',
+    scripts: {
+      'handshake: a header in Latin-1 (websocket)': [
+        '- {"address":"127.0.0.1","auth":{},"headers":{"connection":"Upgrade","host":"wire.example","sec-websocket-key":"dGhlIHNhbXBsZSBub25jZQ==","sec-websocket-version":"13","upgrade":"websocket","x-latin":"café"},"issued":*,"query":{"EIO":"4","transport":"websocket"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=websocket","xdomain":false}',
+        '+ {"address":"127.0.0.1","auth":{},"headers":{"connection":"Upgrade","host":"wire.example","sec-websocket-key":"dGhlIHNhbXBsZSBub25jZQ==","sec-websocket-version":"13","upgrade":"websocket","x-latin":"caf�"},"issued":*,"query":{"EIO":"4","transport":"websocket"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=websocket","xdomain":false}',
+      ],
+      'handshake: a header in Latin-1 (polling)': [
+        '- {"address":"127.0.0.1","auth":{},"headers":{"host":"wire.example","x-latin":"café"},"issued":*,"query":{"EIO":"4","transport":"polling"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=polling","xdomain":false}',
+        '+ {"address":"127.0.0.1","auth":{},"headers":{"host":"wire.example","x-latin":"caf�"},"issued":*,"query":{"EIO":"4","transport":"polling"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=polling","xdomain":false}',
+      ],
+    },
+  },
+  {
+    why: 'With no other server in the cluster the answers of all the others are there at once; their adapter in memory warns, and never answers.',
+    scripts: {
+      'servers: nobody else is told, nobody answers': [
+        '+ ws< text 430[null,[]]',
+      ],
+    },
+  },
 ];
 
 const intended = {};
