@@ -4097,6 +4097,7 @@ struct Restored {
   const void* data_type = nullptr;
   json (*data_json)(const void*) = nullptr;
   engineio::Time left{};
+  std::string offset{};  // up to which `missed` is complete
   std::vector<socketio::Outgoing> missed{};
 };
 
@@ -4151,9 +4152,17 @@ class Recovery final : public engineio::Timed {
     if (found == sessions_.end() || last == packets_.rend()) return std::nullopt;
     Restored session = std::move(found->second);
     sessions_.erase(found);
+    session.offset = offset;
+    catch_up(session);
+    return session;
+  }
+
+  /// Adds what was emitted since: nothing is sent to a client that waits for a middleware.
+  void catch_up(Restored& session) const {
+    const auto last = std::find_if(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == session.offset; });
     for (auto packet = last.base(); packet != packets_.end(); ++packet)
       if (concerns(session, packet->target)) session.missed.push_back(packet->packet);
-    return session;
+    if (!packets_.empty()) session.offset = packets_.back().offset;
   }
 
   void tick(engineio::Time now) override { forget_old(now); }
@@ -4988,6 +4997,7 @@ class Client final : public engineio::Context {
     ++server_.engine_.counters.sockets_joined;
     session_.close_at(engineio::never);
     if (const auto restored = std::exchange(state->restored, nullptr)) {  // what it missed comes before the answer
+      state->nsp.recovery_.catch_up(*restored);
       for (const auto& room : restored->rooms) rooms.join(*state, room);
       for (const auto& packet : restored->missed) packet.send_to(session_);
     }
