@@ -23,6 +23,7 @@ sio::json journal = sio::json::array();
 bool aloud = false;  // the server is closing: who wants to read the journal has to read it from here
 
 std::vector<std::string> made;  // names of namespaces
+std::map<std::string, std::function<void()>> waiting;  // clients that wait to be let in
 std::map<std::string, sio::Socket> kept;  // to be reached whether they are still there or not
 sio::Namespace* fan = nullptr;
 using Data = std::map<std::string, sio::json>;
@@ -164,6 +165,7 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
 
   nsp.on("remember", [](sio::Socket& socket, const Arguments& arguments) { socket.data<Data>()[text(arguments, 0)] = arguments.at(1); });
   nsp.on("recall", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) { reply(socket.recovered(), socket.rooms(), socket.data<Data>()); });
+  nsp.on("let-in", [](sio::Socket&, const Arguments& arguments) { waiting.at(text(arguments, 0))(); });
   nsp.on("keep", [](sio::Socket& socket, const Arguments& arguments) { kept.insert_or_assign(text(arguments, 0), socket); });
   nsp.on("poke", [](sio::Socket&, const Arguments& arguments) { kept.at(text(arguments, 0)).emit("poked", sio::each(behind(arguments, 1))); });
 
@@ -263,7 +265,7 @@ int main(int count, char** arguments) {
     made.push_back(nsp.name());
     if (nsp.name().ends_with("strict")) nsp.use([](sio::Socket&, sio::Next next) { next(sio::refuse("strict")); });
   });
-  for (const char* name : {"/", "/plain", "/é x", "/acks", "/acks-more", "/admin", "/deny", "/slow", "/early", "/watched"}) every(io.of(name));
+  for (const char* name : {"/", "/plain", "/é x", "/acks", "/acks-more", "/admin", "/deny", "/slow", "/gate", "/early", "/watched"}) every(io.of(name));
   io.of("/admin").use([](sio::Socket& socket, sio::Next next) {
     if (socket.recovered()) note(socket, ": asked again");
     const auto& auth = socket.handshake().auth;
@@ -272,6 +274,11 @@ int main(int count, char** arguments) {
   });
   io.of("/deny").use([](sio::Socket&, sio::Next next) { next(sio::refuse("nope")); });
   io.of("/slow").use([&io](sio::Socket&, sio::Next next) { after(io.loop(), sio::Milliseconds(400), [next] { next(sio::accept); }); });
+  io.of("/gate").use([](sio::Socket& socket, sio::Next next) {
+    const auto& auth = socket.handshake().auth;
+    if (auth.contains("wait")) waiting[auth["wait"].get<std::string>()] = [next] { next(sio::accept); };
+    else next(sio::accept);
+  });
   io.of("/early").use([](sio::Socket& socket, sio::Next next) { socket.emit("early", 1), next(sio::accept); });
   watch(io.of("/watched"));
   const auto begins = [](std::string_view with) { return [with](std::string_view name, const sio::json&) { return name.starts_with(with); }; };
@@ -283,8 +290,9 @@ int main(int count, char** arguments) {
     else next(sio::accept);
   });
   every(io.of([&io](std::string_view name, const sio::json& auth, std::function<void(bool)> answer) {
-    if (!name.starts_with("/asked-")) return answer(false);
-    after(io.loop(), sio::Milliseconds(300), [answer, good = auth.contains("token") && auth["token"] == "abc"] { answer(good); });
+    const auto now = [answer, good = name.starts_with("/asked-") && auth.contains("token") && auth["token"] == "abc"] { answer(good); };
+    if (auth.contains("wait")) waiting[auth["wait"].get<std::string>()] = now;
+    else after(io.loop(), sio::Milliseconds(100), now);
   }));
   fan = &io.of(begins("/fan-"));
   every(*fan);

@@ -56,6 +56,7 @@ io.on('new_namespace', (namespace) => {
   made.push(namespace.name);
   if (namespace.name.endsWith('strict')) namespace.use((socket, next) => next(new Error('strict')));
 });
+const waiting = new Map();                             // clients that wait to be let in
 const kept = new Map();                                // sockets, to be reached whether they are still there or not
 
 function every(namespace) {                            // what all namespaces have in common
@@ -111,6 +112,7 @@ function every(namespace) {                            // what all namespaces ha
 
     socket.on('remember', (name, value) => { socket.data[name] = value; });
     answering('recall', (reply) => reply(socket.recovered, [...socket.rooms], socket.data));
+    socket.on('let-in', (name) => waiting.get(name)());
     socket.on('keep', (name) => kept.set(name, socket));
     socket.on('poke', (name, ...args) => kept.get(name).emit('poked', ...args));
 
@@ -160,13 +162,15 @@ every(io.of('/admin').use((socket, next) => {
 }));
 every(io.of('/deny').use((socket, next) => next(new Error('nope'))));
 every(io.of('/slow').use((socket, next) => setTimeout(next, 400)));
+every(io.of('/gate').use((socket, next) => (socket.handshake.auth.wait ? waiting.set(socket.handshake.auth.wait, next) : next())));
 every(io.of('/early').use((socket, next) => { socket.emit('early', 1); next(); }));
 every(io.of('/watched'));
 watch(io.of('/watched'));
 every(io.of(/^\/room-\w+$/).use((socket, next) => next(socket.handshake.auth.token === 'wrong' ? new Error('nope') : undefined)));
 every(io.of((name, auth, next) => {
-  if (name.startsWith('/asked-')) setTimeout(() => next(null, auth.token === 'abc'), 300);
-  else next(null, false);
+  const answer = () => next(null, name.startsWith('/asked-') && auth.token === 'abc');
+  if (auth.wait) waiting.set(auth.wait, answer);
+  else setTimeout(answer, 100);
 }));
 const fan = io.of(/^\/fan-\w+$/);                      // what is emitted to it reaches everybody: for one script alone
 every(fan);

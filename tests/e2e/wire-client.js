@@ -74,7 +74,7 @@ inEveryMode('acks asked for by the server of a room', async (w, mode) => {
   a.emit('ask-room', w.tag, 60000, Buffer.from([3]));
   w.log(`answers ${show(await event(a, 'answers'))}`);
   b.removeAllListeners('question');
-  a.emit('ask-room', w.tag, 500, 'one is silent');
+  a.emit('ask-room', w.tag, 3000, 'one is silent');
   w.log(`answers ${show(await event(a, 'answers'))}`);
   a.emit('ask-room', `${w.tag}-empty`, 60000);
   w.log(`answers ${show(await event(a, 'answers'))}`);

@@ -516,6 +516,36 @@ const differences = [
       ],
     },
   },
+  {
+    why: 'What is emitted while a middleware thinks about a client that comes back is missed, too, and sent with the rest; theirs is lost.',
+    scripts: {
+      'recovery: something is emitted while a middleware thinks': [
+        '- again< text 40/gate,{"sid":"<sid4>","pid":"<pid2>"}',
+        '+ again< text 42/gate,["shout","meanwhile","<offset3>"]',
+        '- again< text 42/gate,["shout","behind","<offset3>"]',
+        '+ again< text 40/gate,{"sid":"<sid4>","pid":"<pid2>"}',
+        '+ again< text 42/gate,["shout","behind","<offset4>"]',
+      ],
+    },
+  },
+  {
+    why: 'The offset is for the client: on_any_outgoing sees the event as it was emitted.',
+    scripts: {
+      'recovery: who watches what goes out': [
+        '- journal: /watched connected; /watched : in tell "x"; /watched : out told "x" "<offset1>"; /watched : in echo-volatile "y"; /watched : out echoed "y"; /watched : leaves 1 rooms; /watched transport close; /watched : is in 0 rooms',
+        '+ journal: /watched connected; /watched : in tell "x"; /watched : out told "x"; /watched : in echo-volatile "y"; /watched : out echoed "y"; /watched : leaves 1 rooms; /watched transport close; /watched : is in 0 rooms',
+      ],
+    },
+  },
+  {
+    why: 'For a client that is gone no namespace is made.',
+    scripts: {
+      'made: closed while the function thinks': [
+        '- made: true',
+        '+ made: false',
+      ],
+    },
+  },
 ];
 
 const intended = {};

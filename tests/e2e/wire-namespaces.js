@@ -97,26 +97,30 @@ script('made: the hook can add what refuses', async (w) => {
 });
 script('made: closed while the function thinks', async (w) => {
   const ws = await w.joinedWebsocket();
-  ws.text(`40/asked-${w.tag},{"token":"abc"}`);
+  ws.text(`40/asked-${w.tag},{"token":"abc","wait":"${w.tag}"}`);
   await w.settle();
   ws.drop();
   await w.reasons(1);
-  await w.wait(600);
-  const again = await w.joinedWebsocket();
-  again.text(ECHO);
+  const again = await w.joinedWebsocket({ name: 'again' });
+  again.text(`42["let-in","${w.tag}"]`).text(ECHO);
   await again.frames(1);
+  again.text(`420["made","/asked-${w.tag}"]`);
+  const names = (await w.muted(() => again.frames(1))).payload.toString();
+  w.log(`made: ${names !== '430[[]]'}`);
   await w.reasons(1);
 });
 script('made: others go on while the function thinks', async (w) => {
   const ws = await w.joinedWebsocket();
-  ws.text(`40/asked-${w.tag},{"token":"abc"}`).text(ECHO);
-  await ws.frames(2);
+  ws.text(`40/asked-${w.tag},{"token":"abc","wait":"${w.tag}"}`).text(ECHO);
+  await ws.frames(1);
+  ws.text(`42["let-in","${w.tag}"]`);
+  await ws.frames(1);
   ws.text(`42/asked-${w.tag},["echo-back",1]`);
   await ws.frames(1);
 });
 script('made: an event while the function thinks', async (w) => {
   const ws = await w.joinedWebsocket();
-  ws.text(`40/asked-${w.tag},{"token":"abc"}`).text(`42/asked-${w.tag},["echo-back",1]`);
+  ws.text(`40/asked-${w.tag},{"token":"abc","wait":"${w.tag}"}`).text(`42/asked-${w.tag},["echo-back",1]`);
   await ws.frames(1);
   ws.close();
   await w.reasons(1);
@@ -254,6 +258,23 @@ script('watched: a broadcast, with binary, volatile, with acks', async (w) => {
   await w.muted(() => b.frames(1));
   await a.frames(1);
   b.drop();
+  await w.reasons(1);
+});
+script('watched: what is volatile, and gets lost', async (w) => {
+  const ws = await joined(w, '/watched');
+  ws.text('42/watched,["echo-volatile","one","two"]');
+  await ws.frames(1);
+  await w.settle();
+  ws.drop();
+  await w.reasons(1);
+});
+script('watched: what is volatile, to a room that does not poll', async (w) => {
+  const s = await w.polling();
+  await s.post('40/watched,');
+  await s.packets(1);
+  await s.post(`42/watched,["join","${w.tag}"]\x1e42/watched,["shout-volatile","${w.tag}","lost"]`);
+  await w.settle();
+  await s.post('41/watched,');
   await w.reasons(1);
 });
 script('watched: a question', async (w) => {

@@ -261,8 +261,10 @@ script('recovery: in another namespace, while one stays out', { on }, async (w) 
   await g.drop();
   await h.tell('shout', w.tag, 'missed');
   const again = await comeBack(w, 'websocket', back(g.pid, g.offset), 2, { namespace: '/plain' });
-  again.ws.text('40').text('42/plain,0["recall"]');
-  await again.ws.frames(2);
+  again.ws.text('40');
+  await again.ws.frames(1);
+  again.ws.text('42/plain,0["recall"]');
+  await again.ws.frames(1);
 });
 script('recovery: in a namespace made on demand', { on }, async (w) => {
   const namespace = `/room-${w.tag}`;
@@ -428,6 +430,45 @@ script('recovery: refused by a middleware, having missed something', { on: 'aske
   await again.rest(400);
   again.text(`40/admin,${back(g.pid, g.offset, ',"token":"abc"')}`);
   await again.rest(400);
+});
+
+script('recovery: cut while a middleware thinks, and once more', { on: 'asked' }, async (w) => {
+  const h = await host(w, '/gate');
+  const g = await guest(w, { namespace: '/gate' });
+  await g.drop();
+  await h.tell('shout', w.tag, 'missed');
+  const cut = await w.websocket({ name: 'cut' });
+  cut.text(`40/gate,${back(g.pid, g.offset, `,"wait":"${w.tag}"`)}`);
+  await w.settle();
+  cut.drop();
+  await w.settle();
+  await h.tell('let-in', w.tag);
+  await comeBack(w, 'websocket', back(g.pid, g.offset), 2, { namespace: '/gate' });
+});
+script('recovery: something is emitted while a middleware thinks', { on: 'asked' }, async (w) => {
+  const h = await host(w, '/gate');
+  const g = await guest(w, { namespace: '/gate' });
+  await g.drop();
+  await h.tell('shout', w.tag, 'before');
+  const again = await w.websocket({ name: 'again' });
+  again.text(`40/gate,${back(g.pid, g.offset, `,"wait":"${w.tag}"`)}`);
+  await w.settle();
+  await h.tell('shout', w.tag, 'meanwhile');
+  await h.tell('let-in', w.tag);
+  await again.frames(2);
+  await h.tell('shout', w.tag, 'behind');
+  await again.rest(600);
+});
+script('recovery: who watches what goes out', { on }, async (w) => {
+  const ws = await w.websocket();
+  ws.text('40/watched,');
+  await ws.frames(1);
+  ws.text('42/watched,["tell","x"]');
+  await ws.frames(1);
+  ws.text('42/watched,["echo-volatile","y"]');
+  await ws.frames(1);
+  ws.drop();
+  await w.reasons(1);
 });
 
 module.exports = scripts;

@@ -557,7 +557,7 @@ script('acks: the counter belongs to the namespace', async (w) => {
   await w.settle();
   a.text('43/acks,6["a",1]');
   await a.frames(1);
-  a.text('42/acks,["ask-room","r",700]');
+  a.text('42/acks,["ask-room","r",3000]');
   await a.frames(1);
   await b.frames(1);
   b.text('43/acks,7["only b"]');
@@ -658,10 +658,10 @@ script('answers: in time, twice', async (w) => {
 });
 script('answers: the client leaves without one, within the time', async (w) => {
   const ws = await w.joinedWebsocket();
-  ws.text('42["ask-within",500]');
+  ws.text('42["ask-within",3000]');
   await hideId(w, ws);
   ws.text('41');
-  await ws.rest(2000);
+  await ws.rest(5000);
   ws.text('40');
   await ws.frames(1);
 });
@@ -703,7 +703,7 @@ script('answers: of the others', async (w) => {
 });
 script('answers: of a room, some in time', async (w) => {
   const [a, b, c] = await three(w, w.tag);
-  a.text(`42["ask-room","${w.tag}",1500]`);
+  a.text(`42["ask-room","${w.tag}",4000]`);
   for (const ws of [a, b, c]) { const id = await hideId(w, ws); if (ws !== b) reply(w, ws, id, `43*["${ws.name}"]`); await w.settle(); }
   await a.frames(1);
   await marker(a, b, c);
@@ -725,7 +725,7 @@ script('answers: of nobody', async (w) => {
 });
 script('answers: of a room that somebody leaves meanwhile', async (w) => {
   const [a, b, c] = await three(w, w.tag);
-  a.text(`42["ask-others","${w.tag}",1500]`);
+  a.text(`42["ask-others","${w.tag}",4000]`);
   for (const ws of [b, c]) { const id = await hideId(w, ws); if (ws === c) reply(w, ws, id, '43*["c"]'); }
   await w.settle();
   b.drop();
