@@ -2875,6 +2875,7 @@ inline void Session::candidate_frame(std::string_view payload, bool binary) {
 }
 
 inline void Session::become_websocket() {
+  const Ref<Session> self(this);
   move(Move::upgrade);
   upgrade_due_ = noop_due_ = never;
   reschedule();
@@ -2884,7 +2885,7 @@ inline void Session::become_websocket() {
   if (post_) std::exchange(post_, {}).peer->cut();
   queue_bytes_ = 0;
   for (const auto& message : std::exchange(queue_, {})) send(message);
-  engine_.application.on_upgrade(*this);
+  if (open()) engine_.application.on_upgrade(*this);
 }
 
 /// The upgrade failed: polling goes on as if nothing had been.
@@ -4497,6 +4498,7 @@ struct Restored {
   const void* data_type = nullptr;
   json (*data_json)(const void*) = nullptr;
   engineio::Time left{};
+  std::string offset{};  // up to which `missed` is complete
   std::vector<socketio::Outgoing> missed{};
 };
 
@@ -4556,9 +4558,17 @@ class Recovery final : public engineio::Timed {
     if (found == sessions_.end() || last == packets_.rend()) return std::nullopt;
     Restored session = std::move(found->second);
     sessions_.erase(found);
+    session.offset = offset;
+    catch_up(session);
+    return session;
+  }
+
+  /// Adds what was emitted since: nothing is sent to a client that waits for a middleware.
+  void catch_up(Restored& session) const {
+    const auto last = std::find_if(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == session.offset; });
     for (auto packet = last.base(); packet != packets_.end(); ++packet)
       if (concerns(session, packet->target)) session.missed.push_back(packet->packet);
-    return session;
+    if (!packets_.empty()) session.offset = packets_.back().offset;
   }
 
   void tick(engineio::Time now) override { forget_old(now); }
@@ -5374,6 +5384,7 @@ class Client final : public engineio::Context {
     if (!packet.json.empty()) auth = socketio::parse(packet.json);
     if (!auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
     const std::string_view name = packet.nsp.size() > 1 ? packet.nsp : "/";
+    if (find(name)) return fail("a second CONNECT to a namespace", Fail::state);
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
     std::erase_if(wishes_, [](const auto& weak) { const auto wish = weak.lock(); return !wish || wish->over; });
     if (!server_.parents_.empty() && sockets_.size() + wishes_.size() >= server_.options().max_namespaces) return send_error(name, refuse("Too many namespaces"));
@@ -5405,7 +5416,6 @@ class Client final : public engineio::Context {
   }
 
   void enter(Namespace& nsp, json auth) {
-    if (find(nsp.name())) return fail("a second CONNECT to a namespace", Fail::state);
     if (sockets_.size() >= server_.options().max_namespaces) return send_error(nsp.name(), refuse("Too many namespaces"));
     auto restored = restore(nsp, auth);
     const auto state = std::make_shared<SocketState>(server_.namespaces_.find(nsp.name())->second, *this, info_, restored ? restored->id : server_.engine_.random.id());
@@ -5468,6 +5478,7 @@ class Client final : public engineio::Context {
     ++server_.engine_.counters.sockets_joined;
     session_.close_at(engineio::never);
     if (const auto restored = std::exchange(state->restored, nullptr)) {  // what it missed comes before the answer
+      state->nsp.recovery_.catch_up(*restored);
       for (const auto& room : restored->rooms) rooms.join(*state, room);
       for (const auto& packet : restored->missed) packet.send_to(session_);
     }
@@ -5507,6 +5518,8 @@ class Client final : public engineio::Context {
     if (packet.elements.empty()) return;  // an event without a name reaches nobody
     const auto arguments = arguments_of(packet, attachments, 1);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
+    Socket socket(state);
+    each_table(*state, [&](EventTable& table) { if (state->connected) call(table.any, socket, packet.name, packet.name, *arguments); });
     if (state->events && !state->events->middlewares.empty()) return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
     dispatch(state, packet.name, packet.id, *arguments);
   }
@@ -5539,8 +5552,6 @@ class Client final : public engineio::Context {
     const AckRequest ack{*state, id};
     Socket socket(state);
     each_table(*state, [&](EventTable& table) {
-      if (!state->connected) return;
-      call(table.any, socket, name, name, arguments);
       const auto entry = table.by_name.find(name);
       if (entry == table.by_name.end() || !state->connected) return;
       if (!call(entry->second, socket, name, arguments, ack)) answer_error(socket, ack, internal_error(name));
@@ -5603,6 +5614,10 @@ class Client final : public engineio::Context {
   /// What is left of a socket's state ends, whether it had joined or not.
   void end(SocketState& state) {
     state.client = nullptr;
+    if (const auto unused = std::exchange(state.restored, nullptr)) {  // it was refused, or gone too soon: it may try again
+      unused->data = state.data, unused->missed.clear();
+      state.nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
+    }
     state.data.reset();
     state.events.reset();  // a handler may hold the socket that holds it
     if (const auto acks = std::move(state.acks))
@@ -5610,10 +5625,10 @@ class Client final : public engineio::Context {
     server_.release(state.nsp);
   }
 
-  /// Unless one side has said goodbye, the client may come back.
+  /// Unless one side has said goodbye, or the client cannot speak Engine.IO, it may come back.
   void keep_for_recovery(const SocketState& state, Reason reason) {
     auto& recovery = state.nsp.recovery_;
-    if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect) return;
+    if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect || reason == Reason::parse_error) return;
     Restored session{state.id, state.pid, {}, state.data, state.data_type, state.data_json};
     for (const auto& membership : state.rooms) session.rooms.push_back(membership.room->first);
     recovery.keep(std::move(session), server_.engine_.now());
@@ -5719,7 +5734,7 @@ inline json Handshake::to_json() const {
   json fields = json::object(), parameters = json::object();
   for (const auto& [name, value] : headers()) {
     auto& field = fields[name];  // of several lines of one name, one list (RFC 9110, 5.3)
-    field = field.is_null() ? value : field.get<std::string>() + ", " + value;
+    field = field.is_null() ? value : field.get<std::string>() + (name == "cookie" ? "; " : ", ") + value;
   }
   for (const auto& [name, value] : query().parameters) parameters[name] = value;
   return {{"headers", std::move(fields)}, {"time", javascript_date(time)}, {"address", address}, {"xdomain", xdomain()}, {"secure", secure()},
@@ -5963,9 +5978,12 @@ inline socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Targ
   return packet;
 }
 
-/// With recovery, what is emitted to a socket while it is away is kept for it.
+/// With recovery, what is emitted to a socket while it is away is kept for it, and what is emitted to it from
+/// before reaches it when it is back.
 inline void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
   if (!socket.client && !recovery_.on()) return;
+  if (!socket.client)
+    if (const auto back = adapter_->find(socket.id)) return send(*back->state_, std::move(event), droppable);
   if (watched() && socket.client) tell_watchers(socket.shared_from_this(), detail::values_of(event));
   const auto packet = recovery_.on() ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
                                      : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));

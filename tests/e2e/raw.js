@@ -8,6 +8,9 @@
 //
 // What is normalised, since it may differ between two servers that no client can tell apart:
 //   * session and socket ids        the first value seen after "sid":" becomes <sid1>, the next <sid2>, ... everywhere
+//   * ids of recoverable sessions   the same with "pid": <pid1>, <pid2>, ...
+//   * offsets of events             the last argument of an event, if it is one: <offset1>, <offset2>, ...
+//   * the time of a handshake       `time` and `issued` become *, if they are a date as JavaScript writes it, and a number
 //   * the address of the server     <host>
 //   * HTTP body framing             Content-Length, Transfer-Encoding: chunked and "until FIN" all are just the body; but a
 //                                   chunked reply to an HTTP/1.0 request is flagged
@@ -421,12 +424,20 @@ class Polling {
 
 // ---- One run of one script ------------------------------------------------------------------------------------------------
 
+// An event's offset begins with the time at which it was emitted, in base 64.
+function isOffset(text) {
+  const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_';
+  const time = [...text.split('.')[0]].reduce((value, c) => value * 64 + alphabet.indexOf(c), 0);
+  return Math.abs(Date.now() - time) < 3600000;
+}
+
 class World {
   constructor(server, tag) {
     this.server = server;                             // {host, port}
     this.tag = tag;
     this.lines = [];
     this.names = new Map();                           // id -> <sid1>
+    this.counts = {};                                 // how many there are of each kind
     this.wires = [];
     this.cleanup = [];
     this.silent = 0;
@@ -437,13 +448,20 @@ class World {
   log(line) { if (!this.silent) this.lines.push(this.rename(line)); }
   printable(text) { return printable(this.rename(text)); }         // renamed first, for a long text is shown by its hash
   rename(text) {
-    for (const [id, name] of this.names) text = text.split(id).join(name);
-    return text.split(`&tag=${this.tag}`).join('').split(`${this.server.host}:${this.server.port}`).join('<host>')
+    for (const [id, name] of this.names) if (id.length === 20) text = text.split(id).join(name);
+    return text.replace(/(?<=")[\w-]{7}(?:\.[\w-]+)?(?=\\?")/g, (word) => this.names.get(word) || word)
+      .replace(/(?<="time\\?":\\?")\w{3} \w{3} \d\d \d{4} \d\d:\d\d:\d\d GMT[+-]\d{4} \([^)"]+\)(?=\\?")/, '*').replace(/(?<="issued\\?":)\d{13}\b/, '*').split(`&tag=${this.tag}`).join('').split(`${this.server.host}:${this.server.port}`).join('<host>')
       .replace(/Date: \w{3}, [\w :]* GMT/g, 'Date: *').replace(/Keep-Alive: timeout=\d+/g, 'Keep-Alive: *');
   }
   learn(text) {
-    for (const [, id] of text.matchAll(/"sid\\?":\\?"([A-Za-z0-9_-]{20})\\?"/g))
-      if (!this.names.has(id)) this.names.set(id, `<sid${this.names.size + 1}>`);
+    for (const [, kind, id] of text.matchAll(/"([sp]id)\\?":\\?"([A-Za-z0-9_-]{20})\\?"/g)) this.name(id, kind);
+    for (const [, offset] of text.matchAll(/"([\w-]{7}(?:\.[\w-]+)?)"\](?=$|\x1e)/g)) if (isOffset(offset)) this.name(offset, 'offset');
+  }
+  name(value, kind) {
+    const all = this.counts[kind] || 0;
+    if (this.names.has(value)) return;
+    this.names.set(value, `<${kind}${all + 1}>`);
+    this.counts[kind] = all + 1;
   }
   muted(action) {
     this.silent++;
@@ -507,11 +525,10 @@ class World {
   async reasons(n = 1) {
     let mine = [];
     for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await delay(25)) {
-      const all = JSON.parse(await this.fetch('/reasons').catch(() => '[]'));
-      mine = all.filter(([tag]) => tag === this.tag).map(([, namespace, what]) => `${namespace} ${what}`);
-      if (mine.filter((line) => !line.endsWith(' connected')).length >= n) break;
+      mine = JSON.parse(await this.fetch('/reasons').catch(() => '[]')).filter(([tag]) => tag === this.tag);
+      if (mine.filter(([, , what]) => !/^(connected|recovered|: .*)$/s.test(what)).length >= n) break;
     }
-    this.log(`journal: ${mine.join('; ')}`);
+    this.log(`journal: ${mine.map(([, namespace, what]) => `${namespace} ${what}`).join('; ')}`);
   }
 
   // The same of a server that is closing, which prints it.

@@ -1,15 +1,16 @@
 'use strict';
 // Scripts of the official client: what its users see, over polling only, WebSocket only, and upgrade.
 
+const net = require('node:net');
 const { collect, delay, PATIENCE } = require('./raw');
 const { script, scripts } = collect();
 
 const MODES = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] };
 
 // A client of its own transport. `log` names it in the transcript.
-function client(w, mode, namespace = '/', { manager, auth, query, ...options } = {}) {
+function client(w, mode, namespace = '/', { manager, auth, query, server = w.server, ...options } = {}) {
   const { Manager } = require('socket.io-client');
-  const m = manager || new Manager(`http://${w.server.host}:${w.server.port}`, {
+  const m = manager || new Manager(`http://${server.host}:${server.port}`, {
     transports: MODES[mode], query: { tag: w.tag, ...query }, reconnection: false, autoConnect: false, ...options });
   const socket = m.socket(namespace, { auth });
   w.cleanup.push(() => m._close());
@@ -61,7 +62,23 @@ inEveryMode('acks asked for by the server', async (w, mode) => {
   s.removeAllListeners('question').on('question', () => {});
   s.emit('ask-within', 100);
   w.log(`answered ${show(await event(s, 'answered'))}`);
-}, { needs: 'server acks' });
+});
+inEveryMode('acks asked for by the server of a room', async (w, mode) => {
+  const [a, b] = [await opened(w, mode), await opened(w, mode)];
+  for (const s of [a, b]) {
+    s.emit('join', w.tag);
+    await s.timeout(PATIENCE).emitWithAck('echo', 1);
+  }
+  a.on('question', (...args) => args.pop()('a', ...args));
+  b.on('question', (...args) => { const back = args.pop(); setTimeout(() => back({ b: Buffer.from([1, 2]) }, 'lost'), 200); });
+  a.emit('ask-room', w.tag, 60000, Buffer.from([3]));
+  w.log(`answers ${show(await event(a, 'answers'))}`);
+  b.removeAllListeners('question');
+  a.emit('ask-room', w.tag, 3000, 'one is silent');
+  w.log(`answers ${show(await event(a, 'answers'))}`);
+  a.emit('ask-room', `${w.tag}-empty`, 60000);
+  w.log(`answers ${show(await event(a, 'answers'))}`);
+});
 inEveryMode('binary both ways', async (w, mode) => {
   const s = await opened(w, mode);
   for (const args of [[Buffer.from([1, 2, 3])], [Buffer.alloc(0)], ['x', { a: [Buffer.from([1]), { b: Buffer.from([2, 2]) }], c: null }, Buffer.from([3])],
@@ -301,6 +318,190 @@ inEveryMode('reasons: the server closes', async (w, mode) => {
   w.log(`client: ${(await gone)[0]}, active ${s.active}`);
   await w.printed(1);
 }, { alone: true });
+// ---- Namespaces made on demand, middlewares of a socket -------------------------------------------------------------------
+
+inEveryMode('namespaces made on demand', async (w, mode) => {
+  const root = await opened(w, mode);
+  for (const [namespace, auth] of [[`/room-${w.tag}${mode}`], [`/room-${w.tag}${mode}strict`], [`/asked-${w.tag}`, { token: 'abc' }], [`/asked-no-${w.tag}`, { token: 'x' }], ['/roam']]) {
+    const s = client(w, mode, namespace, { manager: root.io, auth });
+    const [what, error] = await Promise.race([event(s, 'connect_error').then(([e]) => ['connect_error', e.message]), event(s, 'connect').then(() => ['connect'])]);
+    w.log(`${what} ${error}`);
+    if (what === 'connect') w.log(`ack ${show(await s.timeout(PATIENCE).emitWithAck('echo', 1))}`);
+  }
+  w.log(`made ${show(await root.timeout(PATIENCE).emitWithAck('made', `/room-${w.tag}${mode}`))}`);
+});
+inEveryMode('events that a middleware of the socket refuses', async (w, mode) => {
+  const s = await opened(w, mode, '/watched');
+  w.log(await new Promise((resolve) => s.timeout(500).emit('refused', (error) => resolve(error ? error.message : 'an ack'))));
+  s.emit('refused later', Buffer.from([1]));
+  w.log(show(await event(s, 'trouble')));
+  s.emit('slow', 'later', Buffer.from([1, 2]));
+  s.emit('tell', 'at once');
+  w.log(show(await event(s, 'told')));
+  w.log(show(await event(s, 'told')));
+});
+inEveryMode('rooms that others make one join and leave', async (w, mode) => {
+  const [a, b] = [await opened(w, mode), await opened(w, mode)];
+  const settled = async () => { for (const s of [a, b]) await s.timeout(PATIENCE).emitWithAck('echo', 1); };
+  for (const s of [a, b]) {
+    s.heard = [];
+    s.on('shout', (...args) => s.heard.push(args));
+    s.emit('join', w.tag);
+  }
+  a.emit('remember', 'a', { b: [1, null] });
+  await settled();
+  a.emit('all-join', w.tag, `${w.tag}-2`);
+  await settled();
+  b.emit('shout', `${w.tag}-2`, 'two');
+  await settled();
+  a.emit('all-part', w.tag, `${w.tag}-2`);
+  await settled();
+  b.emit('shout', `${w.tag}-2`, 'nobody');
+  await settled();
+  const fetched = await b.timeout(PATIENCE).emitWithAck('fetch', w.tag);
+  w.log(show(fetched.map(({ auth, data, id, rooms }) => [auth, data, id === a.id ? 'a' : id === b.id ? 'b' : id, rooms.length]).sort(([, , x], [, , y]) => (x < y ? -1 : 1))));
+  const gone = [event(a, 'disconnect'), event(b, 'disconnect')];
+  a.emit('all-go', w.tag, true);
+  w.log(show(await Promise.all(gone).then((all) => all.map(([reason]) => reason))));
+  await w.reasons(2);
+  for (const s of [a, b]) w.log(show(s.heard));
+});
+
+// ---- Connection state recovery --------------------------------------------------------------------------------------------
+
+// Lets connections through to the server, until they are cut; refuses them until it is mended.
+async function proxied(w) {
+  const pairs = new Set();
+  let broken = false;
+  const listener = net.createServer((near) => {
+    if (broken) return near.destroy();
+    const far = net.connect(w.server.port, w.server.host);
+    const pair = { near, far, silent: Date.now() };
+    pairs.add(pair);
+    near.on('data', () => { pair.silent = Date.now(); });
+    far.on('data', () => { pair.silent = 0; });       // answered: nothing is held there
+    near.pipe(far).pipe(near);
+    const end = () => { near.destroy(); far.destroy(); pairs.delete(pair); };
+    for (const socket of [near, far]) socket.on('error', end).on('close', end);
+  });
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  w.cleanup.push(() => { listener.close(); for (const { near, far } of pairs) { near.destroy(); far.destroy(); } });
+  return {
+    server: { ...w.server, port: listener.address().port },
+    async pollHeld() { while (![...pairs].some(({ silent }) => silent && Date.now() - silent > 150)) await delay(20); },
+    cut() { broken = true; for (const { near, far } of pairs) { near.destroy(); far.destroy(); } },
+    mend() { broken = false; },
+  };
+}
+
+// Somebody in the room `tag` who hears shouts, and another one who shouts.
+async function listenerAndHost(w, mode, options) {
+  const host = await opened(w, 'websocket');
+  const s = await opened(w, mode, '/', options);
+  s.heard = [];
+  s.on('shout', (...args) => s.heard.push(args[0]));
+  s.on('connect', () => s.heard.push('(connected)'));
+  s.emit('join', w.tag);
+  s.emit('remember', 'name', 'é');
+  host.tell = async (...args) => { host.emit('shout', w.tag, ...args); await host.timeout(PATIENCE).emitWithAck('echo', 1); };
+  await s.timeout(PATIENCE).emitWithAck('echo', 1);
+  await host.tell('before');
+  while (!s.heard.length) await delay(10);
+  return [s, host];
+}
+const recovered = async (w, s, first) => {
+  const [was, rooms, data] = await new Promise((resolve) => s.emit('recall', (...args) => resolve(args)));
+  w.log(`recovered ${s.recovered}, the server says ${was}; the same id: ${s.id === first}, ${rooms.length} rooms, data ${show(data)}`);
+  w.log(`heard ${show(s.heard)}`);
+};
+
+for (const [name, kill] of [
+  ['client closes the engine', (s) => s.io.engine.close()],
+  ['server closes the engine', (s) => s.emit('close-engine')],
+  ['client sends a malformed packet', (s) => s.io.engine.write('2{}')],
+  ['client says goodbye', (s) => s.disconnect()],
+  ['server says goodbye', (s) => s.emit('leave')],
+]) inEveryMode(`recovery: ${name}`, async (w, mode) => {
+  const [s, host] = await listenerAndHost(w, mode);
+  const first = s.id;
+  const gone = event(s, 'disconnect');
+  kill(s);
+  await gone;
+  await w.reasons(1);
+  for (const text of ['one', 'two', 'three']) await host.tell(text);
+  s.connect();
+  await connected(s);
+  await host.tell('four');
+  await s.timeout(PATIENCE).emitWithAck('echo', 1);
+  await recovered(w, s, first);
+}, { on: 'recovery' });
+inEveryMode('recovery: the network is cut', async (w, mode) => {
+  const proxy = await proxied(w);
+  const [s, host] = await listenerAndHost(w, mode, { server: proxy.server });
+  const first = s.id;
+  for (const text of ['one', 'two']) {
+    if (mode === 'polling') await proxy.pollHeld();
+    const gone = event(s, 'disconnect');
+    proxy.cut();
+    w.log(`client: ${(await gone)[0]}, active ${s.active}`);
+    await w.reasons(text === 'one' ? 1 : 2);
+    await host.tell(`${text}, first`);
+    await host.tell(`${text}, second`);
+    proxy.mend();
+    s.connect();
+    await connected(s);
+    if (mode === 'upgrade') await upgraded(s);
+    await s.timeout(PATIENCE).emitWithAck('echo', 1);
+    await recovered(w, s, first);
+  }
+}, { on: 'recovery' });
+inEveryMode('recovery: by itself, with binary and an ack that was asked for meanwhile', async (w, mode) => {
+  const proxy = await proxied(w);
+  const [s, host] = await listenerAndHost(w, mode, { server: proxy.server, reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 50 });
+  const first = s.id;
+  if (mode === 'polling') await proxy.pollHeld();
+  const gone = event(s, 'disconnect');
+  proxy.cut();
+  await gone;
+  await w.reasons(1);
+  const bins = [];
+  s.on('shout', (...args) => bins.push(args.filter((arg) => Buffer.isBuffer(arg)).map((arg) => arg.toString('hex')).join(' ')));
+  host.emit('shout-local', w.tag, 'binary', Buffer.from([1, 2]), Buffer.from([3]));
+  await host.tell('text');
+  s.emit('echo', 'buffered', (answer) => s.heard.push(answer));
+  proxy.mend();
+  await connected(s);
+  await s.timeout(PATIENCE).emitWithAck('echo', 1);
+  await recovered(w, s, first);
+  w.log(show(bins));
+}, { on: 'recovery' });
+inEveryMode('recovery: two namespaces, one of which heard nothing', async (w, mode) => {
+  const [s, host] = await listenerAndHost(w, mode);
+  const plain = client(w, mode, '/plain', { manager: s.io });
+  await connected(plain);
+  const ids = [s.id, plain.id];
+  s.io.engine.close();
+  await w.reasons(2);
+  await host.tell('missed');
+  s.connect();
+  plain.connect();
+  await Promise.all([connected(s), connected(plain)]);
+  await recovered(w, s, ids[0]);
+  w.log(`plain: recovered ${plain.recovered}, the same id: ${plain.id === ids[1]}`);
+}, { on: 'recovery' });
+inEveryMode('recovery: volatile text takes the place of the offset', async (w, mode) => {
+  const [s, host] = await listenerAndHost(w, mode);
+  const first = s.id;
+  s.emit('echo-volatile', 'text');
+  w.log(`echoed ${show(await event(s, 'echoed'))}`);
+  s.io.engine.close();
+  await w.reasons(1);
+  await host.tell('missed');
+  s.connect();
+  await connected(s);
+  await recovered(w, s, first);
+}, { on: 'recovery' });
+
 script('client: extra headers and auth function', async (w) => {
   const s = client(w, 'polling', '/', { auth: (give) => give({ n: [1], token: 'f' }), extraHeaders: { 'X-Probe': 'é'.normalize('NFD').slice(0, 1) } });
   await connected(s);

@@ -2,9 +2,7 @@
 // Where our server differs from the official one on purpose, and what the fixture cannot do yet.
 
 // Features of the public API that scripts need (`needs` in the scripts) and that are not there yet.
-const missing = {
-  'server acks': 'our API has no acks asked for by the server yet',
-};
+const missing = {};
 
 // The intended differences: why, and by script what only the official transcript has (-) and what only ours has (+).
 // A difference that is not exactly this one fails the test, and so does one that is not there any more.
@@ -444,6 +442,107 @@ const differences = [
     scripts: {
       'acks: the client leaves in the segment of its question': [
         '+ ws< text 432["x"]',
+      ],
+    },
+  },
+  {
+    why: 'Who left will not answer: whoever asked is told once all others have answered, rather than when the time is over; and what is emitted to a socket that has left goes nowhere.',
+    scripts: {
+      'answers: of a room that somebody leaves meanwhile': [
+        '- a< text 42["answers","operation has timed out",["c"]]',
+        '+ a< text 42["answers","somebody left",["c"]]',
+      ],
+      'answers: the client leaves without one, within the time': [
+        '- ws< text 42["answered","operation has timed out"]',
+      ],
+    },
+  },
+  {
+    why: 'A state is given back once: whoever learns a pid cannot be a second socket of the same id beside the first, nor come back after a goodbye.',
+    scripts: {
+      'recovery: the same pid twice': [
+        '- twice< text 40{"sid":"<sid2>","pid":"<pid1>"}',
+        '+ twice< text 40{"sid":"<sid5>","pid":"<pid2>"}',
+      ],
+      'recovery: then a goodbye': [
+        '- again< text 40{"sid":"<sid2>","pid":"<pid1>"}',
+        '+ again< text 40{"sid":"<sid4>","pid":"<pid2>"}',
+      ],
+    },
+  },
+  {
+    why: 'What a client missed is sent once the middlewares have let it in, not to one that they refuse.',
+    scripts: {
+      'recovery: refused by a middleware, having missed something': [
+        '- again< text 42/admin,["shout","missed","<offset2>"]',
+      ],
+    },
+  },
+  {
+    why: 'With recovery, too, what a middleware emits reaches the client before the reply; theirs is lost.',
+    scripts: {
+      'offsets: an emit in a middleware': [
+        '+ ws< text 42/early,["early",1,"<offset1>"]',
+      ],
+    },
+  },
+  {
+    why: 'One rule for lines of one name: they are one list. Theirs has rules of its own for some names, and keeps the first User-Agent.',
+    scripts: {
+      'handshake: two user agents (polling)': [
+        '- {"address":"127.0.0.1","auth":{},"headers":{"host":"wire.example","user-agent":"one"},"issued":*,"query":{"EIO":"4","transport":"polling"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=polling","xdomain":false}',
+        '+ {"address":"127.0.0.1","auth":{},"headers":{"host":"wire.example","user-agent":"one, two"},"issued":*,"query":{"EIO":"4","transport":"polling"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=polling","xdomain":false}',
+      ],
+    },
+  },
+  {
+    why: 'Our strings are UTF-8: what is none in a header becomes U+FFFD in JSON, rather than being taken for Latin-1.',
+    scripts: {
+      'handshake: a header in Latin-1 (websocket)': [
+        '- {"address":"127.0.0.1","auth":{},"headers":{"connection":"Upgrade","host":"wire.example","sec-websocket-key":"dGhlIHNhbXBsZSBub25jZQ==","sec-websocket-version":"13","upgrade":"websocket","x-latin":"café"},"issued":*,"query":{"EIO":"4","transport":"websocket"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=websocket","xdomain":false}',
+        '+ {"address":"127.0.0.1","auth":{},"headers":{"connection":"Upgrade","host":"wire.example","sec-websocket-key":"dGhlIHNhbXBsZSBub25jZQ==","sec-websocket-version":"13","upgrade":"websocket","x-latin":"caf�"},"issued":*,"query":{"EIO":"4","transport":"websocket"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=websocket","xdomain":false}',
+      ],
+      'handshake: a header in Latin-1 (polling)': [
+        '- {"address":"127.0.0.1","auth":{},"headers":{"host":"wire.example","x-latin":"café"},"issued":*,"query":{"EIO":"4","transport":"polling"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=polling","xdomain":false}',
+        '+ {"address":"127.0.0.1","auth":{},"headers":{"host":"wire.example","x-latin":"caf�"},"issued":*,"query":{"EIO":"4","transport":"polling"},"secure":false,"time":"*","url":"/socket.io/?EIO=4&transport=polling","xdomain":false}',
+      ],
+    },
+  },
+  {
+    why: 'With no other server in the cluster the answers of all the others are there at once; their adapter in memory warns, and never answers.',
+    scripts: {
+      'servers: nobody else is told, nobody answers': [
+        '+ ws< text 430[null,[]]',
+      ],
+    },
+  },
+  {
+    why: 'What is emitted while a middleware thinks about a client that comes back is missed, too, and sent with the rest; theirs is lost.',
+    scripts: {
+      'recovery: something is emitted while a middleware thinks': [
+        '- again< text 40/gate,{"sid":"<sid4>","pid":"<pid2>"}',
+        '+ again< text 42/gate,["shout","meanwhile","<offset3>"]',
+        '- again< text 42/gate,["shout","behind","<offset3>"]',
+        '+ again< text 40/gate,{"sid":"<sid4>","pid":"<pid2>"}',
+        '+ again< text 42/gate,["shout","behind","<offset4>"]',
+      ],
+    },
+  },
+  {
+    why: 'The offset is for the client: on_any_outgoing sees the event as it was emitted.',
+    scripts: {
+      'recovery: who watches what goes out': [
+        '- journal: /watched connected; /watched : in tell "x"; /watched : out told "x" "<offset1>"; /watched : in echo-volatile "y"; /watched : out echoed "y"; /watched : leaves 1 rooms; /watched transport close; /watched : is in 0 rooms',
+        '+ journal: /watched connected; /watched : in tell "x"; /watched : out told "x"; /watched : in echo-volatile "y"; /watched : out echoed "y"; /watched : leaves 1 rooms; /watched transport close; /watched : is in 0 rooms',
+      ],
+    },
+  },
+  {
+    why: 'For a client that is gone no namespace is made.',
+    scripts: {
+      'made: closed while the function thinks': [
+        '- made: true',
+        '+ made: false',
       ],
     },
   },

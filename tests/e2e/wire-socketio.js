@@ -517,7 +517,7 @@ for (const [name, move] of [['TCP drop', (ws) => ws.drop()], ['close frame', (ws
 
 // ---- Acks asked for by the server -----------------------------------------------------------------------------------------
 
-script('acks: the counter belongs to the namespace', { needs: 'server acks' }, async (w) => {
+script('acks: the counter belongs to the namespace', async (w) => {
   const a = await w.websocket({ name: 'a' }), b = await w.websocket({ name: 'b' });
   for (const ws of [a, b]) { ws.text('40/acks,'); await ws.frames(1); }
   a.text('42/acks,["ask","x"]');
@@ -557,12 +557,179 @@ script('acks: the counter belongs to the namespace', { needs: 'server acks' }, a
   await w.settle();
   a.text('43/acks,6["a",1]');
   await a.frames(1);
-  a.text('42/acks,["ask-room","r",700]');
+  a.text('42/acks,["ask-room","r",3000]');
   await a.frames(1);
   await b.frames(1);
   b.text('43/acks,7["only b"]');
   await a.frames(1);
   a.text('42/acks,["ask-room","nobody",700]');
+  await a.frames(1);
+});
+script('acks: what a client answers that left and came back', async (w) => {
+  const [a, b] = [await w.websocket({ name: 'a' }), await w.websocket({ name: 'b' })];
+  for (const ws of [a, b]) { ws.text('40/acks-more,'); await ws.frames(1); }
+  a.text('42/acks-more,["ask",1]').text('42/acks-more,["ask",2]');
+  await a.frames(2);
+  a.text('43/acks-more,1["in another"]').text('43/acks-more,0["order"]');
+  await a.frames(2);
+  a.text('42/acks-more,["ask",3]');
+  await a.frames(1);
+  a.text('41/acks-more,');
+  await w.reasons();
+  a.text('40/acks-more,');
+  await a.frames(1);
+  a.text('43/acks-more,2["of another life"]').text('42/acks-more,["ask",4]');
+  await a.frames(1);
+  b.text('42/acks-more,["ask",5]');
+  await b.frames(1);
+  a.text('43/acks-more,4["not mine"]').text('43/acks-more,3["a"]');
+  await a.frames(1);
+  b.text('43/acks-more,4["b"]').text('43/acks-more,4["b"]').text('42/acks-more,["echo-back","end"]');
+  await b.frames(2);
+});
+
+// From here on ids are as many as there are scripts at the same time: the script answers with the one that it got.
+const idOf = (packet) => /^4[25](?:\d+-)?(?:\/[^,]*,)?(\d+)\[/.exec(packet)[1];
+const hideId = async (w, ws) => {                       // reads a question; the transcript has it without its id
+  const packet = (await w.muted(() => ws.frames(1))).payload.toString();
+  w.log(`${ws.name}< ${packet.replace(`${idOf(packet)}[`, '*[')}`);
+  return idOf(packet);
+};
+const reply = (w, ws, id, packet, ...attachments) => {
+  w.muted(() => { ws.text(packet.replace('*', id)); for (const bytes of attachments) ws.binary(bytes); });
+  w.log(`${ws.name}> ${packet}${attachments.map((bytes) => ` + ${bytes.length} bytes`).join('')}`);
+};
+for (const [name, packet, ...attachments] of [
+  ['none', '43*[]'], ['no list', '43*'], ['several', '43*["a",1,null,{"k":[]}]'], ['null', '43*[null]'], ['text with unicode', '43*["é€😀"]'],
+  ['binary', `461-*[${PH(0)}]`, [1, 2]], ['binary, nested', `462-*["x",{"a":[${PH(1)}]},${PH(0)}]`, [1], [2, 2]],
+  ['binary, ten attachments', `4610-*[${Array.from({ length: 10 }, (_, i) => PH(i)).join(',')}]`, ...Array.from({ length: 10 }, (_, i) => [i])],
+  ['binary that is none', '461-*["x"]', [1]], ['binary without a list', '461-*', [1]],
+]) {
+  const frames = 1 + (/^46\d*-.*_placeholder/.test(packet) ? attachments.length : 0);
+  script(`answers: ${name} (websocket)`, async (w) => {
+    const ws = await w.joinedWebsocket();
+    ws.text('42["ask","?"]');
+    reply(w, ws, await hideId(w, ws), packet, ...attachments);
+    await ws.frames(frames);
+  });
+  script(`answers: ${name} (polling)`, async (w) => {
+    const s = await w.joinedPolling();
+    await s.post('42["ask","?"]');
+    const [question] = await w.muted(() => s.packets(1));
+    await w.muted(() => s.post([packet.replace('*', idOf(question)), ...attachments.map((bytes) => `b${Buffer.from(bytes).toString('base64')}`)].join('\x1e')));
+    await s.packets(frames);
+  });
+}
+for (const [name, packet, ...attachments] of [['a placeholder too high', `461-*[${PH(1)}]`, [1]], ['an object', '43*{}'], ['eleven attachments', `4611-*[${PH(0)}]`]])
+  script(`answers: refused: ${name}`, async (w) => {
+    const ws = await w.joinedWebsocket();
+    ws.text('42["ask","?"]');
+    reply(w, ws, await hideId(w, ws), packet, ...attachments);
+    await ws.frames(1);
+    ws.close();
+    await w.reasons();
+  });
+script('answers: a question with binary', async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.text(`452-["ask",${PH(1)},{"k":${PH(0)}}]`).binary([1]).binary([2, 2]);
+  const id = await hideId(w, ws);
+  await ws.frames(2);
+  reply(w, ws, id, '43*["got it"]');
+  await ws.frames(1);
+});
+script('answers: none in time, and one too late', async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.text('42["ask-within",300]');
+  const id = await hideId(w, ws);
+  await ws.frames(1);
+  reply(w, ws, id, '43*["late"]');
+  ws.text(ECHO);
+  await ws.frames(1);
+});
+script('answers: in time, twice', async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.text('42["ask-within",60000]');
+  const id = await hideId(w, ws);
+  reply(w, ws, id, '43*["one","more"]');
+  reply(w, ws, id, '43*["two"]');
+  await ws.frames(1);
+  ws.text(ECHO);
+  await ws.frames(1);
+});
+script('answers: the client leaves without one, within the time', async (w) => {
+  const ws = await w.joinedWebsocket();
+  ws.text('42["ask-within",3000]');
+  await hideId(w, ws);
+  ws.text('41');
+  await ws.rest(5000);
+  ws.text('40');
+  await ws.frames(1);
+});
+script('answers: of a room', async (w) => {
+  const [a, b, c] = await three(w, w.tag);
+  a.text(`42["ask-room","${w.tag}",60000,"how many",{"k":1}]`);
+  const id = await hideId(w, a);
+  for (const ws of [b, c]) w.log(`the same id: ${await hideId(w, ws) === id}`);
+  reply(w, c, id, '43*["c",2]');
+  await w.settle();
+  reply(w, c, id, '43*["c again"]');
+  await w.settle();
+  reply(w, a, id, '43*[]');
+  await w.settle();
+  reply(w, b, id, `461-*[{"b":${PH(0)}}]`, [1, 2]);
+  await a.frames(2);
+});
+script('answers: of a room over polling', async (w) => {
+  const s = await w.joinedPolling();
+  const ws = await w.joinedWebsocket();
+  await s.post(`42["join","${w.tag}"]`);
+  ws.text(`42["join","${w.tag}"]`);
+  await w.settle();
+  ws.text(`451-["ask-room","${w.tag}",60000,${PH(0)}]`).binary([7, 7]);
+  const id = await hideId(w, ws);
+  await ws.frames(1);
+  const [question] = await w.muted(() => s.packets(2));
+  w.log(`the same id: ${idOf(question) === id}`);
+  await w.muted(() => s.post(`43${id}["p"]`));
+  await w.settle();
+  reply(w, ws, id, '43*["w"]');
+  await ws.frames(1);
+});
+script('answers: of the others', async (w) => {
+  const [a, b, c] = await three(w, w.tag);
+  a.text(`42["ask-others","${w.tag}",60000]`);
+  for (const ws of [b, c]) reply(w, ws, await hideId(w, ws), `43*["${ws.name}"]`), await w.settle();
+  await a.frames(1);
+});
+script('answers: of a room, some in time', async (w) => {
+  const [a, b, c] = await three(w, w.tag);
+  a.text(`42["ask-room","${w.tag}",4000]`);
+  for (const ws of [a, b, c]) { const id = await hideId(w, ws); if (ws !== b) reply(w, ws, id, `43*["${ws.name}"]`); await w.settle(); }
+  await a.frames(1);
+  await marker(a, b, c);
+});
+script('answers: of a room, none in time', async (w) => {
+  const [a, b] = await three(w, w.tag);
+  a.text(`42["ask-others","${w.tag}",300]`);
+  const id = await hideId(w, b);
+  await a.frames(1);
+  reply(w, b, id, '43*["late"]');
+  await marker(a, b);
+});
+script('answers: of nobody', async (w) => {
+  const a = await w.joinedWebsocket({ name: 'a' });
+  a.text(`42["ask-room","${w.tag}",60000,"anybody?"]`);
+  await a.frames(1);
+  a.text(`42["join","${w.tag}"]`).text(`42["ask-others","${w.tag}",60000]`);
+  await a.frames(1);
+});
+script('answers: of a room that somebody leaves meanwhile', async (w) => {
+  const [a, b, c] = await three(w, w.tag);
+  a.text(`42["ask-others","${w.tag}",4000]`);
+  for (const ws of [b, c]) { const id = await hideId(w, ws); if (ws === c) reply(w, ws, id, '43*["c"]'); }
+  await w.settle();
+  b.drop();
+  await w.reasons();
   await a.frames(1);
 });
 script('acks: the answer still comes after the client left', async (w) => {

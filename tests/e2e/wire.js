@@ -9,10 +9,15 @@ const SERVERS = {                                     // scripts of one kind sha
   small: ['--max-payload', '1000'],
   cors: ['--cors-origin', 'http://app.example', '--cors-origin', 'http://other.example'],
   beat: ['--ping-interval', '1000', '--ping-timeout', '800'],
+  tidy: ['--tidy'],
+  recovery: ['--recovery', '60000'],
+  asked: ['--recovery', '60000', '--ask-again'],
+  fading: ['--recovery', '1000'],
+  fainting: ['--recovery', '60000', '--ping-interval', '1000', '--ping-timeout', '800'],
   hurry: ['--upgrade-timeout', '800', '--connect-timeout', '1200'],
 };
 
-const TIMED = ['beat', 'hurry'];                      // scripts on these run before the crowd, for they mind a busy machine
+const TIMED = ['beat', 'hurry', 'fading', 'fainting'];                      // scripts on these run before the crowd, for they mind a busy machine
 
 const fixtures = {
   official: [process.execPath, path.join(__dirname, 'fixture.js')],
@@ -66,7 +71,7 @@ async function startAll(command) {
   return Object.fromEntries(names.map((name, i) => [name, started[i]]));
 }
 
-const scripts = ['./wire-http', './wire-engine', './wire-socketio', './wire-client']
+const scripts = ['./wire-http', './wire-engine', './wire-socketio', './wire-namespaces', './wire-recovery', './wire-client']
   .flatMap((file) => require(file)).map((script, i) => ({ ...script, tag: `t${i}x` }));
 
 module.exports = { SERVERS, TIMED, fixtures, start, startAll, killAll, scripts };
