@@ -63,6 +63,9 @@ build/bench_server: tests/bench/server.cpp sio_demo.hpp | build
 build/fixture: tests/e2e/fixture.cpp sio_demo.hpp | build
 	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
+build/engine_fixture: tests/e2e/engine_fixture.cpp sio_demo.hpp | build
+	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
 build/unit_tests: $(UNIT:%=build/unit/%)
 	$(COMPILE) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
 
@@ -73,6 +76,9 @@ build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) main.cpp -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/fixture: tests/e2e/fixture.cpp sio_demo.hpp | build/sanitize
+	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
+
+build/sanitize/engine_fixture: tests/e2e/engine_fixture.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)

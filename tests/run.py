@@ -80,6 +80,7 @@ class Suite:
 
 
 FIXTURE = [f"{BUILD}/fixture"] if os.path.exists(os.path.join(ROOT, "tests/e2e/fixture.cpp")) else []
+ENGINE_FIXTURE = [f"{BUILD}/engine_fixture"]
 
 SUITES = [
     Suite("unit", ["tests/unit/main.cpp", "tests/unit/*.cpp"], [f"{BUILD}/unit_tests"],
@@ -88,7 +89,7 @@ SUITES = [
           [sys.executable, "tests/compile/run.py"], own_counts),
     Suite("readme", ["README.md"], [DEMO],
           [sys.executable, "tests/readme.py"], own_counts),
-    Suite("e2e", ["tests/e2e/*.test.js"], [DEMO, *FIXTURE],
+    Suite("e2e", ["tests/e2e/*.test.js"], [DEMO, *FIXTURE, *ENGINE_FIXTURE],
           ["node", "--test", "--test-concurrency=2", "--test-reporter=spec", "*.test.js"], node_counts,
           folder="tests/e2e", sanitized=True),
 ]
@@ -103,6 +104,7 @@ def environment() -> dict:
         env.pop(name, None)
     env["SIO_DEMO_BINARY"] = os.path.join(ROOT, DEMO)
     env["SIO_FIXTURE_BINARY"] = os.path.join(ROOT, BUILD, "fixture")
+    env["SIO_ENGINE_FIXTURE_BINARY"] = os.path.join(ROOT, BUILD, "engine_fixture")
     if SANITIZE:
         log = f"log_path={REPORTS}/report:exitcode=99"
         env["ASAN_OPTIONS"] = f"detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:{log}"
