@@ -20,6 +20,7 @@ ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame
 
 UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
+PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
 .PHONY: run test test-sanitize bench setup setup-test clean help
 .DELETE_ON_ERROR:
@@ -60,10 +61,7 @@ build/bench_server: tests/bench/server.cpp sio_demo.hpp | build
 	@tests/setup build
 	$(COMPILE) -O2 -DNDEBUG $< -o $@ $(YOURS) $(LDLIBS)
 
-build/fixture: tests/e2e/fixture.cpp sio_demo.hpp | build
-	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
-
-build/support: tests/e2e/support.cpp sio_demo.hpp | build
+$(PROGRAMS:%=build/%): build/%: tests/e2e/%.cpp sio_demo.hpp | build
 	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
 build/unit_tests: $(UNIT:%=build/unit/%)
@@ -75,10 +73,7 @@ build/unit/%.o: tests/unit/%.cpp $(UNIT_HEADERS) | build/unit
 build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) main.cpp -o $@ $(YOURS) $(LDLIBS)
 
-build/sanitize/fixture: tests/e2e/fixture.cpp sio_demo.hpp | build/sanitize
-	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
-
-build/sanitize/support: tests/e2e/support.cpp sio_demo.hpp | build/sanitize
+$(PROGRAMS:%=build/sanitize/%): build/sanitize/%: tests/e2e/%.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)

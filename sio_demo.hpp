@@ -32,10 +32,12 @@
 //    3  Reasons and log           one table of refusals and closes; log records and their sink
 //    4  HTTP/1.1                  request reader, answers, CORS, the client's address behind proxies
 //    5  WebSocket                 handshake, frame reader, frame writer (RFC 6455)
-//    6  Engine.IO                 packets, messages, the session machine, the engine (protocol 4)
+//    6  Engine.IO                 packets, messages, the session machine, the engine (protocol 4);
+//                                 WebSockets without it
 //    7  Socket.IO                 packets and binary placeholders (protocol 5)
 //    8  Typed events              events as constants; values to JSON and back, checked
-//    9  Server                    namespaces, sockets, rooms, acks: the public API
+//    9  Server                    namespaces, sockets, rooms, acks: the public API; the servers
+//                                 without Socket.IO
 //   10  Driver                    listeners, connections, deadlines, one write a turn, drain
 //   12  Rate limiter              permits and tokens by key
 //   13  Broadcaster               one timer for everybody, a fresh random delay each time
@@ -1884,11 +1886,11 @@ class Router {
   Router& get(std::string path, Handler handler) { return add("GET", std::move(path), std::move(handler)); }
   Router& post(std::string path, Handler handler) { return add("POST", std::move(path), std::move(handler)); }
   /// Serves these bytes, which are kept in memory; a client that has them already is told so (304).
-  Router& file(std::string path, std::string type, std::string contents) {
-    std::string tag = entity_tag(contents);
-    return get(std::move(path), [type = std::move(type), contents = std::move(contents), tag = std::move(tag)](const Request& request) {
-      const bool had = has_already(request, tag);
-      return Response{static_cast<std::uint16_t>(had ? 304 : 200), had ? "" : type, had ? "" : contents, {{"ETag", tag}}};
+  Router& file(std::string path, const std::string& type, std::string contents) {
+    const std::string tag = entity_tag(contents);
+    return get(std::move(path), [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](const Request& request) {
+      if (has_already(request, tag)) return Response{304, {}, {}, {{"ETag", tag}}};
+      return Response{200, type, *kept, {{"ETag", tag}}};
     });
   }
   /// Serves WebSockets on this path, without Engine.IO; see websocket::Socket.
@@ -2185,6 +2187,10 @@ class Reader {
 // sent while there is no transport for it. It asks nobody for the time: engine.advance(now) is
 // called by whoever drives it, so that a test can play 25 seconds in a microsecond.
 //
+// The program has its say before there is a session (allow_request, generate_id) and in each answer
+// (headers, cookie). A WebSocket that wants none of this, on a route of the program's own, is a
+// websocket::Socket: the chapter's last part.
+//
 // Invariants. At most one GET is held and at most one POST is open; a second one ends the session.
 // Every state has a deadline. A session ends once, and says so once. Nothing that is queued for a
 // session goes to the new WebSocket before `5` has come, and everything does right after it.
@@ -2383,8 +2389,7 @@ class Peer {
   virtual void answer(std::uint32_t exchange, const Answer& answer) = 0;
   virtual void cut() = 0;                                   // drop the connection without an answer
   virtual void send(const MessageRef& message) = 0;         // WebSocket: queue one message
-  /// WebSocket: a close frame with this payload behind what is queued.
-  virtual void send_close(Reason reason, std::string_view payload = {}) = 0;
+  virtual void send_close(Reason reason, std::string_view payload = {}) = 0;  // WebSocket: close frame behind what is queued
   virtual std::size_t queued() const = 0;                   // WebSocket: bytes that are not written yet
   virtual void wake() = 0;                                  // call session.flush() at the end of the turn
 
@@ -6203,8 +6208,8 @@ inline Options Host::checked(Options options, bool with_engine) {
 //
 // Invariants. A connection is the driver's from start() to lost(), its one way out, where it tells its
 // sessions, once, and closes. Answers leave in the order of their requests, whatever order they are
-// made in. Handlers of Asio hold a Ref, so what they refer to outlives them; one whose driver is gone
-// does nothing.
+// made in. While allow_request thinks, its connection is not read from, so a head is all that is kept.
+// Handlers of Asio hold a Ref, so what they refer to outlives them; one whose driver is gone does nothing.
 // ================================================================================================
 
 namespace net {
@@ -6326,7 +6331,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
       : driver_(&driver), socket_(std::move(socket)), frames_(driver.options.max_payload, driver.options.max_fragments), peer_(peer) {}
 
   /// Begins to serve; `already` was read by whoever accepted the connection.
-  void start(std::string_view already = {}) {
+  void start(std::string_view already) {
     driver_->add(*this);
     due(options().http.header_timeout);
     Error error;
@@ -6547,7 +6552,7 @@ inline void Driver::accept(const Ref<Listener>& listener) {
     Driver& driver = *listener->driver;
     if (driver.abandoned_ || driver.closing_) return;
     const Turn turn(driver);
-    if (!error) Ref<Connection>(new Connection(driver, std::move(socket), listener->peer))->start();
+    if (!error) Ref<Connection>(new Connection(driver, std::move(socket), listener->peer))->start({});
     else if (error == asio::error::no_descriptors || error == asio::error::no_memory || error == asio::error::no_buffer_space) {
       // Accepting again at once would spin. Clients wait in the backlog meanwhile.
       if (driver.engine.now() - listener->complained > Seconds(10)) {
@@ -7341,9 +7346,9 @@ inline void Host::serve_client(const std::string& folder, std::string_view versi
     ++served;
     const std::string type = name.ends_with(".js") ? "application/javascript; charset=utf-8" : "application/json; charset=utf-8";
     const std::string tag = version.empty() ? http::entity_tag(contents) : '"' + std::string(version) + '"';
-    router_.get(base + name, [type, tag, contents = std::move(contents)](const http::Request& request) {
+    router_.get(base + name, [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](const http::Request& request) {
       if (http::has_already(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the reference's
-      return http::Response{200, {}, contents, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
+      return http::Response{200, {}, *kept, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
     });
   }
   if (served == 0) throw std::system_error(failed, "cannot serve " + folder + "/socket.io.js (give the folder client-dist of the npm package socket.io)");

@@ -79,8 +79,7 @@ class Suite:
     sanitized: bool = False                         # part of --sanitize, too
 
 
-PROGRAMS = [f"{BUILD}/{name}" for name in ("fixture", "support")
-            if os.path.exists(os.path.join(ROOT, f"tests/e2e/{name}.cpp"))]
+PROGRAMS = [os.path.basename(path)[:-len(".cpp")] for path in sorted(glob.glob(os.path.join(ROOT, "tests/e2e/*.cpp")))]
 
 SUITES = [
     Suite("unit", ["tests/unit/main.cpp", "tests/unit/*.cpp"], [f"{BUILD}/unit_tests"],
@@ -89,7 +88,7 @@ SUITES = [
           [sys.executable, "tests/compile/run.py"], own_counts),
     Suite("readme", ["README.md"], [DEMO],
           [sys.executable, "tests/readme.py"], own_counts),
-    Suite("e2e", ["tests/e2e/*.test.js"], [DEMO, *PROGRAMS],
+    Suite("e2e", ["tests/e2e/*.test.js", "tests/e2e/*.cpp"], [DEMO, *(f"{BUILD}/{name}" for name in PROGRAMS)],
           ["node", "--test", "--test-concurrency=2", "--test-reporter=spec", "*.test.js"], node_counts,
           folder="tests/e2e", sanitized=True),
 ]
@@ -103,8 +102,8 @@ def environment() -> dict:
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):        # the flags of the make that started us
         env.pop(name, None)
     env["SIO_DEMO_BINARY"] = os.path.join(ROOT, DEMO)
-    env["SIO_FIXTURE_BINARY"] = os.path.join(ROOT, BUILD, "fixture")
-    env["SIO_SUPPORT_BINARY"] = os.path.join(ROOT, BUILD, "support")
+    for name in PROGRAMS:
+        env[f"SIO_{name.upper()}_BINARY"] = os.path.join(ROOT, BUILD, name)
     if SANITIZE:
         log = f"log_path={REPORTS}/report:exitcode=99"
         env["ASAN_OPTIONS"] = f"detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:{log}"
