@@ -173,7 +173,7 @@ def prints(output: str, wanted: str) -> bool:
 def run_block(block: Block, folder: str, port: int) -> str:
     until = block.mark(r"run until (.+)")
     limit = block.mark(r"run (\d+) s")
-    seconds = float(limit[1]) if limit else 60.0
+    seconds = float(limit[1]) if limit else 600.0 if until else 60.0  # what runs until may build first
 
     def ported(text):
         return text if until else re.sub(r"\b4001\b", str(port), text)
