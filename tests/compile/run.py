@@ -6,6 +6,7 @@
 - the header alone, main.cpp and the programs of tests/programs, all warnings as errors;
 - two files that both include it, linked into one program and run;
 - the header after macros like those of windows.h and X11 (hostile.hpp);
+- a debug build that stops a call from another thread (other_thread.cpp);
 - wrong programs (wrong_*.cpp): each must be refused, and the compiler's message, without the lines of source
   it quotes, must hold every text the program states in comments of this form:
 
@@ -70,6 +71,23 @@ def two_files(compiler):
         return "" if status == 0 else f"linked, but it ends with {status}"
 
 
+def other_thread(compiler):
+    """A debug build stops calls from another thread, and says what to do; post() is allowed from everywhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, "other_thread")
+        fine, words = compile_(compiler, *STRICT, "tests/compile/other_thread.cpp", "-o", program,
+                               *shlex.split(os.environ.get("LDFLAGS", "")), *shlex.split(os.environ.get("LDLIBS", "")))
+        if not fine:
+            return words
+        wrong = []
+        for call, allowed in (("post", True), ("close", False), ("listen", False)):
+            result = subprocess.run([program, call], timeout=60, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            stopped = result.returncode != 0 and "call this on the loop's thread" in result.stderr
+            if stopped == allowed or (allowed and result.returncode != 0):
+                wrong.append(f"{call}: ended with {result.returncode}: {result.stderr}")
+        return "\n".join(wrong)
+
+
 def prelude():
     """The header's own preprocessor lines down to its last #include <...>, less its include guard."""
     with open(os.path.join(ROOT, "sio_demo.hpp"), encoding="utf-8") as file:
@@ -118,6 +136,7 @@ def checks():
     yield "the header alone, no warning", alone, []
     yield "two files, one program", two_files, []
     yield "after hostile macros", hostile, []
+    yield "calls from another thread are stopped", other_thread, []
     yield from each("main.cpp", "compiles, optimised, no warning", accepts_optimised)
     yield from each("tests/programs/*.cpp", "compiles, no warning", accepts)
     yield from each("tests/compile/wrong_*.cpp", "is refused, for the reason it states", refuses)
