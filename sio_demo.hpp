@@ -112,6 +112,7 @@
 #include <asio/ip/v6_only.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/system_executor.hpp>
 #include <asio/version.hpp>
 #include <nlohmann/json.hpp>
 
@@ -4157,6 +4158,20 @@ class AckWaitFor final : public AckWait {
   Completion<Handler> completion_;
 };
 
+/// Completes for a socket that was kept past its server: there is no loop of ours left to do it in.
+template <class Answer, class Handler>
+void complete_orphan(Handler&& handler) {
+  const auto executor = asio::get_associated_executor(handler);
+  auto complete = [handler = std::move(handler)]() mutable {
+    Answer answer;
+    const auto error = std::make_error_code(std::errc::not_connected);
+    if constexpr (requires { answer.value; }) std::move(handler)(error, std::move(answer.value));
+    else std::move(handler)(error);
+  };
+  if constexpr (std::is_same_v<std::decay_t<decltype(executor)>, asio::system_executor>) complete();
+  else asio::post(executor, std::move(complete));
+}
+
 /// Splits off the last of several arguments: f(last, others...).
 template <class F, class... All>
 decltype(auto) with_last(F f, All&&... all) {
@@ -4258,6 +4273,8 @@ class Emits {
   auto start(Limit limit, socketio::Writer&& writer, Token&& token) const {
     auto initiation = [self = derived().handle(), limit, writer = std::move(writer)](auto&& handler) mutable {
       using Handler = std::decay_t<decltype(handler)>;
+      if constexpr (requires { self.orphaned(); })
+        if (self.orphaned()) return complete_orphan<Result>(Handler(std::forward<decltype(handler)>(handler)));
       auto& server = self.server();
       const auto wait = std::make_shared<AckWaitFor<Result, Handler>>(server, server.loop(), Handler(std::forward<decltype(handler)>(handler)));
       wait->be_cancellable();
@@ -4313,6 +4330,15 @@ void call_typed(const Handler& handler, Socket& socket, std::tuple<Parameters...
   }
 }
 
+/// Calls a handler by name.
+template <class Handler, class... Values>
+void call_named(const Handler& handler, Socket& socket, std::string_view event, const AckRequest& ack, Values... values) {
+  using Result = std::invoke_result_t<const Handler&, Socket&, const Values&...>;
+  static_assert(std::is_void_v<result_value<Result>>, "on: a handler by name returns nothing; it answers through a last parameter Reply<>");
+  if constexpr (is_awaitable<Result>) spawn_handler<void>(socket, event, handler, std::tuple<Values...>(std::move(values)...), Reply<>(ack));
+  else handler(socket, values...);
+}
+
 /// `on` for whoever has an EventTable: Derived::events().
 template <class Derived>
 class Listens {
@@ -4329,8 +4355,8 @@ class Listens {
     static_assert(holds<always_false<Signature>, spelled<Text>>, "on: this event goes from server to client, a server does not receive it");
     return derived();
   }
-  /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments) and
-  /// perhaps a last Reply<>.
+  /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments) and perhaps a
+  /// last Reply<>, and returns nothing; it may be a coroutine.
   template <class Handler>
   Derived& on(std::string_view name, Handler handler) {
     return add(name, std::move(handler), false);
@@ -4410,11 +4436,12 @@ class Listens {
   template <class Handler>
   Derived& add(std::string_view name, Handler handler, bool once) {
     using Arguments = const json::array_t&;
-    static_assert(std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>> || std::is_invocable_v<const Handler&, Socket&, Arguments>,
+    constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>>;
+    static_assert(replies || std::is_invocable_v<const Handler&, Socket&, Arguments>,
                   "on: a handler by name takes (Socket&, const json::array_t&) and perhaps a Reply<>");
-    put(name, once, [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
-      if constexpr (std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>>) handler(socket, arguments.values(), Reply<>(ack));
-      else handler(socket, arguments.values());
+    put(name, once, [handler = std::move(handler), name = std::string(name)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
+      if constexpr (replies) call_named(handler, socket, name, ack, arguments.values(), Reply<>(ack));
+      else call_named(handler, socket, name, ack, arguments.values());
     });
     return derived();
   }
@@ -4453,6 +4480,7 @@ class Timeout {
   Timeout& to(const RoomNames& rooms) requires To::many { return to_.to(rooms), *this; }
   Timeout& in(const RoomNames& rooms) requires To::many { return to(rooms); }
   Timeout& except(const RoomNames& rooms) requires To::many { return to_.except(rooms), *this; }
+  Timeout& local() requires To::many { return to_.local(), *this; }
 
  private:
   To to_;
@@ -4466,10 +4494,11 @@ struct Target {
   bool local = false;      // this server's only, where there are several
 };
 
-/// A socket of this server, or of another one of its cluster, as fetch_sockets() finds it.
+/// A socket of this server, or of another one of its cluster, as fetch_sockets() finds it. Must not be used
+/// when the server is gone.
 class RemoteSocket : public detail::Emits<RemoteSocket> {
  public:
-  static constexpr bool many = true;
+  static constexpr bool many = false;
 
   std::string id;
   json handshake;                  // as Handshake::to_json()
@@ -4791,7 +4820,8 @@ struct Handshake {
   json to_json() const;
 };
 
-/// Sockets picked by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each once.
+/// Sockets picked by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each once. Must not
+/// be used when the server is gone.
 class Broadcast : public detail::Emits<Broadcast> {
  public:
   static constexpr bool many = true;
@@ -4845,6 +4875,8 @@ class Unicast : public detail::Emits<Unicast> {
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
+  /// Whether the server is gone.
+  bool orphaned() const;
   const Unicast& handle() const { return *this; }
 
   detail::StatePtr state_;
@@ -5019,6 +5051,7 @@ class Namespace : public detail::Gathers<Namespace> {
   void tell_watchers(const detail::StatePtr& socket, const json::array_t& event);
 
   Server& server_;
+  std::weak_ptr<void> server_lifetime_;
   std::string name_;
   Namespace* parent_;  // what of(predicate) gave, whose handlers count here, too
   std::unique_ptr<Adapter> adapter_;
@@ -5198,7 +5231,7 @@ class Server final : private engineio::Application, public Host, public detail::
   /// Namespaces made when a client asks for them: those whose name (and the client's auth) the predicate
   /// accepts. It returns a bool, or takes a last std::function<void(bool)> and calls it, now or later.
   /// Handlers and middlewares registered on what is returned count in all of them, and what is emitted to
-  /// it reaches all of them. Predicates are asked in the order of their registration.
+  /// it reaches all of them (but it cannot ask: emit_with_ack fails with operation_not_supported). Predicates are asked in the order of their registration.
   template <class Predicate>
     requires std::is_invocable_r_v<bool, Predicate&, std::string_view, const json&> ||
              std::is_invocable_v<Predicate&, std::string_view, const json&, std::function<void(bool)>>
@@ -5971,7 +6004,7 @@ auto Broadcast::fetch_sockets(Token&& token) const {
 // ---- Namespace
 
 inline Namespace::Namespace(Server& server, std::string name, Namespace* parent)
-    : server_(server), name_(std::move(name)), parent_(parent), recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
+    : server_(server), server_lifetime_(server.lifetime()), name_(std::move(name)), parent_(parent), recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
   adapter_ = server.make_adapter_ ? server.make_adapter_(*this) : std::make_unique<Adapter>(*this);
 }
 
@@ -6069,6 +6102,7 @@ inline void Unicast::ask(socketio::Writer&& writer, const std::shared_ptr<detail
   wait->seal();
 }
 inline Server& Unicast::server() const { return state_->nsp.server(); }
+inline bool Unicast::orphaned() const { return state_->nsp.server_lifetime_.expired(); }
 
 inline void Socket::deliver(socketio::Writer&& writer) const { state_->nsp.send(*state_, std::move(writer), false); }
 inline Namespace& Socket::watch() const { return state_->nsp; }

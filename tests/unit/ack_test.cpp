@@ -531,6 +531,25 @@ TEST_CASE("ack: asio::use_awaitable, in a handler and outside of any") {
   CHECK(said == std::vector<std::string>{"w1", "w2", "w3", "timed out"});
 }
 
+TEST_CASE("ack: a handler by name may be a coroutine, too") {
+  Stage stage;
+  auto client = stage.client();
+  stage.io.on("relay", [](sio::Socket& socket, const json::array_t& names, sio::Reply<> reply) -> asio::awaitable<void> {
+    reply(co_await socket.emit_with_ack(how_old, names.at(0).get<std::string>(), asio::use_awaitable));
+  });
+  stage.io.on("fail", [](sio::Socket&, const json::array_t& names) -> asio::awaitable<void> {
+    static_cast<void>(names.at(7));
+    co_return;
+  });
+  stage.join(client);
+  client.say(R"(421["relay","Ada"])");
+  CHECK(client.hear() == R"(420["how old","Ada"])");
+  client.say("430[36]");
+  CHECK(client.hear() == "431[36]");
+  client.say(R"(422["fail"])");
+  CHECK(client.hear().starts_with(R"(432[{"error":{)"));
+}
+
 TEST_CASE("ack: in a handler, a client that does not answer is an error of that handler") {
   static constexpr sio::ClientToServer<"older than", bool(int)> older_than{};
   Stage stage;
@@ -721,6 +740,27 @@ TEST_CASE("ack: a server that ends before it could say that nobody is there") {
   settle(stage.loop, 5ms);
   CHECK(age.times + timed.times + ages.times == 3);
   CHECK(is_ready(future));
+}
+
+TEST_CASE("ack: a handle that was kept past its server asks in vain, with or without an executor of its own") {
+  Stage stage;
+  asio::io_context other;
+  auto client = stage.client();
+  const auto socket = stage.join(client);
+  stage.server.reset();
+  Outcome<int> plain, bound;
+  socket.timeout(5s).emit(how_old, "Ada", plain.callback());
+  CHECK(plain.times == 1);
+  CHECK(plain.error == std::errc::not_connected);
+  socket.emit_with_ack(how_old, "Ada", asio::bind_executor(other.get_executor(), bound.callback()));
+  CHECK(bound.times == 0);
+  other.run();
+  CHECK(bound.times == 1);
+  CHECK(bound.error == std::errc::not_connected);
+  auto age = socket.emit_with_ack(how_old, "Ada", asio::use_future);
+  REQUIRE(is_ready(age));
+  CHECK_THROWS_AS(age.get(), std::system_error);
+  socket.emit("nothing", 1);
 }
 
 TEST_CASE("ack: a server with a loop of its own that ends with questions open") {
