@@ -36,12 +36,12 @@ Flag number(std::string name, std::string value, std::string help, std::uint64_t
 }
 
 template <class Member>
-Flag milliseconds(std::string name, std::string help, Member member) {
+Flag milliseconds(std::string name, std::string help, Member member, std::uint64_t least = 1) {
   constexpr std::uint64_t day = 24 * 3600 * 1000;
   return {std::move(name), "MS", std::move(help),
           [=](Config& config, std::string_view text) {
             std::uint64_t count = 0;
-            if (!set_number(count, text, 1, day)) return false;
+            if (!set_number(count, text, least, day)) return false;
             member(config) = sio::Milliseconds(count);
             return true;
           },
@@ -151,6 +151,10 @@ std::vector<Flag> flags() {
       milliseconds("header-timeout", "how long a request's head may take", [](Config& c) -> auto& { return c.server.http.header_timeout; }),
       milliseconds("body-timeout", "how long a request's body may take", [](Config& c) -> auto& { return c.server.http.body_timeout; }),
       milliseconds("keep-alive-timeout", "how long an idle HTTP connection is kept", [](Config& c) -> auto& { return c.server.http.keep_alive_timeout; }),
+      boolean("add-trailing-slash", "off: the path without its final slash is ours, too", [](Config& c) -> auto& { return c.server.add_trailing_slash; }),
+      boolean("destroy-upgrade", "whether an upgrade that nobody serves is ended", [](Config& c) -> auto& { return c.server.destroy_upgrade; }),
+      milliseconds("destroy-upgrade-timeout", "how long such an upgrade is left open", [](Config& c) -> auto& { return c.server.destroy_upgrade_timeout; }),
+      milliseconds("max-disconnection-duration", "how long a client that was cut off may come back as who it was; 0: not", [](Config& c) -> auto& { return c.server.connection_state_recovery.max_disconnection_duration; }, 0),
       number("max-payload", "BYTES", "largest message", 1, huge, [](Config& c) -> auto& { return c.server.max_payload; }),
       number("max-sessions", "N", "sessions in all", 1, huge, [](Config& c) -> auto& { return c.server.max_sessions; }),
       number("max-queue-bytes", "BYTES", "what may wait for one client", 1, 1000 * huge, [](Config& c) -> auto& { return c.server.max_queue_bytes; }),

@@ -5557,9 +5557,11 @@ class Client final : public engineio::Context {
     const auto arguments = arguments_of(packet, attachments, 1);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
     Socket socket(state);
-    each_table(*state, [&](EventTable& table) { if (state->connected) call(table.any, socket, packet.name, packet.name, *arguments); });
+    each_table(*state, [&](EventTable& table) {
+      if (state->connected) call(table.any, socket, packet.name, packet.name, *arguments);
+    });
     if (state->events && !state->events->middlewares.empty()) return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
-    dispatch(state, packet.name, packet.id, *arguments);
+    dispatch(socket, packet.name, packet.id, *arguments);
   }
 
   /// An event that a socket's middlewares look at, with memory of its own, for they may take their time.
@@ -5577,21 +5579,21 @@ class Client final : public engineio::Context {
     const StatePtr& state = held->state;
     if (!state->client || !state->connected) return;
     Client& client = *state->client;
-    if (step == middlewares->size()) return client.dispatch(state, held->name, held->id, held->arguments);
+    Socket socket(state);
+    if (step == middlewares->size()) return client.dispatch(socket, held->name, held->id, held->arguments);
     const Next next([held, middlewares, step](std::optional<Refuse> refusal) {
       if (!refusal) return filter(held, middlewares, step + 1);
       if (held->state->client) held->state->client->report(held->state, *refusal);
     });
-    Socket socket(state);
     if (!guard(client.log(), socket, held->name, [&] { (*middlewares)[step].handler(socket, held->name, held->arguments, next); })) next(refuse("Internal server error"));
   }
 
-  void dispatch(const StatePtr& state, std::string_view name, std::optional<double> id, const socketio::Arguments& arguments) {
-    const AckRequest ack{*state, id};
-    Socket socket(state);
-    each_table(*state, [&](EventTable& table) {
+  void dispatch(Socket& socket, std::string_view name, std::optional<double> id, const socketio::Arguments& arguments) {
+    SocketState& state = *socket.state_;
+    const AckRequest ack{state, id};
+    each_table(state, [&](EventTable& table) {
       const auto entry = table.by_name.find(name);
-      if (entry == table.by_name.end() || !state->connected) return;
+      if (entry == table.by_name.end() || !state.connected) return;
       if (!call(entry->second, socket, name, arguments, ack)) answer_error(socket, ack, internal_error(name));
     });
   }
@@ -7785,7 +7787,8 @@ class Service {
 // of, and the version remain. What to read next: main.cpp, the flags and signals around chapter 14.
 //
 // Changelog
-//   0.1.0  Engine.IO 4 and Socket.IO 5 over polling, WebSocket and upgrade; typed events; the demo.
+//   0.1.0  Engine.IO 4 and Socket.IO 5 over polling, WebSocket and upgrade; typed events; acks both ways;
+//          namespaces on demand; adapters; state recovery; HTTP, WebSocket and Engine.IO alone; the demo.
 // ================================================================================================
 
 }  // namespace v0_1
