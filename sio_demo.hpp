@@ -4754,6 +4754,10 @@ class RoomIndex {
 
 }  // namespace detail
 
+/// The wait for a broadcast's acks, as adapters see it: `expect(n)` for answers from elsewhere, `answer` and
+/// `lost` for each of them, `seal` once all who owe one are known.
+using detail::AckWait;
+
 /// Who is in which room, and how what concerns several sockets finds them. This one knows the sockets of this
 /// process. To join several servers into a cluster, derive from it and override what is virtual: send it to
 /// the others, and call the function here for one's own. One per namespace; see Server::adapter().
@@ -4768,7 +4772,7 @@ class Adapter {
   /// `event` is the event's name and arguments as a JSON list, with its attachments.
   virtual void broadcast(socketio::Writer&& event, const Target& target);
   /// Must call wait->seal() once all who owe an answer are known.
-  virtual void broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<detail::AckWait>& wait);
+  virtual void broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<AckWait>& wait);
   virtual void fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done);
   virtual void sockets_join(const Target& target, const std::vector<std::string>& rooms);
   virtual void sockets_leave(const Target& target, const std::vector<std::string>& rooms);

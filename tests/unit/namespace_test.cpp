@@ -923,10 +923,10 @@ TEST_CASE("fetch_sockets: id, rooms, handshake, and data where it has a JSON for
 
   all[1].emit("hello", 1);
   CHECK(b.hear() == R"(42["hello",1])");
-  std::vector<int> ages;
-  all[1].emit_with_ack(how_old, [&](std::error_code, std::vector<int> its) { ages = std::move(its); });
+  int age = 0;
+  all[1].emit_with_ack(how_old, [&](std::error_code, int its) { age = its; });
   b.say("430[5]");
-  CHECK(ages == std::vector{5});
+  CHECK(age == 5);
   all[1].disconnect();
   CHECK_FALSE(second.connected());
   CHECK(fetch(stage.io).size() == 2);
