@@ -4108,12 +4108,15 @@ struct Restored {
 ///     C> 40{"pid":"5N5l...","offset":"Q8798XM"}       the client comes back with the last one that it saw
 class Recovery final : public engineio::Timed {
  public:
-  Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines) : options_(options), deadlines_(deadlines) {}
-  ~Recovery() { deadlines_.forget(*this); }
+  Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines, std::weak_ptr<void> server)
+      : options_(options), deadlines_(deadlines), server_(std::move(server)) {}
+  ~Recovery() {
+    if (!server_.expired()) deadlines_.forget(*this);
+  }
   Recovery(const Recovery&) = delete;
   Recovery& operator=(const Recovery&) = delete;
 
-  bool on() const { return options_.on(); }
+  bool on() const { return !server_.expired() && options_.on(); }
 
   /// Writes the event's offset behind its arguments: the time in base 64, and a count within the millisecond.
   /// It never goes back, whatever the clock does.
@@ -4213,6 +4216,7 @@ class Recovery final : public engineio::Timed {
 
   const RecoveryOptions& options_;
   engineio::Deadlines& deadlines_;
+  std::weak_ptr<void> server_;  // whose both are: a socket's handle may keep its namespace for longer
   std::deque<Packet> packets_;                                  // the oldest in front
   StringMap<Restored> sessions_;                                // by pid
   std::deque<std::pair<engineio::Time, std::string>> order_;    // of their leaving; who has come back is skipped
@@ -5473,7 +5477,7 @@ auto Broadcast::fetch_sockets(Token&& token) const {
 // ---- Namespace
 
 inline Namespace::Namespace(Server& server, std::string name, Namespace* parent)
-    : server_(server), name_(std::move(name)), parent_(parent), recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
+    : server_(server), name_(std::move(name)), parent_(parent), recovery_(server.options().connection_state_recovery, server.engine_.deadlines, server.lifetime()) {
   adapter_ = server.make_adapter_ ? server.make_adapter_(*this) : std::make_unique<Adapter>(*this);
 }
 
