@@ -27,16 +27,17 @@ for (const [name, namespace, auth = ''] of [
   ['refused by a function, taken by a later pattern', '/asked-again-1'], ['by a function before a later pattern', '/asked-again-2', '{"token":"abc"}'],
   ['by none of them', '/roam-1'], ['by none of them, a prefix', '/room'], ['by none of them, in capitals', '/ROOM-1'], ['that was there before', '/plain'],
 ]) {
+  const own = (w) => namespace.replace(/-\d+$/, `-${w.tag}`);               // one that no other script has made
   script(`made: ${name} (websocket)`, async (w) => {
     const ws = await w.websocket();
-    ws.text(`40${namespace}${name.includes('comma') ? '' : ','}${auth}`);
+    ws.text(`40${own(w)}${name.includes('comma') ? '' : ','}${auth}`);
     await ws.frames(1);
-    ws.text(`42${namespace},["echo-back","x"]`);
+    ws.text(`42${own(w)},["echo-back","x"]`);
     await ws.frames(1);
   });
   script(`made: ${name} (polling)`, async (w) => {
     const s = await w.polling();
-    await s.post(`40${namespace},${auth}`);
+    await s.post(`40${own(w)},${auth}`);
     await s.packets(1);
   });
 }

@@ -333,8 +333,9 @@ script('recovery: not in another namespace', { on }, async (w) => {
   await g.drop();
   await comeBack(w, 'websocket', back(g.pid, g.offset), 1, { namespace: '/plain' });
 });
-script('recovery: not with the offset of another namespace', { on }, async (w) => {
+script('recovery: not with the offset of another namespace', { on, alone: true }, async (w) => {     // others' events have offsets, too
   const g = await guest(w);
+  await w.wait(20);
   const other = await guest(w, { namespace: '/plain', name: 'other' });
   await g.drop();
   await comeBack(w, 'websocket', back(g.pid, other.offset), 1);
