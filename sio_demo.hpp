@@ -38,7 +38,7 @@
 //    8  Typed events              events as constants; values to JSON and back, checked
 //    9  Server                    namespaces, sockets, rooms, acks: the public API; the servers
 //                                 without Socket.IO
-//   10  Driver                    listeners, connections, deadlines, one write a turn, drain
+//   10  Driver                    listeners, connections, deadlines, gathered writes, drain
 //   12  Rate limiter              permits and tokens by key
 //   13  Broadcaster               one timer for everybody, a fresh random delay each time
 //   14  Demo service              the service that main.cpp runs
@@ -2392,7 +2392,7 @@ class Peer {
   virtual void send(const MessageRef& message) = 0;         // WebSocket: queue one message
   virtual void send_close(Reason reason, std::string_view payload = {}) = 0;  // WebSocket: close frame behind what is queued
   virtual std::size_t queued() const = 0;                   // WebSocket: bytes that are not written yet
-  virtual void wake() = 0;                                  // call session.flush() at the end of the turn
+  virtual void wake() = 0;                                  // call session.flush() when all that was ready is handled
 
  protected:
   ~Peer() = default;
@@ -2838,7 +2838,7 @@ inline void Session::post_body(std::string_view body) {
   const Exchange post = std::exchange(post_, {});
   const bytes::Utf8Text text(body);
   body = text.view();
-  post.answer({200, "text/html", "ok"});  // whatever the packets are worth; it leaves at the end of the turn
+  post.answer({200, "text/html", "ok"});  // whatever the packets are worth; it leaves when they are handled
   for (std::size_t packets = 1; open(); ++packets) {
     const auto separator = body.find(record_separator);
     if (packets > engine_.options.max_packets_per_payload) return end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
@@ -6314,7 +6314,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
 
   /// Whether the caller is on the thread of the latest turn, or nothing runs that it could disturb.
   bool on_thread() const { return thread_ == std::thread::id() || thread_ == std::this_thread::get_id() || loop_.stopped(); }
-  /// Calls f in a turn of its own, soon.
+  /// Calls f soon, when nothing of ours is under way; f makes the turn that it needs.
   template <class F>
   void post(F f) {
     asio::post(loop_, std::move(f));
@@ -7179,7 +7179,7 @@ inline void Connection::enqueue(const engineio::MessageRef& message) {
   driver_->dirty(*this);
 }
 
-/// At the end of the turn: polls take what waits for them, then everything is written.
+/// When all that was ready is handled: polls take what waits for them, then everything is written.
 inline void Connection::flush() {
   for (std::size_t i = 0; i < pending_.size(); ++i)
     if (const auto session = pending_[i].session; session && !pending_[i].is_post) session->flush();
