@@ -7928,8 +7928,9 @@ class Metrics {
   }
   template <class Number>
   Metrics& value(std::string_view label, std::string_view label_value, Number number) {
+    const bytes::Utf8Text readable(label_value);
     text_ += name_, text_ += '{', text_ += label, text_ += "=\"";
-    for (const char c : bytes::Utf8Text(label_value).view()) {
+    for (const char c : readable.view()) {
       if (c == '\n') text_ += "\\n";
       else if (c == '"' || c == '\\') text_ += '\\', text_ += c;
       else text_ += c;
