@@ -289,6 +289,15 @@ TEST_CASE("handlers: a slow one is logged with its event, once a second, and cou
   CHECK(unwatched.io.log().handlers().calls == 0);
 }
 
+TEST_CASE("handlers: one that keeps failing is counted each time, and does not fill the log") {
+  int lines = 0;
+  const sio::Log log(sio::LogLevel::error, [&](const sio::LogRecord&) { ++lines; });
+  for (int i = 0; i < 1000; ++i) CHECK_FALSE(sio::guarded(log, "It threw", "n", "1", [] { throw 1; }));
+  CHECK(log.handlers().failed == 1000);
+  CHECK(lines >= 100);
+  CHECK(lines < 200);  // a hundred, and what ten a second add
+}
+
 TEST_CASE("log: what a sink loses is counted") {
   int calls = 0;
   const sio::Log log(sio::LogLevel::info, [&](const sio::LogRecord&) { if (++calls > 1) throw std::runtime_error("full"); });
