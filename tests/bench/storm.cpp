@@ -11,6 +11,7 @@
 //                while the server broadcasts ten numbered events a second for --seconds
 //     churn      --sessions N in --rounds rounds, --at-a-time at a time, each ended in one of the ways of `endings`;
 //                waits for a line on standard input after each round
+//     comeback   the same, but each is cut off and comes back 100 times with its state
 //
 // Every report is a line of JSON on standard output, whose "what" tells which. Source addresses are spread over
 // 127.0.0.1 to 127.0.0.--sources, because one has only 28,232 ports.
@@ -430,6 +431,8 @@ class SocketIo {
   std::function<void(const std::string& why)> on_ended;
   std::string auth;                                              // what CONNECT carries
   bool mute = false;                                             // answers no ping
+  std::string pid, offset;                                       // for connection state recovery
+  bool recovered = false;                                        // whether the last CONNECT was answered with the same pid
   unsigned pings = 0;
   Ms beat{0};                                                    // ping interval and time-out together
 
@@ -445,6 +448,11 @@ class SocketIo {
     socket.connect(target);
   }
   void join() { socket.send("40" + auth); }
+  /// Joins as who it was, if it was somebody.
+  void join_again() {
+    if (!pid.empty()) auth = "{\"pid\":\"" + pid + "\"" + (offset.empty() ? "" : ",\"offset\":\"" + offset + "\"") + "}";
+    join();
+  }
   void send(std::string_view packet) { socket.send(packet); }
   Clock::time_point heard() const { return heard_; }
 
@@ -465,10 +473,24 @@ class SocketIo {
       return;
     }
     const auto rest = text.substr(std::min<std::size_t>(2, text.size()));
+    if (is("40")) remember_pid(rest);
+    if (is("42")) remember_offset(rest);
     if (is("40") && on_joined) on_joined(rest);
     if (is("44") && on_refused) on_refused(rest);
     if (is("42") && on_event) on_event(rest);
     if (is("43") && on_ack) on_ack(rest.substr(std::min(rest.find('['), rest.size())));
+  }
+
+  void remember_pid(std::string_view answer) {
+    const auto given = member(answer, "pid");
+    recovered = !given.empty() && given == pid;
+    pid = given;
+  }
+  /// As the official client does: the last argument of every event, if it is a text.
+  void remember_offset(std::string_view event) {
+    if (pid.empty() || !event.ends_with("\"]")) return;
+    const auto begin = event.rfind('"', event.size() - 3) + 1;
+    offset = event.substr(begin, event.size() - 2 - begin);
   }
 
   Clock::time_point heard_{};
@@ -661,7 +683,6 @@ class Jitter {
   struct Client {
     explicit Client(unsigned ticks) : seen(ticks + 1) {}
     SocketIo io;
-    std::string pid, offset;
     std::vector<bool> seen;                               // by number
     unsigned last = 0, joins = 0;
     bool joined = false;
@@ -670,14 +691,13 @@ class Jitter {
 
   void prepare(Client& client) {
     client.io.on_session = [&, this] {
-      client.io.auth = client.pid.empty() ? "" : "{\"pid\":\"" + client.pid + "\"" + (client.offset.empty() ? "" : ",\"offset\":\"" + client.offset + "\"") + "}";
-      client.io.join();
+      client.io.join_again();
       if (client.joins > 0 && may_cut() && between(0, 1) < 0.2) {  // cut before the answer is here
         ++early_cuts_;
         loop.after(ms_between(0, 2), client.alive, [&, this] { cut(client); });
       }
     };
-    client.io.on_joined = [&, this](std::string_view answer) { joined(client, answer); };
+    client.io.on_joined = [&, this](std::string_view) { joined(client); };
     client.io.on_event = [&, this](std::string_view event) { got(client, event); };
     client.io.on_ended = [&, this](const std::string& why) {
       ++failures_[why];
@@ -685,11 +705,9 @@ class Jitter {
     };
   }
 
-  void joined(Client& client, std::string_view answer) {
+  void joined(Client& client) {
     client.joined = true;
-    const auto pid = member(answer, "pid");
-    if (client.joins++ > 0) ++(!pid.empty() && pid == client.pid ? recovered_ : anew_);
-    client.pid = pid;
+    if (client.joins++ > 0) ++(client.io.recovered ? recovered_ : anew_);
     if (started_) cut_later(client);
     else if (++present_ == clients_.size()) start();
   }
@@ -701,13 +719,9 @@ class Jitter {
     finish_when_complete();
   }
 
-  /// ["tick",7] or ["tick",7,"offset"]: as the official client does, the last argument is remembered if it is a text.
+  /// ["tick",7] or ["tick",7,"offset"]
   void got(Client& client, std::string_view event) {
     if (!event.starts_with("[\"tick\",")) return;
-    if (!client.pid.empty() && event.ends_with("\"]")) {
-      const auto begin = event.rfind('"', event.size() - 3) + 1;
-      client.offset = event.substr(begin, event.size() - 2 - begin);
-    }
     const auto number = number_at(event, 8);
     if (number == 0 || number > ticks_) return;
     if (client.seen[number]) ++duplicates_;
@@ -819,6 +833,20 @@ class Visit {
       probing.connect("/socket.io/?EIO=4&transport=websocket&sid=" + sid_);
     });
   }
+  /// Is cut off and comes back `times` times, with its state, if the server keeps it; then it leaves.
+  void come_back(unsigned times) {
+    io.on_session = [this] { io.join_again(); };
+    io.on_joined = [this](std::string_view) {
+      if (came_back_++ == 0) return io.send("42[\"tell me\"]");
+      if (!io.pid.empty() && !io.recovered) return over("not recovered");
+      be_cut();
+    };
+    io.on_event = [this, times](std::string_view) {
+      left_ = times;
+      be_cut();
+    };
+    io.connect();
+  }
   void poll() { http.get(session(), nullptr); }
   /// Ends the polling session by Engine.IO's close packet.
   void close_polling() {
@@ -834,7 +862,14 @@ class Visit {
   std::string outcome;  // how it ended; empty while it lives
 
  private:
+  void be_cut() {
+    if (left_-- == 0) return io.send("41"), io.socket.send_close();  // for good: nothing is kept of it
+    io.socket.link.abort();
+    later(5ms, [this] { io.connect(); });
+  }
+
   std::string sid_;
+  unsigned came_back_ = 0, left_ = 0;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
@@ -860,6 +895,7 @@ const std::vector<Ending> endings{
     {"no pong", [](Visit& v) { v.io.mute = true, v.enter([] {}); }},
     {"kicked", [](Visit& v) { v.enter([&v] { v.io.send("42[\"kick\"]"); }); }},
     {"disconnected when it connects", [](Visit& v) { v.enter([] {}, "{\"leave\":true}"); }},
+    {"comes back 20 times, then disconnect", [](Visit& v) { v.come_back(20); }},
     {"handler throws, then close frame", [](Visit& v) {
        v.io.on_ack = [&v](std::string_view) { v.io.socket.send_close(); };
        v.enter([&v] { v.io.send("427[\"throw\"]"); });
@@ -911,8 +947,12 @@ const std::vector<Ending> endings{
     {"upgraded, close frame", [](Visit& v) { v.enter_and_probe([&v] { v.probing.send("5"), v.later(20ms, [&v] { v.probing.send_close(); }); }); }},
 };
 
+const std::vector<Ending> comeback{{"comes back 100 times, then disconnect", [](Visit& v) { v.come_back(100); }}};
+
 class Churn {
  public:
+  explicit Churn(const std::vector<Ending>& ways) : ways_(ways) {}
+
   void run() {
     start_round();
     loop.run();
@@ -945,18 +985,19 @@ class Churn {
     loop.after(2ms, alive_, [this] { turn(); });
   }
   void begin() {
-    const auto& ending = endings[count_++ % endings.size()];
+    const auto& ending = ways_[count_++ % ways_.size()];
     visits_.emplace_back(ending.name);
     ending.play(visits_.back().visit);
   }
   void round_over() {
-    say("round", {{"round", round_}, {"sessions", settings["--sessions"] / settings["--rounds"]}, {"ways", static_cast<double>(endings.size())},
+    say("round", {{"round", round_}, {"sessions", settings["--sessions"] / settings["--rounds"]}, {"ways", static_cast<double>(ways_.size())},
                   {"stuck", stuck_}, {"took", seconds(Clock::now() - begin_)}}, outcomes_);
     outcomes_.clear();
     if (std::getchar() == EOF || round_ == settings["--rounds"]) return loop.stop();  // the runner looks at the server
     start_round();
   }
 
+  const std::vector<Ending>& ways_;
   std::list<Entry> visits_;
   unsigned round_ = 0, left_ = 0, stuck_ = 0;
   std::size_t count_ = 0;
@@ -970,7 +1011,7 @@ class Churn {
 int main(int count, char** arguments) {
   std::signal(SIGPIPE, SIG_IGN);
   const auto usage = [] {
-    std::fputs("usage: storm storm|avalanche|jitter|churn PORT [OPTION NUMBER]...\n", stderr);
+    std::fputs("usage: storm storm|avalanche|jitter|churn|comeback PORT [OPTION NUMBER]...\n", stderr);
     return 2;
   };
   if (count < 3 || count % 2 == 0) return usage();
@@ -985,6 +1026,7 @@ int main(int count, char** arguments) {
   if (settings.mode == "storm") Storm(false).run();
   else if (settings.mode == "avalanche") Storm(true).run();
   else if (settings.mode == "jitter") Jitter().run();
-  else if (settings.mode == "churn") Churn().run();
+  else if (settings.mode == "churn") Churn(endings).run();
+  else if (settings.mode == "comeback") Churn(comeback).run();
   else return usage();
 }

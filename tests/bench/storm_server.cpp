@@ -1,13 +1,13 @@
 // The server that the storm tests throw clients at (storm.cpp, storm.py).
 //
 //     storm_server PORT [--ping-interval MS] [--ping-timeout MS] [--connect-timeout MS]
-//                       [--recovery MS] [--log-level LEVEL]
+//                       [--recovery MS] [--recovery-keeps N] [--log-level LEVEL]
 //
 // It prints `listening 127.0.0.1:PORT`; SIGTERM ends it in order. In the namespace "/":
 //
 //     echo (value), acked   answers with the value         auth {"refuse":true}   is refused by a middleware
 //     kick                  the server disconnects it      auth {"leave":true}    is disconnected when it connects
-//     throw                 the handler throws
+//     throw                 the handler throws             tell me                is told: an event `told`
 //
 // GET /counts says in JSON what the server holds and has held; GET /ticks?count=N broadcasts the event `tick` with
 // the numbers 1 to N, ten a second.
@@ -29,6 +29,8 @@ namespace {
 inline constexpr sio::ClientToServer<"echo", json(json)> echo{};
 inline constexpr sio::ClientToServer<"kick", void()> kick{};
 inline constexpr sio::ClientToServer<"throw", void()> throw_{};
+inline constexpr sio::ClientToServer<"tell me", void()> tell_me{};
+inline constexpr sio::ServerToClient<"told", void(int)> told{};
 inline constexpr sio::ServerToClient<"tick", void(int)> tick{};
 
 /// Ten numbered broadcasts a second, until `left` is used up.
@@ -66,13 +68,15 @@ std::optional<sio::Options> options(int count, char** arguments) {
   if (!port || *port > 65535 || count % 2 != 0) return std::nullopt;
 
   sio::Options options{.host = "127.0.0.1", .port = static_cast<std::uint16_t>(*port)};
+  auto& recovery = options.connection_state_recovery;
   for (int i = 2; i < count; i += 2) {
     const std::string_view name = arguments[i], value = arguments[i + 1];
     const sio::Milliseconds ms(number(value).value_or(0));
     if (name == "--ping-interval") options.ping_interval = ms;
     else if (name == "--ping-timeout") options.ping_timeout = ms;
     else if (name == "--connect-timeout") options.connect_timeout = ms;
-    else if (name == "--recovery") options.connection_state_recovery.max_disconnection_duration = ms;
+    else if (name == "--recovery") recovery.max_disconnection_duration = ms;
+    else if (name == "--recovery-keeps") recovery.max_packets = recovery.max_sessions = static_cast<std::size_t>(ms.count());
     else if (name == "--log-level") options.log_level = value == "debug" ? sio::LogLevel::debug : sio::LogLevel::info;
     else return std::nullopt;
   }
@@ -102,7 +106,7 @@ int main(int count, char** arguments) {
   const auto chosen = options(count, arguments);
   if (!chosen) {
     std::fputs("usage: storm_server PORT [--ping-interval MS] [--ping-timeout MS] [--connect-timeout MS]\n"
-               "                         [--recovery MS] [--log-level LEVEL]\n", stderr);
+               "                         [--recovery MS] [--recovery-keeps N] [--log-level LEVEL]\n", stderr);
     return 2;
   }
   sio::Server io{*chosen};
@@ -117,6 +121,7 @@ int main(int count, char** arguments) {
   });
   io.on(echo, [](sio::Socket&, const json& value) { return value; });
   io.on(kick, [](sio::Socket& socket) { socket.disconnect(true); });
+  io.on(tell_me, [](sio::Socket& socket) { socket.emit(told, 1); });
   io.on(throw_, [](sio::Socket&) { throw std::runtime_error("as it was asked to"); });
 
   io.http().get("/counts", [&](const sio::http::Request&) {
