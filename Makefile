@@ -35,7 +35,7 @@ run: sio_demo                    ## build and start it; flags: make run ARGS="--
 test: setup-test                 ## run every suite, close with counts; some: make test SUITES="unit e2e"
 	@python3 tests/run.py $(SUITES)
 
-test-sanitize: setup-test        ## the unit and e2e suites under AddressSanitizer and UBSan
+test-sanitize: setup-test        ## the unit, e2e and storm suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
 
 bench: build/bench_server        ## build the server of the benchmark and say how to use it
