@@ -16,16 +16,15 @@
 // Every report is a line of JSON on standard output, whose "what" tells which. Source addresses are spread over
 // 127.0.0.1 to 127.0.0.--sources, because one has only 28,232 ports.
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -40,7 +39,6 @@
 #include <memory>
 #include <queue>
 #include <random>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -381,6 +379,7 @@ class WebSocket {
       const std::string_view rest = std::string_view(link.in).substr(used);
       const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(rest[i])); };
       if (rest.size() < 2) break;
+      if (byte(1) & 0x80U) return broken("masked frame");
       std::size_t size = byte(1), head = 2;
       if (size == 126) head = 4;
       if (size == 127) head = 10;
@@ -397,7 +396,13 @@ class WebSocket {
   void got(std::size_t first, std::string_view payload) {
     if (first == 0x81) return on_text(payload);
     if (first == 0x89) return frame(10, payload);
-    if (first == 0x88 && !std::exchange(closing_, true)) frame(8, payload.substr(0, 2));
+    if (first == 0x8a) return;
+    if (first != 0x88) return broken("unexpected frame");
+    if (!std::exchange(closing_, true)) frame(8, payload.substr(0, 2));
+  }
+  void broken(const std::string& why) {
+    link.close();
+    if (on_ended) on_ended(why);
   }
 
   bool handshake() {
@@ -405,8 +410,7 @@ class WebSocket {
     if (end == link.in.npos) return false;
     const std::string head = link.in.substr(0, end);
     if (!head.starts_with("HTTP/1.1 101 ") || head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == head.npos) {  // RFC 6455, 1.3
-      link.close();
-      link.on_ended("status " + std::to_string(number_at(head, 9)));
+      broken("handshake: status " + std::to_string(number_at(head, 9)));
       return false;
     }
     link.in.erase(0, end + 4);
@@ -790,7 +794,7 @@ class Jitter {
 /// One session's life, from its first byte to its end.
 class Visit {
  public:
-  explicit Visit(const char* its_name) : name(its_name) {
+  Visit() {
     io.on_ended = [this](const std::string& why) { over(why); };
     probing.on_ended = [this](const std::string& why) { over(why); };
     probing.on_text = [](std::string_view) {};
@@ -855,7 +859,6 @@ class Visit {
   std::string session() const { return polling + ("&sid=" + sid_); }
 
   static constexpr const char* polling = "/socket.io/?EIO=4&transport=polling";
-  const char* name;
   SocketIo io;
   WebSocket probing;
   Http http, second;
@@ -875,79 +878,79 @@ class Visit {
 
 struct Ending {
   const char* name;
+  const char* outcome;  // what it has to come to: "ours" where the client ends it
   void (*play)(Visit&);
 };
 
-/// Every way in which a session can end. Where nothing is said of it, the server has to close the connection.
+/// Every way in which a session can end.
 const std::vector<Ending> endings{
-    {"close frame", [](Visit& v) { v.enter([&v] { v.io.socket.send_close(); }); }},
-    {"engine close, then FIN", [](Visit& v) { v.enter([&v] { v.io.send("1"), v.io.socket.link.finish(); }); }},  // over WebSocket it means nothing
-    {"disconnect, then close frame", [](Visit& v) { v.enter([&v] { v.io.send("41"), v.io.socket.send_close(); }); }},
-    {"reset", [](Visit& v) { v.enter([&v] { v.later(ms_between(0, 50), [&v] { v.io.socket.link.abort(), v.over(); }); }); }},
-    {"reset with answers on their way", [](Visit& v) {
+    {"close frame", "close frame", [](Visit& v) { v.enter([&v] { v.io.socket.send_close(); }); }},
+    {"engine close, then FIN", "connection closed", [](Visit& v) { v.enter([&v] { v.io.send("1"), v.io.socket.link.finish(); }); }},  // over WebSocket it means nothing
+    {"disconnect, then close frame", "close frame", [](Visit& v) { v.enter([&v] { v.io.send("41"), v.io.socket.send_close(); }); }},
+    {"reset", "ours", [](Visit& v) { v.enter([&v] { v.later(ms_between(0, 50), [&v] { v.io.socket.link.abort(), v.over(); }); }); }},
+    {"reset with answers on their way", "ours", [](Visit& v) {
        v.enter([&v] {
          const std::string text(2000, 'x');
          for (int i = 0; i < 20; ++i) v.io.send("42" + std::to_string(i) + "[\"echo\",\"" + text + "\"]");
          v.io.socket.link.abort(), v.over();
        });
      }},
-    {"half-close", [](Visit& v) { v.enter([&v] { v.io.socket.link.finish(); }); }},
-    {"no pong", [](Visit& v) { v.io.mute = true, v.enter([] {}); }},
-    {"kicked", [](Visit& v) { v.enter([&v] { v.io.send("42[\"kick\"]"); }); }},
-    {"disconnected when it connects", [](Visit& v) { v.enter([] {}, "{\"leave\":true}"); }},
-    {"comes back 20 times, then disconnect", [](Visit& v) { v.come_back(20); }},
-    {"handler throws, then close frame", [](Visit& v) {
+    {"half-close", "connection closed", [](Visit& v) { v.enter([&v] { v.io.socket.link.finish(); }); }},
+    {"no pong", "close frame", [](Visit& v) { v.io.mute = true, v.enter([] {}); }},
+    {"kicked", "close frame", [](Visit& v) { v.enter([&v] { v.io.send("42[\"kick\"]"); }); }},
+    {"disconnected when it connects", "close frame", [](Visit& v) { v.enter([] {}, "{\"leave\":true}"); }},
+    {"comes back 20 times, then disconnect", "close frame", [](Visit& v) { v.come_back(20); }},
+    {"handler throws, then close frame", "close frame", [](Visit& v) {
        v.io.on_ack = [&v](std::string_view) { v.io.socket.send_close(); };
        v.enter([&v] { v.io.send("427[\"throw\"]"); });
      }},
-    {"attachments missing, reset", [](Visit& v) {
+    {"attachments missing, reset", "ours", [](Visit& v) {
        v.enter([&v] {
          v.io.send("452-[\"file\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]");
          v.later(20ms, [&v] { v.io.socket.link.abort(), v.over(); });
        });
      }},
-    {"malformed packet", [](Visit& v) { v.enter([&v] { v.io.send("42{"); }); }},
-    {"malformed frame", [](Visit& v) { v.enter([&v] { v.io.socket.link.send("\xf1\x80....."); }); }},
-    {"unknown namespace", [](Visit& v) {
+    {"malformed packet", "close frame", [](Visit& v) { v.enter([&v] { v.io.send("42{"); }); }},
+    {"malformed frame", "close frame", [](Visit& v) { v.enter([&v] { v.io.socket.link.send("\xf1\x80....."); }); }},
+    {"unknown namespace", "close frame", [](Visit& v) {
        v.io.on_session = [&v] { v.io.send("40/nowhere,"); };
-       v.io.on_refused = [&v](std::string_view) {};  // its connect_error has the namespace in it
+       v.io.on_refused = [&v](std::string_view) { v.io.socket.send_close(); };
        v.enter([] {});
-       v.later(500ms, [&v] { v.io.socket.send_close(); });
      }},
-    {"refused by the middleware", [](Visit& v) {
+    {"refused by the middleware", "close frame", [](Visit& v) {
        v.io.on_refused = [&v](std::string_view) { v.io.socket.send_close(); };
        v.enter([] {}, "{\"refuse\":true}");
      }},
-    {"never joins", [](Visit& v) { v.io.on_session = [] {}, v.enter([] {}); }},
-    {"bad EIO", [](Visit& v) { v.io.connect("/socket.io/?EIO=3&transport=websocket"); }},
-    {"bad EIO over polling", [](Visit& v) {
+    {"never joins", "close frame", [](Visit& v) { v.io.on_session = [] {}, v.enter([] {}); }},
+    {"bad EIO", "handshake: status 400", [](Visit& v) { v.io.connect("/socket.io/?EIO=3&transport=websocket"); }},
+    {"bad EIO over polling", "status 400", [](Visit& v) {
        v.http.get("/socket.io/?EIO=3&transport=polling", [&v](unsigned status, const std::string&) { v.over("status " + std::to_string(status)); });
      }},
-    {"no such session", [](Visit& v) { v.io.connect("/socket.io/?EIO=4&transport=websocket&sid=nobody"); }},
-    {"half a request, reset", [](Visit& v) {
+    {"no such session", "handshake: status 400", [](Visit& v) { v.io.connect("/socket.io/?EIO=4&transport=websocket&sid=nobody"); }},
+    {"half a request, reset", "ours", [](Visit& v) {
        v.http.link.connect();
        v.http.link.send("GET /socket.io/?EIO=4&trans");
        v.later(20ms, [&v] { v.http.link.abort(), v.over(); });
      }},
-    {"polling, engine close", [](Visit& v) { v.enter_polling([&v] { v.poll(), v.close_polling(); }); }},
-    {"polling, reset in a poll", [](Visit& v) { v.enter_polling([&v] { v.poll(), v.later(20ms, [&v] { v.http.link.abort(), v.over(); }); }); }},
-    {"polling, abandoned", [](Visit& v) { v.enter_polling([&v] { v.over(); }); }},
-    {"upgrade, wrong text", [](Visit& v) {
+    {"polling, engine close", "closed 200", [](Visit& v) { v.enter_polling([&v] { v.poll(), v.close_polling(); }); }},
+    {"polling, reset in a poll", "ours", [](Visit& v) { v.enter_polling([&v] { v.poll(), v.later(20ms, [&v] { v.http.link.abort(), v.over(); }); }); }},
+    {"polling, abandoned", "ours", [](Visit& v) { v.enter_polling([&v] { v.over(); }); }},
+    {"upgrade, wrong text", "closed 200", [](Visit& v) {
        v.probing.on_ended = [&v](const std::string&) { v.close_polling(); };
        v.enter_and_probe([&v] { v.probing.send("4what"); });
      }},
-    {"upgrade, reset after the probe", [](Visit& v) { v.enter_and_probe([&v] { v.probing.link.abort(), v.close_polling(); }); }},
-    {"upgrade, reset, then abandoned", [](Visit& v) { v.enter_and_probe([&v] { v.probing.link.abort(), v.over(); }); }},
-    {"upgraded, reset", [](Visit& v) {
+    {"upgrade, reset after the probe", "closed 200", [](Visit& v) { v.enter_and_probe([&v] { v.probing.link.abort(), v.close_polling(); }); }},
+    {"upgrade, reset, then abandoned", "ours", [](Visit& v) { v.enter_and_probe([&v] { v.probing.link.abort(), v.over(); }); }},
+    {"upgraded, reset", "ours", [](Visit& v) {
        v.enter_and_probe([&v] {
          v.probing.send("5");
          v.later(ms_between(0, 50), [&v] { v.probing.link.abort(), v.over(); });
        });
      }},
-    {"upgraded, close frame", [](Visit& v) { v.enter_and_probe([&v] { v.probing.send("5"), v.later(20ms, [&v] { v.probing.send_close(); }); }); }},
+    {"upgraded, close frame", "close frame", [](Visit& v) { v.enter_and_probe([&v] { v.probing.send("5"), v.later(20ms, [&v] { v.probing.send_close(); }); }); }},
 };
 
-const std::vector<Ending> comeback{{"comes back 100 times, then disconnect", [](Visit& v) { v.come_back(100); }}};
+const std::vector<Ending> comeback{{"comes back 100 times, then disconnect", "close frame", [](Visit& v) { v.come_back(100); }}};
 
 class Churn {
  public:
@@ -960,7 +963,8 @@ class Churn {
 
  private:
   struct Entry {
-    explicit Entry(const char* name) : visit(name) {}
+    explicit Entry(const Ending& its_ending) : ending(its_ending) {}
+    const Ending& ending;
     Visit visit;
     Clock::time_point started = Clock::now();
   };
@@ -977,8 +981,9 @@ class Churn {
     visits_.remove_if([&, this](Entry& entry) {
       auto& visit = entry.visit;
       if (visit.outcome.empty() && now - entry.started > 20s) visit.over("stuck");
-      if (!visit.outcome.empty()) ++outcomes_[std::string(visit.name) + ": " + visit.outcome], stuck_ += visit.outcome == "stuck";
-      return !visit.outcome.empty();
+      if (visit.outcome.empty()) return false;
+      if (visit.outcome != entry.ending.outcome) ++unexpected_[std::string(entry.ending.name) + ": " + visit.outcome];
+      return true;
     });
     for (unsigned burst = 100; burst > 0 && left_ > 0 && visits_.size() < settings["--at-a-time"]; --burst, --left_) begin();
     if (left_ == 0 && visits_.empty()) return round_over();
@@ -986,23 +991,23 @@ class Churn {
   }
   void begin() {
     const auto& ending = ways_[count_++ % ways_.size()];
-    visits_.emplace_back(ending.name);
+    visits_.emplace_back(ending);
     ending.play(visits_.back().visit);
   }
   void round_over() {
     say("round", {{"round", round_}, {"sessions", settings["--sessions"] / settings["--rounds"]}, {"ways", static_cast<double>(ways_.size())},
-                  {"stuck", stuck_}, {"took", seconds(Clock::now() - begin_)}}, outcomes_);
-    outcomes_.clear();
+                  {"took", seconds(Clock::now() - begin_)}}, unexpected_);
+    unexpected_.clear();
     if (std::getchar() == EOF || round_ == settings["--rounds"]) return loop.stop();  // the runner looks at the server
     start_round();
   }
 
   const std::vector<Ending>& ways_;
   std::list<Entry> visits_;
-  unsigned round_ = 0, left_ = 0, stuck_ = 0;
+  unsigned round_ = 0, left_ = 0;
   std::size_t count_ = 0;
   Clock::time_point begin_{};
-  std::map<std::string, unsigned> outcomes_;
+  std::map<std::string, unsigned> unexpected_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

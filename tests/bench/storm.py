@@ -214,11 +214,11 @@ def avalanche_in_order(server_command, size):
 
 
 def jitter(server_command, size, recovery=True):
-    flags = {"recovery": 120000} if recovery else {}
+    clients, flags = possible(size["clients"]), {"recovery": 120000} if recovery else {}
     with Server(server_command, **flags) as server:
         server.get("/counts")
         descriptors = server.descriptors()
-        with Client(arguments.client, "jitter", server, clients=size["clients"], seconds=size["seconds"]) as client:
+        with Client(arguments.client, "jitter", server, clients=clients, seconds=size["seconds"]) as client:
             got = client.report("delivered")
             client.end()
         peak = server.memory("VmHWM")
@@ -248,8 +248,7 @@ def churn(server_command, size, mode="churn", **flags):
         with Client(arguments.client, mode, server, **size) as client:
             for number in range(1, size["rounds"] + 1):
                 report = client.report("round")
-                wrong += [f"round {number}: {times} x {how}" for how, times in report["failures"].items()
-                          if how.endswith((": stuck", ": not recovered"))]
+                wrong += [f"round {number}: {what}" for what in kinds(report["failures"])]
                 took += report["took"]
                 counts, left = server.settle(descriptors)
                 wrong += [f"round {number}: {what}" for what in left]
