@@ -22,7 +22,7 @@ UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize bench setup setup-test clean help
+.PHONY: run test test-sanitize bench storm setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -35,13 +35,16 @@ run: sio_demo                    ## build and start it; flags: make run ARGS="--
 test: setup-test                 ## run every suite, close with counts; some: make test SUITES="unit e2e"
 	@python3 tests/run.py $(SUITES)
 
-test-sanitize: setup-test        ## the unit and e2e suites under AddressSanitizer and UBSan
+test-sanitize: setup-test        ## the unit, e2e and storm suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
 
 bench: build/bench_server        ## build the server of the benchmark and say how to use it
 	@echo "build/bench_server is a Socket.IO server with the namespace /bench (events echo, blast):"
 	@echo "    build/bench_server 3000"
 	@echo "Point a load generator at it; for figures that mean something, give each a core of its own (taskset)."
+
+storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
+	@python3 tests/bench/storm.py $(ARGS)
 
 setup:                           ## install what the build lacks, nothing when all is there
 	@tests/setup build
@@ -60,6 +63,16 @@ help:                            ## this list
 build/bench_server: tests/bench/server.cpp sio_demo.hpp | build
 	@tests/setup build
 	$(COMPILE) -O2 -DNDEBUG $< -o $@ $(YOURS) $(LDLIBS)
+
+build/storm: tests/bench/storm.cpp | build
+	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
+build/storm_server: tests/bench/storm_server.cpp sio_demo.hpp | build
+	@tests/setup build
+	$(COMPILE) -O2 -DNDEBUG $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
+build/sanitize/storm_server: tests/bench/storm_server.cpp sio_demo.hpp | build/sanitize
+	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
 
 $(PROGRAMS:%=build/%): build/%: tests/e2e/%.cpp sio_demo.hpp | build
 	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)

@@ -83,6 +83,7 @@
 #include <new>            // operator new
 #include <optional>       // optional
 #include <random>         // random_device, uniform_int_distribution
+#include <set>            // set
 #include <span>           // span
 #include <stdexcept>      // invalid_argument, runtime_error
 #include <string>         // string
@@ -4964,7 +4965,7 @@ class Recovery final : public engineio::Timed {
 
   void keep(Restored session, engineio::Time now) {
     session.left = now;
-    order_.emplace_back(now, session.pid);
+    order_.emplace(now, session.pid);
     std::string pid = session.pid;
     sessions_.insert_or_assign(std::move(pid), std::move(session));
     forget_old(now);
@@ -4978,6 +4979,7 @@ class Recovery final : public engineio::Timed {
     if (found == sessions_.end() || last == packets_.rend()) return std::nullopt;
     Restored session = std::move(found->second);
     sessions_.erase(found);
+    order_.erase({session.left, pid});  // else who comes and goes all the time would fill it
     session.offset = offset;
     catch_up(session);
     return session;
@@ -5026,14 +5028,13 @@ class Recovery final : public engineio::Timed {
       bytes_ -= packets_.front().bytes;
       packets_.pop_front();
     }
-    while (!order_.empty() && (expired(order_.front().first) || sessions_.size() > options_.max_sessions)) {
-      const auto found = sessions_.find(order_.front().second);
-      if (found != sessions_.end() && found->second.left == order_.front().first) sessions_.erase(found);
-      order_.pop_front();
+    while (!order_.empty() && (expired(order_.begin()->first) || order_.size() > options_.max_sessions)) {
+      if (const auto found = sessions_.find(order_.begin()->second); found != sessions_.end()) sessions_.erase(found);
+      order_.erase(order_.begin());
     }
     auto oldest = engineio::never;
     if (!packets_.empty()) oldest = packets_.front().time;
-    if (!order_.empty()) oldest = (std::min)(oldest, order_.front().first);
+    if (!order_.empty()) oldest = (std::min)(oldest, order_.begin()->first);
     deadlines_->set(*this, oldest == engineio::never ? oldest : oldest + options_.max_disconnection_duration + Milliseconds(1));
   }
 
@@ -5041,7 +5042,7 @@ class Recovery final : public engineio::Timed {
   engineio::Deadlines* deadlines_;  // null once over
   std::deque<Packet> packets_;                                  // the oldest in front
   StringMap<Restored> sessions_;                                // by pid
-  std::deque<std::pair<engineio::Time, std::string>> order_;    // of their leaving; who has come back is skipped
+  std::set<std::pair<engineio::Time, std::string>> order_;      // of their leaving, and their pids
   std::size_t bytes_ = 0;
   std::int64_t last_ = 0;        // time of the last offset, and how many more there have been of it
   std::uint64_t repeated_ = 0;

@@ -91,7 +91,12 @@ SUITES = [
     Suite("e2e", ["tests/e2e/*.test.js", "tests/e2e/*.cpp"], [DEMO, *(f"{BUILD}/{name}" for name in PROGRAMS)],
           ["node", "--test", "--test-concurrency=2", "--test-reporter=spec", "*.test.js"], node_counts,
           folder="tests/e2e", sanitized=True),
+    Suite("storm", ["tests/bench/storm.py", "tests/bench/storm*.cpp"], [f"{BUILD}/storm_server", "build/storm"],
+          [sys.executable, "tests/bench/storm.py", "--small", "--server", f"{BUILD}/storm_server"], own_counts,
+          sanitized=True),
 ]
+if sys.platform != "linux":
+    SUITES.pop()                                    # its client needs epoll
 
 
 # ---- Running one ----------------------------------------------------------------------------------------
