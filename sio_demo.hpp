@@ -1858,13 +1858,15 @@ class ClientAddress {
     std::size_t hops = 0;
     for (auto h = request.headers.rbegin(); h != request.headers.rend(); ++h) {
       if (!bytes::equal_ignoring_case(h->name, "x-forwarded-for")) continue;
-      for (auto rest = h->value; !rest.empty();) {
+      auto rest = h->value;
+      for (bool more = !rest.empty(); more;) {
         if (!trusts(*client) || ++hops > most_hops) return client->to_string();
         const auto comma = rest.rfind(',');
-        const auto hop = Address::parse(bytes::trim(comma == rest.npos ? rest : rest.substr(comma + 1)));
+        more = comma != rest.npos;
+        const auto hop = Address::parse(bytes::trim(more ? rest.substr(comma + 1) : rest));
         if (!hop) return client->to_string();
         client = hop;
-        rest = comma == rest.npos ? std::string_view() : rest.substr(0, comma);
+        rest = rest.substr(0, more ? comma : 0);
       }
     }
     return client->to_string();

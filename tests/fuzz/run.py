@@ -39,10 +39,11 @@ def run(arguments):
     return done.stdout.decode("utf-8", "replace"), done.returncode == 0
 
 
-def tail(output, lines=60):
-    """The end of an output, from where it says what is wrong."""
+def tail(output, lines=50):
+    """The end of an output, from where it says what is wrong, without what is the fuzzer's own."""
     begin = [output.rfind(mark) for mark in ("\nBROKEN:", "Assertion ", "ERROR:", "runtime error:") if mark in output]
-    return "\n".join(output[min(begin) if begin else -6000:].strip().split("\n")[:lines])
+    text = output[min(begin) if begin else -6000:].split("NOTE: libFuzzer")[0].strip()
+    return "\n".join([line for line in text.split("\n") if " in fuzzer::" not in line][:lines])
 
 
 def files_of(folder):
