@@ -170,16 +170,50 @@ SESSION = [
 ]
 MOVES = ["oG", "AF\x00F\x01", "p\x00\x00", "p\x02\x00\x08\x0b", "GG", "s\x01", "s\x04", "s\x05", "r\x01\x04", "r\x02\x05", "r\x03\x06", "t\x0c", "t\x03", "h\x04G", "h\x05P", "L\x01", "F\x0b", "OS"]
 
+# ---- server: letters are explained in server.hpp; c NAMESPACE AUTH, e NAMESPACE EVENT HOW, s WHAT HOW ---------------
+
+NAMESPACES = {"/": "\0", "/a": "\1", "/dyn1": "\2", "/dyn2": "\3", "/later": "\4", "/none": "\5"}
+EVENTS = ["echo", "join", "leave", "all", "bye", "end", "throw", "keep", "ask", "own", "add", "blob", "nobody's"]
+
+
+def connect(nsp: str, auth: int = 0) -> str:
+    return "c" + NAMESPACES[nsp] + chr(auth)
+
+
+def event(nsp: str, name: str, how: int = 8) -> str:
+    return "e" + NAMESPACES[nsp] + chr(EVENTS.index(name)) + chr(how)
+
+
+TWO = "0o" + connect("/") + connect("/a") + "1o" + connect("/") + connect("/a")
+SERVER = [
+    *("o" + connect(nsp) + "d" + NAMESPACES[nsp] for nsp in NAMESPACES),
+    *("o" + connect("/") + event("/", name, how) + event("/", name, how) for name in EVENTS for how in (8, 9, 0x48, 0x5a)),
+    *("o" + connect("/a", auth) + "n\1" + event("/a", "echo") for auth in range(8)),
+    "o" + connect("/later") + "n\1" + event("/later", "all"), "o" + connect("/later") + "n\0", "o" + connect("/later") + "wn\1", "o" + connect("/a", 3) + "d\1n\1",
+    "o" + connect("/a", 3) + connect("/a", 3) + "n\1n\1" + event("/a", "echo") + "d\1d\1",
+    "o" + connect("/dyn1") + connect("/dyn2") + event("/dyn1", "join") + "d\2d\3s\0\2", "o" + connect("/") + connect("/a") + connect("/dyn1"),
+    *(TWO + event("/", "join") + event("/a", "join", 10) + "s" + chr(what) + chr(how) for what in range(16) for how in (0, 1, 5, 32)),
+    TWO + event("/", "ask") + "k\0\0k\0\0", TWO + event("/", "ask") + "k\0\2k\0\3", TWO + event("/a", "ask") + "t\2w", TWO + "s\7\0k\0\0" + "0k\0\0", TWO + "s\7\1t\4",
+    TWO + event("/", "keep") + "d\0r\1", TWO + event("/", "keep") + "r\1r\1wr\1", TWO + event("/", "keep") + "d\0s\x0b\x10s\x09\x10", TWO + event("/", "keep") + "w" + "s\x0b\x10",
+    TWO + event("/", "own") + event("/", "echo") + event("/", "echo", 11) + "n\1", TWO + event("/", "own") + event("/", "echo", 11) + "d\0n\1", TWO + event("/", "own") + event("/", "echo", 11) + "n\0",
+    TWO + event("/", "join") + "s\0\0" + "w" + "s\0\0s\1\0" + "o" + connect("/", 8) + event("/", "all"), TWO + "s\0\1wt\7o" + connect("/a", 8), TWO + "s\0\1w0s\0\1" + "1o" + connect("/a", 8),
+    "o" + connect("/") + "x2[\"echo\"\n", "o" + connect("/") + "x51-[\"echo\",{\"_placeholder\":true,\"num\":0}]\nbabc\n", "o" + connect("/") + "babc\n", "ox7\n",
+    "o" + connect("/") + "x51-[\"echo\",{\"_placeholder\":true,\"num\":7}]\nbabc\n", "o" + connect("/") + "x51-[\"echo\"]\n" + event("/", "echo"), "ox0[]\n", "ot\x06", "o" + connect("/") + "t\x05t\x04",
+    TWO + "s\x10\xfbo", TWO + event("/", "all") + event("/", "bye") + connect("/") + event("/", "end"),
+]
+
 TARGETS: Dict[str, List[bytes]] = {
     "forwarded": [latin(text) for text in FORWARDED],
     "http": with_knobs(HTTP, b"\0\1", b"\3\2", b"\4\3", b"\x18\4"),
     "packet": with_knobs(PACKETS + BINARY, b"\0", b"\5") + with_knobs(JSON, b"\2", b"\3"),
     "payload": with_knobs(PAYLOAD, b"\0", b"\1", b"\6"),
+    "server": with_knobs(SERVER, b"\x08", b"\x15", b"\x02"),
     "session": with_knobs(SESSION, b"\0", b"\x11", b"\x27", b"\x1b"),
     "websocket": WEBSOCKET,
 }
 TOKENS: Dict[str, List] = {"forwarded": FORWARDED_TOKENS, "http": HTTP_TOKENS, "packet": PACKET_TOKENS, "payload": ["\x1e", "\x1eb", "\x1e4", "==", "\xed\xa0\x80", "\xf0\x9f\x98\x80"],
-                           "session": MOVES}
+                           "server": [TWO, *(event("/", name) for name in EVENTS), connect("/a", 3), connect("/a", 8), "k\0\0", "n\1", "n\0", "r\1", "s\x0b\x10", "s\x09\x10", "wo", "t\4"],
+           "session": MOVES}
 
 
 def write(folder: str) -> None:
