@@ -6027,13 +6027,14 @@ inline socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Targ
 /// With recovery, what is emitted to a socket while it is away is kept for it, and what is emitted to it from
 /// before reaches it when it is back.
 inline void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
-  if (!socket.client && !recovery_.on()) return;
-  if (!socket.client)
+  const bool away = !socket.client || (socket.leaving && !socket.connected);  // one that left may still answer, no more
+  if (away && !recovery_.on()) return;
+  if (away)
     if (const auto back = adapter_->find(socket.id)) return send(*back->state_, std::move(event), droppable);
-  if (watched() && socket.client) tell_watchers(socket.shared_from_this(), detail::values_of(event));
+  if (watched() && !away) tell_watchers(socket.shared_from_this(), detail::values_of(event));
   const auto packet = recovery_.on() ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
                                      : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
-  if (socket.client && (!droppable || socket.client->session().writable())) packet.send_to(socket.client->session());
+  if (!away && (!droppable || socket.client->session().writable())) packet.send_to(socket.client->session());
 }
 
 inline void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait) {
