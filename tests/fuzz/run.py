@@ -14,8 +14,10 @@ import argparse
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import seeds
 
@@ -91,7 +93,8 @@ def replay(target):
             passed, failed = passed + good, failed + (not good)
             if not good:
                 print(f"FAILED: {FUZZER} {target} {path}\n{tail(output)}", flush=True)
-    output, good = run([*flags_of(target), f"-runs={REPLAYED_RUNS}", "-seed=1", "-max_total_time=30", f"{BUILD}/seeds/{target}"])
+    with tempfile.TemporaryDirectory() as scratch:  # what is new goes into the first folder
+        output, good = run([*flags_of(target), f"-runs={REPLAYED_RUNS}", "-seed=1", "-max_total_time=30", scratch, f"{BUILD}/seeds/{target}"])
     if not good:
         show(target, output)
     print(f"{target:10} {len(inputs)} inputs, {REPLAYED_RUNS} runs{'' if good and not failed else ': FAILED'}", flush=True)
@@ -109,6 +112,7 @@ def main():
         options.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(seeds.TARGETS)}")
     os.chdir(ROOT)
     os.makedirs(FINDINGS, exist_ok=True)
+    shutil.rmtree(f"{BUILD}/seeds", ignore_errors=True)
     seeds.write(f"{BUILD}/seeds")
     targets = chosen.targets or list(seeds.TARGETS)
 

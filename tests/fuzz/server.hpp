@@ -72,7 +72,7 @@ class Client final : public eio::Peer {
     std::string pid, offset;
   };
   std::map<std::string, Membership, std::less<>> nsps;
-  std::set<double> wished;                              // acks
+  std::multiset<double> wished;                         // acks
   std::vector<std::pair<std::string, double>> asked_of;  // what the server wants to know
   sio::Ref<eio::Session> session;
   bool closed = false, stalled = false;
@@ -89,9 +89,14 @@ class Client final : public eio::Peer {
       case PacketType::connect: return joined(member, packet);
       case PacketType::connect_error: return holds(member.asked-- > 0, "a CONNECT_ERROR is an answer", {text});
       case PacketType::disconnect: return holds(member.joined-- > 0, "a DISCONNECT is of a namespace that was joined", {text});
-      case PacketType::ack: case PacketType::binary_ack: return holds(packet.id && wished.erase(*packet.id) == 1, "an ack was asked for, and comes once", {text});
+      case PacketType::ack: case PacketType::binary_ack: return acknowledged(packet, text);
       default: return event(member, packet, text);
     }
+  }
+  void acknowledged(const sio::socketio::Packet& packet, std::string_view text) {
+    const auto wish = packet.id ? wished.find(*packet.id) : wished.end();
+    holds(wish != wished.end(), "an ack was asked for, and comes once", {text});
+    wished.erase(wish);
   }
   static void joined(Membership& member, const sio::socketio::Packet& packet) {
     holds(member.asked-- > 0 && ++member.joined > 0, "a CONNECT is an answer", {packet.json});
@@ -296,10 +301,19 @@ class World {
     engine_->advance(now_);
   }
 
-  void say(Client& client, std::string_view text, bool binary) {
+  /// A message of the client's; what it is entitled to by it is kept in mind.
+  void say(Client& client, std::string_view bytes, bool binary) {
     if (client.closed) return;
-    const Exact memory(binary ? std::string(text) : "4" + sio::bytes::utf8_repair(text));
+    const Exact memory(binary ? std::string(bytes) : "4" + sio::bytes::utf8_repair(bytes));
+    sio::socketio::Decoder decoder({});
+    sio::socketio::Packet packet;
+    const bool good = !binary && !decoder.decode(memory.view().substr(1), packet);
+    if (good && packet.id && *packet.id >= 1e21) return;  // its ack would be written as 1e+21, as the reference does
+    auto* member = good ? &client.nsps[packet.nsp.size() < 2 ? "/" : std::string(packet.nsp)] : nullptr;
+    if (good && packet.type == PacketType::connect) ++member->asked;
+    if (good && packet.is_event() && packet.id) client.wished.insert(*packet.id);
     client.session->frame(client, memory.view(), binary);
+    if (good && packet.type == PacketType::disconnect && member->joined > 0) --member->joined;
   }
   static std::string head(char type, std::string_view nsp) { return type + (nsp == "/" ? "" : std::string(nsp) + ","); }
 
@@ -310,14 +324,10 @@ class World {
     std::string auth(auths[what & 7]);
     auto& member = client.nsps[std::string(nsp)];
     if (what & 8 && !member.pid.empty()) auth = json{{"pid", member.pid}, {"offset", member.offset}}.dump();
-    ++member.asked;
     say(client, head('0', nsp) + auth, false);
   }
   void disconnect(Client& client, Input& program) {
-    const auto nsp = program.one_of(names);
-    say(client, head('1', nsp), false);
-    auto& member = client.nsps[std::string(nsp)];
-    if (!client.closed && member.joined > 0) --member.joined;
+    say(client, head('1', program.one_of(names)), false);
   }
   void emit(Client& client, Input& program) {
     constexpr std::array<std::string_view, 15> events{"echo", "join", "leave", "all", "bye", "end", "throw", "keep", "ask", "own", "add", "blob", "nobody's", "echo", "join"};
@@ -328,8 +338,7 @@ class World {
     std::string text = "[\"" + std::string(event) + "\"" + std::string(arguments[how & 7]);
     const std::size_t attachments = how & 0x40 ? 1 + (how >> 4 & 1) : 0;
     for (std::size_t i = 0; i < attachments; ++i) text += ",{\"_placeholder\":true,\"num\":" + std::to_string(i) + "}";
-    std::string id;
-    if (how & 8) id = std::to_string(++ids_), client.wished.insert(ids_);
+    const std::string id = how & 8 ? std::to_string(++ids_) : "";
     say(client, attachments ? "5" + std::to_string(attachments) + "-" + (nsp == "/" ? "" : std::string(nsp) + ",") + id + text + "]" : head('2', nsp) + id + text + "]", false);
     for (std::size_t i = 0; i < attachments; ++i) say(client, "bytes", true);
   }
