@@ -22,7 +22,7 @@ UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize bench storm setup setup-test clean help
+.PHONY: run test test-sanitize fuzz bench storm setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -37,6 +37,9 @@ test: setup-test                 ## run every suite, close with counts; some: ma
 
 test-sanitize: setup-test        ## the unit, e2e and storm suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
+
+fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuzz TARGETS="http packet" SECONDS=600
+	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)
 
 bench: build/bench_server        ## build the server of the benchmark and say how to use it
 	@echo "build/bench_server is a Socket.IO server with the namespace /bench (events echo, blast):"
@@ -95,5 +98,11 @@ build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)
 build/sanitize/unit/%.o: tests/unit/%.cpp $(UNIT_HEADERS) | build/sanitize/unit
 	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-build build/unit build/sanitize build/sanitize/unit:
+# libFuzzer is clang's. What the standard library can check is a finding, too.
+FUZZER = $(if $(findstring clang,$(CXX)),$(CXX),clang++) $(filter-out $(CXX),$(COMPILE)) $(filter-out -static-%,$(ASAN)) -fsanitize=fuzzer -D_GLIBCXX_ASSERTIONS
+build/fuzz/fuzz: tests/fuzz/fuzz.cpp $(wildcard tests/fuzz/*.hpp) sio_demo.hpp | build/fuzz
+	@tests/setup fuzz
+	$(FUZZER) $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
+build build/unit build/sanitize build/sanitize/unit build/fuzz:
 	@mkdir -p $@

@@ -2165,13 +2165,15 @@ class ClientAddress {
     std::size_t hops = 0;
     for (auto h = request.headers.rbegin(); h != request.headers.rend(); ++h) {
       if (!bytes::equal_ignoring_case(h->name, "x-forwarded-for")) continue;
-      for (auto rest = h->value; !rest.empty();) {
+      auto rest = h->value;
+      for (bool more = !rest.empty(); more;) {
         if (!trusts(*client) || ++hops > most_hops) return client->to_string();
         const auto comma = rest.rfind(',');
-        const auto hop = Address::parse(bytes::trim(comma == rest.npos ? rest : rest.substr(comma + 1)));
+        more = comma != rest.npos;
+        const auto hop = Address::parse(bytes::trim(more ? rest.substr(comma + 1) : rest));
         if (!hop) return client->to_string();
         client = hop;
-        rest = comma == rest.npos ? std::string_view() : rest.substr(0, comma);
+        rest = rest.substr(0, more ? comma : 0);
       }
     }
     return client->to_string();
@@ -6471,13 +6473,14 @@ inline socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Targ
 /// With recovery, what is emitted to a socket while it is away is kept for it, and what is emitted to it from
 /// before reaches it when it is back.
 inline void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
-  if (!socket.client && !recovery_.on()) return;
-  if (!socket.client)
+  const bool away = !socket.client || (socket.leaving && !socket.connected);  // one that left may still answer, no more
+  if (away && !recovery_.on()) return;
+  if (away)
     if (const auto back = adapter_->find(socket.id)) return send(*back->state_, std::move(event), droppable);
-  if (watched() && socket.client) tell_watchers(socket.shared_from_this(), detail::values_of(event));
+  if (watched() && !away) tell_watchers(socket.shared_from_this(), detail::values_of(event));
   const auto packet = recovery_.on() ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
                                      : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
-  if (!socket.client) return;
+  if (away) return;
   if (!droppable || socket.client->session().writable()) packet.send_to(socket.client->session());
   else ++server_.engine_.counters.volatile_dropped;
 }

@@ -88,6 +88,8 @@ SUITES = [
           [sys.executable, "tests/compile/run.py"], own_counts),
     Suite("readme", ["README.md"], [DEMO],
           [sys.executable, "tests/readme.py"], own_counts),
+    Suite("fuzz", ["tests/fuzz/fuzz.cpp", "tests/fuzz/*.hpp"], ["build/fuzz/fuzz"],
+          [sys.executable, "tests/fuzz/run.py", "--replay"], own_counts),
     Suite("e2e", ["tests/e2e/*.test.js", "tests/e2e/*.cpp"], [DEMO, *(f"{BUILD}/{name}" for name in PROGRAMS)],
           ["node", "--test", "--test-concurrency=2", "--test-reporter=spec", "*.test.js"], node_counts,
           folder="tests/e2e", sanitized=True),
