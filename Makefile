@@ -22,7 +22,7 @@ UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize bench setup setup-test clean help
+.PHONY: run test test-sanitize abuse bench setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -35,8 +35,11 @@ run: sio_demo                    ## build and start it; flags: make run ARGS="--
 test: setup-test                 ## run every suite, close with counts; some: make test SUITES="unit e2e"
 	@python3 tests/run.py $(SUITES)
 
-test-sanitize: setup-test        ## the unit and e2e suites under AddressSanitizer and UBSan
+test-sanitize: setup-test        ## the unit, e2e and abuse suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
+
+abuse: setup-test                ## attack a server of ours in 130 ways, a line each; make abuse ARGS="--only 40-48 --official"
+	@$(MAKE) --no-print-directory build/abuse_target sio_demo && node tests/abuse/run.js $(ARGS)
 
 bench: build/bench_server        ## build the server of the benchmark and say how to use it
 	@echo "build/bench_server is a Socket.IO server with the namespace /bench (events echo, blast):"
@@ -64,6 +67,9 @@ build/bench_server: tests/bench/server.cpp sio_demo.hpp | build
 $(PROGRAMS:%=build/%): build/%: tests/e2e/%.cpp sio_demo.hpp | build
 	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
+build/abuse_target: tests/abuse/target.cpp sio_demo.hpp | build
+	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
 build/unit_tests: $(UNIT:%=build/unit/%)
 	$(COMPILE) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
 
@@ -74,6 +80,9 @@ build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) main.cpp -o $@ $(YOURS) $(LDLIBS)
 
 $(PROGRAMS:%=build/sanitize/%): build/sanitize/%: tests/e2e/%.cpp sio_demo.hpp | build/sanitize
+	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
+
+build/sanitize/abuse_target: tests/abuse/target.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)
