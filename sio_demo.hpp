@@ -6433,7 +6433,10 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   engineio::Engine& engine() const { return driver_->engine; }
   http::Request& request() const { return driver_->request; }
   void due(Milliseconds delay) { engine().deadlines.set(*this, engine().now() + delay); }
-  void due_never() { engine().deadlines.set(*this, engineio::never); }
+  /// But for the time that a client has to read its answers, which a request behind them does not call off.
+  void due_never() {
+    if (!(waiting_writable_ && mode_ < Mode::websocket)) engine().deadlines.set(*this, engineio::never);
+  }
 
   void read();
   void resume_reading();
@@ -7252,7 +7255,7 @@ inline void Connection::await_writable() {
     if (error) return self->lost(Reason::transport_close, "the connection was reset");
     self->idle_ = false;
     self->write();
-    if (self->mode_ == Mode::head) self->settle();
+    if (self->mode_ == Mode::head) self->due_never(), self->settle();
     self->resume_reading();
   });
 }
