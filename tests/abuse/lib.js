@@ -39,10 +39,11 @@ async function until(probe, what, ms = PATIENCE) {
   }
 }
 
-/** A request as text; `headers` are lines without their ends. Host is there unless `host` is null. */
-function request(method, target, { headers = [], body = '', host = 'h', length = method === 'POST' || body !== '', version = '1.1' } = {}) {
+/** A request, a character a byte; `headers` are lines without their ends. Host is there unless `host` is null. */
+function request(method, target, { headers = [], body: text = '', host = 'h', length = method === 'POST' || text !== '', version = '1.1' } = {}) {
+  const body = Buffer.from(text).toString('latin1');
   const lines = [`${method} ${target} HTTP/${version}`, ...(host === null ? [] : [`Host: ${host}`]), ...headers];
-  if (length) lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
+  if (length) lines.push(`Content-Length: ${body.length}`);
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }
 const get = (target, options) => request('GET', target, options);

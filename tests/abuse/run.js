@@ -167,8 +167,8 @@ function chosen(number) {
   if (!only) return true;
   return only.split(',').some((part) => {
     const [first, last = first] = part.split('-');
-    const [letter, value] = [number.replace(/\d+/, ''), Number(number.replace(/\D/g, ''))];
-    return letter === first.replace(/\d+/, '') && value >= Number(first.replace(/\D/g, '')) && value <= Number(last.replace(/\D/g, ''));
+    const [[letter, value], [from, least], [, most]] = [number, first, last].map((text) => [/^\D*/.exec(text)[0], Number(/\d+/.exec(text))]);
+    return letter === from && value >= least && value <= most;
   });
 }
 
