@@ -4,6 +4,8 @@
 #include <asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <future>
+#include <thread>
 
 namespace sio = sio_demo;
 using sio::demo::Config;
@@ -88,6 +90,27 @@ std::optional<sio::Milliseconds> seconds(std::string_view text) {
   return sio::Milliseconds(*whole * 1000 + *thousandths);
 }
 
+/// "20/5": 20 at once, and 5 a second.
+template <class Member>
+Flag rate(std::string name, std::string help, Member member) {
+  return {std::move(name), "BURST/SECOND", std::move(help) + "; \"none\": no limit",
+          [=](Config& config, std::string_view text) {
+            if (text == "none") return member(config) = {}, true;
+            const auto slash = (std::min)(text.find('/'), text.size());
+            const auto burst = sio::bytes::whole_number(text.substr(0, slash)), per_second = sio::bytes::whole_number(text.substr((std::min)(slash + 1, text.size())));
+            if (!burst || !per_second || *burst == 0) return false;
+            member(config) = {static_cast<double>(*burst), static_cast<double>(*per_second)};
+            return true;
+          },
+          [=](const Config& config) -> std::string {
+            const sio::Rate& shown = member(const_cast<Config&>(config));
+            if (!shown.on()) return "none";
+            std::string out;
+            sio::bytes::append_number(out, shown.burst), out += '/', sio::bytes::append_number(out, shown.per_second);
+            return out;
+          }};
+}
+
 Flag interval() {
   return {"random-string-interval", "MIN..MAX", "seconds between two random strings, drawn uniformly",
           [](Config& config, std::string_view text) {
@@ -118,6 +141,15 @@ Flag log_level() {
           [](const Config& config) { return std::string(sio::level_name(config.server.log_level)); }};
 }
 
+Flag metrics_path() {
+  return {"metrics-path", "PATH", "where the metrics are, or \"none\"",
+          [](Config& config, std::string_view text) {
+            config.metrics_path = text == "none" ? "" : text;
+            return text == "none" || text.starts_with('/');
+          },
+          [](const Config& config) { return config.metrics_path.empty() ? "none" : config.metrics_path; }};
+}
+
 template <class Member>
 Flag boolean(std::string name, std::string help, Member member) {
   return {std::move(name), "on|off", std::move(help),
@@ -138,6 +170,8 @@ std::vector<Flag> flags() {
       text("namespace", "NAME", "the service's namespace", "/", [](Config& c) -> auto& { return c.name; }),
       text("path", "PATH", "URL path that belongs to Socket.IO", "/", [](Config& c) -> auto& { return c.server.path; }),
       text("health-path", "PATH", "URL path of the health answer", "/", [](Config& c) -> auto& { return c.health_path; }),
+      boolean("health-addresses", "whether the health answer says which addresses are connected", [](Config& c) -> auto& { return c.health_addresses; }),
+      metrics_path(),
       list("cors-origin", "ORIGIN", "origin whose pages may connect, or \"none\"", [](Config& c) -> auto& { return c.server.cors.origins; }, origin),
       boolean("cors-credentials", "whether pages may send cookies", [](Config& c) -> auto& { return c.server.cors.credentials; }),
       number("max-pings-per-client", "N", "pings of one client; the next one ends it", 0, huge, [](Config& c) -> auto& { return c.max_pings_per_client; }),
@@ -155,6 +189,12 @@ std::vector<Flag> flags() {
       boolean("destroy-upgrade", "whether an upgrade that nobody serves is ended", [](Config& c) -> auto& { return c.server.destroy_upgrade; }),
       milliseconds("destroy-upgrade-timeout", "how long such an upgrade is left open", [](Config& c) -> auto& { return c.server.destroy_upgrade_timeout; }),
       milliseconds("max-disconnection-duration", "how long a client that was cut off may come back as who it was; 0: not", [](Config& c) -> auto& { return c.server.connection_state_recovery.max_disconnection_duration; }, 0),
+      number("max-connections-per-address", "N", "TCP connections of one peer, trusted proxies aside; 0: no limit", 0, huge, [](Config& c) -> auto& { return c.server.max_connections_per_address; }),
+      number("max-sessions-per-address", "N", "sessions of one client's address, trusted proxies aside; 0: no limit", 0, huge, [](Config& c) -> auto& { return c.server.max_sessions_per_address; }),
+      rate("handshake-rate", "handshakes of one client's address", [](Config& c) -> auto& { return c.server.handshake_rate; }),
+      rate("packet-rate", "packets of one client, which is closed beyond", [](Config& c) -> auto& { return c.server.packet_rate; }),
+      rate("event-rate", "events of one client, which is told when to try again", [](Config& c) -> auto& { return c.server.event_rate; }),
+      milliseconds("slow-handler", "when a handler is logged as slow; 0: never", [](Config& c) -> auto& { return c.server.slow_handler; }, 0),
       number("max-payload", "BYTES", "largest message", 1, huge, [](Config& c) -> auto& { return c.server.max_payload; }),
       number("max-sessions", "N", "sessions in all", 1, huge, [](Config& c) -> auto& { return c.server.max_sessions; }),
       number("max-queue-bytes", "BYTES", "what may wait for one client", 1, 1000 * huge, [](Config& c) -> auto& { return c.server.max_queue_bytes; }),
@@ -202,27 +242,48 @@ Config parse(const std::vector<std::string_view>& arguments) {
   return config;
 }
 
-}  // namespace
+/// Writes the log in a thread of its own, so that a full disk or a pipe that nobody reads costs lines, not time.
+class LogWriter {
+ public:
+  explicit LogWriter(sio::LogQueue& queue) : queue_(queue), done_(ended_.get_future()), thread_([this] { write(); }) {}
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
+  /// Waits a second for what is still to be written; a reader that takes longer does not keep us.
+  ~LogWriter() {
+    queue_.close();
+    if (done_.wait_for(std::chrono::seconds(1)) == std::future_status::timeout) std::_Exit(exit_code);
+    thread_.join();
+  }
 
-int main(int count, char** arguments) {
-  Config config = parse(std::vector<std::string_view>(arguments + (std::min)(count, 1), arguments + count));
-  config.server.log_sink = [](const sio::LogRecord& record) {
-    const std::string line = sio::json_line(record) + '\n';
-    std::fwrite(line.data(), 1, line.size(), stdout);
-    std::fflush(stdout);
-  };
+  int exit_code = 0;  // of a program that cannot wait
 
-#ifdef SIGPIPE
-  std::signal(SIGPIPE, SIG_IGN);  // a reader of our log that goes away does not take the service with it
-#endif
+ private:
+  void write() {
+    for (std::string lines; queue_.take(lines);) {
+      const bool written = std::fwrite(lines.data(), 1, lines.size(), stdout) == lines.size();
+      if (std::fflush(stdout) == 0 && written) continue;
+      std::clearerr(stdout);
+      queue_.lost(lines);
+    }
+    ended_.set_value();
+  }
+
+  sio::LogQueue& queue_;
+  std::promise<void> ended_;
+  std::future<void> done_;
+  std::thread thread_;
+};
+
+/// Runs the service until a signal; the program's exit code.
+int serve(const Config& config, sio::LogQueue& log) {
   asio::io_context loop(1);
   asio::signal_set signals(loop, SIGINT, SIGTERM);
   try {
     sio::demo::Service service(loop, config);
     service.start();
-    std::printf("Server running on port %d\n", service.server().port());
-    std::printf("WebSocket service available at ws://localhost:%d%s\n", service.server().port(), config.name.c_str());
-    std::fflush(stdout);
+    const std::string port = std::to_string(service.server().port());
+    log.push("Server running on port " + port + "\n");
+    log.push("WebSocket service available at ws://localhost:" + port + config.name + "\n");
     signals.async_wait([&](std::error_code error, int) {
       if (error) return;
       signals.async_wait([](std::error_code again, int) {
@@ -236,4 +297,17 @@ int main(int count, char** arguments) {
     return 1;
   }
   return 0;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  Config config = parse(std::vector<std::string_view>(arguments + (std::min)(count, 1), arguments + count));
+#ifdef SIGPIPE
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of our log that goes away does not take the service with it
+#endif
+  sio::LogQueue queue;
+  config.server.log_sink = [&](const sio::LogRecord& record) { queue.push(sio::json_line(record) + '\n'); };
+  LogWriter writer(queue);
+  return writer.exit_code = serve(config, queue);
 }

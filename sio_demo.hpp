@@ -29,7 +29,7 @@
 //
 //    1  Options                   every knob and limit, its unit, its default, what happens at it
 //    2  Bytes and text            references, base64, SHA-1, UTF-8, ids, numbers, the JSON guard
-//    3  Reasons and log           one table of refusals and closes; log records and their sink
+//    3  Reasons, limits, log      one table of refusals and closes; permits and tokens by key; the log
 //    4  HTTP/1.1                  request reader, answers, CORS, the client's address behind proxies
 //    5  WebSocket                 handshake, frame reader, frame writer (RFC 6455)
 //    6  Engine.IO                 packets, messages, the session machine, the engine (protocol 4);
@@ -39,7 +39,7 @@
 //    9  Server                    namespaces, sockets, rooms, acks: the public API; the servers
 //                                 without Socket.IO
 //   10  Driver                    listeners, connections, deadlines, gathered writes, drain
-//   12  Rate limiter              permits and tokens by key
+//   12  Metrics                   counters and gauges as Prometheus text
 //   13  Broadcaster               one timer for everybody, a fresh random delay each time
 //   14  Demo service              the service that main.cpp runs
 //   15  End                       macros cleared, changelog, licence, what to read next
@@ -66,7 +66,8 @@
 #include <cerrno>         // errno
 #include <charconv>       // from_chars, to_chars
 #include <chrono>         // milliseconds, steady_clock, system_clock
-#include <cmath>          // isfinite
+#include <cmath>          // ceil, floor, isfinite
+#include <condition_variable>
 #include <cstdint>        // uint8_t and friends
 #include <cstdio>         // fopen, fread, fwrite
 #include <cstring>        // memchr, memcpy
@@ -78,6 +79,7 @@
 #include <limits>         // numeric_limits
 #include <map>            // map
 #include <memory>         // shared_ptr, unique_ptr
+#include <mutex>          // mutex, of LogQueue alone
 #include <new>            // operator new
 #include <optional>       // optional
 #include <random>         // random_device, uniform_int_distribution
@@ -161,6 +163,14 @@ struct Request;  // chapter 4
 /// Header lines to be written, in their order.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 }  // namespace http
+
+/// How often something may happen: `burst` times at once, and again as tokens come back, `per_second` of
+/// them (a token bucket). A burst of 0: as often as one likes.
+struct Rate {
+  double burst = 0, per_second = 0;
+
+  bool on() const { return burst > 0; }
+};
 
 /// Which browser origins may read our answers (reference: `cors`). Off by default: no CORS header
 /// is sent and OPTIONS is an error, as in the reference.
@@ -277,10 +287,27 @@ struct Options {
   std::size_t max_packets_per_payload = 10'000;
   /// Frames of one WebSocket message; close 1008 beyond. Default: 16,384, as the reference.
   std::size_t max_fragments = 16'384;
-  /// Bytes that wait for one client, beyond which it is closed as too slow. Default: 16 MiB.
+  /// Bytes that wait for one client, beyond which it is closed as too slow. What is emitted as volatile is
+  /// dropped before, as soon as anything waits. Default: 16 MiB.
   std::size_t max_queue_bytes = 16 * 1024 * 1024;
-  /// Sessions in all; further handshakes get 503. Default: 100,000.
+  /// Sessions in all, and WebSockets of routes; further handshakes get 503. Default: 100,000.
   std::size_t max_sessions = 100'000;
+
+  // ---- limits by address. IPv6 counts by /64, which is what one customer gets. An address among
+  // trusted_proxies is not limited: it speaks for many, or is this machine.
+  /// TCP connections of one peer; further ones are closed at once. 0: no limit. Default: 4,096.
+  std::size_t max_connections_per_address = 4'096;
+  /// Sessions, and WebSockets of routes, of one client; further handshakes get 429. 0: no limit. Default: 4,096.
+  std::size_t max_sessions_per_address = 4'096;
+  /// Handshakes of one client's address; 429 with Retry-After beyond. Default: no limit.
+  Rate handshake_rate{};
+  /// Packets of one client, and its WebSocket's pings and pongs; closed with 1008 beyond. Default: no limit.
+  Rate packet_rate{};
+  /// Events of one client; one beyond is not handled, its ack (or the event `error`) says when to try
+  /// again. Default: no limit.
+  Rate event_rate{};
+
+  // ---- Engine.IO: ends
   /// How long a closed WebSocket waits for the client's close frame. Default: 5 s (reference: 30 s).
   Milliseconds close_timeout{5'000};
   /// How long a closed polling session waits for the poll that takes the news. Default: 30 s.
@@ -323,6 +350,10 @@ struct Options {
   /// Binary attachments of one packet; a parse error beyond (`maxAttachments`). Official clients
   /// enforce 10 on what they receive, too. Default: 10.
   std::uint32_t max_attachments = 10;
+  /// Their bytes together; a parse error beyond. Default: 10,000,000.
+  std::size_t max_attachment_bytes = 10'000'000;
+  /// How long an announced attachment may take to come; a parse error beyond. Default: 30 s.
+  Milliseconds attachment_timeout{30'000};
   /// Nesting of arrays and objects in a packet, at most 64; a parse error beyond. Default: 64.
   unsigned max_json_depth = 64;
   /// Values, keys and brackets in a packet; a parse error beyond. Default: 100,000.
@@ -336,6 +367,8 @@ struct Options {
   bool cleanup_empty_child_namespaces = false;
   /// Acks that one client owes; asking for more fails with std::errc::no_buffer_space. Default: 10,000.
   std::size_t max_outstanding_acks = 10'000;
+  /// Rooms that one socket may be in; to join one more does nothing, and is logged. Default: 1,000.
+  std::size_t max_rooms = 1'000;
   RecoveryOptions connection_state_recovery{};
 
   // ---- HTTP, browsers, proxies
@@ -349,7 +382,11 @@ struct Options {
   Milliseconds drain_timeout{4'000};
   /// Lines below this level cost nothing. Default: warn.
   LogLevel log_level = LogLevel::warn;
-  /// Where log records go; empty writes JSON lines to standard error. Called on the loop's thread.
+  /// A handler that takes longer is logged as a warning, once a second at most, for nothing else runs
+  /// meanwhile. 0: handlers' time is not taken. Default: 100 ms.
+  Milliseconds slow_handler{100};
+  /// Where log records go; empty writes JSON lines to standard error. Called on the loop's thread, which
+  /// waits for it: see LogQueue. One that throws has lost the line, which is counted.
   std::function<void(const LogRecord&)> log_sink{};
 };
 
@@ -917,7 +954,7 @@ class Outline {
 }  // namespace bytes
 
 // ================================================================================================
-// 3  Reasons and log
+// 3  Reasons, limits, log
 //
 // Whatever is refused or closed has one Reason. The wire (HTTP status, Engine.IO code, WebSocket
 // close code), the log, the counters and the disconnect handlers all read the same row of the same
@@ -929,6 +966,20 @@ class Outline {
 //     message_too_big                  1009   -> the session ends with "transport error"
 //     ping_timeout                            "ping timeout"
 //
+// Limits by key, such as a client's address, ask two questions: how many at a time, and how many a second.
+//
+//     RateLimiter limiter({.concurrent = 10});
+//     if (auto permit = limiter.acquire("203.0.113.7")) ...   // the permit gives its place back when it ends
+//
+//     RateLimiter pings({.burst = 20, .per_second = 5});
+//     if (auto wait = pings.spend(id, now)) ...               // over the limit: try again after *wait
+//
+// `acquire` takes a place and hands out what releases it, in one step, so there is no gap between check
+// and act, and no path on which a place is forgotten. `spend` is a token bucket, refilled when it is asked,
+// so no timer runs. The table is bounded. When it is full, keys that hold no place and have a full bucket
+// are dropped, for they are as good as new; if there is none, new keys are refused rather than old ones
+// forgotten, or a flood of keys would reset an offender. Time is an argument, from a steady clock.
+//
 // A log record is a level, a constant message and named fields. Whoever logs asks `enabled` first,
 // so a line that is off costs one comparison. Fields may hold what clients sent: json_line()
 // escapes and shortens them, so one record is always one line of valid JSON.
@@ -937,13 +988,16 @@ class Outline {
 enum class Reason : std::uint8_t {
   // A request of a session refused; the code and text are Engine.IO's.
   transport_unknown, session_unknown, bad_handshake_method, bad_request, forbidden,
-  unsupported_version, too_many_sessions,
-  // A request refused before anybody asked whose it is.
+  unsupported_version, too_many_sessions, too_many_sessions_from_address, too_many_handshakes,
+  // A connection, or a request refused before anybody asked whose it is.
+  too_many_connections,
   malformed_request, request_line_too_long, headers_too_large, header_timeout, body_timeout,
   body_too_large, unknown_expectation, version_not_supported, not_found, method_not_allowed,
-  overlapping_request, handler_failed, draining,
-  // A WebSocket that broke RFC 6455 or a limit.
-  frame_malformed, text_not_utf8, too_many_fragments, message_too_big,
+  handler_failed, draining,
+  // What a client sent, refused. It stays, but for malformed packets: their session then ends by forced_close.
+  malformed_packet, too_many_namespaces, too_many_rooms, too_many_acks, too_many_events, invalid_payload, unknown_ack,
+  // A WebSocket that broke RFC 6455 or a limit; from here on, something ends.
+  frame_malformed, text_not_utf8, too_many_fragments, message_too_big, too_many_packets,
   // A session's end (reference: the transport's reasons).
   transport_close, transport_error, parse_error, ping_timeout, forced_close, slow_consumer,
   // A socket's end, where it is not its session's.
@@ -968,6 +1022,9 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
     {Reason::forbidden, "forbidden", "Forbidden", 403, 4, 0},
     {Reason::unsupported_version, "unsupported_version", "Unsupported protocol version", 400, 5, 0},
     {Reason::too_many_sessions, "too_many_sessions", "Too many sessions", 503, 3, 0},
+    {Reason::too_many_sessions_from_address, "too_many_sessions_from_address", "Too many sessions from this address", 429, 3, 0},
+    {Reason::too_many_handshakes, "too_many_handshakes", "Too many handshakes from this address", 429, 3, 0},
+    {Reason::too_many_connections, "too_many_connections", "Too many connections from this address", 0, -1, 0},
     {Reason::malformed_request, "malformed_request", "Bad Request", 400, -1, 0},
     {Reason::request_line_too_long, "request_line_too_long", "URI Too Long", 414, -1, 0},
     {Reason::headers_too_large, "headers_too_large", "Request Header Fields Too Large", 431, -1, 0},
@@ -978,13 +1035,20 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
     {Reason::version_not_supported, "version_not_supported", "HTTP Version Not Supported", 505, -1, 0},
     {Reason::not_found, "not_found", "Not Found", 404, -1, 0},
     {Reason::method_not_allowed, "method_not_allowed", "Method Not Allowed", 405, -1, 0},
-    {Reason::overlapping_request, "overlapping_request", "Bad Request", 400, -1, 0},
     {Reason::handler_failed, "handler_failed", "Internal Server Error", 500, -1, 0},
     {Reason::draining, "draining", "The server is closing", 503, 3, 0},
+    {Reason::malformed_packet, "malformed_packet", "Malformed packet", 0, -1, 0},
+    {Reason::too_many_namespaces, "too_many_namespaces", "Too many namespaces", 0, -1, 0},
+    {Reason::too_many_rooms, "too_many_rooms", "Too many rooms", 0, -1, 0},
+    {Reason::too_many_acks, "too_many_acks", "Too many acks", 0, -1, 0},
+    {Reason::too_many_events, "too_many_events", "Too many events", 0, -1, 0},
+    {Reason::invalid_payload, "invalid_payload", "Invalid payload", 0, -1, 0},
+    {Reason::unknown_ack, "unknown_ack", "Unknown ack", 0, -1, 0},
     {Reason::frame_malformed, "frame_malformed", "transport error", 0, -1, 1002},
     {Reason::text_not_utf8, "text_not_utf8", "transport error", 0, -1, 1007},
     {Reason::too_many_fragments, "too_many_fragments", "transport error", 0, -1, 1008},
     {Reason::message_too_big, "message_too_big", "transport error", 0, -1, 1009},
+    {Reason::too_many_packets, "too_many_packets", "transport error", 0, -1, 1008},
     {Reason::transport_close, "transport_close", "transport close", 0, -1, 0},
     {Reason::transport_error, "transport_error", "transport error", 0, -1, 0},
     {Reason::parse_error, "parse_error", "parse error", 0, -1, 0},
@@ -998,6 +1062,8 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
 }};
 
 constexpr const ReasonRow& row(Reason reason) { return reason_table[static_cast<std::size_t>(reason)]; }
+/// Whether it ends a session or a socket; the others refuse one thing.
+constexpr bool is_end(Reason reason) { return reason >= Reason::frame_malformed; }
 
 static_assert([] {
   for (std::size_t i = 0; i < reason_table.size(); ++i)
@@ -1005,14 +1071,151 @@ static_assert([] {
   return true;
 }(), "reason_table must list the reasons in the order of their enum");
 
-/// How often each reason has been the answer, since the server began. Read it on the loop's thread.
+/// What has happened since the server began, and how often each reason was the answer. A session that ends
+/// counts once, whatever sockets it takes along. Read it on the loop's thread; chapter 12 prints it.
 struct Counters {
   std::array<std::uint64_t, reason_table.size()> reasons{};
+  std::uint64_t connections_opened = 0, connections_closed = 0, requests = 0;
+  std::uint64_t bytes_received = 0, bytes_sent = 0, packets_received = 0, packets_sent = 0;
   std::uint64_t sessions_opened = 0, sessions_closed = 0;
-  std::uint64_t sockets_joined = 0, sockets_left = 0;
+  std::uint64_t sockets_joined = 0, sockets_left = 0, events = 0, volatile_dropped = 0;
+  std::size_t queue_bytes = 0;         // as of now: what waits for all clients
+  std::size_t websocket_sessions = 0;  // as of now
 
   void add(Reason reason) { ++reasons[static_cast<std::size_t>(reason)]; }
   std::uint64_t of(Reason reason) const { return reasons[static_cast<std::size_t>(reason)]; }
+};
+
+/// The tokens of one Rate.
+class Bucket {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  using Wait = std::chrono::duration<double>;
+
+  Bucket(const Rate& rate, Time now) : tokens_(rate.burst), refilled_(now) {}
+
+  bool full(const Rate& rate, Time now) const { return tokens(rate, now) >= rate.burst; }
+  void begin(Time now) { refilled_ = now; }
+  /// Takes one token. Nothing if there was one, else how long until there is.
+  std::optional<Wait> spend(const Rate& rate, Time now) {
+    tokens_ = tokens(rate, now);
+    refilled_ = now;
+    if (tokens_ >= 1) return tokens_ -= 1, std::nullopt;
+    return Wait(rate.per_second > 0 ? (1 - tokens_) / rate.per_second : 3600);
+  }
+
+ private:
+  double tokens(const Rate& rate, Time now) const {
+    return (std::min)(rate.burst, tokens_ + (std::max)(0.0, Wait(now - refilled_).count()) * rate.per_second);
+  }
+
+  double tokens_;
+  Time refilled_;
+};
+
+/// See the chapter's opening.
+class RateLimiter {
+ public:
+  struct Rules {
+    std::size_t concurrent = 0;   // places of a key; 0: no limit
+    double burst = 0;             // tokens of a full bucket; 0: no limit
+    double per_second = 0;        // refill
+    std::size_t max_keys = 100'000;
+  };
+  using Time = Bucket::Time;
+
+ private:
+  struct Entry {
+    std::size_t held = 0;
+    Bucket bucket;
+  };
+  using Entries = StringMap<Entry>;
+  struct Table {
+    Rules rules;
+    Entries entries;
+
+    Rate rate{rules.burst, rules.per_second};
+    Time now{};       // the latest that was heard of
+    Time swept{};
+    bool released = false, timed = false;
+
+    /// Permits know no time; what they entered before the first time that is heard of is as of then.
+    void hear(Time time) {
+      if (!std::exchange(timed, true))
+        for (auto& entry : entries) now = time, entry.second.bucket.begin(time);
+      now = entries.empty() ? time : (std::max)(now, time);
+    }
+    /// Drops what is as good as new. Not for every key of a flood: once a second, or after a release.
+    void sweep() {
+      if (!std::exchange(released, false) && now - swept < std::chrono::seconds(1)) return;
+      swept = now;
+      std::erase_if(entries, [&](const auto& entry) { return entry.second.held == 0 && entry.second.bucket.full(rate, now); });
+    }
+    Entries::pointer find_or_make(std::string_view key) {
+      if (const auto found = entries.find(key); found != entries.end()) return &*found;
+      if (entries.size() >= rules.max_keys) sweep();
+      if (entries.size() >= rules.max_keys) return nullptr;
+      return &*entries.emplace(std::string(key), Entry{0, Bucket(rate, now)}).first;
+    }
+    void release(Entries::pointer entry) {
+      released = true;
+      if (--entry->second.held == 0 && !rate.on()) entries.erase(entries.find(entry->first));
+    }
+  };
+
+ public:
+  /// A place that is held. Moves; gives the place back when it is destroyed, even after the limiter.
+  class Permit {
+   public:
+    Permit() = default;
+    Permit(Permit&& other) noexcept : table_(std::move(other.table_)), entry_(other.entry_) {}
+    Permit& operator=(Permit&& other) noexcept {
+      std::swap(table_, other.table_);
+      std::swap(entry_, other.entry_);
+      return *this;
+    }
+    ~Permit() {
+      if (table_) table_->release(entry_);
+    }
+    explicit operator bool() const { return table_ != nullptr; }
+
+   private:
+    friend class RateLimiter;
+    Permit(std::shared_ptr<Table> table, Entries::pointer entry) : table_(std::move(table)), entry_(entry) {}
+    std::shared_ptr<Table> table_;
+    Entries::pointer entry_ = nullptr;  // it is not dropped while a place of it is held
+  };
+
+  explicit RateLimiter(Rules rules) : table_(std::make_shared<Table>(Table{.rules = rules, .entries = {}})) {}
+
+  /// A permit, or an empty one if the key has no place left.
+  Permit acquire(std::string_view key) {
+    const auto entry = table_->find_or_make(key);
+    if (!entry || (table_->rules.concurrent > 0 && entry->second.held >= table_->rules.concurrent)) return {};
+    ++entry->second.held;
+    return Permit(table_, entry);
+  }
+
+  /// Takes one token. Nothing if there was one, else how long until there is.
+  std::optional<std::chrono::duration<double>> spend(std::string_view key, Time now) {
+    if (!table_->rate.on()) return std::nullopt;
+    table_->hear(now);
+    const auto entry = table_->find_or_make(key);
+    if (!entry) return std::chrono::duration<double>(1);
+    return entry->second.bucket.spend(table_->rate, table_->now);
+  }
+
+  /// How many places each key holds.
+  std::map<std::string, std::size_t> held() const {
+    std::map<std::string, std::size_t> out;
+    for (const auto& [key, entry] : table_->entries)
+      if (entry.held > 0) out.emplace(key, entry.held);
+    return out;
+  }
+  std::size_t keys() const { return table_->entries.size(); }
+
+ private:
+  std::shared_ptr<Table> table_;
 };
 
 /// What allow_request and middlewares answer: next(accept) lets the client in, next(refuse("why")) does not.
@@ -1022,7 +1225,7 @@ struct Refuse {
   std::string message;
   json data;  // of a middleware: what the client finds as err.data; null: nothing
 };
-inline Refuse refuse(std::string message, json data = nullptr) { return {std::move(message), std::move(data)}; }
+inline Refuse refuse(std::string_view message, json data = nullptr) { return {std::string(message), std::move(data)}; }
 
 /// That answer, now or later, once: further calls do nothing, nor does one that comes when the client or the
 /// server is gone. Copyable; called on the loop's thread.
@@ -1135,10 +1338,20 @@ inline std::string json_line(const LogRecord& record) {
   return line + ",\"timestamp\":\"" + iso_8601(record.time) + "\"}";
 }
 
-/// The server's log. A sink that throws is ignored: logging never takes a server down.
+/// What the program's handlers cost. Taken where they are called, of the outermost one only.
+struct HandlerTimes {
+  std::uint64_t calls = 0, slow = 0;
+  std::chrono::steady_clock::duration sum{};
+};
+
+/// The server's log, and the watch over its handlers. Logging never takes a server down.
 class Log {
  public:
-  Log(LogLevel level, std::function<void(const LogRecord&)> sink) : level_(level), sink_(std::move(sink)) {}
+  using Time = std::chrono::steady_clock::time_point;
+
+  /// A slow_handler of 0: the time of handlers is not taken.
+  Log(LogLevel level, std::function<void(const LogRecord&)> sink, Milliseconds slow_handler = {})
+      : level_(level), slow_handler_(slow_handler), sink_(std::move(sink)) {}
 
   bool enabled(LogLevel level) const { return level >= level_; }
 
@@ -1148,34 +1361,119 @@ class Log {
     try {
       if (sink_) return sink_(record);
       const std::string line = json_line(record) + '\n';
-      std::fwrite(line.data(), 1, line.size(), stderr);
+      if (std::fwrite(line.data(), 1, line.size(), stderr) != line.size()) ++dropped_;
     } catch (...) {
-      // There is nobody left to tell.
+      ++dropped_;  // there is nobody left to tell
     }
   }
 
+  /// Lines that the sink has lost.
+  std::uint64_t dropped() const { return dropped_; }
+  const HandlerTimes& handlers() const { return handlers_; }
+
+  /// Runs code of the program's. What it throws ends here: tell(level, message, detail) is called for that,
+  /// with an empty message, and when it was slow. false: it threw.
+  template <class F, class Tell>
+  bool attempt(F f, Tell tell) const {
+    const bool outermost = slow_handler_.count() > 0 && !std::exchange(running_, true);
+    const Time start = outermost ? std::chrono::steady_clock::now() : Time();
+    bool good = false;
+    try {
+      f();
+      good = true;
+    } catch (const std::exception& error) {
+      tell(LogLevel::error, "", error.what());
+    } catch (...) {
+      tell(LogLevel::error, "", "not a std::exception");
+    }
+    if (!outermost) return good;
+    running_ = false;
+    if (const auto took = took_long(start)) tell(LogLevel::warn, "A handler is slow: nothing else runs meanwhile", std::to_string(took->count()) + " ms");
+    return good;
+  }
+
  private:
+  /// How long it took, if that is to be said.
+  std::optional<Milliseconds> took_long(Time start) const {
+    const Time now = std::chrono::steady_clock::now();
+    ++handlers_.calls;
+    handlers_.sum += now - start;
+    if (now - start < slow_handler_) return std::nullopt;
+    ++handlers_.slow;
+    if (handlers_.slow > 1 && now - complained_ < Seconds(1)) return std::nullopt;
+    complained_ = now;
+    return std::chrono::duration_cast<Milliseconds>(now - start);
+  }
+
   LogLevel level_;
+  Milliseconds slow_handler_;
   std::function<void(const LogRecord&)> sink_;
+  // Whoever may log may count: the log is not part of what its users change.
+  mutable std::uint64_t dropped_ = 0;
+  mutable HandlerTimes handlers_;
+  mutable Time complained_{};
+  mutable bool running_ = false;
 };
 
-/// Runs code of the user's. What it throws ends here, told to failed(what). false: it threw.
-template <class F, class Failed>
-bool attempt(F f, Failed failed) {
-  try {
-    return f(), true;
-  } catch (const std::exception& error) {
-    return failed(error.what()), false;
-  } catch (...) {
-    return failed("not a std::exception"), false;
-  }
-}
-
-/// The same, logged as `message` with one field.
+/// Runs code of the program's; what goes wrong is logged with one field, what it throws as `message`.
 template <class F>
 bool guarded(const Log& log, std::string_view message, std::string_view field, std::string_view value, F f) {
-  return attempt(std::move(f), [&](std::string_view what) { log.write(LogLevel::error, message, {{field, value}, {"error", what}}); });
+  return log.attempt(std::move(f), [&](LogLevel level, std::string_view slow, std::string_view what) {
+    log.write(level, slow.empty() ? message : slow, {{field, value}, {slow.empty() ? "error" : "time", what}});
+  });
 }
+
+/// Log lines on their way to whoever writes them, in a thread of the program's: a full disk or a pipe that
+/// nobody reads then costs lines, and never holds up the loop.
+///
+///     sio::LogQueue queue;                                       // outlives the server
+///     options.log_sink = [&](const sio::LogRecord& record) { queue.push(sio::json_line(record) + '\n'); };
+///     std::thread writer([&] { for (std::string lines; queue.take(lines);) std::cerr << lines; });
+///
+class LogQueue {
+ public:
+  /// `most`: bytes that may wait; further lines are lost. Default: 1 MiB.
+  explicit LogQueue(std::size_t most = 1024 * 1024) : most_(most) {}
+
+  /// Queues a line with its end. Throws std::runtime_error once for each line that was lost, here or, as
+  /// lost() tells, later; a Log counts that. Any thread.
+  void push(std::string_view line) {
+    const std::lock_guard lock(mutex_);
+    const bool fits = line.size() <= most_ - lines_.size();
+    if (fits) lines_ += line, filled_.notify_one();
+    else ++lost_;
+    if (lost_ == 0) return;
+    --lost_;
+    throw std::runtime_error("a log line was lost: its writer does not keep up, or cannot write");
+  }
+  /// Waits for lines and takes all there are. false: the queue was closed, and is empty. Any thread.
+  bool take(std::string& lines) {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [&] { return closed_ || !lines_.empty(); });
+    lines.clear();
+    std::swap(lines, lines_);
+    return !lines.empty();
+  }
+  /// These lines were taken and could not be written.
+  void lost(std::string_view lines) {
+    const std::lock_guard lock(mutex_);
+    lost_ += static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
+  }
+  /// No more lines come.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    filled_.notify_all();
+  }
+
+ private:
+  const std::size_t most_;
+  std::mutex mutex_;
+  std::condition_variable filled_;
+  std::string lines_;
+  std::size_t lost_ = 0;
+  bool closed_ = false;
+};
 
 // ================================================================================================
 // 4  HTTP/1.1
@@ -1870,11 +2168,17 @@ class ClientAddress {
     return client->to_string();
   }
 
- private:
   bool trusts(const Address& address) const {
     return std::any_of(trusted_.begin(), trusted_.end(), [&](const Network& n) { return n.contains(address); });
   }
+  /// What limits by address count this one by; empty: it is not limited.
+  std::string bucket(std::string_view address) const {
+    const auto parsed = Address::parse(address);
+    if (!parsed) return std::string(address);
+    return trusts(*parsed) ? std::string() : parsed->bucket();
+  }
 
+ private:
   std::vector<Network> trusted_;
 };
 
@@ -2405,6 +2709,8 @@ class Receiver : public Counted<Receiver> {
   virtual void frame(Peer& from, std::string_view payload, bool binary) = 0;
   /// Bytes have come, be it a pong or half a message; called behind the frames that they completed.
   virtual void heard() {}
+  /// A ping or pong frame has come. false: it was one too many, and the WebSocket is closed.
+  virtual bool control() = 0;
   /// The server goes down: the client is told, and is not waited for.
   virtual void shut_down(Reason reason) = 0;
   /// The WebSocket is gone. Called once, after which the peer must not be used.
@@ -2494,7 +2800,7 @@ class Engine;
 /// not outlive its Engine. Everything is called on the loop's thread.
 class Session final : public Receiver, public Timed {
  public:
-  Session(Engine& engine, std::string id, State first, bool base64);
+  Session(Engine& engine, std::string id, State first, bool base64, RateLimiter::Permit place);
   ~Session() override;
 
   const std::string& id() const { return id_; }
@@ -2529,6 +2835,7 @@ class Session final : public Receiver, public Timed {
   void opened_on(Peer& channel) { channel_ = &channel; }
   bool attach(Peer& candidate);
   void frame(Peer& from, std::string_view payload, bool binary) override;
+  bool control() override { return afford(); }
   void channel_lost(Peer& from, Reason reason, std::string_view why) override;
   void flush();
   void tick(Time now) override;
@@ -2538,6 +2845,8 @@ class Session final : public Receiver, public Timed {
   void move(Move move);
   void end(Reason reason, std::string_view why);
   void linger();
+  bool afford();
+  std::vector<MessageRef> take_queue();
   void packet(std::string_view packet);
   void candidate_frame(std::string_view payload, bool binary);
   void become_websocket();
@@ -2560,6 +2869,8 @@ class Session final : public Receiver, public Timed {
   Exchange poll_, post_;
   std::vector<MessageRef> queue_;  // what waits for a poll
   std::size_t queue_bytes_ = 0;
+  std::unique_ptr<Bucket> packets_;   // if packet_rate is on
+  RateLimiter::Permit place_;         // if sessions of its address are limited
   Time heartbeat_due_ = never, trial_due_ = never, upgrade_due_ = never, noop_due_ = never, linger_due_ = never;
   std::string id_;
 };
@@ -2570,13 +2881,17 @@ struct Verdict {
   Act act = Act::refuse;
   Reason reason = Reason::bad_request;
   Ref<Session> session{};
+  RateLimiter::Permit place{};  // of a session that may begin
+  Seconds retry_after{0};       // when a refused client may try again; 0: that is not known
 };
 
 /// All sessions of a server, and the rules by which requests reach them.
 class Engine {
  public:
+  /// Throws std::invalid_argument for a trusted proxy that is no network.
   Engine(const Options& its_options, const Log& its_log, Counters& its_counters, Application& its_application)
-      : options(its_options), log(its_log), counters(its_counters), application(its_application) {}
+      : options(its_options), log(its_log), counters(its_counters), application(its_application), client_address(options.trusted_proxies),
+        addresses_({options.max_sessions_per_address, options.handshake_rate.burst, options.handshake_rate.per_second}) {}
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -2584,11 +2899,13 @@ class Engine {
   const Log& log;
   Counters& counters;
   Application& application;
+  const http::ClientAddress client_address;
   Deadlines deadlines;
   const MessageRef ping = Message::text({"2"});
   bytes::Random random;
   /// Whether the caller is on the loop's thread. Set by whoever drives the engine.
   std::function<bool()> on_thread{};
+  std::size_t guests = 0;  // WebSockets that are no sessions
   void assert_thread() const { assert((!on_thread || on_thread()) && "call this on the loop's thread: server.post(f) is the only door from another one"); }
 
   /// Sets the time for whatever happens next. Time never runs backwards.
@@ -2615,7 +2932,7 @@ class Engine {
   }
 
   /// Decides about a request on our path, in the reference's order of checks, which decides which error one sees.
-  Verdict judge(const http::Request& request) const {
+  Verdict judge(const http::Request& request) {
     const auto transport = request.query["transport"];
     const bool upgrading = options.websocket && request.upgrade();
     if (!(transport == "polling" && options.polling) && !(transport == "websocket" && options.websocket))
@@ -2629,22 +2946,41 @@ class Engine {
   }
 
   /// The rest of the checks of a handshake, when allow_request lets it in.
-  Verdict admit(const http::Request& request) const {
+  Verdict admit(const http::Request& request) {
     const bool upgrading = options.websocket && request.upgrade();
     if (request.query["EIO"] != "4") return {Verdict::Act::refuse, Reason::unsupported_version};
+    Verdict verdict = place_for(request);
+    if (verdict.act == Verdict::Act::refuse) return verdict;
+    if (request.query["transport"] == "polling") verdict.act = upgrading ? Verdict::Act::close_websocket : Verdict::Act::open_polling;
+    return verdict;
+  }
+
+  /// Whether there is a place for one more client, with Engine.IO or without: `open_websocket` and the
+  /// place, or `refuse`.
+  Verdict place_for(const http::Request& request) {
     if (draining_) return {Verdict::Act::refuse, Reason::draining};
-    if (sessions_.size() >= options.max_sessions) return {Verdict::Act::refuse, Reason::too_many_sessions};
-    if (request.query["transport"] == "polling") return {upgrading ? Verdict::Act::close_websocket : Verdict::Act::open_polling};
-    return {Verdict::Act::open_websocket};
+    if (sessions_.size() + guests >= options.max_sessions) return {Verdict::Act::refuse, Reason::too_many_sessions};
+    Verdict verdict{Verdict::Act::open_websocket};
+    if (options.max_sessions_per_address == 0 && !options.handshake_rate.on()) return verdict;
+    const std::string key = client_address.bucket(request.address);
+    if (key.empty()) return verdict;
+    if (const auto wait = addresses_.spend(key, now_)) {  // some more, at random: or all who were refused come back at once
+      const auto seconds = static_cast<std::int64_t>(std::ceil((std::min)(wait->count(), 3600.0)));
+      return {Verdict::Act::refuse, Reason::too_many_handshakes, {}, {}, Seconds(std::uniform_int_distribution<std::int64_t>(seconds, 2 * seconds + 1)(random))};
+    }
+    verdict.place = addresses_.acquire(key);
+    if (!verdict.place) verdict.act = Verdict::Act::refuse, verdict.reason = Reason::too_many_sessions_from_address;
+    return verdict;
   }
 
   /// Makes a session; its open packet is queued. `channel` is the WebSocket it begins on, if any.
-  Ref<Session> open(const http::Request& request, Peer* channel) {
+  Ref<Session> open(const http::Request& request, Peer* channel, RateLimiter::Permit place = {}) {
     const bool base64 = channel && !request.query["b64"].empty();
-    Ref<Session> session(new Session(*this, make_id(request), channel ? State::websocket : State::polling, base64));
+    Ref<Session> session(new Session(*this, make_id(request), channel ? State::websocket : State::polling, base64, std::move(place)));
     if (channel) session->opened_on(*channel);
     sessions_.emplace(session->id(), session);
     ++counters.sessions_opened;
+    if (channel) ++counters.websocket_sessions;
     session->send(Message::text({open_packet(*session)}));
     application.on_open(*session, request);
     return session;
@@ -2652,6 +2988,7 @@ class Engine {
 
   void forget(const Session& session) {
     ++counters.sessions_closed;
+    if (session.transport() == std::string_view("websocket")) --counters.websocket_sessions;
     sessions_.erase(session.id());
   }
 
@@ -2693,12 +3030,14 @@ class Engine {
   }
 
   StringMap<Ref<Session>> sessions_;
+  RateLimiter addresses_;
   Time now_{};
   bool draining_ = false;
 };
 
-inline Session::Session(Engine& engine, std::string id, State first, bool base64)
-    : engine_(engine), state_(first), on_websocket_(first == State::websocket), base64_(base64), id_(std::move(id)) {
+inline Session::Session(Engine& engine, std::string id, State first, bool base64, RateLimiter::Permit place)
+    : engine_(engine), state_(first), on_websocket_(first == State::websocket), base64_(base64), place_(std::move(place)), id_(std::move(id)) {
+  if (engine_.options.packet_rate.on()) packets_ = std::make_unique<Bucket>(engine_.options.packet_rate, engine_.now());
   heartbeat_due_ = engine_.now() + engine_.options.ping_interval;
   reschedule();
 }
@@ -2747,6 +3086,13 @@ inline void Session::doom() {
   reschedule();
 }
 
+/// Whether the client may send one more packet, or control frame; if not, the session ends.
+inline bool Session::afford() {
+  if (!packets_ || !packets_->spend(engine_.options.packet_rate, engine_.now())) return true;
+  end(Reason::too_many_packets, "more packets than packet_rate allows");
+  return false;
+}
+
 /// Any packet shows that the client lives; it prolongs the wait for a pong, once per ping.
 inline void Session::alive() {
   if (!awaiting_pong_ || grace_used_) return;
@@ -2760,32 +3106,37 @@ inline void Session::alive() {
 inline void Session::send(const MessageRef& message) {
   if (!open() || doom_due_ != never) return;
   engine_.assert_thread();
+  ++engine_.counters.packets_sent;
   if (state_ == State::websocket) {
     channel_->send(base64_ ? Message::as_text(message) : message);
     if (channel_->queued() > engine_.options.max_queue_bytes) doom();
     return;
   }
   queue_.push_back(message);
-  queue_bytes_ += message->payload().size() + Message::overhead;
+  const std::size_t size = message->payload().size() + Message::overhead;
+  queue_bytes_ += size, engine_.counters.queue_bytes += size;
   if (queue_bytes_ > engine_.options.max_queue_bytes) return doom();
   if (poll_) poll_.peer->wake();
+}
+
+inline std::vector<MessageRef> Session::take_queue() {
+  engine_.counters.queue_bytes -= std::exchange(queue_bytes_, 0);
+  return std::exchange(queue_, {});
 }
 
 /// Answers the held poll with all that waits.
 inline void Session::flush() {
   if (!poll_ || queue_.empty()) return;
-  if (queue_.size() == 1) {
-    const auto only = std::exchange(queue_, {});
-    queue_bytes_ = 0;
-    answer_poll(Message::as_text(only.front())->payload());
-  } else {
+  const std::size_t size = queue_bytes_;
+  const auto messages = take_queue();
+  if (messages.size() == 1) answer_poll(Message::as_text(messages.front())->payload());
+  else {
     std::string body;
-    body.reserve(queue_bytes_ + queue_.size());
-    for (const auto& message : std::exchange(queue_, {})) {
+    body.reserve(size);
+    for (const auto& message : messages) {
       if (!body.empty()) body += record_separator;
       body += Message::as_text(message)->payload();
     }
-    queue_bytes_ = 0;
     answer_poll(body);
   }
   if (state_ != State::lingering) return;
@@ -2864,7 +3215,7 @@ inline void Session::frame(Peer& from, std::string_view payload, bool binary) {
   const Ref<Session> self(this);
   if (&from == candidate_) return candidate_frame(payload, binary);
   if (&from != channel_ || !open()) return;
-  if (binary) return deliver(payload, true);
+  if (binary) return afford() ? deliver(payload, true) : void();
   if (payload.starts_with(PacketType::close)) return;  // over WebSocket it means nothing: a close frame does
   packet(payload);
 }
@@ -2887,10 +3238,12 @@ inline void Session::become_websocket() {
   reschedule();
   channel_ = std::exchange(candidate_, nullptr);
   on_websocket_ = true;
+  ++engine_.counters.websocket_sessions;
   if (poll_) answer_poll("1");
   if (post_) std::exchange(post_, {}).peer->cut();
-  queue_bytes_ = 0;
-  for (const auto& message : std::exchange(queue_, {})) send(message);
+  const auto messages = take_queue();
+  engine_.counters.packets_sent -= messages.size();  // they were counted when they were queued
+  for (const auto& message : messages) send(message);
   if (open()) engine_.application.on_upgrade(*this);
 }
 
@@ -2906,6 +3259,7 @@ inline void Session::channel_lost(Peer& from, Reason reason, std::string_view wh
   if (&from == candidate_) {
     candidate_ = nullptr;
     upgrade_due_ = noop_due_ = never;
+    if (row(reason).close != 0) engine_.counters.add(reason);  // else nothing is wrong with it
     return move(Move::detach);
   }
   if (&from != channel_) return;
@@ -2916,9 +3270,11 @@ inline void Session::channel_lost(Peer& from, Reason reason, std::string_view wh
 // ---- packets, over either
 
 inline void Session::packet(std::string_view packet) {
+  if (!afford()) return;
   if (packet.empty()) return end(Reason::parse_error, "an empty packet");
   const std::string_view payload = packet.substr(1);
   if (packet[0] != PacketType::pong) alive();
+  if (packet[0] != PacketType::binary) ++engine_.counters.packets_received;  // which deliver() counts
   switch (packet[0]) {
     case PacketType::message: return deliver(payload, false);
     case PacketType::binary: return deliver(bytes::base64_decode(payload), true);
@@ -2936,7 +3292,7 @@ inline void Session::packet(std::string_view packet) {
 }
 
 inline void Session::deliver(std::string_view payload, bool binary) {
-  if (binary) alive();
+  if (binary) alive(), ++engine_.counters.packets_received;
   engine_.application.on_message(*this, payload, binary);
 }
 
@@ -2974,8 +3330,9 @@ inline void Session::end(Reason reason, std::string_view why) {
   if (poll_) answer_poll("1");
   if (post_) std::exchange(post_, {}).peer->cut();
   for (Peer** peer : {&candidate_, &channel_})
-    if (*peer) std::exchange(*peer, nullptr)->send_close(reason);
-  queue_.clear();
+    if (*peer) std::exchange(*peer, nullptr)->send_close(reason, websocket::close_payload(row(reason).close));
+  take_queue();
+  place_ = {};
   if (engine_.log.enabled(LogLevel::debug))
     engine_.log.write(LogLevel::debug, "Session closed", {{"session", id_}, {"reason", row(reason).text}, {"cause", row(reason).name}, {"why", why}});
   engine_.application.on_close(*this, reason, why);
@@ -3005,8 +3362,11 @@ struct Handlers {
 /// max_payload, max_fragments and max_queue_bytes bound it. Everything is called on the loop's thread.
 class Socket final : public engineio::Receiver, public engineio::Timed {
  public:
-  Socket(engineio::Engine& engine, engineio::Peer& channel, const http::Request& request, std::shared_ptr<const Handlers> handlers)
-      : engine_(engine), channel_(&channel), handlers_(std::move(handlers)), url_(request.target), head_(request.head), address_(request.address) {}
+  Socket(engineio::Engine& engine, engineio::Peer& channel, const http::Request& request, std::shared_ptr<const Handlers> handlers, RateLimiter::Permit place)
+      : engine_(engine), channel_(&channel), handlers_(std::move(handlers)), place_(std::move(place)), packets_(engine.options.packet_rate, engine.now()),
+        url_(request.target), head_(request.head), address_(request.address) {
+    ++engine_.guests;
+  }
   ~Socket() override { engine_.deadlines.forget(*this); }
 
   /// Whatever the program keeps with it.
@@ -3034,6 +3394,7 @@ class Socket final : public engineio::Receiver, public engineio::Timed {
   void opened();
   void frame(engineio::Peer& from, std::string_view payload, bool binary) override;
   void heard() override;
+  bool control() override;
   void shut_down(Reason reason) override;
   void channel_lost(engineio::Peer& from, Reason reason, std::string_view why) override;
   void tick(engineio::Time now) override;
@@ -3050,6 +3411,8 @@ class Socket final : public engineio::Receiver, public engineio::Timed {
   engineio::Engine& engine_;
   engineio::Peer* channel_;  // null once it is closed
   std::shared_ptr<const Handlers> handlers_;
+  RateLimiter::Permit place_;
+  Bucket packets_;
   bool awaiting_pong_ = false, too_slow_ = false;
   std::string url_, head_, address_;
 };
@@ -3063,13 +3426,24 @@ inline void Socket::opened() {
 inline void Socket::send(const engineio::MessageRef& message) {
   if (!channel_ || too_slow_) return;
   engine_.assert_thread();
+  ++engine_.counters.packets_sent;
   channel_->send(message);
   too_slow_ = channel_->queued() > engine_.options.max_queue_bytes;
   if (too_slow_) due(Milliseconds(0));  // not here: whoever sends may be walking a list of sockets
 }
 
+/// What packet_rate says about one more message or control frame.
+inline bool Socket::control() {
+  const Rate& rate = engine_.options.packet_rate;
+  if (!channel_ || !rate.on() || !packets_.spend(rate, engine_.now())) return true;
+  end(Reason::too_many_packets, "more packets than packet_rate allows", close_payload(row(Reason::too_many_packets).close));
+  return false;
+}
+
 inline void Socket::frame(engineio::Peer&, std::string_view payload, bool binary) {
   const Ref<Socket> self(this);
+  if (!control()) return;
+  ++engine_.counters.packets_received;
   if (channel_ && handlers_->message) call([&] { handlers_->message(*this, payload, binary); });
 }
 
@@ -3110,6 +3484,8 @@ inline void Socket::over(Reason reason, std::string_view why) {
   const Ref<Socket> self(this);
   engine_.counters.add(reason);
   engine_.deadlines.forget(*this);
+  --engine_.guests;
+  place_ = {};
   if (handlers_->close) call([&] { handlers_->close(*this, reason, why); });
 }
 
@@ -3797,6 +4173,7 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
 class Server;
 class Namespace;
 class Socket;
+class Metrics;  // chapter 12
 template <class To>
 class Timeout;
 namespace net {
@@ -3939,9 +4316,10 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
 /// What a client is told when its event failed.
 struct EventError {
   std::string message, code, event;
-  std::optional<std::string> path;
+  std::optional<std::string> path{};
+  std::optional<std::int64_t> retryAfter{};  // ms
 };
-SIO_DEMO_FIELDS(EventError, message, code, event, path)
+SIO_DEMO_FIELDS(EventError, message, code, event, path, retryAfter)
 
 template <class T>
 inline constexpr char type_tag = 0;
@@ -4697,12 +5075,16 @@ class RoomIndex {
     sockets_[socket.slot] = sockets_.back();
     sockets_.pop_back();
   }
-  void join(SocketState& socket, std::string_view room) {
-    if (room == socket.id) return;  // it is there from the start
-    const auto entry = rooms_.try_emplace(std::string(room)).first;
-    if (membership(socket, *entry) != socket.rooms.end()) return;
+  /// false: the socket is in as many rooms as it may be.
+  bool join(SocketState& socket, std::string_view room, std::size_t most = static_cast<std::size_t>(-1)) {
+    if (room == socket.id) return true;  // it is there from the start
+    auto entry = rooms_.find(room);
+    if (entry != rooms_.end() && membership(socket, *entry) != socket.rooms.end()) return true;
+    if (socket.rooms.size() >= most) return false;
+    if (entry == rooms_.end()) entry = rooms_.try_emplace(std::string(room)).first;
     socket.rooms.push_back({&*entry, entry->second.members.size()});
     entry->second.members.push_back(&socket);
+    return true;
   }
   void leave(SocketState& socket, std::string_view room) {
     const auto entry = rooms_.find(room);
@@ -5106,6 +5488,8 @@ class Host {
   const Options& options() const { return options_; }
   const Log& log() const { return log_; }
   const Counters& counters() const { return counters_; }
+  /// Writes what chapter 12 shows.
+  virtual void measure(Metrics& out) const;
   /// Expires when the server is destroyed: for what may outlive it.
   std::weak_ptr<void> lifetime() const { return alive_; }
   /// Engine.IO sessions that are open, joined to a namespace or not (reference: clientsCount).
@@ -5247,6 +5631,7 @@ class Server final : private engineio::Application, public Host, public detail::
   Server& on_new_namespace(std::function<void(Namespace&)> handler) { return new_namespace_.add(std::move(handler)), *this; }
   /// Has every namespace use an adapter of another kind, to join a cluster. Before any client is there.
   Server& adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make);
+  void measure(Metrics& out) const override;
 
  private:
   using Predicate = std::function<void(std::string_view, const json&, std::function<void(bool)>)>;
@@ -5297,11 +5682,11 @@ class Server final : private engineio::Application, public Host, public detail::
 
 namespace detail {
 
-/// Runs user code; what it throws is logged and ends there. false: it threw.
+/// Runs code of the program's; what goes wrong is logged with what it was for. false: it threw.
 template <class F>
 bool guard(const Log& log, std::string_view event, std::string_view nsp, std::string_view socket, F f) {
-  return attempt(std::move(f), [&](std::string_view what) {
-    log.write(LogLevel::error, "A handler threw", {{"event", event}, {"socketId", socket}, {"namespace", nsp}, {"error", what}});
+  return log.attempt(std::move(f), [&](LogLevel level, std::string_view slow, std::string_view what) {
+    log.write(level, slow.empty() ? "A handler threw" : slow, {{"event", event}, {"socketId", socket}, {"namespace", nsp}, {slow.empty() ? "error" : "time", what}});
   });
 }
 
@@ -5327,6 +5712,13 @@ class Client final : public engineio::Context {
     const auto now = server_.engine_.now();
     return now - complained_ >= Seconds(1) ? complained_ = now, true : false;
   }
+  void count(Reason reason) { server_.engine_.counters.add(reason); }
+
+  void join_room(SocketState& state, const std::string& room) {
+    if (state.nsp.adapter().here_.join(state, room, server_.options().max_rooms)) return;
+    count(Reason::too_many_rooms);
+    if (may_complain()) log().write(LogLevel::warn, "A socket is in max_rooms rooms and joins no further one", {{"socketId", state.id}, {"room", room}});
+  }
 
   /// The handlers that concern a socket: the namespace's, then its own, which a handler may take away.
   template <class F>
@@ -5340,14 +5732,13 @@ class Client final : public engineio::Context {
     if (binary) return attachment(payload);
     if (waiting_) return fail("a packet while attachments were due", Fail::decoding);
     if (const char* why = server_.decoder_.decode(payload, server_.packet_)) return fail(why, Fail::decoding);
-    if (server_.packet_.attachments > 0) {
-      waiting_ = std::make_unique<Waiting>(Waiting{std::string(payload), {}, server_.packet_.attachments});
-      return;
-    }
-    handle(server_.packet_, nullptr);
+    if (server_.packet_.attachments == 0) return handle(server_.packet_, nullptr);
+    waiting_ = std::make_unique<Waiting>(*this, payload, server_.packet_.attachments);
+    waiting_->more_to_come();
   }
 
   void closed(Reason reason, std::string_view why) {
+    waiting_.reset();
     for (const auto& state : std::vector(sockets_)) leave(*state, {reason, why});
     for (const auto& state : std::exchange(sockets_, {})) end(*state);  // those that wait for a middleware
     for (const auto& state : std::exchange(left_, {})) state->client = nullptr;
@@ -5369,10 +5760,20 @@ class Client final : public engineio::Context {
 
  private:
   enum class Fail : std::uint8_t { decoding, state };
-  struct Waiting {
+  /// A packet whose attachments are on their way.
+  struct Waiting final : engineio::Timed {
+    Waiting(Client& its_client, std::string_view its_text, std::size_t its_expected) : client(its_client), text(its_text), expected(its_expected) {}
+    ~Waiting() { client.server_.engine_.deadlines.forget(*this); }
+    void more_to_come() {
+      auto& engine = client.server_.engine_;
+      engine.deadlines.set(*this, engine.now() + engine.options.attachment_timeout);
+    }
+    void tick(engineio::Time) override { client.fail("an attachment did not come within attachment_timeout", Fail::decoding); }
+
+    Client& client;
     std::string text;
     std::vector<std::string> attachments;
-    std::size_t expected;
+    std::size_t expected, bytes = 0;
   };
 
   const Log& log() const { return server_.log(); }
@@ -5381,8 +5782,10 @@ class Client final : public engineio::Context {
 
   void attachment(std::string_view bytes) {
     if (!waiting_) return fail("binary that no packet announced", Fail::decoding);
+    if (bytes.size() > server_.options().max_attachment_bytes - waiting_->bytes) return fail("attachments of more than max_attachment_bytes", Fail::decoding);
+    waiting_->bytes += bytes.size();
     waiting_->attachments.emplace_back(bytes);
-    if (waiting_->attachments.size() < waiting_->expected) return;
+    if (waiting_->attachments.size() < waiting_->expected) return waiting_->more_to_come();
     const auto complete = std::move(waiting_);
     server_.decoder_.decode(complete->text, server_.packet_);
     handle(server_.packet_, &complete->attachments);
@@ -5407,6 +5810,7 @@ class Client final : public engineio::Context {
   void fail(const char* why, Fail kind) {
     const Ref<engineio::Session> keep(&session_);
     if (log().enabled(LogLevel::info)) log().write(LogLevel::info, "Malformed packet", {{"session", session_.id()}, {"address", info_->address}, {"why", why}});
+    count(Reason::malformed_packet);
     waiting_.reset();
     for (const auto& state : std::vector(sockets_))
       if (kind == Fail::decoding && state->connected) report(state, refuse(why));
@@ -5429,7 +5833,7 @@ class Client final : public engineio::Context {
     if (find(name)) return fail("a second CONNECT to a namespace", Fail::state);
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
     std::erase_if(wishes_, [](const auto& weak) { const auto wish = weak.lock(); return !wish || wish->over; });
-    if (!server_.parents_.empty() && sockets_.size() + wishes_.size() >= server_.options().max_namespaces) return send_error(name, refuse("Too many namespaces"));
+    if (!server_.parents_.empty() && sockets_.size() + wishes_.size() >= server_.options().max_namespaces) return too_many_namespaces(name);
     const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(auth)});
     wishes_.push_back(wish);
     resolve(wish, 0);
@@ -5451,14 +5855,14 @@ class Client final : public engineio::Context {
       wish->over = true;
       const bool room = sockets_.size() < server_.options().max_namespaces;  // none is made that nobody may join
       Namespace* nsp = room ? server_.child(wish->name, *server_.parents_[step].nsp) : nullptr;
-      nsp ? enter(*nsp, wish->auth) : send_error(wish->name, refuse("Too many namespaces"));
+      nsp ? enter(*nsp, wish->auth) : too_many_namespaces(wish->name);
     };
     const auto accepts = server_.parents_[step].accepts;
     if (!guard(log(), "namespace predicate", wish->name, "", [&] { accepts(wish->name, wish->auth, answer); })) answer(false);
   }
 
   void enter(Namespace& nsp, json auth) {
-    if (sockets_.size() >= server_.options().max_namespaces) return send_error(nsp.name(), refuse("Too many namespaces"));
+    if (sockets_.size() >= server_.options().max_namespaces) return too_many_namespaces(nsp.name());
     auto restored = restore(nsp, auth);
     const auto state = std::make_shared<SocketState>(server_.namespaces_.find(nsp.name())->second, *this, info_, restored ? restored->id : server_.engine_.random.id());
     state->auth = std::move(auth);
@@ -5521,7 +5925,7 @@ class Client final : public engineio::Context {
     session_.close_at(engineio::never);
     if (const auto restored = std::exchange(state->restored, nullptr)) {  // what it missed comes before the answer
       state->nsp.recovery_.catch_up(*restored);
-      for (const auto& room : restored->rooms) rooms.join(*state, room);
+      for (const auto& room : restored->rooms) join_room(*state, room);
       for (const auto& packet : restored->missed) packet.send_to(session_);
     }
     socketio::Writer writer;
@@ -5533,6 +5937,11 @@ class Client final : public engineio::Context {
     Socket socket(state);
     if (state->nsp.parent_) call(state->nsp.parent_->connection_, socket, "connection");
     call(state->nsp.connection_, socket, "connection");
+  }
+
+  void too_many_namespaces(std::string_view name) {
+    count(Reason::too_many_namespaces);
+    send_error(name, refuse(row(Reason::too_many_namespaces).text));
   }
 
   void send_error(std::string_view nsp, const Refuse& refusal) {
@@ -5558,6 +5967,8 @@ class Client final : public engineio::Context {
 
   void event(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
     if (packet.elements.empty()) return;  // an event without a name reaches nobody
+    ++server_.engine_.counters.events;
+    if (const auto wait = over_rate()) return too_many_events(state, packet, *wait);
     const auto arguments = arguments_of(packet, attachments, 1);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
     Socket socket(state);
@@ -5566,6 +5977,25 @@ class Client final : public engineio::Context {
     });
     if (state->events && !state->events->middlewares.empty()) return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
     dispatch(socket, packet.name, packet.id, *arguments);
+  }
+
+  /// How long the client has to wait with its next event; nothing if it need not.
+  std::optional<Bucket::Wait> over_rate() {
+    const Rate& rate = server_.options().event_rate;
+    if (!rate.on()) return std::nullopt;
+    if (!events_) events_ = std::make_unique<Bucket>(rate, server_.engine_.now());
+    return events_->spend(rate, server_.engine_.now());
+  }
+
+  /// A client that waits for an ack gets one; the others are told once a second.
+  void too_many_events(const StatePtr& state, const socketio::Packet& packet, Bucket::Wait wait) {
+    count(Reason::too_many_events);
+    const bool first = may_complain();
+    if (first) log().write(LogLevel::info, "Event refused: more than event_rate allows", {{"socketId", state->id}, {"event", packet.name}});
+    if (!first && !packet.id) return;
+    EventError error{std::string(packet.name) + ": too many events", "RATE_LIMITED", std::string(packet.name)};
+    error.retryAfter = static_cast<std::int64_t>(std::ceil(wait.count() * 1000));
+    answer_error(Socket(state), AckRequest{*state, packet.id}, error);
   }
 
   /// An event that a socket's middlewares look at, with memory of its own, for they may take their time.
@@ -5606,9 +6036,9 @@ class Client final : public engineio::Context {
   void ack(SocketState& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
     const auto arguments = arguments_of(packet, attachments, 0);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
-    if (!packet.id || *packet.id > 9007199254740991.0 || !state.acks) return;
+    if (!packet.id || *packet.id > 9007199254740991.0 || !state.acks) return count(Reason::unknown_ack);
     const auto found = state.acks->find(static_cast<std::uint64_t>(*packet.id));
-    if (found == state.acks->end()) return;
+    if (found == state.acks->end()) return count(Reason::unknown_ack);
     const auto wait = std::move(found->second);
     state.acks->erase(found);
     wait->answer(*arguments);
@@ -5645,7 +6075,7 @@ class Client final : public engineio::Context {
     state.connected = false;
     state.left = server_.engine_.now();
     ++server_.engine_.counters.sockets_left;
-    server_.engine_.counters.add(why.reason);
+    if (session_.open()) count(why.reason);  // else its session's end was counted
     tell(&EventTable::disconnect);
     std::erase(sockets_, keep);
     // Whoever still holds a handle may answer an ack that came before; the session tells it when it ends.
@@ -5696,6 +6126,7 @@ class Client final : public engineio::Context {
   Server& server_;
   engineio::Session& session_;
   std::unique_ptr<Waiting> waiting_;
+  std::unique_ptr<Bucket> events_;  // once event_rate has been asked about
   std::vector<StatePtr> sockets_;  // joined, or waiting for a middleware
   std::vector<StatePtr> left_;     // left, but somebody held a handle
   std::vector<std::weak_ptr<Wish>> wishes_;  // predicates are being asked
@@ -5714,6 +6145,7 @@ inline void AckRequest::answer(socketio::Writer&& writer) const {
 inline void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
   const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD", std::string(event), fault.path};
   const Log& log = socket.nsp().server().log();
+  ack.state.client->count(Reason::invalid_payload);
   if (log.enabled(LogLevel::info) && ack.state.client->may_complain()) log.write(LogLevel::info, "Invalid payload", {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
   answer_error(socket, ack, error);
 }
@@ -5725,7 +6157,7 @@ inline void answer_error(const Socket& socket, const AckRequest& ack, const Even
 }
 
 inline EventError internal_error(std::string_view event) {
-  return {std::string(event) + ": the server failed to handle this event", "INTERNAL_ERROR", std::string(event), std::nullopt};
+  return {std::string(event) + ": the server failed to handle this event", "INTERNAL_ERROR", std::string(event)};
 }
 
 #ifdef ASIO_HAS_CO_AWAIT
@@ -5807,7 +6239,10 @@ inline void AckWait::arm(Milliseconds limit) {
 
 inline bool AckWait::expect(SocketState& socket, std::uint64_t id) {
   auto& acks = socket.acks;
-  if (acks && acks->size() >= server_->options().max_outstanding_acks) return error_ = std::make_error_code(std::errc::no_buffer_space), false;
+  if (acks && acks->size() >= server_->options().max_outstanding_acks) {
+    server_->engine_.counters.add(Reason::too_many_acks);
+    return error_ = std::make_error_code(std::errc::no_buffer_space), false;
+  }
   if (!acks) acks = std::make_unique<std::unordered_map<std::uint64_t, std::shared_ptr<AckWait>>>();
   acks->emplace(id_ = id, shared_from_this());
   waiting_.push_back(socket.weak_from_this());
@@ -5890,7 +6325,9 @@ inline void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
   const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
   const auto packet = nsp_.encode(std::move(event), target);
   here_.visit(target, [&](detail::SocketState& state) {
-    if (state.client && (!target.droppable || state.client->session().writable())) packet.send_to(state.client->session());
+    if (!state.client) return;
+    if (!target.droppable || state.client->session().writable()) packet.send_to(state.client->session());
+    else ++nsp_.server().engine_.counters.volatile_dropped;
   });
   if (nsp_.watched())
     for (const Socket& socket : sockets(target)) nsp_.tell_watchers(socket.state_, values);
@@ -6031,7 +6468,9 @@ inline void Namespace::send(detail::SocketState& socket, socketio::Writer&& even
   if (watched() && socket.client) tell_watchers(socket.shared_from_this(), detail::values_of(event));
   const auto packet = recovery_.on() ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
                                      : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
-  if (socket.client && (!droppable || socket.client->session().writable())) packet.send_to(socket.client->session());
+  if (!socket.client) return;
+  if (!droppable || socket.client->session().writable()) packet.send_to(socket.client->session());
+  else ++server_.engine_.counters.volatile_dropped;
 }
 
 inline void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait) {
@@ -6118,7 +6557,7 @@ inline std::string_view Socket::transport() const { return conn() ? conn()->tran
 
 inline void Socket::join(const RoomNames& rooms) const {
   if (!state_->connected || state_->leaving) return;
-  for (const auto& room : rooms.names) state_->nsp.adapter().here_.join(*state_, room);
+  for (const auto& room : rooms.names) state_->client->join_room(*state_, room);
 }
 inline void Socket::leave(std::string_view room) const {
   if (state_->connected) state_->nsp.adapter().here_.leave(*state_, room);
@@ -6268,7 +6707,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
  public:
   Driver(asio::io_context& loop, engineio::Engine& its_engine, const http::Router& its_router)
       : engine(its_engine), options(engine.options), log(engine.log), router(its_router),
-        client_address(options.trusted_proxies), loop_(loop), timer_(loop.get_executor()) {
+        loop_(loop), timer_(loop.get_executor()), peers_({.concurrent = options.max_connections_per_address}) {
     engine.on_thread = [this] { return on_thread(); };
   }
 
@@ -6276,7 +6715,6 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   const Options& options;
   const Log& log;
   const http::Router& router;
-  const http::ClientAddress client_address;
   http::Request request;            // the one being read; its memory is reused
   std::vector<char> in{std::vector<char>(64 * 1024)};   // what was read last
   std::vector<char> out{std::vector<char>(64 * 1024)};  // where small frames are gathered
@@ -6342,6 +6780,8 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket);
   void listen(const Endpoint& endpoint, Error& error);
   void accept(const Ref<Listener>& listener);
+  void retry(const Ref<Listener>& listener, const Error& why);
+  void begin(Stream socket, const Endpoint& peer, std::string_view already);
   void end_turn();
   void post_flush();
   void flush_all();
@@ -6356,6 +6796,8 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   std::vector<Ref<Listener>> listeners_;
   std::vector<Ref<Connection>> connections_;  // each until it is lost()
   std::vector<Ref<Connection>> dirty_, flushing_;
+  RateLimiter peers_;  // how many connections each has
+  engineio::Time complained_{};
   std::vector<std::function<void()>> done_;  // who asked to be told of the end
   std::string date_line_;
   std::time_t date_second_ = 0;
@@ -6367,8 +6809,8 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
 /// One TCP connection: HTTP requests one after the other, or a WebSocket.
 class Connection final : public Counted<Connection>, public engineio::Peer, public engineio::Timed {
  public:
-  Connection(Driver& driver, Stream socket, const Endpoint& peer)
-      : driver_(&driver), socket_(std::move(socket)), frames_(driver.options.max_payload, driver.options.max_fragments), peer_(peer) {}
+  Connection(Driver& driver, Stream socket, const Endpoint& peer, RateLimiter::Permit place)
+      : driver_(&driver), socket_(std::move(socket)), frames_(driver.options.max_payload, driver.options.max_fragments), peer_(peer), place_(std::move(place)) {}
 
   /// Begins to serve; `already` was read by whoever accepted the connection.
   void start(std::string_view already) {
@@ -6458,11 +6900,13 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void decide_late(const std::optional<Refuse>& refusal);
   std::string hook_headers(const engineio::Session* session);
   void begin_post(const Ref<engineio::Session>& session, Pending& pending);
+  static std::string retry_after(const engineio::Verdict& verdict);
   void preflight();
   void on_route_request();
   void run_route();
   void refuse(Reason reason, const char* why);
-  void refuse_engine(Reason reason, std::string_view details = {});
+  void decline(std::uint32_t exchange, Reason reason);
+  void refuse_engine(Reason reason, std::string_view details = {}, std::string_view headers = {});
   void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header);
   void respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers = {});
   void abandon_requests(const char* why);
@@ -6503,6 +6947,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   std::shared_ptr<Question> question_;    // while it is open, nothing more is read
   std::string kept_head_;                 // of a routed request whose body is on its way
   Endpoint peer_;
+  RateLimiter::Permit place_;             // if connections of its address are limited
 };
 
 // ---- listening
@@ -6587,7 +7032,35 @@ void Driver::serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::stri
   const auto peer = stream.remote_endpoint(gone);
   if (gone) return;  // nobody's mistake
   const Turn turn(*this);
-  Ref<Connection>(new Connection(*this, std::move(stream), peer))->start(bytes_already_read);
+  begin(std::move(stream), peer, bytes_already_read);
+}
+
+/// An IPv6 address that Asio calls by its family, or an IPv4 one, as chapter 4 has it.
+inline http::Address address_of(const asio::ip::address& address) {
+  http::Address out;
+  if (address.is_v6()) out.bytes = address.to_v6().to_bytes();
+  else {
+    out.bytes[10] = out.bytes[11] = 0xff;
+    const auto four = address.to_v4().to_bytes();
+    std::copy(four.begin(), four.end(), out.bytes.begin() + 12);
+  }
+  return out;
+}
+
+/// A connection's first moment. One too many of its address is closed unheard: that costs the least.
+inline void Driver::begin(Stream socket, const Endpoint& peer, std::string_view already) {
+  RateLimiter::Permit place;
+  if (const auto address = address_of(peer.address()); options.max_connections_per_address > 0 && !engine.client_address.trusts(address)) {
+    place = peers_.acquire(address.bucket());
+    if (!place) {
+      engine.counters.add(Reason::too_many_connections);
+      if (engine.now() - complained_ < Seconds(10)) return;
+      complained_ = engine.now();
+      return log.write(LogLevel::warn, "An address has max_connections_per_address connections, and gets no further one. If it is a proxy, name it in trusted_proxies", {{"address", address.to_string()}});
+    }
+  }
+  ++engine.counters.connections_opened;
+  Ref<Connection>(new Connection(*this, std::move(socket), peer, std::move(place)))->start(already);
 }
 
 inline void Driver::accept(const Ref<Listener>& listener) {
@@ -6595,19 +7068,21 @@ inline void Driver::accept(const Ref<Listener>& listener) {
     Driver& driver = *listener->driver;
     if (driver.abandoned_ || driver.closing_) return;
     const Turn turn(driver);
-    if (!error) Ref<Connection>(new Connection(driver, std::move(socket), listener->peer))->start({});
-    else if (error == asio::error::no_descriptors || error == asio::error::no_memory || error == asio::error::no_buffer_space) {
-      // Accepting again at once would spin. Clients wait in the backlog meanwhile.
-      if (driver.engine.now() - listener->complained > Seconds(10)) {
-        listener->complained = driver.engine.now();
-        driver.log.write(LogLevel::error, "Cannot accept clients for now, they wait: close programs, or raise the limit of open files", {{"error", error.message()}});
-      }
-      listener->retry.expires_after(Milliseconds(200));
-      return listener->retry.async_wait([listener](const Error& cancelled) {
-        if (!cancelled && !listener->driver->abandoned_ && !listener->driver->closing_) listener->driver->accept(listener);
-      });
-    }
+    if (!error) driver.begin(std::move(socket), listener->peer, {});
+    else if (error != asio::error::connection_aborted) return driver.retry(listener, error);  // that one is the client's
     driver.accept(listener);
+  });
+}
+
+/// Files, memory or something else ran out. To accept again at once would spin; clients wait in the backlog.
+inline void Driver::retry(const Ref<Listener>& listener, const Error& why) {
+  if (engine.now() - listener->complained > Seconds(10)) {
+    listener->complained = engine.now();
+    log.write(LogLevel::error, "Cannot accept clients for now, they wait: close programs, or raise the limit of open files", {{"error", why.message()}});
+  }
+  listener->retry.expires_after(Milliseconds(200));
+  listener->retry.async_wait([listener](const Error& cancelled) {
+    if (!cancelled && !listener->driver->abandoned_ && !listener->driver->closing_) listener->driver->accept(listener);
   });
 }
 
@@ -6742,6 +7217,7 @@ inline void Connection::on_read(Error error, std::size_t size) {
     size += socket_.read_some(asio::buffer(in) + size, error);  // an error comes again when we read next
     bytes = {in.data(), size};
   }
+  engine().counters.bytes_received += size;
   receive(bytes);
   resume_reading();
 }
@@ -6806,6 +7282,7 @@ inline bool Connection::read_head(std::span<char>& in) {
   head_begun_ = idle_ = false;
   due_never();
   in = in.subspan(parsed.size);
+  ++engine().counters.requests;
   if (pending_.size() >= options().http.pipelined) return refuse(Reason::malformed_request, "too many pipelined requests"), false;
   on_head();
   return true;
@@ -6828,7 +7305,7 @@ inline void Connection::on_head() {
   pending_.push_back({++next_exchange_, request.keep_alive() && !driver_->closing(), request.method == "HEAD", request.method == "POST",
                       http::cors_headers(options().cors, request.header("origin"))});
   if (request.upgrade() && (pending_.size() > 1 || body_)) return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
-  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return answer(next_exchange_, {row(Reason::unknown_expectation).status});
+  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return decline(next_exchange_, Reason::unknown_expectation);
   const bool ours = (options().polling || options().websocket) && request.target.starts_with(options().path) && !driver_->router.serves(request);
   ours ? on_engine_request() : on_route_request();
   if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && pending_.size() == 1)
@@ -6844,8 +7321,7 @@ inline bool Connection::read_body(std::span<char>& in) {
     auto& pending = pending_.back();
     if (pending.session) std::exchange(pending.session, {})->post_refused();
     body_use_ = BodyUse::drop;
-    engine().counters.add(Reason::body_too_large);
-    answer(pending.id, {row(Reason::body_too_large).status});
+    decline(pending.id, Reason::body_too_large);
   }
   if (parsed.progress == Progress::more) return false;
   mode_ = Mode::head;
@@ -6872,7 +7348,7 @@ inline void Connection::on_body() {
 /// What the head's reader leaves to us: the client's address and the query. false: too many parameters.
 inline bool Connection::prepare_request() {
   auto& request = this->request();
-  request.address = driver_->client_address.of(peer_.address().to_string(), request);
+  request.address = engine().client_address.of(peer_.address().to_string(), request);
   request.body = {};
   return request.query.read(request.query_text, options().http.query_parameters);
 }
@@ -6890,9 +7366,9 @@ inline void Connection::preflight() {
 
 inline void Connection::on_verdict(engineio::Verdict verdict) {
   using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::refuse) return refuse_engine(verdict.reason);
+  if (verdict.act == Act::refuse) return refuse_engine(verdict.reason, {}, retry_after(verdict));
   if (verdict.act == Act::ask) return ask();
-  if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr);
+  if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr, std::move(verdict.place));
   auto headers = hook_headers(verdict.session.get());
   auto& pending = pending_.back();
   pending.headers = std::move(headers);
@@ -6926,7 +7402,8 @@ inline void Connection::ask() {
 
 inline void Connection::decide(const std::optional<Refuse>& refusal) {
   question_ = {};
-  refusal ? refuse_engine(Reason::forbidden, refusal->message) : on_verdict(engine().admit(request()));
+  if (refusal) return refuse_engine(Reason::forbidden, refusal->message);
+  on_verdict(engine().admit(request()));
 }
 
 inline void Connection::decide_late(const std::optional<Refuse>& refusal) {
@@ -6962,10 +7439,7 @@ inline std::string Connection::hook_headers(const engineio::Session* session) {
 
 inline void Connection::begin_post(const Ref<engineio::Session>& session, Pending& pending) {
   const std::uint32_t id = pending.id;
-  if (body_ && body_->too_large()) {
-    engine().counters.add(Reason::body_too_large);
-    return answer(id, {row(Reason::body_too_large).status});
-  }
+  if (body_ && body_->too_large()) return decline(id, Reason::body_too_large);
   if (!session->post({this, id}, request().header("content-type") == "application/octet-stream")) return;
   if (!body_) return session->post_body({});
   pending.session = session;
@@ -6983,7 +7457,7 @@ inline void Connection::on_route_request() {
     return options().destroy_upgrade ? due(options().destroy_upgrade_timeout) : due_never();
   }
   const auto [handler, missing] = driver_->router.find(request.method, request.path);
-  if (!handler) return answer(pending_.back().id, {row(missing).status});
+  if (!handler) return decline(pending_.back().id, missing);
   if (mode_ != Mode::body) return run_route();
   body_use_ = BodyUse::route;
   kept_head_ = request.whole_head();
@@ -6992,11 +7466,13 @@ inline void Connection::on_route_request() {
 inline void Connection::run_route() {
   const auto& request = this->request();
   const auto found = driver_->router.find(request.method, request.path).first;
-  if (!found) return answer(pending_.back().id, {row(Reason::not_found).status});
+  if (!found) return decline(pending_.back().id, Reason::not_found);
   const auto handler = *found;  // it may replace itself
   http::Response response;
-  if (!guarded(driver_->log, "A route's handler threw", "path", request.path, [&] { response = handler(request); }))
+  if (!guarded(driver_->log, "A route's handler threw", "path", request.path, [&] { response = handler(request); })) {
+    engine().counters.add(Reason::handler_failed);
     response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
+  }
   std::string headers;
   http::append_headers(headers, response.headers, !response.type.empty());
   if (!pending_.empty()) respond(pending_.back().id, response.status, response.type, response.body, headers);
@@ -7017,18 +7493,23 @@ inline void Connection::refuse(Reason reason, const char* why) {
   abandon_requests(why);
 }
 
+inline std::string Connection::retry_after(const engineio::Verdict& verdict) {
+  return verdict.retry_after.count() > 0 ? "Retry-After: " + std::to_string(verdict.retry_after.count()) + "\r\n" : std::string();
+}
+
 /// Refuses a request on Engine.IO's path. `details`: what the client reads instead of the reason's text.
-inline void Connection::refuse_engine(Reason reason, std::string_view details) {
+inline void Connection::refuse_engine(Reason reason, std::string_view details, std::string_view headers) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::debug))
     driver_->log.write(LogLevel::debug, "Handshake refused", {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
   const std::string_view text = details.empty() ? row(reason).text : details;
   if (request().upgrade() && options().websocket) {
-    refuse_websocket(row(reason).status == 503 ? 503 : 400, text, "Content-type: text/html\r\n");
+    const auto status = row(reason).status;
+    refuse_websocket(status == 503 || status == 429 ? status : 400, text, "Content-type: text/html\r\n" + std::string(headers));
   } else {
     std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
     bytes::append_string(body, text);
-    respond(pending_.back().id, row(reason).status, "application/json", body + '}');
+    respond(pending_.back().id, row(reason).status, "application/json", body + '}', headers);
   }
   const ConnectionError error{request(), reason, details};
   driver_->connection_error.each([&](const auto& handler) { guarded(driver_->log, "A handler of connection errors threw", "url", request().target, [&] { handler(error); }); });
@@ -7044,6 +7525,12 @@ inline void Connection::refuse_websocket(std::uint16_t status, std::string_view 
   enqueue(engineio::Message::raw({head, "\r\n", text}));
   pending_.pop_back();
   close_after_write_ = true;
+}
+
+/// Refuses one request that was understood; the connection lives on.
+inline void Connection::decline(std::uint32_t exchange, Reason reason) {
+  engine().counters.add(reason);
+  respond(exchange, row(reason).status, {}, {});
 }
 
 inline void Connection::answer(std::uint32_t exchange, const engineio::Answer& answer) {
@@ -7108,21 +7595,22 @@ inline bool Connection::begin_websocket() {
 
 inline void Connection::become_session(engineio::Verdict& verdict) {
   using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::open_websocket) receiver_ = Ref<engineio::Receiver>(engine().open(request(), this).get());
+  if (verdict.act == Act::open_websocket) receiver_ = Ref<engineio::Receiver>(engine().open(request(), this, std::move(verdict.place)).get());
   else if (verdict.act == Act::attach && verdict.session->attach(*this)) receiver_ = Ref<engineio::Receiver>(verdict.session.get());
   else send_close(Reason::forced_close, {});
 }
 
 /// A WebSocket of the user's own.
 inline void Connection::on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers) {
-  const auto refuse_because = [&](Reason reason) {
-    engine().counters.add(reason);
-    refuse_websocket(row(reason).status, row(reason).text, "Content-Type: text/html\r\n");
-  };
-  if (!http::websocket_origin_allowed(options().cors, request())) return refuse_because(Reason::forbidden);
-  if (driver_->closing()) return refuse_because(Reason::draining);
+  engineio::Verdict verdict;
+  if (http::websocket_origin_allowed(options().cors, request())) verdict = engine().place_for(request());
+  else verdict.reason = Reason::forbidden;
+  if (verdict.act == engineio::Verdict::Act::refuse) {
+    engine().counters.add(verdict.reason);
+    return refuse_websocket(row(verdict.reason).status, row(verdict.reason).text, "Content-Type: text/html\r\n" + retry_after(verdict));
+  }
   if (!begin_websocket()) return;
-  const Ref<websocket::Socket> socket(new websocket::Socket(engine(), *this, request(), handlers));
+  const Ref<websocket::Socket> socket(new websocket::Socket(engine(), *this, request(), handlers, std::move(verdict.place)));
   receiver_ = Ref<engineio::Receiver>(socket.get());
   socket->opened();
 }
@@ -7139,15 +7627,17 @@ inline bool Connection::read_frame(std::span<char>& in) {
       if (mode_ == Mode::websocket && receiver_) receiver_->frame(*this, event.payload, event.kind == Kind::binary);
       return true;
     case Kind::ping:
+      if (receiver_ && !receiver_->control()) return true;
       if (queued() > options().max_queue_bytes) return lost(Reason::slow_consumer, "the client does not read its pongs"), false;
       if (mode_ == Mode::websocket) enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::pong, event.payload)}));
       return true;
-    case Kind::pong: return true;
+    case Kind::pong:
+      if (receiver_) receiver_->control();
+      return true;
     case Kind::close:
       end_websocket(Reason::transport_close, "the client sent a close frame", websocket::frame(websocket::Opcode::close, event.payload));
       return false;
     default:
-      engine().counters.add(event.reason);
       end_websocket(event.reason, event.why, websocket::close_frame(row(event.reason).close));
       return false;
   }
@@ -7177,8 +7667,9 @@ inline void Connection::send_close(Reason reason, std::string_view payload) {
 
 inline void Connection::enqueue(const engineio::MessageRef& message) {
   if (mode_ >= Mode::draining) return;
+  const std::size_t size = message->frame().size();
   queue_.push_back(message);
-  queue_bytes_ += message->frame().size();
+  queue_bytes_ += size, engine().counters.queue_bytes += size;
   driver_->dirty(*this);
 }
 
@@ -7235,7 +7726,8 @@ inline std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) 
 
 /// Takes what was written off the queue.
 inline void Connection::written(std::size_t size) {
-  queue_bytes_ -= size;
+  auto& counters = engine().counters;
+  queue_bytes_ -= size, counters.queue_bytes -= size, counters.bytes_sent += size;
   size += std::exchange(sent_, 0);
   std::size_t whole = 0;
   while (whole < queue_.size() && size >= queue_[whole]->frame().size()) size -= queue_[whole++]->frame().size();
@@ -7297,7 +7789,9 @@ inline void Connection::lost(Reason reason, const char* why) {
   socket_.close(ignored);
   driver_->remove(*this);
   queue_.clear();
-  queue_bytes_ = 0;
+  place_ = {};
+  ++engine().counters.connections_closed;
+  engine().counters.queue_bytes -= std::exchange(queue_bytes_, 0);
   question_ = {};
   if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
   abandon_requests(why);
@@ -7315,7 +7809,7 @@ inline void Connection::abandon_requests(const char* why) {
 
 inline Host::Host(asio::io_context* loop, Options options, engineio::Application& application, bool with_engine)
     : own_loop_(loop ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)), loop_(loop ? *loop : *own_loop_),
-      options_(checked(std::move(options), with_engine)), log_(options_.log_level, options_.log_sink), engine_(options_, log_, counters_, application),
+      options_(checked(std::move(options), with_engine)), log_(options_.log_level, options_.log_sink, options_.slow_handler), engine_(options_, log_, counters_, application),
       driver_(new net::Driver(loop_, engine_, router_)) {}
 
 inline void Host::abandon() { driver_->abandon(); }
@@ -7402,137 +7896,120 @@ inline Server::Server(asio::io_context* loop, Options options)
       main_(&of("/")) {}
 
 // ================================================================================================
-// 12  Rate limiter
+// 12  Metrics
 //
-// Two questions about a key, such as a client's address: how many at a time, and how many a second.
+// What the server counts, in the text format that Prometheus reads (exposition format 0.0.4).
 //
-//     RateLimiter limiter({.concurrent = 10});
-//     if (auto permit = limiter.acquire("203.0.113.7")) ...   // the permit gives its place back when it ends
+//     io.http().get("/metrics", sio::metrics(io));
 //
-//     RateLimiter pings({.burst = 20, .per_second = 5});
-//     if (auto wait = pings.spend(id, now)) ...               // over the limit: try again after *wait
+//     # HELP sio_sessions Sessions that are open, by what they travel on
+//     # TYPE sio_sessions gauge
+//     sio_sessions{transport="polling"} 3
+//     sio_sessions{transport="websocket"} 128
 //
-// `acquire` takes a place and hands out what releases it, in one step, so there is no gap between
-// check and act, and no path on which a place is forgotten. `spend` is a token bucket: `burst` tokens
-// to begin with, refilled at `per_second`; buckets refill when they are asked, so no timer runs.
-//
-// The table is bounded. When it is full, keys that hold no place and have a full bucket are dropped,
-// for they are as good as new; if there is none, new keys are refused rather than old ones forgotten,
-// or a flood of keys would reset an offender. Time is an argument; it should come from a steady clock.
+// Counting is an addition where something happens; the text is made when somebody asks for it. How
+// many lines there are is the program's doing, never a client's: reasons and transports are fixed, and the
+// namespaces that clients made by name are one row. No address and no id is shown.
 // ================================================================================================
 
-class RateLimiter {
+/// Writes metrics one after the other. Names and labels are the caller's; label values are escaped.
+class Metrics {
  public:
-  struct Rules {
-    std::size_t concurrent = 0;   // places of a key; 0: no limit
-    double burst = 0;             // tokens of a full bucket; 0: no limit
-    double per_second = 0;        // refill
-    std::size_t max_keys = 100'000;
-  };
-  using Time = std::chrono::steady_clock::time_point;
+  enum class Kind : std::uint8_t { counter, gauge };
+
+  /// Begins a metric; its values follow.
+  Metrics& begin(std::string_view name, Kind kind, std::string_view help) {
+    name_ = name;
+    text_ += "# HELP ", text_ += name, text_ += ' ', text_ += help;
+    text_ += "\n# TYPE ", text_ += name, text_ += kind == Kind::counter ? " counter\n" : " gauge\n";
+    return *this;
+  }
+  template <class Number>
+  Metrics& value(Number number) {
+    text_ += name_;
+    return end(number);
+  }
+  template <class Number>
+  Metrics& value(std::string_view label, std::string_view label_value, Number number) {
+    text_ += name_, text_ += '{', text_ += label, text_ += "=\"";
+    for (const char c : bytes::Utf8Text(label_value).view()) {
+      if (c == '\n') text_ += "\\n";
+      else if (c == '"' || c == '\\') text_ += '\\', text_ += c;
+      else text_ += c;
+    }
+    text_ += "\"}";
+    return end(number);
+  }
+  const std::string& text() const { return text_; }
 
  private:
-  struct Entry {
-    std::size_t held = 0;
-    double tokens = 0;
-    Time refilled{};
-  };
-  struct Table {
-    Rules rules;
-    StringMap<Entry> entries;
-
-    Time now{};       // the latest that was heard of
-    Time swept{};
-    bool released = false, timed = false;
-
-    /// Permits know no time; what they entered before the first time that is heard of is as of then.
-    void hear(Time time) {
-      if (!std::exchange(timed, true))
-        for (auto& entry : entries) now = entry.second.refilled = time;
-      now = entries.empty() ? time : (std::max)(now, time);
-    }
-    double tokens(const Entry& entry) const {
-      const double passed = std::chrono::duration<double>(now - entry.refilled).count();
-      return (std::min)(rules.burst, entry.tokens + (std::max)(0.0, passed) * rules.per_second);
-    }
-    /// Drops what is as good as new. Not for every key of a flood: once a second, or after a release.
-    void sweep() {
-      if (!std::exchange(released, false) && now - swept < std::chrono::seconds(1)) return;
-      swept = now;
-      std::erase_if(entries, [&](const auto& entry) { return entry.second.held == 0 && tokens(entry.second) >= rules.burst; });
-    }
-    Entry* find_or_make(std::string_view key) {
-      if (const auto found = entries.find(key); found != entries.end()) return &found->second;
-      if (entries.size() >= rules.max_keys) sweep();
-      if (entries.size() >= rules.max_keys) return nullptr;
-      return &entries.emplace(std::string(key), Entry{0, rules.burst, now}).first->second;
-    }
-    void release(const std::string& key) {
-      const auto found = entries.find(key);
-      released = true;
-      if (--found->second.held == 0 && rules.burst == 0) entries.erase(found);
-    }
-  };
-
- public:
-  /// A place that is held. Moves; gives the place back when it is destroyed, even after the limiter.
-  class Permit {
-   public:
-    Permit() = default;
-    Permit(Permit&& other) noexcept : table_(std::move(other.table_)), key_(std::move(other.key_)) {}
-    Permit& operator=(Permit&& other) noexcept {
-      std::swap(table_, other.table_);
-      std::swap(key_, other.key_);
-      return *this;
-    }
-    ~Permit() {
-      if (table_) table_->release(key_);
-    }
-    explicit operator bool() const { return table_ != nullptr; }
-
-   private:
-    friend class RateLimiter;
-    Permit(std::shared_ptr<Table> table, std::string_view key) : table_(std::move(table)), key_(key) {}
-    std::shared_ptr<Table> table_;
-    std::string key_;
-  };
-
-  explicit RateLimiter(Rules rules) : table_(std::make_shared<Table>(Table{.rules = rules, .entries = {}})) {}
-
-  /// A permit, or an empty one if the key has no place left.
-  Permit acquire(std::string_view key) {
-    Entry* entry = table_->find_or_make(key);
-    if (!entry || (table_->rules.concurrent > 0 && entry->held >= table_->rules.concurrent)) return {};
-    ++entry->held;
-    return Permit(table_, key);
+  template <class Number>
+  Metrics& end(Number number) {
+    text_ += ' ';
+    if constexpr (std::is_integral_v<Number>) bytes::append_integer(text_, number);
+    else bytes::append_number(text_, number);
+    return text_ += '\n', *this;
   }
 
-  /// Takes one token. Nothing if there was one, else how long until there is.
-  std::optional<std::chrono::duration<double>> spend(std::string_view key, Time now) {
-    const Rules& rules = table_->rules;
-    if (rules.burst <= 0) return std::nullopt;
-    table_->hear(now);
-    Entry* entry = table_->find_or_make(key);
-    if (!entry) return std::chrono::duration<double>(1);
-    entry->tokens = table_->tokens(*entry);
-    entry->refilled = table_->now;
-    if (entry->tokens >= 1) return entry->tokens -= 1, std::nullopt;
-    const double wait = rules.per_second > 0 ? (1 - entry->tokens) / rules.per_second : 3600;
-    return std::chrono::duration<double>(wait);
-  }
-
-  /// How many places each key holds.
-  std::map<std::string, std::size_t> held() const {
-    std::map<std::string, std::size_t> out;
-    for (const auto& [key, entry] : table_->entries)
-      if (entry.held > 0) out.emplace(key, entry.held);
-    return out;
-  }
-  std::size_t keys() const { return table_->entries.size(); }
-
- private:
-  std::shared_ptr<Table> table_;
+  std::string text_, name_;
 };
+
+inline void Host::measure(Metrics& out) const {
+  using Kind = Metrics::Kind;
+  const Counters& c = counters_;
+  const HandlerTimes& handlers = log_.handlers();
+  out.begin("sio_sessions", Kind::gauge, "Sessions that are open, by what they travel on")
+      .value("transport", "polling", engine_.size() - c.websocket_sessions)
+      .value("transport", "websocket", c.websocket_sessions);
+  out.begin("sio_connections", Kind::gauge, "TCP connections that are open").value(c.connections_opened - c.connections_closed);
+  out.begin("sio_deadlines", Kind::gauge, "Deadlines that are kept").value(engine_.deadlines.size());
+  out.begin("sio_queue_bytes", Kind::gauge, "Bytes that wait for clients").value(c.queue_bytes);
+  const struct {
+    const char *name, *help;
+    std::uint64_t value;
+  } counters[] = {
+      {"sio_connections_total", "TCP connections accepted", c.connections_opened},
+      {"sio_requests_total", "HTTP requests read", c.requests},
+      {"sio_sessions_opened_total", "Sessions begun", c.sessions_opened},
+      {"sio_sessions_closed_total", "Sessions ended", c.sessions_closed},
+      {"sio_packets_received_total", "Engine.IO packets, and messages of WebSocket routes, received", c.packets_received},
+      {"sio_packets_sent_total", "Engine.IO packets, and messages of WebSocket routes, queued for sending", c.packets_sent},
+      {"sio_bytes_received_total", "Bytes read from clients", c.bytes_received},
+      {"sio_bytes_sent_total", "Bytes written to clients", c.bytes_sent},
+      {"sio_events_total", "Events received", c.events},
+      {"sio_volatile_dropped_total", "Volatile events dropped, because their client could not take them", c.volatile_dropped},
+      {"sio_handlers_total", "Calls of the program's handlers", handlers.calls},
+      {"sio_slow_handlers_total", "Handlers that took longer than slow_handler", handlers.slow},
+      {"sio_log_lines_dropped_total", "Log lines that the sink has lost", log_.dropped()},
+  };
+  for (const auto& counter : counters) out.begin(counter.name, Kind::counter, counter.help).value(counter.value);
+  out.begin("sio_handler_seconds_total", Kind::counter, "Time in the program's handlers").value(std::chrono::duration<double>(handlers.sum).count());
+  const auto by_reason = [&](bool ends) {
+    for (const ReasonRow& r : reason_table)
+      if (is_end(r.reason) == ends) out.value("reason", r.name, c.of(r.reason));
+  };
+  out.begin("sio_refusals_total", Kind::counter, "What was refused, by reason");
+  by_reason(false);
+  out.begin("sio_closes_total", Kind::counter, "Sessions that ended, and sockets that ended before theirs, by reason");
+  by_reason(true);
+}
+
+inline void Server::measure(Metrics& out) const {
+  Host::measure(out);
+  out.begin("sio_sockets", Metrics::Kind::gauge, "Sockets that are connected, by namespace");
+  std::size_t dynamic = 0;
+  for (const auto& [name, nsp] : namespaces_) nsp->parent_ ? void(dynamic += nsp->size()) : void(out.value("namespace", name, nsp->size()));
+  if (!parents_.empty()) out.value("namespace", "(dynamic)", dynamic);
+}
+
+/// A route that answers with a server's metrics. The server must outlive it, which its own routes grant.
+inline http::Router::Handler metrics(const Host& server) {
+  return [&server](const http::Request&) {
+    Metrics out;
+    server.measure(out);
+    return http::Response{200, "text/plain; version=0.0.4; charset=utf-8", out.text(), {}};
+  };
+}
 
 // ================================================================================================
 // 13  Broadcaster
@@ -7604,6 +8081,7 @@ class Broadcaster {
 //     S> error {"message":"Ping limit exceeded","code":"PING_LIMIT"}, then the end, on ping 101
 //     S> CONNECT_ERROR "Too many connections from this IP"  for the eleventh from one address
 //     GET /api/websocket/health                             who is connected
+//     GET /metrics                                          see chapter 12
 // ================================================================================================
 
 namespace demo {
@@ -7632,7 +8110,7 @@ SIO_DEMO_FIELDS(Pong, status, timestamp, serverTime)
 struct Health {
   std::string status;
   std::size_t connections = 0;
-  std::map<std::string, std::size_t> connectionsByIP;
+  std::optional<std::map<std::string, std::size_t>> connectionsByIP;
   std::int64_t timestamp = 0;
 };
 SIO_DEMO_FIELDS(Health, status, connections, connectionsByIP, timestamp)
@@ -7658,6 +8136,10 @@ struct Config {
   Broadcaster<>::Range random_string_interval{Milliseconds(5'000), Milliseconds(15'000)};
   /// Default: "/api/websocket/health".
   std::string health_path = "/api/websocket/health";
+  /// Whether the health answer says who is connected (connectionsByIP). Default: true.
+  bool health_addresses = true;
+  /// Where the metrics are; empty: nowhere. Default: "/metrics".
+  std::string metrics_path = "/metrics";
 };
 
 inline std::string random_text(std::size_t size, bytes::Random& random) {
@@ -7681,6 +8163,7 @@ class Service {
     clients_.on(ping, [this](Socket& socket) { return pong(socket); });
     clients_.on_disconnect([this](Socket& socket, const Disconnect& why) { farewell(socket, why); });
     io_.http().get(config_.health_path, [this](const http::Request&) { return health(); });
+    if (!config_.metrics_path.empty()) io_.http().get(config_.metrics_path, metrics(io_));
   }
 
   Server& server() { return io_; }
@@ -7772,7 +8255,9 @@ class Service {
       return {503, "application/json", R"({"status":"unhealthy","message":")" + std::string(why) + "\"}", {}};
     }
     socketio::Writer body;
-    detail::write(body, Health{"healthy", clients_.size(), limiter_.held(), now()});
+    Health health{"healthy", clients_.size(), std::nullopt, now()};
+    if (config_.health_addresses) health.connectionsByIP = limiter_.held();
+    detail::write(body, health);
     return {200, "application/json", body.text, {}};
   }
 

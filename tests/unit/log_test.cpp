@@ -31,7 +31,6 @@ TEST_CASE("reasons: the wire's side of the table") {
       {Reason::version_not_supported, "HTTP Version Not Supported", 505, -1, 0},
       {Reason::not_found, "Not Found", 404, -1, 0},
       {Reason::method_not_allowed, "Method Not Allowed", 405, -1, 0},
-      {Reason::overlapping_request, "Bad Request", 400, -1, 0},
       {Reason::handler_failed, "Internal Server Error", 500, -1, 0},
       {Reason::frame_malformed, "transport error", 0, -1, 1002},
       {Reason::text_not_utf8, "transport error", 0, -1, 1007},
