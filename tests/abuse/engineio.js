@@ -38,7 +38,7 @@ test(52, 'sessions that there are not: one answer, at one price', { plain: true 
   await t.table(sids.map((sid) => [sid.slice(0, 20), get(`${EIO}&sid=${sid.replaceAll(' ', '%20')}`), '400 code 1']), { reason: 'session_unknown' });
   const ended = await t.polling();
   await ended.post('1');
-  await t.table([['ended', get(ended.target), '400 code 1'], ['a POST', post(ended.target, '42["echo"]'), '400 code 1'], ['an upgrade', upgrade(ended.webSocketTarget), '400 C']]);
+  await t.table([['ended', get(ended.target), '400 code 1'], ['a POST', post(ended.target, '42["echo"]'), '400 code 1'], ['an upgrade', upgrade(ended.webSocketTarget), '400 C']], { reason: 'session_unknown' });
 });
 
 test(53, 'the session of another transport', { plain: true }, async (t) => {
@@ -54,7 +54,7 @@ test(54, 'a POST without a session', { plain: true }, async (t) => {
 
 test(55, 'other methods as the first request', { plain: true }, async (t) => {
   for (const method of ['PUT', 'DELETE', 'PATCH']) await t.table([[method, request(method, EIO), '400 code 2'], [`${method} with a body`, request(method, EIO, { body: 'x' }), '400 code 2']], { reason: 'bad_handshake_method' });
-  await t.table([['an upgrade by POST', upgrade(WS, {}, 'POST'), '400 C']]);
+  await t.table([['an upgrade by POST', upgrade(WS, {}, 'POST'), '400 C']], { reason: 'bad_handshake_method' });
 });
 
 test(56, 'a body of application/octet-stream ends its session', async (t) => {
