@@ -1338,9 +1338,9 @@ inline std::string json_line(const LogRecord& record) {
   return line + ",\"timestamp\":\"" + iso_8601(record.time) + "\"}";
 }
 
-/// What the program's handlers cost. Taken where they are called, of the outermost one only.
+/// What the program's handlers cost: taken where they are called, of the outermost one only. How many failed.
 struct HandlerTimes {
-  std::uint64_t calls = 0, slow = 0;
+  std::uint64_t calls = 0, slow = 0, failed = 0;
   std::chrono::steady_clock::duration sum{};
 };
 
@@ -1372,7 +1372,8 @@ class Log {
   const HandlerTimes& handlers() const { return handlers_; }
 
   /// Runs code of the program's. What it throws ends here: tell(level, message, detail) is called for that,
-  /// with an empty message, and when it was slow. false: it threw.
+  /// with an empty message, and when it was slow. A client that makes a handler fail cannot fill a disk: there
+  /// are a hundred such lines at once, and ten a second. false: it threw.
   template <class F, class Tell>
   bool attempt(F f, Tell tell) const {
     const bool outermost = slow_handler_.count() > 0 && !std::exchange(running_, true);
@@ -1382,9 +1383,9 @@ class Log {
       f();
       good = true;
     } catch (const std::exception& error) {
-      tell(LogLevel::error, "", error.what());
+      if (may_tell_failure()) tell(LogLevel::error, "", error.what());
     } catch (...) {
-      tell(LogLevel::error, "", "not a std::exception");
+      if (may_tell_failure()) tell(LogLevel::error, "", "not a std::exception");
     }
     if (!outermost) return good;
     running_ = false;
@@ -1405,12 +1406,19 @@ class Log {
     return std::chrono::duration_cast<Milliseconds>(now - start);
   }
 
+  bool may_tell_failure() const {
+    ++handlers_.failed;
+    return !failures_.spend(failure_rate, std::chrono::steady_clock::now());
+  }
+
+  static constexpr Rate failure_rate{100, 10};
   LogLevel level_;
   Milliseconds slow_handler_;
   std::function<void(const LogRecord&)> sink_;
   // Whoever may log may count: the log is not part of what its users change.
   mutable std::uint64_t dropped_ = 0;
   mutable HandlerTimes handlers_;
+  mutable Bucket failures_{failure_rate, Time()};
   mutable Time complained_{};
   mutable bool running_ = false;
 };
@@ -7931,8 +7939,9 @@ class Metrics {
   }
   template <class Number>
   Metrics& value(std::string_view label, std::string_view label_value, Number number) {
+    const bytes::Utf8Text readable(label_value);
     text_ += name_, text_ += '{', text_ += label, text_ += "=\"";
-    for (const char c : bytes::Utf8Text(label_value).view()) {
+    for (const char c : readable.view()) {
       if (c == '\n') text_ += "\\n";
       else if (c == '"' || c == '\\') text_ += '\\', text_ += c;
       else text_ += c;
@@ -7979,6 +7988,7 @@ inline void Host::measure(Metrics& out) const {
       {"sio_events_total", "Events received", c.events},
       {"sio_volatile_dropped_total", "Volatile events dropped, because their client could not take them", c.volatile_dropped},
       {"sio_handlers_total", "Calls of the program's handlers", handlers.calls},
+      {"sio_failed_handlers_total", "Handlers that threw", handlers.failed},
       {"sio_slow_handlers_total", "Handlers that took longer than slow_handler", handlers.slow},
       {"sio_log_lines_dropped_total", "Log lines that the sink has lost", log_.dropped()},
   };
@@ -8210,7 +8220,8 @@ class Service {
   void admit(Socket& socket, const Next& next) {
     auto permit = limiter_.acquire(bucket(socket));
     if (!permit) {
-      log(LogLevel::warn, "Connection rate limit exceeded", {{"ip", socket.handshake().address}, {"limit", config_.max_connections_per_ip}});
+      if (!complaints_.spend(bucket(socket), std::chrono::steady_clock::now()))
+        log(LogLevel::warn, "Connection rate limit exceeded", {{"ip", socket.handshake().address}, {"limit", config_.max_connections_per_ip}});
       return next(refuse("Too many connections from this IP"));
     }
     socket.data<Client>().permit = std::move(permit);
@@ -8264,7 +8275,7 @@ class Service {
   Config config_;
   Server io_;
   Namespace& clients_;
-  RateLimiter limiter_;
+  RateLimiter limiter_, complaints_{{.burst = 1, .per_second = 1}};  // complaints_: a line a second of each address
   Broadcaster<> broadcaster_;
   bytes::Random random_;
   State state_ = State::starting;
