@@ -84,7 +84,7 @@ test(57, 'a body beyond the limit: refused from its header, or when a chunked on
   assert.equal(await session.verdict(), 'S');
 });
 
-test(58, 'a body for a session that there is not is refused before it is read', { official: 'the same, in its own words' }, async (t) => {
+test(58, 'a body for a session that there is not is refused before it is read', async (t) => {
   const conn = t.connect().write(request('POST', `${EIO}&sid=none`, { headers: ['Content-Length: 1000000'], length: false }));
   assert.equal((await conn.response({ method: 'POST' })).status, 400);
   const before = t.server.resident();
@@ -92,7 +92,7 @@ test(58, 'a body for a session that there is not is refused before it is read', 
     const one = t.connect().write(request('POST', `${EIO}&sid=none`, { headers: ['Content-Length: 1000000'], length: false }), Buffer.alloc(900_000, 120));
     assert.equal((await one.response({ method: 'POST' })).status, 400);
   }, 50);
-  if (!t.server.sanitized) assert.ok(t.server.resident() - before < 20, `grew by ${Math.round(t.server.resident() - before)} MB`);
+  if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() - before < 20, `grew by ${Math.round(t.server.resident() - before)} MB`);
 });
 
 test(59, 'empty packets in a body', { plain: true }, async (t) => {
@@ -132,7 +132,7 @@ test(62, 'two POSTs at once end the session', { plain: true }, async (t) => {
   await session.gone();
 });
 
-test(63, 'a held poll whose connection is dropped ends the session, and nothing is written to the dead', { plain: true }, async (t) => {
+test(63, 'a held poll whose connection is dropped ends the session, and nothing is written to the dead', { plain: 'echo' }, async (t) => {
   for (const leave of [(conn) => conn.destroy(), (conn) => conn.reset(), (conn) => conn.finish()]) {
     const session = await t.polling();
     const held = session.hold();
@@ -173,7 +173,7 @@ test('64b', 'a hundred thousand of them are bounded by the cap on sessions', { o
   assert.ok(refused >= 80_000, `${refused} refused`);
 });
 
-test(65, 'an upgrade that is silent, or stops behind its probe, is given up; polling goes on', { options: FAST, official: 'the same; its end comes with the next ping' }, async (t) => {
+test(65, 'an upgrade that is silent, or stops behind its probe, is given up; polling goes on', { options: FAST }, async (t) => {
   for (const said of [[], ['2probe']]) {
     const session = await t.polling();
     const beat = setInterval(() => session.post('3').catch(() => {}), 200);
@@ -268,7 +268,7 @@ test(71, 'a hundred thousand pongs that nobody asked for move nothing', { ours: 
   const before = t.server.resident(), figures = await t.server.figures();
   const flood = Buffer.concat(Array(10_000).fill(text('3')));
   for (let i = 0; i < 10; ++i) { ws.write(flood); assert.equal(await ws.verdict(), 'S'); }
-  if (!t.server.sanitized) assert.ok(t.server.resident() - before < 5, `grew by ${Math.round(t.server.resident() - before)} MB`);
+  if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() - before < 5, `grew by ${Math.round(t.server.resident() - before)} MB`);
   assert.ok(!(((await t.server.figures()).deadlines) > figures.deadlines + 3), 'no deadlines are left behind');
 });
 
@@ -298,7 +298,7 @@ test(72, 'no pong: the end at interval and time-out, ten per cent more or less',
   assert.ok(Date.now() - since < 2.2 * due + 300 * t.server.factor, `${Date.now() - since} ms`);
 });
 
-test(73, 'broken base64 is taken as far as it goes, as the official server takes it', { plain: true }, async (t) => {
+test(73, 'broken base64 is taken as far as it goes, as the official server takes it', { plain: 'echo' }, async (t) => {
   const announced = '451-999["echo",{"_placeholder":true,"num":0}]';
   await t.rows(['', '=', 'A', 'AQ', 'AQI', 'AQID', 'AQ==', 'A===', 'AQ=ID', 'AQ ID', 'AQ\nID', '****', 'AQ*ID', '\u00e9\u00e9', 'AQID'.repeat(1000), '-_-_', '%41'].map((text) => [JSON.stringify(text.slice(0, 12)), text]), async ([, encoded]) => {
     const session = await t.polling();
@@ -334,7 +334,7 @@ test(75, 'a client that joins nothing is closed', { options: FAST }, async (t) =
   }
 });
 
-test(76, 'a close packet while a poll is held, or from both sides at once: one end, told once', async (t) => {
+test(76, 'a close packet while a poll is held, or from both sides at once: one end, told once', { official: 'handles an event behind the close packet that follows it' }, async (t) => {
   const session = await t.polling();
   const held = session.hold();
   await held.quiet(50);

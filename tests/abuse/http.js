@@ -110,7 +110,7 @@ test(19, 'a body of one-byte chunks is served, and its framing bounded', { offic
   await t.table([['four thousand', chunked(bytes(4000)), '400 C'], ['a million', chunked('1\r\nx\r\n'.repeat(160_000)), '400 C']], { reason: 'malformed_request' });
 });
 
-test(20, 'trailers are read and dropped, never headers; too many are refused', async (t) => {
+test(20, 'trailers are read and dropped, never headers; too many are refused', { official: 'obeys a Connection: close among them' }, async (t) => {
   const trailers = ['Content-Length: 999', 'Transfer-Encoding: chunked', 'Host: evil.example.test', 'Connection: close', 'X-Forwarded-For: 203.0.113.1', 'Set-Cookie: a=b', 'Upgrade: websocket'];
   const conn = t.connect().write(chunked(`3\r\nabc\r\n0\r\n${trailers.join('\r\n')}\r\n\r\n`) + get('/health'));
   const first = await conn.response({ method: 'POST' }), second = await conn.response();

@@ -13,7 +13,7 @@
 //     options: {...}       a server of its own, with these options beside the usual ones
 //     needs: ['x']         options of sio_demo::Options without which the case means nothing: skipped when they are missing
 //     ours: 'why'          only our target can do it; skipped on the official server and on servers that somebody else runs
-//     plain: true          nothing but what any Socket.IO server has: can be run against every server
+//     plain: true          nothing but what any Socket.IO server has: can be run against every server; 'echo': if it echoes
 //     official: 'what'     the official server answers differently, and how: there the case is expected to fail
 //     full: true           takes long or much memory: with --full only
 //     ms: 90_000           how long it may take
@@ -55,6 +55,11 @@ function upgrade(target = WS, headers = {}, method = 'GET') {
   const lines = Object.entries(all).filter(([, value]) => value !== null).flatMap(([name, value]) => [].concat(value).map((v) => `${name}: ${v}`));
   return `${method} ${target} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
 }
+
+// What asks a client's connection whether it lives: an event that is acknowledged, or, of a server that has none, a
+// namespace that it cannot have.
+const PROBE = '/is-anybody-there';
+const answers = (packet) => packet === '43999[]' || packet.startsWith(`44${PROBE},`) || packet.startsWith(`40${PROBE},`);
 
 const bytesOf = (data) => (Buffer.isBuffer(data) ? data : Buffer.from(data, 'latin1'));
 const text = (payload) => frame(payload);
@@ -168,14 +173,14 @@ class Conn {
     }
   }
   /** What became of the WebSocket; see the top. An event is sent that asks for an answer, unless told not to. */
-  async verdict({ ask = true, ms = PATIENCE, nsp = '' } = {}) {
+  async verdict({ ask = true, ms = PATIENCE } = {}) {
     this.heard = [];
-    if (ask) this.write(text(`42${nsp}999["echo"]`));
+    if (ask) this.write(text(this.t.server.echo ? '42999["echo"]' : `40${PROBE},`));
     for (;;) {
       const next = await this.frame(ms);
       if (!next) return this.ended ? 'C -' : 'silence';
       if (next.name === 'close') return next.code === undefined ? 'C' : `C ${next.code}`;
-      if (next.text === `43${nsp}999[]`) return 'S';
+      if (answers(next.text)) return 'S';
       this.heard.push(next.name === 'binary' ? next.payload : next.text);
     }
   }
@@ -206,13 +211,13 @@ class Session {
   /** What became of it: 'S' or 'C'. */
   async verdict() {
     this.heard = [];
-    if ((await this.post('42999["echo"]')).status !== 200) return 'C';
+    if ((await this.post(this.t.server.echo ? '42999["echo"]' : `40${PROBE},`)).status !== 200) return 'C';
     for (;;) {
       const response = await this.poll();
       if (response.status !== 200) return 'C';
       for (const packet of response.text.split('\x1e')) {
         if (packet === '1') return 'C';
-        if (packet === '43999[]') return 'S';
+        if (answers(packet)) return 'S';
         if (packet === '2') await this.post('3');
         else if (packet !== '6') this.heard.push(packet);
       }

@@ -14,7 +14,7 @@ test(96, 'packet types that there are not', { plain: true }, async (t) => {
   await t.bodies([['over polling', '47', 'C'], ['empty, over polling', '4', 'C']], MALFORMED);
 });
 
-test(97, 'events whose payload is no list with a name; one without a payload is nobody\'s', { plain: true }, async (t) => {
+test(97, 'events whose payload is no list with a name; one without a payload is nobody\'s', { plain: 'echo' }, async (t) => {
   await t.packets(['{}', '[]', '"echo"', 'null', 'true', '1.5x', '[', '["echo"', '["echo",]', '[,"echo"]', '["echo"]]', '["echo"] x', '["echo",undefined]', "['echo']", '[echo]', '["echo",01]', '["echo",+1]', '["echo",.5]',
     '["echo",1.]', '["echo",NaN]', '["echo",0x1]', '["echo","\\x41"]', '["echo","\n"]', '["echo",{a:1}]', '["echo",{"a"}]', '["echo",{"a":1,}]', '["echo"/**/]', '["echo",tru]', '["echo","'].map((json) => [json, `42${json}`, 'C']), MALFORMED);
   await t.packets([['nothing', '42', 'S', []], ['only an ack id', '421', 'S', []], ['an ack of nothing', '431', 'S', []], ['blanks around', '421 [ "echo" , 1 ] ', 'S', ['431[1]']]]);
@@ -83,9 +83,10 @@ test('103b', 'an ack of another namespace, of another client, or a second one', 
   const id = /^42(\d+)/.exec(question.text)[1];
   await one.texts('431');
   two.write(text(`43${id}["stolen"]`));
-  one.write(text('40/chat,'), text(`43/chat,${id}["elsewhere"]`));
-  assert.equal(await two.verdict(), 'S');
+  one.write(text('40/chat,'));
   await one.texts('40/chat');
+  one.write(text(`43/chat,${id}["elsewhere"]`));
+  assert.equal(await two.verdict(), 'S');
   one.write(text(`43${id}["mine"]`), text(`43${id}["again"]`));
   assert.equal(await one.verdict(), 'S');
   await t.server.line((line) => line.event === 'answered' && line.values[0] === 'mine', 'the answer');
@@ -101,7 +102,7 @@ test(104, 'acks that a client owes are bounded, and given up when it leaves', { 
   await t.server.line(({ event, refused }) => event === 'asked' && refused === 50, 'the end of all waits');
 });
 
-test(105, 'counts of attachments', { official: '1e0 is a number there' }, async (t) => {
+test(105, 'counts of attachments', async (t) => {
   const tail = `["echo",${place(0)}]`;
   await t.packets(['0-', '11-', '1000000000-', `${'1'.repeat(30)}-`, '', '-', '-1-', '+1-', '1.5-', '1e0-', '0x1-', ' 1-', '1 -', '18446744073709551617-', '1,', '1'].map((count) => [JSON.stringify(count.slice(0, 12)), `45${count}${tail}`, 'C']), MALFORMED);
   await t.packets([['of an ack', '460-1[]', 'C'], ['of an ack, too many', '4611-1[]', 'C'], ['only a count', '451', 'C'], ['a dash alone', '45-', 'C']], MALFORMED);
@@ -159,7 +160,7 @@ test(110, 'placeholders that fit no attachment, and such that are data', { offic
   ]);
 });
 
-test(111, 'a second CONNECT to one namespace', { plain: true }, async (t) => {
+test(111, 'a second CONNECT to one namespace', { official: 'lets both in if they come together' }, async (t) => {
   await t.packets([['at once', '40', 'C'], ['with auth', '40{"token":"x"}', 'C'], ['to another one twice', ['40/chat,', '40/chat,'], 'C'], ['with a number', '401', 'C']], MALFORMED);
   await t.packets([['behind a DISCONNECT', ['41', '40'], 'S']]);
   const ws = await t.ws({ join: '40\x1e40' }).catch((error) => error);
@@ -207,14 +208,20 @@ test('112b', 'namespaces made on demand are bounded: of one client, and in all',
 });
 
 test(113, 'packets to a namespace that was not joined', { plain: true }, async (t) => {
-  await t.packets([['an event', '42/chat,["echo"]', 'C'], ['an ack', '43/chat,1[]', 'C'], ['DISCONNECT', '41/chat,', 'C'], ['to none that there is', '42/nowhere,["echo"]', 'C'], ['behind leaving', ['41', '42["echo"]'], 'C'], ['a binary one', [`451-/chat,["echo",${place(0)}]`, Buffer.from('x')], 'C']], MALFORMED);
+  await t.packets([['an event', '42/chat,["echo"]', 'C'], ['an ack', '43/chat,1[]', 'C'], ['DISCONNECT', '41/chat,', 'C'], ['to none that there is', '42/nowhere,["echo"]', 'C'], ['a binary one', [`451-/chat,["echo",${place(0)}]`, Buffer.from('x')], 'C']], MALFORMED);
   await t.packets([['before CONNECT', '42["echo"]', 'C'], ['an ack before CONNECT', '430[]', 'C'], ['DISCONNECT before CONNECT', '41', 'C']], { join: null, ...MALFORMED });
+  const ws = await t.ws();
+  ws.write(text('41'), text('40/nowhere,'));
+  await ws.texts('44/nowhere,');
+  assert.equal(await ws.verdict(), 'C', 'an event behind leaving');
+  t.count('malformed_packet');
   await t.packets([['a CONNECT_ERROR', '44{"message":"x"}', 'C'], ['of a namespace', '44/chat,"x"', 'C']], MALFORMED);
 });
 
 test(114, 'auth of a wrong type, or very large', { plain: true }, async (t) => {
   await t.packets(['[]', '[1]', 'null', '"x"', 'true', '{', '{"a":}', '{}x', '{"a":1e400'].map((auth) => [auth, `40${auth}`, 'C']), { join: null, ask: false, ...MALFORMED });
-  await t.packets([['a megabyte', `40{"token":"${'x'.repeat(900_000)}"}`, 'S'], ['empty', '40{}', 'S'], ['__proto__', '40{"__proto__":{"admin":true},"constructor":1}', 'S'], ['absent', '40', 'S']], { join: null });
+  for (const auth of [`{"token":"${'x'.repeat(900_000)}"}`, '{}', '{"__proto__":{"admin":true},"constructor":1}', '', ' {} '])
+    assert.equal(await (await t.ws({ join: `40${auth}` })).verdict(), 'S', auth.slice(0, 30));
   await t.packets([['DISCONNECT with a payload', '41{}', 'C'], ['with a list', '41["x"]', 'C']], MALFORMED);
 });
 
@@ -278,7 +285,7 @@ test(117, 'a slow reader under a broadcast is closed; the others get all of it, 
   assert.equal(got, 400, 'who reads gets all of it');
   assert.equal((await t.server.left(deaf.sid)).reason, 'transport error');
   assert.equal((await t.server.left(polling.socket)).reason, 'transport error');
-  if (!t.server.sanitized) assert.ok(t.server.resident() - before < 25, `grew by ${Math.round(t.server.resident() - before)} MB`);
+  if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() - before < 25, `grew by ${Math.round(t.server.resident() - before)} MB`);
   assert.equal(await reader.verdict(), 'S');
 });
 

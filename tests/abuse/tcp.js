@@ -61,7 +61,7 @@ test(4, 'ten thousand addresses told by a proxy: the table is bounded, and a hot
   assert.equal(address, 10_000);
   assert.match(await t.connect().write(from('203.0.113.9')).answer(), /^429/, 'the offender is known still');
   t.sids.clear();                                     // they end by themselves: nobody joins
-  if (!t.server.sanitized) assert.ok(t.server.resident() - before < 60, `grew by ${Math.round(t.server.resident() - before)} MB`);
+  if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() - before < 60, `grew by ${Math.round(t.server.resident() - before)} MB`);
 });
 
 skip(5, 'the limit of descriptors is reached', 'played as F1');
@@ -100,12 +100,12 @@ test(8, 'answers that nobody reads: the server waits no longer than the deadline
   const requests = repeated(get('/health'), 2000);
   for (let i = 0; i < 60 && conn.socket.writable; ++i)
     if (!conn.socket.write(requests)) await Promise.race([new Promise((resolve) => conn.socket.once('drain', resolve)), delay(50)]);
-  if (!t.server.sanitized) assert.ok(t.server.resident() - before < 20, `grew by ${Math.round(t.server.resident() - before)} MB`);
+  if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() - before < 20, `grew by ${Math.round(t.server.resident() - before)} MB`);
   assert.ok(t.server.descriptors() > descriptors || conn.ended, 'it was connected');
   await until(() => t.server.descriptors() <= descriptors, 'the connection to be given up', t.option('body_timeout') + 4000 * t.server.factor);
 });
 
-test(9, 'TLS, SSH, HTTP/2 and other greetings are refused at once', { official: 'waits for more of an SSH banner' }, async (t) => {
+test(9, 'TLS, SSH, HTTP/2 and other greetings are refused at once', async (t) => {
   await t.table([
     ['TLS 1.3', Buffer.from('160301020001000001fc0303', 'hex'), '400 C'],
     ['SSL 2', Buffer.from('802b0100020012000000100100800700c0', 'hex'), '400 C'],
@@ -122,5 +122,9 @@ test(9, 'TLS, SSH, HTTP/2 and other greetings are refused at once', { official: 
 
 test(10, 'a megabyte of noise is refused at its first illegal byte', { plain: true }, async (t) => {
   await t.table(Array.from({ length: 12 }, (_, i) => [`seed ${i}`, noise(1_000_000, 7 * i + 1), ['400 C', 'C']]), { reason: 'malformed_request', atOnce: 3 });
-  await t.table([['WebSocket frames without a handshake', repeated(text('40'), 1000), '400 C'], ['only line ends', repeated('\r\n', 100), '400 C']], { reason: 'malformed_request' });
+  await t.table([['WebSocket frames without a handshake', repeated(text('40'), 1000), '400 C']], { reason: 'malformed_request' });
+});
+
+test('10b', 'line ends without a request', { official: 'waits for more' }, async (t) => {
+  await t.table([['a hundred', repeated('\r\n', 100), '400 C'], ['a million', repeated('\r\n', 500_000), '400 C']], { reason: 'malformed_request' });
 });

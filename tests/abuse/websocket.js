@@ -34,7 +34,7 @@ test(77, 'handshakes that are none', { official: 'a WebSocket version 8.0 passes
   await t.table([['a list of tokens in another case', h({ Connection: 'keep-alive, UPGRADE', Upgrade: 'WebSocket' }), '101'], ['two keys', h({ 'Sec-WebSocket-Key': ['dGhlIHNhbXBsZSBub25jZQ==', 'dGhlIHNhbXBsZSBub25jZQ=='] }), /^(101|400 C)$/]]);
 });
 
-test(78, 'lists of extensions and subprotocols that never end, or are broken', { official: 'the same within its 16 KiB' }, async (t) => {
+test(78, 'lists of extensions and subprotocols that never end, or are broken', async (t) => {
   const ext = (value) => upgrade(WS, { 'Sec-WebSocket-Extensions': value }), protocol = (value) => upgrade(WS, { 'Sec-WebSocket-Protocol': value });
   const from = Date.now();
   await t.table([
@@ -94,13 +94,13 @@ test(84, 'lengths written longer than need be are taken; those beyond all bounds
     { reason: 'message_too_big', ask: false });
 });
 
-test(85, 'a frame that announces more than the limit is refused before anything is read or allocated', { official: 'is not looked at for its memory' }, async (t) => {
+test(85, 'a frame that announces more than the limit is refused before anything is read or allocated', async (t) => {
   const limit = JSON.parse((await t.http(get(EIO))).text.slice(1)).maxPayload, before = t.server.resident();
   await t.frames([1, 2].flatMap((opcode) => [limit + 1, 10_000_000, 2 ** 31, 2 ** 32, 2 ** 40].map((declared) => [`${opcode}: ${declared}`, frame('', { opcode, declared, lengthBytes: 8 }), 'C 1009'])), { reason: 'message_too_big', ask: false });
   const all = await Promise.all(Array.from({ length: 200 }, () => t.ws({ join: null })));
   for (const conn of all) conn.write(frame('', { declared: limit, lengthBytes: 8 }).subarray(0, 14));       // a promise of 200 MB
   await delay(100);
-  if (!t.server.sanitized) assert.ok(t.server.resident() - before < 30, `grew by ${Math.round(t.server.resident() - before)} MB`);
+  if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() - before < 30, `grew by ${Math.round(t.server.resident() - before)} MB`);
   await t.frames([['exactly the limit', text(`421["echo","${'x'.repeat(limit - 14)}"]`), 'S']]);
 });
 
@@ -133,7 +133,7 @@ test(88, 'a continuation of nothing, and a message within another', { plain: tru
   await t.frames([['control frames within a message', Buffer.concat([part('42', 1), ping('a'), part('["ec'), pong(), part('ho"]', 0, true)]), 'S', ['a']], ['in single bytes', split('42["echo","\u00e9\u20ac\u{1f600}"]', 1), 'S']]);
 });
 
-test(89, 'text that is no UTF-8, cut wherever it may be', { plain: true }, async (t) => {
+test(89, 'text that is no UTF-8, cut wherever it may be', { plain: 'echo' }, async (t) => {
   const bad = { 'a byte alone': [0x80], overlong: [0xc0, 0xaf], 'overlong, three': [0xe0, 0x80, 0xaf], 'overlong, four': [0xf0, 0x80, 0x80, 0xaf], 'a surrogate': [0xed, 0xa0, 0x80], 'beyond Unicode': [0xf4, 0x90, 0x80, 0x80], 'a five-byte form': [0xf8, 0x88, 0x80, 0x80, 0x80],
     unfinished: [0xe2, 0x82], 'a wrong second byte': [0xe2, 0x28, 0xa1], FE: [0xfe], FF: [0xff] };
   const whole = (bytes) => Buffer.concat([Buffer.from('42["echo","'), Buffer.from(bytes), Buffer.from('"]')]);
@@ -181,7 +181,7 @@ test(92, 'a flood of pings with bodies: bounded, and an event behind it is serve
   const deaf = await t.ws();                          // and of somebody who does not read the pongs
   deaf.socket.pause();
   for (let i = 0; i < 200 && !deaf.ended && deaf.socket.writable; ++i) if (!deaf.socket.write(flood)) await Promise.race([new Promise((resolve) => deaf.socket.once('drain', resolve)), delay(30)]);
-  if (!t.server.sanitized) assert.ok(t.server.resident() - before < 30, `grew by ${Math.round(t.server.resident() - before)} MB`);
+  if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() - before < 30, `grew by ${Math.round(t.server.resident() - before)} MB`);
 });
 
 test('92b', 'with a limit on packets, a flood of pings ends its session', { options: { packet_rate: { burst: 100, per_second: 100 } }, needs: ['packet_rate'], official: 'has no such limit' }, async (t) => {
@@ -205,7 +205,7 @@ test(93, 'a frame a byte at a time holds nobody else up; without pongs it ends a
   assert.equal((await t.server.left(ws.sid)).reason, 'ping timeout');
 });
 
-test(94, 'masks of all kinds, and frames cut anywhere', { plain: true }, async (t) => {
+test(94, 'masks of all kinds, and frames cut anywhere', { plain: 'echo' }, async (t) => {
   const masked = (payload, key, opcode = 1) => {
     const data = Buffer.from(payload);
     return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | data.length, ...key]), data.map((byte, i) => byte ^ key[i & 3])]);
@@ -220,12 +220,13 @@ test(94, 'masks of all kinds, and frames cut anywhere', { plain: true }, async (
     conn.write(bytes.subarray(0, at));
     await delay(1);
     conn.write(bytes.subarray(at));
-    assert.deepEqual([(await conn.frame()).text, (await conn.frame()).name, (await conn.frame()).text], ['431["abc"]', 'pong', '432["def"]']);
+    const got = [await conn.frame(), await conn.frame(), await conn.frame()].map(({ text: said }) => said);
+    assert.deepEqual(got.sort(), ['431["abc"]', '432["def"]', 'p']);
     conn.destroy();
   });
 });
 
-test(95, 'what follows a packet in its frame belongs to it', { plain: true }, async (t) => {
+test(95, 'what follows a packet in its frame belongs to it', { plain: 'echo' }, async (t) => {
   await t.packets([
     ['a separator and another packet', '42["echo"]\x1e42["echo"]', 'C'], ['a separator', '42["echo"]\x1e', 'C'], ['NUL', '42["echo"]\0', 'C'], ['NUL and more', '42["echo"]\0garbage', 'C'], ['another packet at once', '42["echo"]42["echo"]', 'C'],
     ['a separator within a text, raw', '421["echo","\x1e"]', 'C'], ['escaped', '421["echo","\\u001e\\u0000"]', 'S', ['431["\\u001e\\u0000"]']], ['a line end', '421["echo"]\n', 'S', ['431[]']],
