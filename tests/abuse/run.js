@@ -59,7 +59,7 @@ class Server {
   }
 
   async start({ program = this.kind === 'official' ? [process.execPath, path.join(__dirname, 'official.js')] : [BINARY], env = {} } = {}) {
-    if (this.kind === 'ours' && !fs.existsSync(program[0])) throw new Error(`there is no program ${program[0]}: build it with \`make abuse\``);
+    if (this.kind === 'ours' && !fs.existsSync(BINARY)) throw new Error(`there is no program ${BINARY}: build it with \`make abuse\``);
     this.child = spawn(program[0], [...program.slice(1), JSON.stringify(this.options)], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     this.pid = this.child.pid;
     process.once('exit', () => this.child.kill('SIGKILL'));

@@ -2,7 +2,8 @@
 //
 //     target ['{"port":3000,"ping_interval":300,"http":{"header_timeout":300}}']
 //
-// The argument sets fields of sio_demo::Options by their names, times in milliseconds. What it says on standard output is
+// The argument sets fields of sio_demo::Options by their names, times in milliseconds; "two": there is a second server on
+// another port; "throwing": every kind of handler that there is throws. What it says on standard output is
 // one JSON object a line: the header's log lines have a "level", its own ones an "event": "listening" (port, other_port,
 // options, coroutines), "left" (id, namespace, reason, why). SIGTERM ends it in order, a second one at once.
 #include "sio_demo.hpp"
@@ -194,6 +195,48 @@ void namespaces(sio::Server& io) {
   careless.on_disconnect([](sio::Socket&, const sio::Disconnect&) { throw std::runtime_error("secret: hunter2"); });
 }
 
+struct Fault : std::exception {
+  const char* what() const noexcept override { return "secret: hunter2"; }
+};
+/// Throws if the request asks for it at this place: "?throw=headers".
+void fail_if(const sio::http::Request& request, std::string_view place) {
+  if (request.query["throw"] == place) throw Fault();
+}
+
+void throw_in_options(sio::Options& options) {
+  options.allow_request = [](const sio::http::Request& request, const sio::Next& next) { fail_if(request, "allow"), next(sio::accept); };
+  options.generate_id = [random = std::make_shared<sio::bytes::Random>()](const sio::http::Request& request) { return fail_if(request, "id"), random->id(); };
+  options.initial_headers = [](sio::http::Headers& headers, const sio::http::Request& request) { headers.emplace_back("X-Half", "done"), fail_if(request, "initial"); };
+  options.headers = [](sio::http::Headers&, const sio::http::Request& request) { fail_if(request, "headers"); };
+  options.log_sink = [say = options.log_sink](const sio::LogRecord& record) { say(record), throw 42; };
+}
+
+void throw_in_handlers(sio::Server& io) {
+  io.on_connection_error([](const sio::ConnectionError&) { throw 42; });
+  io.of([](std::string_view name, const json&) -> bool { return name == "/bad-predicate" ? throw Fault() : false; });
+  io.on_new_namespace([](sio::Namespace& nsp) {
+    if (nsp.name() == "/dyn-bad") throw Fault();
+  });
+  auto& all = io.of("/all");
+  all.on_connection([](sio::Socket& socket) {
+    socket.use([](sio::Socket&, std::string_view event, const sio::socketio::Arguments&, const sio::Next& next) { event == "refused" ? throw Fault() : next(sio::accept); });
+    socket.on("own", [](sio::Socket&, const Arguments&, sio::Reply<> reply) { reply("before"), throw 42; });
+    throw Fault();
+  });
+  all.on_any([](sio::Socket&, std::string_view, const auto&) { throw 42; });
+  all.on_any_outgoing([](sio::Socket&, std::string_view, const sio::socketio::Arguments&) { throw Fault(); });
+  all.on_error([](sio::Socket&, const sio::Refuse&) { throw 42; });
+  all.on_disconnect([](sio::Socket&, const sio::Disconnect&) { throw 42; });
+  all.on("echo", [](sio::Socket&, const Arguments& arguments, sio::Reply<> reply) { reply(sio::each(arguments)); });
+  all.on("ask", [](sio::Socket& socket, const Arguments&) {
+    socket.emit_with_ack("question", [](std::error_code, const Arguments&) { say({{"event", "answer"}}), throw Fault(); });
+  });
+  all.on("tell all", [&all](sio::Socket&, const Arguments&) { all.emit("told"); });
+  io.http().websocket("/bad", {.open = [](sio::websocket::Socket&) { throw 42; }, .message = [](sio::websocket::Socket& socket, std::string_view payload, bool) { socket.send_text(payload), throw 42; },
+                               .close = [](sio::websocket::Socket&, sio::Reason, std::string_view) { throw Fault(); }});
+  io.http().post("/secret", [](const sio::http::Request&) -> sio::http::Response { throw 42; });
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -201,11 +244,14 @@ int main(int count, char** arguments) {
   std::vector<std::string> known;
   try {
     asio::io_context loop(1);
-    sio::Server io(loop, options_of(given, known));
+    sio::Options options = options_of(given, known);
+    const bool throwing = given.value("throwing", false);
+    if (throwing) throw_in_options(options);
+    sio::Server io(loop, std::move(options));
     sio::Server other(loop, options_of({{"port", 0}}, known));
     routes(io), namespaces(io), routes(other), namespaces(other);
     io.on("stop the other", [&other](sio::Socket&, const Arguments&) { other.close(); });
-    io.http().get("/answered", [](const sio::http::Request&) { return sio::http::Response{200, "text/plain", "yes", {}}; });
+    if (throwing) throw_in_handlers(io);
 
     asio::signal_set signals(loop, SIGINT, SIGTERM);
     signals.async_wait([&](std::error_code error, int) {
