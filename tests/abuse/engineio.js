@@ -11,60 +11,76 @@ const FAST = { ping_interval: 400, ping_timeout: 300, connect_timeout: 1500, upg
 const base64 = (bytes) => Buffer.from(bytes).toString('base64');
 
 test(49, 'EIO missing or of another version; of two, the last counts', { plain: true }, async (t) => {
-  await t.table(['', 'EIO=&', 'EIO=3&', 'EIO=5&', 'EIO=04&', 'EIO=4abc&', 'EIO=4.0&', 'EIO=+4&', 'EIO=４&', 'eio=4&', 'EIO[]=4&', 'EIO=4&EIO=3&', '?EIO=4&'].map((eio) =>
+  await t.table(['', 'EIO=&', 'EIO=3&', 'EIO=5&', 'EIO=04&', 'EIO=4abc&', 'EIO=4.0&', 'EIO=+4&', 'EIO=４&', 'eio=4&', 'EIO[]=4&',
+    'EIO=4&EIO=3&', '?EIO=4&'].map((eio) =>
     [eio || 'missing', Buffer.from(query(`${eio}transport=polling`)), /[^\x20-\x7e]/.test(eio) ? '400 C' : '400 code 5']));
-  await t.table([['3 and 4', query('EIO=3&EIO=4&transport=polling'), '200'], ['an upgrade of 5', upgrade('/socket.io/?EIO=5&transport=websocket'), t.ours ? '400 C' : /.*/]]);
+  await t.table([['3 and 4', query('EIO=3&EIO=4&transport=polling'), '200'],
+    ['an upgrade of 5', upgrade('/socket.io/?EIO=5&transport=websocket'), t.ours ? '400 C' : /.*/]]);
 });
 
 test(50, 'EIO left out or changed in a later request', { plain: true }, async (t) => {
   const session = await t.polling();
   const changed = (eio, transport = 'polling') => `/socket.io/?${eio}transport=${transport}&sid=${session.sid}`;
   await t.table([
-    ['a poll without', get(changed('')), '400 code 3'], ['a poll of 3', get(changed('EIO=3&')), '400 code 3'], ['a POST of 3', post(changed('EIO=3&'), '42["back"]'), '400 code 3'],
-    ['an upgrade without', upgrade(changed('', 'websocket')), '400 C'], ['an upgrade of 3', upgrade(changed('EIO=3&', 'websocket')), '400 C'],
+    ['a poll without', get(changed('')), '400 code 3'], ['a poll of 3', get(changed('EIO=3&')), '400 code 3'],
+    ['a POST of 3', post(changed('EIO=3&'), '42["back"]'), '400 code 3'],
+    ['an upgrade without', upgrade(changed('', 'websocket')), '400 C'],
+    ['an upgrade of 3', upgrade(changed('EIO=3&', 'websocket')), '400 C'],
   ]);
   assert.equal(await session.verdict(), 'S');
 });
 
 test(51, 'transports that there are not', { plain: true }, async (t) => {
-  const names = ['', 'x', 'POLLING', 'Polling', 'polling ', 'constructor', '__proto__', 'toString', 'hasOwnProperty', 'webtransport', 'flashsocket', 'polling,websocket', '0', 'null'];
-  await t.table([...names.map((name) => [name || 'empty', query(`EIO=4&transport=${encodeURIComponent(name)}`), '400 code 0']), ['missing', query('EIO=4'), '400 code 0'],
-    ['two, the last one unknown', query('EIO=4&transport=polling&transport=x'), '400 code 0'], ['as a list', query('EIO=4&transport[]=polling'), '400 code 0']], { reason: t.ours ? 'transport_unknown' : undefined });
+  const names = ['', 'x', 'POLLING', 'Polling', 'polling ', 'constructor', '__proto__', 'toString', 'hasOwnProperty', 'webtransport',
+    'flashsocket', 'polling,websocket', '0', 'null'];
+  await t.table([...names.map((name) => [name || 'empty', query(`EIO=4&transport=${encodeURIComponent(name)}`), '400 code 0']),
+    ['missing', query('EIO=4'), '400 code 0'],
+    ['two, the last one unknown', query('EIO=4&transport=polling&transport=x'), '400 code 0'],
+    ['as a list', query('EIO=4&transport[]=polling'), '400 code 0']], { reason: t.ours ? 'transport_unknown' : undefined });
   await t.table([['two, the last one known', query('EIO=4&transport=x&transport=polling'), '200']]);
 });
 
 test(52, 'sessions that there are not: one answer, at one price', { plain: true }, async (t) => {
-  const sids = ['x', 'A'.repeat(20), 'A'.repeat(7000), '../../etc/passwd', '%00', '%ff%fe', '__proto__', 'constructor', '0', 'null', 'undefined', "'%20or%201=1--", '%3Cscript%3E', '*', '[object Object]', 'AAAAAAAAAAAAAAAAAAA%41'];
-  await t.table(sids.map((sid) => [sid.slice(0, 20), get(`${EIO}&sid=${sid.replaceAll(' ', '%20')}`), '400 code 1']), { reason: 'session_unknown' });
+  const sids = ['x', 'A'.repeat(20), 'A'.repeat(7000), '../../etc/passwd', '%00', '%ff%fe', '__proto__', 'constructor', '0', 'null',
+    'undefined', "'%20or%201=1--", '%3Cscript%3E', '*', '[object Object]', 'AAAAAAAAAAAAAAAAAAA%41'];
+  await t.table(sids.map((sid) => [sid.slice(0, 20), get(`${EIO}&sid=${sid.replaceAll(' ', '%20')}`), '400 code 1']),
+    { reason: 'session_unknown' });
   const ended = await t.polling();
   await ended.post('1');
-  await t.table([['ended', get(ended.target), '400 code 1'], ['a POST', post(ended.target, '42["echo"]'), '400 code 1'], ['an upgrade', upgrade(ended.webSocketTarget), '400 C']], { reason: 'session_unknown' });
+  await t.table([['ended', get(ended.target), '400 code 1'], ['a POST', post(ended.target, '42["echo"]'), '400 code 1'],
+    ['an upgrade', upgrade(ended.webSocketTarget), '400 C']], { reason: 'session_unknown' });
 });
 
 test(53, 'the session of another transport', { plain: true }, async (t) => {
   const ws = await t.ws();
   const sid = JSON.parse(ws.open.slice(1)).sid;
-  await t.table([['a poll of a WebSocket', get(`${EIO}&sid=${sid}`), '400 code 3'], ['a POST to a WebSocket', post(`${EIO}&sid=${sid}`, '41'), '400 code 3'], ['an upgrade without headers', get(`${WS}&sid=${(await t.polling()).sid}`), '400 code 3']]);
+  await t.table([['a poll of a WebSocket', get(`${EIO}&sid=${sid}`), '400 code 3'],
+    ['a POST to a WebSocket', post(`${EIO}&sid=${sid}`, '41'), '400 code 3'],
+    ['an upgrade without headers', get(`${WS}&sid=${(await t.polling()).sid}`), '400 code 3']]);
   assert.equal(await ws.verdict(), 'S');
 });
 
 test(54, 'a POST without a session', { plain: true }, async (t) => {
-  await t.table([['empty', post(EIO, ''), '400 code 2'], ['with packets', post(EIO, '40\x1e42["echo"]'), '400 code 2'], ['an empty sid', post(`${EIO}&sid=`, '40'), '400 code 2']], { method: 'POST', reason: 'bad_handshake_method' });
+  await t.table([['empty', post(EIO, ''), '400 code 2'], ['with packets', post(EIO, '40\x1e42["echo"]'), '400 code 2'],
+    ['an empty sid', post(`${EIO}&sid=`, '40'), '400 code 2']], { method: 'POST', reason: 'bad_handshake_method' });
 });
 
 test(55, 'other methods as the first request', { plain: true }, async (t) => {
-  for (const method of ['PUT', 'DELETE', 'PATCH']) await t.table([[method, request(method, EIO), '400 code 2'], [`${method} with a body`, request(method, EIO, { body: 'x' }), '400 code 2']], { reason: 'bad_handshake_method' });
+  for (const method of ['PUT', 'DELETE', 'PATCH']) await t.table([[method, request(method, EIO), '400 code 2'],
+    [`${method} with a body`, request(method, EIO, { body: 'x' }), '400 code 2']], { reason: 'bad_handshake_method' });
   await t.table([['an upgrade by POST', upgrade(WS, {}, 'POST'), '400 C']], { reason: 'bad_handshake_method' });
 });
 
 test(56, 'a body of application/octet-stream ends its session', async (t) => {
   const session = await t.polling();
-  assert.equal((await t.http(post(session.target, '42["echo"]', { headers: ['Content-Type: application/octet-stream'] }), { method: 'POST' })).status, 400);
+  assert.equal((await t.http(post(session.target, '42["echo"]', { headers: ['Content-Type: application/octet-stream'] }),
+    { method: 'POST' })).status, 400);
   await session.gone();
   assert.equal((await t.server.left(session.socket)).reason, 'transport error');
 });
 
-test(57, 'a body beyond the limit: refused from its header, or when a chunked one crosses it; the session lives', { official: 'reads what a header announces' }, async (t) => {
+test(57, 'a body beyond the limit: refused from its header, or when a chunked one crosses it; the session lives',
+  { official: 'reads what a header announces' }, async (t) => {
   const limit = JSON.parse((await t.http(get(EIO))).text.slice(1)).maxPayload;
   const session = await t.polling();
   t.count('body_too_large', 4);
@@ -89,7 +105,8 @@ test(58, 'a body for a session that there is not is refused before it is read', 
   assert.equal((await conn.response({ method: 'POST' })).status, 400);
   const before = t.server.resident();
   await t.rows(Array.from({ length: 50 }, (_, i) => [`body ${i}`]), async () => {
-    const one = t.connect().write(request('POST', `${EIO}&sid=none`, { headers: ['Content-Length: 1000000'], length: false }), Buffer.alloc(900_000, 120));
+    const one = t.connect().write(request('POST', `${EIO}&sid=none`, { headers: ['Content-Length: 1000000'], length: false }),
+      Buffer.alloc(900_000, 120));
     assert.equal((await one.response({ method: 'POST' })).status, 400);
   }, 50);
   if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() - before < 20, `grew by ${Math.round(t.server.resident() - before)} MB`);
@@ -97,7 +114,8 @@ test(58, 'a body for a session that there is not is refused before it is read', 
 
 test(59, 'empty packets in a body', { plain: true }, async (t) => {
   await t.bodies([
-    ['an empty body', '', 'C'], ['one separator', '\x1e', 'C'], ['only separators', '\x1e'.repeat(1000), 'C'], ['two in the middle', '42["echo"]\x1e\x1e42["echo"]', 'C'], ['one at the end', '42["echo"]\x1e', 'C'],
+    ['an empty body', '', 'C'], ['one separator', '\x1e', 'C'], ['only separators', '\x1e'.repeat(1000), 'C'],
+    ['two in the middle', '42["echo"]\x1e\x1e42["echo"]', 'C'], ['one at the end', '42["echo"]\x1e', 'C'],
     ['one at the beginning', '\x1e42["echo"]', 'C'], ['a byte-order mark', '\ufeff42["echo"]', 'C'],
   ], { reason: t.ours ? 'parse_error' : undefined });
 });
@@ -109,7 +127,8 @@ test(60, 'a body of very many packets: linear time, and a cap', { official: 'has
   assert.equal(await many.verdict(), 'S', 'ten thousand noops');
   await rest.post(Array(9999).fill('42["nobody"]').join('\x1e').slice(0, 120_000));
   t.count('parse_error', 2);
-  await t.bodies([['half a million noops', Array(499_000).fill('6').join('\x1e'), 'C'], ['ten thousand and one', Array(10_001).fill('6').join('\x1e'), 'C']]);
+  await t.bodies([['half a million noops', Array(499_000).fill('6').join('\x1e'), 'C'],
+    ['ten thousand and one', Array(10_001).fill('6').join('\x1e'), 'C']]);
   assert.ok(Date.now() - from < 3000 * t.server.factor, `${Date.now() - from} ms`);
 });
 
@@ -155,11 +174,14 @@ test(64, 'polling sessions that nobody touches again are reaped at the ping time
   assert.ok(ms > 0.8 * due && ms < 1.2 * due + 300 * t.server.factor, `reaped after ${ms} ms, due after ${due}`);
   assert.equal((await t.server.left(session.socket)).reason, 'ping timeout');
   t.sids.clear();
-  await t.rows(Array.from({ length: 2000 }, (_, i) => [`session ${i}`]), async () => { assert.equal((await t.http(get(EIO))).status, 200); }, 32);
+  await t.rows(Array.from({ length: 2000 }, (_, i) => [`session ${i}`]),
+    async () => { assert.equal((await t.http(get(EIO))).status, 200); }, 32);
   t.sids.clear();                                     // no goodbye: the runner sees whether they go
 });
 
-test('64b', 'a hundred thousand of them are bounded by the cap on sessions', { options: { ...FAST, max_sessions: 20_000, connect_timeout: 60_000, ping_interval: 60_000 }, full: true, ours: 'has a cap', ms: 300_000, settle: 90_000 }, async (t) => {
+test('64b', 'a hundred thousand of them are bounded by the cap on sessions',
+  { options: { ...FAST, max_sessions: 20_000, connect_timeout: 60_000, ping_interval: 60_000 }, full: true, ours: 'has a cap', ms: 300_000,
+  settle: 90_000 }, async (t) => {
   let refused = 0;
   await t.rows(Array.from({ length: 1000 }, (_, i) => [`hundred ${i}`]), async () => {
     const conn = t.connect();
@@ -197,7 +219,8 @@ test(65, 'an upgrade that is silent, or stops behind its probe, is given up; pol
 
 test(66, 'an upgrade that says something else is given up; the session survives', { plain: true }, async (t) => {
   await t.rows([
-    ['a wrong text', text('2PROBE')], ['a longer one', text('2probes')], ['a ping without text', text('2')], ['a message', text('42["back"]')], ['binary', binary('2probe')], ['a pong', text('3probe')], ['an empty one', text('')],
+    ['a wrong text', text('2PROBE')], ['a longer one', text('2probes')], ['a ping without text', text('2')],
+    ['a message', text('42["back"]')], ['binary', binary('2probe')], ['a pong', text('3probe')], ['an empty one', text('')],
     ['a close packet', text('1')], ['noise', text('\x00')],
   ], async ([, bytes]) => {
     const session = await t.polling();
@@ -211,7 +234,8 @@ test(66, 'an upgrade that says something else is given up; the session survives'
 });
 
 test('66b', 'an upgrade whose frames are broken is given up; the session survives', async (t) => {
-  await t.rows([['unmasked', frame('2probe', { mask: false }), 'C 1002'], ['too big', frame('', { declared: 2_000_000, lengthBytes: 8 }), 'C 1009'], ['not UTF-8', frame(Buffer.from([0xff])), 'C 1007'],
+  await t.rows([['unmasked', frame('2probe', { mask: false }), 'C 1002'],
+    ['too big', frame('', { declared: 2_000_000, lengthBytes: 8 }), 'C 1009'], ['not UTF-8', frame(Buffer.from([0xff])), 'C 1007'],
     ['a close frame', frame(Buffer.from([3, 232]), { opcode: 8 }), 'C 1000']], async ([, bytes, expected]) => {
     const session = await t.polling();
     const conn = await t.candidate(session);
@@ -241,7 +265,8 @@ test(68, 'polls and POSTs behind an upgrade are refused; the session is unharmed
   ws.write(text('2probe'), text('5'));
   await ws.texts('3probe');
   assert.equal(await ws.verdict(), 'S');
-  await t.table([['a poll', get(session.target), '400 code 3'], ['a POST', post(session.target, '41'), '400 code 3'], ['a close packet', post(session.target, '1'), '400 code 3']]);
+  await t.table([['a poll', get(session.target), '400 code 3'], ['a POST', post(session.target, '41'), '400 code 3'],
+    ['a close packet', post(session.target, '1'), '400 code 3']]);
   assert.equal(await ws.verdict(), 'S');
 });
 
@@ -272,7 +297,8 @@ test(71, 'a hundred thousand pongs that nobody asked for move nothing', { ours: 
   assert.ok(!(((await t.server.figures()).deadlines) > figures.deadlines + 3), 'no deadlines are left behind');
 });
 
-test('71b', 'with a limit on packets, a flood of pongs ends its session', { options: { packet_rate: { burst: 100, per_second: 100 } }, needs: ['packet_rate'], official: 'has no such limit' }, async (t) => {
+test('71b', 'with a limit on packets, a flood of pongs ends its session',
+  { options: { packet_rate: { burst: 100, per_second: 100 } }, needs: ['packet_rate'], official: 'has no such limit' }, async (t) => {
   t.count('too_many_packets', 3);
   const honest = await t.ws();
   for (const flood of [text('3'), text('42["nobody"]'), frame('', { opcode: 10 })]) {
@@ -294,13 +320,15 @@ test(72, 'no pong: the end at interval and time-out, ten per cent more or less',
   const busy = await t.ws();                          // other traffic is no pong
   busy.pongs = false;
   const since = Date.now();
-  for (let last; !last || last.name !== 'close';) { busy.write(text('42["echo"]')); last = await busy.frame(60) || last; if (busy.ended) break; }
+  for (let last; !last || last.name !== 'close';) { busy.write(text('42["echo"]')); last = await busy.frame(60) || last;
+    if (busy.ended) break; }
   assert.ok(Date.now() - since < 2.2 * due + 300 * t.server.factor, `${Date.now() - since} ms`);
 });
 
 test(73, 'broken base64 is taken as far as it goes, as the official server takes it', { plain: 'echo' }, async (t) => {
   const announced = '451-999["echo",{"_placeholder":true,"num":0}]';
-  await t.rows(['', '=', 'A', 'AQ', 'AQI', 'AQID', 'AQ==', 'A===', 'AQ=ID', 'AQ ID', 'AQ\nID', '****', 'AQ*ID', '\u00e9\u00e9', 'AQID'.repeat(1000), '-_-_', '%41'].map((text) => [JSON.stringify(text.slice(0, 12)), text]), async ([, encoded]) => {
+  await t.rows(['', '=', 'A', 'AQ', 'AQI', 'AQID', 'AQ==', 'A===', 'AQ=ID', 'AQ ID', 'AQ\nID', '****', 'AQ*ID', '\u00e9\u00e9',
+    'AQID'.repeat(1000), '-_-_', '%41'].map((text) => [JSON.stringify(text.slice(0, 12)), text]), async ([, encoded]) => {
     const session = await t.polling();
     assert.equal((await session.post(`${announced}\x1eb${encoded}`)).status, 200);
     const [head, body] = (await session.poll()).text.split('\x1e');
@@ -311,8 +339,10 @@ test(73, 'broken base64 is taken as far as it goes, as the official server takes
 
 test(74, 'packet types that there are not end the session; open and noop from a client are ignored', { plain: true }, async (t) => {
   const bad = ['7', '8', '9', 'a', 'B', '\x00', '\x7f', '\u00e9', ' ', '-', '{', '"', '\ufeff4'];
-  await t.bodies([...bad.map((type) => [JSON.stringify(type), `${type}x`, 'C']), ...['0', '0{"sid":"x"}', '6', '5', '5x', '3', '3x'].map((type) => [type, type, 'S'])]);
-  await t.packets([...bad.map((type) => [JSON.stringify(type), `${type}x`, /^C/]), ['nothing', '', /^C/], ...['0', '6', '5', '1', '3'].map((type) => [type, type, 'S'])]);
+  await t.bodies([...bad.map((type) => [JSON.stringify(type), `${type}x`, 'C']),
+    ...['0', '0{"sid":"x"}', '6', '5', '5x', '3', '3x'].map((type) => [type, type, 'S'])]);
+  await t.packets([...bad.map((type) => [JSON.stringify(type), `${type}x`, /^C/]), ['nothing', '', /^C/],
+    ...['0', '6', '5', '1', '3'].map((type) => [type, type, 'S'])]);
 });
 
 test(75, 'a client that joins nothing is closed', { options: FAST }, async (t) => {
@@ -334,7 +364,8 @@ test(75, 'a client that joins nothing is closed', { options: FAST }, async (t) =
   }
 });
 
-test(76, 'a close packet while a poll is held, or from both sides at once: one end, told once', { official: 'handles an event behind the close packet that follows it' }, async (t) => {
+test(76, 'a close packet while a poll is held, or from both sides at once: one end, told once',
+  { official: 'handles an event behind the close packet that follows it' }, async (t) => {
   const session = await t.polling();
   const held = session.hold();
   await held.quiet(50);

@@ -29,8 +29,10 @@ async function withServer(t, options, how, action) {
   }
 }
 
-test('F1', 'the limit of descriptors: accepting pauses, clients that are there live, one line is logged, it recovers by itself', { ours: 'a server of its own is started', ms: 60_000 }, async (t) => {
-  await withServer(t, { http: { header_timeout: 60_000 } }, { program: ['sh', '-c', 'ulimit -n 64; exec "$0" "$1"', t.server.binary] }, async (server, mine) => {
+test('F1', 'the limit of descriptors: accepting pauses, clients that are there live, one line is logged, it recovers by itself',
+  { ours: 'a server of its own is started', ms: 60_000 }, async (t) => {
+  await withServer(t, { http: { header_timeout: 60_000 } }, { program: ['sh', '-c', 'ulimit -n 64; exec "$0" "$1"', t.server.binary] },
+    async (server, mine) => {
     const there = await Promise.all(Array.from({ length: 5 }, () => mine.ws()));
     const crowd = Array.from({ length: 150 }, () => mine.connect());
     await until(() => fs.readdirSync(`/proc/${server.pid}/fd`).length >= 63, 'the descriptors to be used up');
@@ -46,7 +48,8 @@ test('F1', 'the limit of descriptors: accepting pauses, clients that are there l
     assert.ok(ticks(server.pid) - used < 75, `${ticks(server.pid) - used} hundredths of a second of processor time`);
     assert.equal(complaints().length, 1);
     for (const conn of crowd) conn.destroy();
-    await until(async () => { const conn = mine.connect().write(get('/health')); const { status } = await conn.response().catch(() => ({})); conn.destroy(); return status === 200; }, 'somebody new to be served');
+    await until(async () => { const conn = mine.connect().write(get('/health')); const { status } = await conn.response().catch(() => ({}));
+      conn.destroy(); return status === 200; }, 'somebody new to be served');
     for (const ws of there) assert.equal(await ws.verdict(), 'S');
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
@@ -59,7 +62,9 @@ async function withDemo(t, stdout, action) {
   await new Promise((resolve) => probe.once('listening', resolve));
   const { port } = probe.address();
   await new Promise((resolve) => probe.close(resolve));
-  const child = spawn(t.server.demo, ['--port', String(port), '--log-level', 'debug', '--max-connections-per-ip', '0', '--max-pings-per-client', '1000000'], { stdio: ['ignore', stdout, 'pipe'] });
+  const child = spawn(t.server.demo,
+    ['--port', String(port), '--log-level', 'debug', '--max-connections-per-ip', '0', '--max-pings-per-client', '1000000'],
+    { stdio: ['ignore', stdout, 'pipe'] });
   const gone = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
   const demo = { child, port, gone, stderr: '', host: '127.0.0.1' };
   child.stderr.on('data', (chunk) => { demo.stderr += chunk; });
@@ -80,7 +85,8 @@ async function loggingInVain(t, demo, least) {
   const mine = new Case(Object.assign(Object.create(t.server), { port: demo.port }));
   let slowest = 0;
   for (let round = 0; round < 20; ++round) {
-    await mine.rows(Array.from({ length: 100 }, (_, i) => [`line ${i}`]), async () => { const conn = mine.connect().write('\0'); await conn.end(); conn.destroy(); }, 16);
+    await mine.rows(Array.from({ length: 100 }, (_, i) => [`line ${i}`]),
+      async () => { const conn = mine.connect().write('\0'); await conn.end(); conn.destroy(); }, 16);
     const from = Date.now();
     assert.equal((await client.ask('ping')).status, 'ok');
     slowest = Math.max(slowest, Date.now() - from);
@@ -109,7 +115,8 @@ test('F2', 'the log goes into a full pipe that nobody reads: the demo serves on,
     // Lines wait in memory first, a megabyte of them: long ones fill it soon.
     await withDemo(t, blocking, async (demo) => {
       const mine = new Case(Object.assign(Object.create(t.server), { port: demo.port }));
-      await mine.rows(Array.from({ length: 12_000 }, (_, i) => [`line ${i}`]), async () => { const conn = mine.connect().write('\0'); await conn.end(); conn.destroy(); }, 32);
+      await mine.rows(Array.from({ length: 12_000 }, (_, i) => [`line ${i}`]),
+        async () => { const conn = mine.connect().write('\0'); await conn.end(); conn.destroy(); }, 32);
       await loggingInVain(t, demo, 100);
     });
   } finally {
@@ -131,7 +138,8 @@ test('F4', 'the reader of the log goes away: the demo serves on, and counts what
   });
 });
 
-test('F5', 'a slow handler is logged, once a second at most, and counted', { needs: ['slow_handler'], ours: 'its log and metrics are looked at' }, async (t) => {
+test('F5', 'a slow handler is logged, once a second at most, and counted',
+  { needs: ['slow_handler'], ours: 'its log and metrics are looked at' }, async (t) => {
   const before = await t.server.metrics(), lines = t.server.lines.length;
   const ws = await t.ws();
   for (let i = 0; i < 4; ++i) ws.write(text('42["burn",150]'));
@@ -145,14 +153,16 @@ test('F5', 'a slow handler is logged, once a second at most, and counted', { nee
   assert.ok(said.some((line) => line.event === 'burn' && line.socketId === ws.sid), JSON.stringify(said));
 });
 
-test('F6', 'the clock jumps by an hour, back and forth: nobody is lost, no limit is refilled, no deadline comes early', { ours: 'a server of its own is started', needs: ['handshake_rate'], ms: 60_000 }, async (t) => {
+test('F6', 'the clock jumps by an hour, back and forth: nobody is lost, no limit is refilled, no deadline comes early',
+  { ours: 'a server of its own is started', needs: ['handshake_rate'], ms: 60_000 }, async (t) => {
   if (t.server.sanitized) return t.note('not played: libfaketime and the sanitizer both replace the C library\'s functions');
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'sio-abuse-')), 'clock');
   t.others.push(() => fs.rmSync(path.dirname(file), { recursive: true }));
   const set = (offset) => { fs.writeFileSync(`${file}.new`, `${offset}\n`); fs.renameSync(`${file}.new`, file); };
   set('+0');
   const preload = execFileSync('faketime', ['-f', '+0', 'sh', '-c', 'echo "$LD_PRELOAD"'], { encoding: 'utf8' }).trim();
-  const env = { LD_PRELOAD: preload, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' };
+  const env = { LD_PRELOAD: preload, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    DONT_FAKE_MONOTONIC: '1' };
   const options = { ping_interval: 300, ping_timeout: 400, handshake_rate: { burst: 3, per_second: 0.001 }, trusted_proxies: [] };
   await withServer(t, options, { env }, async (server, mine) => {
     const clock = async () => {                       // as its log tells it
@@ -165,7 +175,8 @@ test('F6', 'the clock jumps by an hour, back and forth: nobody is lost, no limit
     quiet.pongs = false;                              // it ends at its time, neither before nor after
     const since = Date.now();
     let beating = true;
-    const beat = (async () => { while (beating) { const { text: packets } = await polling.poll(); if (packets.includes('2')) await polling.post('3'); } })();
+    const beat = (async () => { while (beating) { const { text: packets } = await polling.poll();
+      if (packets.includes('2')) await polling.post('3'); } })();
     const silence = quiet.until((buffer) => (buffer.includes(Buffer.from([0x88, 0])) ? Date.now() : undefined));
     let hour = 0;
     for (const offset of ['+3600', '-3600', '+0', '+86400', '-7200', '+0']) {
@@ -190,11 +201,14 @@ test('F6', 'the clock jumps by an hour, back and forth: nobody is lost, no limit
   });
 });
 
-test('F7', 'every kind of handler throws: each costs its own call', { options: { throwing: true }, ours: 'its handlers throw' }, async (t) => {
+test('F7', 'every kind of handler throws: each costs its own call', { options: { throwing: true }, ours: 'its handlers throw' },
+  async (t) => {
   const failing = (place, target = EIO) => `${target}&throw=${place}`;
   await t.table([
-    ['allow_request', get(failing('allow')), '403 code 4'], ['allow_request of a WebSocket', upgrade(failing('allow', WS)), '400 C'], ['generate_id', get(failing('id')), '200'], ['generate_id of a WebSocket', upgrade(failing('id', WS)), '101'],
-    ['initial_headers', get(failing('initial')), '200'], ['headers', get(failing('headers')), '200'], ['headers of a WebSocket', upgrade(failing('headers', WS)), '101'], ['on_connection_error', get(`${EIO}&sid=none`), '400 code 1'],
+    ['allow_request', get(failing('allow')), '403 code 4'], ['allow_request of a WebSocket', upgrade(failing('allow', WS)), '400 C'],
+    ['generate_id', get(failing('id')), '200'], ['generate_id of a WebSocket', upgrade(failing('id', WS)), '101'],
+    ['initial_headers', get(failing('initial')), '200'], ['headers', get(failing('headers')), '200'],
+    ['headers of a WebSocket', upgrade(failing('headers', WS)), '101'], ['on_connection_error', get(`${EIO}&sid=none`), '400 code 1'],
     ['a GET route', get('/secret'), '500'], ['a POST route', post('/secret', 'x'), '500'],
   ]);
   const route = t.connect().write(upgrade('/bad'));
@@ -202,10 +216,13 @@ test('F7', 'every kind of handler throws: each costs its own call', { options: {
   route.write(text('a'), text('b'));
   assert.deepEqual([(await route.frame()).text, (await route.frame()).text], ['a', 'b'], 'a route\'s WebSocket: open, message');
   route.destroy();
-  await t.packets([['the predicate of a namespace', '40/bad-predicate,', 'S', ['44/bad-predicate,{"message":"Invalid namespace"}']], ['on_new_namespace', '40/dyn-bad,', 'S']]);
+  await t.packets([['the predicate of a namespace', '40/bad-predicate,', 'S', ['44/bad-predicate,{"message":"Invalid namespace"}']],
+    ['on_new_namespace', '40/dyn-bad,', 'S']]);
   const all = await t.ws({ join: '40/all,' });
   for (const [packets, answer] of [
-    [['42/all,1["echo",1]'], '43/all,1[1]'], [['42/all,2["own"]'], '43/all,2["before"]'], [['42/all,["refused"]', '42/all,3["echo",3]'], '43/all,3[3]'], [['42/all,["tell all"]'], '42/all,["told"]'], [['42/all,["ask"]'], '42/all,0["question"]'],
+    [['42/all,1["echo",1]'], '43/all,1[1]'], [['42/all,2["own"]'], '43/all,2["before"]'],
+    [['42/all,["refused"]', '42/all,3["echo",3]'], '43/all,3[3]'], [['42/all,["tell all"]'], '42/all,["told"]'],
+    [['42/all,["ask"]'], '42/all,0["question"]'],
     [['43/all,0[]', '42/all,4["echo",4]'], '43/all,4[4]'],
   ]) {
     all.write(...packets.map((packet) => text(packet)));
@@ -217,10 +234,13 @@ test('F7', 'every kind of handler throws: each costs its own call', { options: {
   all.destroy();
   const { sio_log_lines_dropped_total: lost } = await t.server.metrics();
   assert.ok(lost > 10, `the log's sink, too: ${lost} lines are counted as lost`);
-  for (const line of t.server.lines.filter(({ level, error }) => level === 'error' && error !== undefined)) assert.match(line.error, /^(secret: hunter2|not a std::exception)$/);
+  for (const line of t.server.lines.filter(({ level, error }) => level === 'error' && error !== undefined)) assert.match(line.error,
+    /^(secret: hunter2|not a std::exception)$/);
 });
 
-test('F8', 'consumers that stop reading under a broadcaster are closed; memory stays flat, the others\' heartbeats pass', { options: { max_queue_bytes: 500_000, ping_interval: 300, ping_timeout: 1500 }, ours: 'its memory is looked at', ms: 60_000 }, async (t) => {
+test('F8', 'consumers that stop reading under a broadcaster are closed; memory stays flat, the others\' heartbeats pass',
+  { options: { max_queue_bytes: 500_000, ping_interval: 300, ping_timeout: 1500 }, ours: 'its memory is looked at', ms: 60_000 },
+  async (t) => {
   const speaker = await t.ws();
   const readers = await Promise.all(Array.from({ length: 5 }, () => t.ws()));
   let over = false, beats = 0, got = 0;
@@ -254,7 +274,9 @@ test('F8', 'consumers that stop reading under a broadcaster are closed; memory s
 });
 
 test('F9', 'SIGTERM with a thousand clients in every state', { ours: 'a server of its own is ended', ms: 120_000 }, async (t) => {
-  await withServer(t, { max_sessions_per_address: 0, connect_timeout: 60_000, ping_interval: 60_000, upgrade_timeout: 60_000, attachment_timeout: 60_000, http: { header_timeout: 60_000, body_timeout: 60_000, keep_alive_timeout: 60_000 } }, {}, async (server, mine) => {
+  await withServer(t, { max_sessions_per_address: 0, connect_timeout: 60_000, ping_interval: 60_000, upgrade_timeout: 60_000,
+    attachment_timeout: 60_000, http: { header_timeout: 60_000, body_timeout: 60_000, keep_alive_timeout: 60_000 } }, {}, async (server,
+    mine) => {
     const states = await everyState(mine, 63);
     const from = Date.now();
     server.child.kill('SIGTERM');

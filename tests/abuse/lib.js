@@ -40,7 +40,8 @@ async function until(probe, what, ms = PATIENCE) {
 }
 
 /** A request, a character a byte; `headers` are lines without their ends. Host is there unless `host` is null. */
-function request(method, target, { headers = [], body: text = '', host = 'h', length = method === 'POST' || text !== '', version = '1.1' } = {}) {
+function request(method, target,
+  { headers = [], body: text = '', host = 'h', length = method === 'POST' || text !== '', version = '1.1' } = {}) {
   const body = Buffer.from(text).toString('latin1');
   const lines = [`${method} ${target} HTTP/${version}`, ...(host === null ? [] : [`Host: ${host}`]), ...headers];
   if (length) lines.push(`Content-Length: ${body.length}`);
@@ -51,8 +52,10 @@ const post = (target, body, options) => request('POST', target, { body, ...optio
 
 /** An upgrade request; a header of value null is left out. */
 function upgrade(target = WS, headers = {}, method = 'GET') {
-  const all = { Host: 'h', Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': KEY, ...headers };
-  const lines = Object.entries(all).filter(([, value]) => value !== null).flatMap(([name, value]) => [].concat(value).map((v) => `${name}: ${v}`));
+  const all = { Host: 'h', Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': KEY,
+    ...headers };
+  const lines = Object.entries(all).filter(([, value]) => value !== null).flatMap(([name,
+    value]) => [].concat(value).map((v) => `${name}: ${v}`));
   return `${method} ${target} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
 }
 
@@ -90,6 +93,7 @@ class Conn {
     if (this.chunks.length) this.read = Buffer.concat([this.read, ...this.chunks.splice(0)]);
     return this.read;
   }
+  unread() { return JSON.stringify(this.buffer.toString('latin1').slice(0, 200)); }
   take(size) { this.read = this.buffer.subarray(size); }
   destroy() { this.socket.destroy(); this.t.conns.delete(this); }
   reset() { this.socket.resetAndDestroy(); this.t.conns.delete(this); }
@@ -111,7 +115,7 @@ class Conn {
   async response({ method = 'GET', ms = PATIENCE } = {}) {
     let found = await this.until((buffer) => parseResponse(buffer, { method, ended: this.ended !== undefined }), ms);
     if (!found && this.ended) found = parseResponse(this.buffer, { method, ended: true });
-    if (!found) throw new Error(`no response but ${this.ended || 'silence'}, ${JSON.stringify(this.buffer.toString('latin1').slice(0, 200))}`);
+    if (!found) throw new Error(`no response but ${this.ended || 'silence'}, ${this.unread()}`);
     const response = { ...found, text: found.body.toString() };
     this.take(found.used);
     for (const [, sid] of response.text.matchAll(/"sid":"([\w.~-]+)"/g)) if (response.text.startsWith('0')) this.t.sids.add(sid);
@@ -145,7 +149,7 @@ class Conn {
   async quiet(ms = QUIET) {
     const before = this.buffer.length;
     await this.until((buffer) => (buffer.length > before ? true : undefined), ms);
-    if (this.ended || this.buffer.length > before) throw new Error(`not quiet: ${this.ended || JSON.stringify(this.buffer.toString('latin1').slice(0, 200))}`);
+    if (this.ended || this.buffer.length > before) throw new Error(`not quiet: ${this.ended || this.unread()}`);
   }
 
   // -- WebSocket
@@ -167,7 +171,10 @@ class Conn {
     const all = [];
     for (;;) {
       const next = await this.frame(ms);
-      if (!next || next.name === 'close') throw new Error(`no ${JSON.stringify(prefix)}, but ${next ? `close ${next.code}` : this.ended || 'silence'} after ${JSON.stringify(all).slice(0, 300)}`);
+      if (!next || next.name === 'close') {
+        const how = next ? `close ${next.code}` : this.ended || 'silence';
+        throw new Error(`no ${JSON.stringify(prefix)}, but ${how} after ${JSON.stringify(all).slice(0, 300)}`);
+      }
       all.push(next.text);
       if (next.text.startsWith(prefix)) return all;
     }
@@ -320,13 +327,15 @@ class Case {
       try {
         conn.write(...[].concat(frames));
         const answer = await conn.verdict({ ask, ms });
-        return Case.judge(answer, expected) || (heard !== undefined && JSON.stringify(conn.heard) !== JSON.stringify(heard) ? `said ${JSON.stringify(conn.heard).slice(0, 300)}` : '');
+        return Case.judge(answer, expected) || (heard !== undefined && JSON.stringify(conn.heard) !== JSON.stringify(heard)
+          ? `said ${JSON.stringify(conn.heard).slice(0, 300)}` : '');
       } finally { conn.destroy(); }
     }, atOnce);
   }
   /** Rows [name, packets, verdict, what was answered before it]; strings are text frames, buffers binary ones. */
   packets(rows, options) {
-    return this.frames(rows.map(([name, packets, ...rest]) => [name, [].concat(packets).map((p) => (Buffer.isBuffer(p) ? binary(p) : text(p))), ...rest]), options);
+    return this.frames(rows.map(([name, packets, ...rest]) => [name,
+      [].concat(packets).map((p) => (Buffer.isBuffer(p) ? binary(p) : text(p))), ...rest]), options);
   }
   /** Rows [name, body, verdict], each POSTed to a polling session of its own. */
   async bodies(rows, { reason, status = 200 } = {}) {
@@ -372,5 +381,6 @@ function section(letter, title) {
   return { cases, test, skip };
 }
 
-module.exports = { Case, Conn, EIO, KEY, PATIENCE, QUIET, Session, WS, assert, binary, bytesOf, close, closePayload, delay, frame, get, post, repeated, request,
+module.exports = { Case, Conn, EIO, KEY, PATIENCE, QUIET, Session, WS, assert, binary, bytesOf, close, closePayload, delay, frame, get,
+  post, repeated, request,
   section, text, until, upgrade };

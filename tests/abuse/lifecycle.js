@@ -16,27 +16,33 @@ async function everyState(t, count) {
     'idle, nothing said': await each(async () => t.connect()),
     'idle, kept alive': await each(async () => { const conn = t.connect().write(get('/health')); await conn.response(); return conn; }),
     'half a head': await each(async () => t.connect().write('GET /health HTTP/1.1\r\nHost: h\r\n')),
-    'half a body': await each(async () => t.connect().write(request('POST', (await session()).target, { headers: ['Content-Length: 1000'], length: false }), 'half')),
+    'half a body': await each(async () => t.connect().write(request('POST', (await session()).target,
+      { headers: ['Content-Length: 1000'], length: false }), 'half')),
     'a held poll': await each(async () => (await session()).hold()),
     'a session nobody polls': await each(async () => { await session(); return undefined; }),
     'an upgrade, silent': await each(async () => t.candidate(await session())),
-    'an upgrade, probed': await each(async () => { const conn = await t.candidate(await session()); conn.write(text('2probe')); await conn.frame(); return conn; }),
+    'an upgrade, probed': await each(async () => { const conn = await t.candidate(await session()); conn.write(text('2probe'));
+      await conn.frame(); return conn; }),
     'a WebSocket': await each(async () => t.ws()),
     'a WebSocket that has not joined': await each(async () => t.ws({ join: null })),
     'half a frame': await each(async () => { const conn = await t.ws(); conn.write(text('42["echo"]').subarray(0, 9)); return conn; }),
     'a message in parts': await each(async () => { const conn = await t.ws(); conn.write(frame('42', { fin: false })); return conn; }),
-    'an attachment is due': await each(async () => { const conn = await t.ws(); conn.write(text('451-["echo",{"_placeholder":true,"num":0}]')); return conn; }),
+    'an attachment is due': await each(async () => { const conn = await t.ws();
+      conn.write(text('451-["echo",{"_placeholder":true,"num":0}]')); return conn; }),
     'not reading': await each(async () => { const conn = await t.ws(); conn.socket.pause(); return conn; }),
     'closing, and not answering': await each(async () => { const conn = await t.ws(); conn.write(text('42["go",1]')); return conn; }),
-    'a WebSocket of a route': await each(async () => { const conn = t.connect().write(upgrade('/echo')); await conn.response(); return conn; }),
+    'a WebSocket of a route': await each(async () => { const conn = t.connect().write(upgrade('/echo')); await conn.response(); return conn;
+      }),
   };
   await Promise.all(Object.values(states).flat().map((conn) => conn?.opened));
   return states;
 }
 module.exports.everyState = everyState;
 
-test(122, 'SIGTERM with clients in every state: told, then the end in time, with code 0; a thousand of them are F9', { ours: 'a server of its own is ended' }, async (t) => {
-  const server = await t.server.another({ max_sessions_per_address: 0, http: { header_timeout: 30_000, body_timeout: 30_000, keep_alive_timeout: 30_000 } });
+test(122, 'SIGTERM with clients in every state: told, then the end in time, with code 0; a thousand of them are F9',
+  { ours: 'a server of its own is ended' }, async (t) => {
+  const server = await t.server.another({ max_sessions_per_address: 0,
+    http: { header_timeout: 30_000, body_timeout: 30_000, keep_alive_timeout: 30_000 } });
   const mine = new Case(server);
   try {
     const states = await everyState(mine, 8);
@@ -51,7 +57,8 @@ test(122, 'SIGTERM with clients in every state: told, then the end in time, with
     assert.ok(ms < server.options.drain_timeout + 1500 * server.factor, `${ms} ms`);
     t.note(`ended after ${ms} ms`);
     for (const held of states['a held poll']) assert.match((await held.response()).text, /(^|\x1e)1$|^42/, 'a held poll is answered');
-    for (const ws of [...states['a WebSocket'], ...states['a WebSocket that has not joined'], ...states['half a frame']]) assert.match(await ws.verdict({ ask: false }), /^C$/, 'a WebSocket is told');
+    for (const ws of [...states['a WebSocket'], ...states['a WebSocket that has not joined'],
+      ...states['half a frame']]) assert.match(await ws.verdict({ ask: false }), /^C$/, 'a WebSocket is told');
     for (const ws of states['a WebSocket of a route']) assert.equal(await ws.verdict({ ask: false }), 'C 1001');
     for (const conn of [...states['half a body'], ...states['half a head']]) assert.ok(await conn.end());
     for (const ws of states['a WebSocket']) assert.equal((await server.left(ws.sid)).reason, 'server shutting down');
@@ -69,7 +76,8 @@ test('122b', 'a second signal ends it at once', { ours: 'a server of its own is 
   other.write(text('421["blast",100,60000]'));
   await other.texts('431');
   server.child.kill('SIGTERM');
-  await until(async () => { const conn = mine.connect(); await conn.opened; const shut = conn.socket.destroyed || conn.ended; conn.destroy(); return shut; }, 'the listener to be closed');
+  await until(async () => { const conn = mine.connect(); await conn.opened; const shut = conn.socket.destroyed || conn.ended;
+    conn.destroy(); return shut; }, 'the listener to be closed');
   const from = Date.now();
   server.child.kill('SIGTERM');
   assert.deepEqual(await Promise.race([server.gone, delay(5000)]), { code: 1, signal: null });
@@ -94,7 +102,8 @@ test(123, 'a restart on the same port, at once, with connections left over', { o
   assert.deepEqual(await third.stop(), { code: 0, signal: null });
 });
 
-test(124, 'writes to who has gone raise no SIGPIPE, though the program does not ignore it', { ours: 'its signals are looked at' }, async (t) => {
+test(124, 'writes to who has gone raise no SIGPIPE, though the program does not ignore it', { ours: 'its signals are looked at' },
+  async (t) => {
   const ignored = BigInt(`0x${/SigIgn:\s+(\w+)/.exec(fs.readFileSync(`/proc/${t.server.pid}/status`, 'utf8'))[1]}`);
   assert.equal(ignored >> 12n & 1n, 0n, 'SIGPIPE is not ignored');
   const speaker = await t.ws();
@@ -110,14 +119,18 @@ test(124, 'writes to who has gone raise no SIGPIPE, though the program does not 
 
 test(125, 'texts of clients in the log: escaped, cut, one line of JSON', { ours: 'its log is looked at' }, async (t) => {
   const lines = t.server.lines.length;
-  const evil = ['a\r\n{"level":"error","message":"forged"}', '\x1b[31mred\x1b[0m', '\x00\x07', '\u2028\u2029', '\u{1f600}'.repeat(100), 'x'.repeat(900_000), '\ufffe', '"},{"level":"error"'];
+  const evil = ['a\r\n{"level":"error","message":"forged"}', '\x1b[31mred\x1b[0m', '\x00\x07', '\u2028\u2029', '\u{1f600}'.repeat(100),
+    'x'.repeat(900_000), '\ufffe', '"},{"level":"error"'];
   for (const bad of evil) {
     const json = JSON.stringify(bad).slice(1, -1);
     const ws = await t.ws();
-    ws.write(text(`42["${json}"]`), text(`421["throw","${json}"]`), text(`42["join","${json}"]`), text(`421["typed","${json}"]`), text(`40/${json.replaceAll(',', ';')},{"a":"${json}"}`), text(`47${json}`));
+    ws.write(text(`42["${json}"]`), text(`421["throw","${json}"]`), text(`42["join","${json}"]`), text(`421["typed","${json}"]`),
+      text(`40/${json.replaceAll(',', ';')},{"a":"${json}"}`), text(`47${json}`));
     await ws.verdict({ ask: false });
     ws.destroy();
-    await t.connect().write(get(`/x?${encodeURIComponent(bad).slice(0, 5000)}`, { headers: [`User-Agent: ${bad.replace(/[^\x20-\x7e]/g, '\xff').slice(0, 5000)}`, `X-Forwarded-For: ${bad.replace(/[^\x20-\x7e]/g, '\xff').slice(0, 100)}`] })).answer();
+    await t.connect().write(get(`/x?${encodeURIComponent(bad).slice(0, 5000)}`,
+      { headers: [`User-Agent: ${bad.replace(/[^\x20-\x7e]/g, '\xff').slice(0, 5000)}`,
+      `X-Forwarded-For: ${bad.replace(/[^\x20-\x7e]/g, '\xff').slice(0, 100)}`] })).answer();
     await t.connect().write(`${bad.replace(/[^\x20-\x7e]/g, '\xff').slice(0, 5000)}\r\n\r\n`).answer();
     await t.connect().write(upgrade(WS, { Origin: bad.replace(/[^\x20-\x7e]/g, '\xff').slice(0, 1000) })).answer();
     await t.connect().write(close(1000, bad.slice(0, 100))).answer();
@@ -131,7 +144,8 @@ test(125, 'texts of clients in the log: escaped, cut, one line of JSON', { ours:
 
 skip(126, 'the log\'s reader is blocked, its disk is full, it goes away', 'played as F2 to F4');
 
-test(127, 'health and metrics under a flood: answered in time, and they give nobody away', { ours: 'has metrics', ms: 90_000 }, async (t) => {
+test(127, 'health and metrics under a flood: answered in time, and they give nobody away', { ours: 'has metrics', ms: 90_000 },
+  async (t) => {
   const before = await t.server.metrics();
   for (let i = 0; i < 40; ++i) {                      // whatever clients do, there are no more lines
     const ws = await t.ws();
@@ -172,8 +186,10 @@ async function life(t, i) {
     case 3: { const ws = await t.ws(); ws.write(text('47')); await ws.end(); ws.destroy(); break; }
     case 4: { const session = await t.polling(); await session.post('1'); t.sids.delete(session.sid); break; }
     case 5: { const session = await t.polling(); const held = session.hold(); await held.opened; held.reset(); break; }
-    case 6: { const session = await t.polling(); const ws = await t.candidate(session); ws.write(text('2probe'), text('5'), text('42["join","r"]')); await ws.texts('3probe'); ws.destroy(); break; }
-    default: { const ws = await t.ws({ join: `40/dyn-${i % 5},` }); ws.write(text('42["go",1]'), frame('', { opcode: 9 })); await ws.verdict({ ask: false }); ws.destroy(); }
+    case 6: { const session = await t.polling(); const ws = await t.candidate(session);
+      ws.write(text('2probe'), text('5'), text('42["join","r"]')); await ws.texts('3probe'); ws.destroy(); break; }
+    default: { const ws = await t.ws({ join: `40/dyn-${i % 5},` }); ws.write(text('42["go",1]'), frame('', { opcode: 9 }));
+      await ws.verdict({ ask: false }); ws.destroy(); }
   }
 }
 
@@ -183,14 +199,16 @@ for (const [number, count, more] of [[128, 1600, {}], ['128b', 16_000, { full: t
     await churn(count / 4);
     const plateau = t.server.resident();
     for (let round = 0; round < 3; ++round) await churn(count / 4);
-    if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() < 1.1 * plateau + 2, `${t.server.resident().toFixed(1)} MB, ${plateau.toFixed(1)} MB after the first quarter`);
+    if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() < 1.1 * plateau + 2,
+      `${t.server.resident().toFixed(1)} MB, ${plateau.toFixed(1)} MB after the first quarter`);
     t.note(`${plateau.toFixed(1)} MB, then ${t.server.resident().toFixed(1)} MB`);
   });                                                 // that sessions, deadlines and queues are as before, the runner sees
 }
 
 skip(129, 'the clock jumps by an hour', 'played as F6');
 
-test(130, 'two servers in one process, of which one is stopped in the middle', { options: { two: true }, ours: 'a program with two servers' }, async (t) => {
+test(130, 'two servers in one process, of which one is stopped in the middle',
+  { options: { two: true }, ours: 'a program with two servers' }, async (t) => {
   const other = (make) => make({ port: t.server.otherPort });
   const here = await t.ws(), there = await t.ws({ connection: { port: t.server.otherPort } });
   const busy = await Promise.all(Array.from({ length: 10 }, () => t.ws({ connection: { port: t.server.otherPort } })));

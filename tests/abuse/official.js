@@ -13,7 +13,8 @@ process.on('unhandledRejection', (error) => say({ event: 'thrown', what: String(
 const server = http.createServer((request, response) => {
   const url = new URL(request.url, 'http://h');
   const send = (status, type, body) => response.writeHead(status, { 'Content-Type': type }).end(body);
-  if (url.pathname === '/health' && request.method === 'GET') return send(200, 'application/json', JSON.stringify({ clients: io.engine.clientsCount }));
+  if (url.pathname === '/health' && request.method === 'GET') return send(200, 'application/json',
+    JSON.stringify({ clients: io.engine.clientsCount }));
   if (url.pathname === '/size' && request.method === 'POST') {
     let size = 0;
     return request.on('data', (chunk) => { size += chunk.length; }).on('end', () => send(200, 'text/plain', String(size)));

@@ -32,7 +32,8 @@ const SLOW = 100 * FACTOR;                            // and what is mentioned
 
 // Short deadlines, so that a run takes minutes; no two of them alike.
 const USUAL = {
-  ping_interval: 5000, ping_timeout: 2500, upgrade_timeout: 900, connect_timeout: 3000, close_timeout: 500, linger_timeout: 1000, drain_timeout: 2000,
+  ping_interval: 5000, ping_timeout: 2500, upgrade_timeout: 900, connect_timeout: 3000, close_timeout: 500, linger_timeout: 1000,
+    drain_timeout: 2000,
   attachment_timeout: 700, max_queue_bytes: 4_000_000,
   http: { header_timeout: 600, body_timeout: 1000, keep_alive_timeout: 800 },
 };
@@ -60,7 +61,8 @@ class Server {
 
   async start({ program = this.kind === 'official' ? [process.execPath, path.join(__dirname, 'official.js')] : [BINARY], env = {} } = {}) {
     if (this.kind === 'ours' && !fs.existsSync(BINARY)) throw new Error(`there is no program ${BINARY}: build it with \`make abuse\``);
-    this.child = spawn(program[0], [...program.slice(1), JSON.stringify(this.options)], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    this.child = spawn(program[0], [...program.slice(1), JSON.stringify(this.options)],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     this.pid = this.child.pid;
     process.once('exit', () => this.child.kill('SIGKILL'));
     let partial = '';
@@ -82,7 +84,8 @@ class Server {
   line(test, what, ms = 8000) {
     return until(() => {
       const found = this.lines.find((line) => typeof line === 'object' && test(line));
-      if (!found && this.exit) throw new Error(`the server ended with ${JSON.stringify(this.exit)}: waiting for ${what}\n${this.stderr.slice(-4000)}`);
+      if (!found &&
+        this.exit) throw new Error(`the server ended with ${JSON.stringify(this.exit)}: waiting for ${what}\n${this.stderr.slice(-4000)}`);
       return found;
     }, `waiting for ${what}`, ms);
   }
@@ -101,7 +104,8 @@ class Server {
   // -- the witness
 
   async watch(namespace = '/') {
-    this.witness = fork(path.join(__dirname, 'witness.js'), [`http://${this.host}:${this.port}${namespace}`, this.echo ? 'asking' : 'silent']);
+    this.witness = fork(path.join(__dirname, 'witness.js'),
+      [`http://${this.host}:${this.port}${namespace}`, this.echo ? 'asking' : 'silent']);
     process.once('exit', () => this.witness.kill('SIGKILL'));
     const [first] = await new Promise((resolve) => this.witness.once('message', (...args) => resolve(args)));
     if (!first.ready) throw new Error(`the honest client was not let in: ${first.error}`);
@@ -121,7 +125,8 @@ class Server {
     return new Promise((resolve, reject) => {
       http.get({ host: this.host, port: this.port, path: target, agent: false, timeout: 5000 * FACTOR }, (response) => {
         let body = '';
-        response.setEncoding('utf8').on('data', (chunk) => { body += chunk; }).on('end', () => resolve({ status: response.statusCode, body })).on('error', reject);
+        response.setEncoding('utf8').on('data', (chunk) => { body += chunk; }).on('end',
+          () => resolve({ status: response.statusCode, body })).on('error', reject);
       }).on('error', reject).on('timeout', function late() { this.destroy(new Error(`no answer to GET ${target}`)); });
     });
   }
@@ -129,7 +134,8 @@ class Server {
   async metrics() {
     const { status, body } = await this.fetch('/metrics');
     if (status !== 200) return undefined;
-    return Object.fromEntries(body.split('\n').filter((line) => line && line[0] !== '#').map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+    return Object.fromEntries(body.split('\n').filter((line) => line &&
+      line[0] !== '#').map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
   }
   /** What there is at this moment: reasons always, the rest as far as the server tells. */
   async figures() {
@@ -169,7 +175,8 @@ function chosen(number) {
   if (!only) return true;
   return only.split(',').some((part) => {
     const [first, last = first] = part.split('-');
-    const [[letter, value], [from, least], [, most]] = [number, first, last].map((text) => [/^\D*/.exec(text)[0], Number(/\d+/.exec(text))]);
+    const [[letter, value], [from, least], [, most]] = [number, first,
+      last].map((text) => [/^\D*/.exec(text)[0], Number(/\d+/.exec(text))]);
     return letter === from && value >= least && value <= most;
   });
 }
@@ -193,7 +200,9 @@ async function attack(test, server) {
   const wrong = [];
   let timer;
   try {
-    await Promise.race([test.run(t), new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('the case took too long')), (test.ms || 60_000) * FACTOR); })]);
+    await Promise.race([test.run(t),
+      new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('the case took too long')), (test.ms || 60_000) * FACTOR);
+      })]);
   } catch (error) {
     wrong.push(flag('--verbose') ? error.stack : error.message);
   } finally {
@@ -223,7 +232,8 @@ async function aftermath(test, t, server, { lines, started, wrong }) {
     wrong.push(`the server ended: ${JSON.stringify(server.exit)}\n${server.stderr.slice(-6000)}`);
     return;
   }
-  if (/Sanitizer|runtime error:|Assertion|terminate called/.test(server.stderr)) wrong.push(`the server complained: ${server.stderr.slice(0, 6000)}`);
+  const complained = /Sanitizer|runtime error:|Assertion|terminate called/.test(server.stderr);
+  if (complained) wrong.push(`the server complained: ${server.stderr.slice(0, 6000)}`);
   server.stderr = '';
 
   const seen = await server.ask();
@@ -235,8 +245,10 @@ async function aftermath(test, t, server, { lines, started, wrong }) {
   const { connect_timeout: a, linger_timeout: b, close_timeout: c, ping_interval: d, ping_timeout: e } = server.options;
   const patience = (test.settle || Math.max(a + b + c, d + e)) + 3000 * FACTOR;
   let now;
-  const differences = () => Object.keys(server.baseline).filter((name) => server.baseline[name] !== undefined && now[name] > server.baseline[name]);
-  await until(async () => { now = await server.standing(); return differences().length === 0; }, 'the baseline', patience).catch((error) => {
+  const differences = () => Object.keys(server.baseline).filter((name) => server.baseline[name] !== undefined &&
+    now[name] > server.baseline[name]);
+  await until(async () => { now = await server.standing(); return differences().length === 0; }, 'the baseline',
+    patience).catch((error) => {
     if (!now) throw error;
     wrong.push(`not as before: ${differences().map((name) => `${now[name]} ${name} (${server.baseline[name]})`).join(', ')}`);
   });
@@ -285,7 +297,8 @@ async function main() {
   const trouble = [];
   let usual = await ready(KIND), special, specialKey, section = '';
   const from = Date.now();
-  console.log(`# ${KIND === 'ours' ? BINARY : KIND === 'official' ? 'the official server' : `${usual.host}:${usual.port}`}; ${all.length} cases`);
+  const target = { ours: BINARY, official: 'the official server', foreign: `${usual.host}:${usual.port}` }[KIND];
+  console.log(`# ${target}; ${all.length} cases`);
 
   for (const test of all.filter(({ number }) => chosen(number))) {
     if (test.section !== section) console.log(`\n${section = test.section}`);
@@ -310,7 +323,8 @@ async function main() {
     const time = `${((Date.now() - start) / 1000).toFixed(1)} s${notes.map((note) => `; ${note}`).join('')}`;
     if (KIND === 'official' && test.official) {
       ++tally[wrong.length ? 'passed' : 'failed'];
-      console.log(`${name} ... ${wrong.length ? `differs, as stated: ${test.official}` : `FAILED: it does not differ any more (${test.official})`} (${time})`);
+      const verdict = wrong.length ? 'differs, as stated' : 'FAILED: it does not differ any more';
+      console.log(`${name} ... ${verdict}: ${test.official} (${time})`);
       if (flag('--verbose')) for (const what of wrong) console.log(`      ${what}`);
     } else if (wrong.length) {
       ++tally.failed;

@@ -31,16 +31,19 @@ test(2, 'a head that trickles in does not prolong its deadline', { official: 'af
 });
 
 test(3, 'connections of one address beyond the cap are closed at once', {
-  options: { max_connections_per_address: 64, trusted_proxies: [], http: { header_timeout: 4000 } }, needs: ['max_connections_per_address'], official: 'has no such limit',
+  options: { max_connections_per_address: 64, trusted_proxies: [], http: { header_timeout: 4000 } }, needs: ['max_connections_per_address'],
+    official: 'has no such limit',
 }, async (t) => {
   const all = Array.from({ length: 300 }, () => t.connect({ localAddress: '127.0.0.7' }));
   t.count('too_many_connections', 236);
-  await until(() => all.filter((conn) => conn.ended).length === 236, () => `236 of 300 to be closed: ${all.filter((conn) => conn.ended).length}`, 3000);
+  await until(() => all.filter((conn) => conn.ended).length === 236,
+    () => `236 of 300 to be closed: ${all.filter((conn) => conn.ended).length}`, 3000);
   assert.ok(all.every((conn) => conn.bytes === 0), 'nothing is said to them');
   const other = await t.connect({ localAddress: '127.0.0.8' }).write(get('/health')).response();
   assert.equal(other.status, 200, 'another address is served');
   for (const conn of all) conn.destroy();
-  await until(async () => (await t.connect({ localAddress: '127.0.0.7' }).write(get('/health')).answer()) === '200', 'the address to be let in again');
+  await until(async () => (await t.connect({ localAddress: '127.0.0.7' }).write(get('/health')).answer()) === '200',
+    'the address to be let in again');
 });
 
 test(4, 'ten thousand addresses told by a proxy: the table is bounded, and a hot offender stays refused', {
@@ -66,11 +69,14 @@ test(4, 'ten thousand addresses told by a proxy: the table is bounded, and a hot
 
 skip(5, 'the limit of descriptors is reached', 'played as F1');
 
-test(6, 'a reset at each byte of a handshake, an upgrade and a POST leaves nothing, and nothing in the log', { ours: 'its log is looked at' }, async (t) => {
+test(6, 'a reset at each byte of a handshake, an upgrade and a POST leaves nothing, and nothing in the log',
+  { ours: 'its log is looked at' }, async (t) => {
   const session = await t.polling();
   const lines = t.server.lines.length;
-  const whole = [get(EIO), upgrade() + text('40').toString('latin1'), upgrade(session.webSocketTarget) + text('2probe').toString('latin1'), post(`${EIO}&sid=none`, '42["echo"]')];
-  await t.rows(whole.flatMap((bytes) => Array.from({ length: bytes.length + 1 }, (_, at) => [`${bytes.slice(0, 4)} cut at ${at}`, bytes.slice(0, at)])), async ([, bytes]) => {
+  const whole = [get(EIO), upgrade() + text('40').toString('latin1'), upgrade(session.webSocketTarget) + text('2probe').toString('latin1'),
+    post(`${EIO}&sid=none`, '42["echo"]')];
+  await t.rows(whole.flatMap((bytes) => Array.from({ length: bytes.length + 1 },
+    (_, at) => [`${bytes.slice(0, 4)} cut at ${at}`, bytes.slice(0, at)])), async ([, bytes]) => {
     const conn = t.connect();
     await conn.opened;
     await new Promise((resolve) => (bytes ? conn.socket.write(bytes, 'latin1', resolve) : resolve()));
@@ -92,7 +98,8 @@ test(7, 'a half-closed connection gets its answer; a half-closed WebSocket is ov
   if (t.ours) assert.equal((await t.server.left(ws.sid)).reason, 'transport close');
 });
 
-test(8, 'answers that nobody reads: the server waits no longer than the deadline, and holds little', { ours: 'its descriptors are counted', ms: 30_000 }, async (t) => {
+test(8, 'answers that nobody reads: the server waits no longer than the deadline, and holds little',
+  { ours: 'its descriptors are counted', ms: 30_000 }, async (t) => {
   const before = t.server.resident(), descriptors = t.server.descriptors();
   const conn = t.connect();
   await conn.opened;
@@ -102,7 +109,8 @@ test(8, 'answers that nobody reads: the server waits no longer than the deadline
     if (!conn.socket.write(requests)) await Promise.race([new Promise((resolve) => conn.socket.once('drain', resolve)), delay(50)]);
   if (t.ours && !t.server.sanitized) assert.ok(t.server.resident() - before < 20, `grew by ${Math.round(t.server.resident() - before)} MB`);
   assert.ok(t.server.descriptors() > descriptors || conn.ended, 'it was connected');
-  await until(() => t.server.descriptors() <= descriptors, 'the connection to be given up', t.option('body_timeout') + 4000 * t.server.factor);
+  await until(() => t.server.descriptors() <= descriptors, 'the connection to be given up',
+    t.option('body_timeout') + 4000 * t.server.factor);
 });
 
 test(9, 'TLS, SSH, HTTP/2 and other greetings are refused at once', async (t) => {
@@ -121,10 +129,12 @@ test(9, 'TLS, SSH, HTTP/2 and other greetings are refused at once', async (t) =>
 });
 
 test(10, 'a megabyte of noise is refused at its first illegal byte', { plain: true }, async (t) => {
-  await t.table(Array.from({ length: 12 }, (_, i) => [`seed ${i}`, noise(1_000_000, 7 * i + 1), ['400 C', 'C']]), { reason: 'malformed_request', atOnce: 3 });
+  await t.table(Array.from({ length: 12 }, (_, i) => [`seed ${i}`, noise(1_000_000, 7 * i + 1), ['400 C', 'C']]),
+    { reason: 'malformed_request', atOnce: 3 });
   await t.table([['WebSocket frames without a handshake', repeated(text('40'), 1000), '400 C']], { reason: 'malformed_request' });
 });
 
 test('10b', 'line ends without a request', { official: 'waits for more' }, async (t) => {
-  await t.table([['a hundred', repeated('\r\n', 100), '400 C'], ['a million', repeated('\r\n', 500_000), '400 C']], { reason: 'malformed_request' });
+  await t.table([['a hundred', repeated('\r\n', 100), '400 C'], ['a million', repeated('\r\n', 500_000), '400 C']],
+    { reason: 'malformed_request' });
 });
