@@ -22,7 +22,7 @@ UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize fuzz bench storm setup setup-test clean help
+.PHONY: run test test-sanitize fuzz abuse storm bench setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -35,11 +35,14 @@ run: sio_demo                    ## build and start it; flags: make run ARGS="--
 test: setup-test                 ## run every suite, close with counts; some: make test SUITES="unit e2e"
 	@python3 tests/run.py $(SUITES)
 
-test-sanitize: setup-test        ## the unit, e2e and storm suites under AddressSanitizer and UBSan
+test-sanitize: setup-test        ## the unit, e2e, storm and abuse suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
 
 fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuzz TARGETS="http packet" SECONDS=600
 	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)
+
+abuse: setup-test                ## attack a server of ours in 130 ways, a line each; make abuse ARGS="--only 40-48 --official"
+	@$(MAKE) --no-print-directory build/abuse_target sio_demo && node tests/abuse/run.js $(ARGS)
 
 bench: build/bench_server        ## build the server of the benchmark and say how to use it
 	@echo "build/bench_server is a Socket.IO server with the namespace /bench (events echo, blast):"
@@ -80,6 +83,9 @@ build/sanitize/storm_server: tests/bench/storm_server.cpp sio_demo.hpp | build/s
 $(PROGRAMS:%=build/%): build/%: tests/e2e/%.cpp sio_demo.hpp | build
 	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
+build/abuse_target: tests/abuse/target.cpp sio_demo.hpp | build
+	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
 build/unit_tests: $(UNIT:%=build/unit/%)
 	$(COMPILE) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
 
@@ -90,6 +96,9 @@ build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) main.cpp -o $@ $(YOURS) $(LDLIBS)
 
 $(PROGRAMS:%=build/sanitize/%): build/sanitize/%: tests/e2e/%.cpp sio_demo.hpp | build/sanitize
+	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
+
+build/sanitize/abuse_target: tests/abuse/target.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)

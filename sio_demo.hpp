@@ -5191,6 +5191,8 @@ class Adapter {
   friend class detail::Client;
   friend class Socket;
   detail::RoomIndex here_;
+  unsigned leaving_depth_ = 0;                      // calls of disconnect_sockets within each other
+  std::vector<std::pair<Target, bool>> leaving_{};  // what those beyond some depth have asked for
 };
 
 /// What a client said when it came. Views and references live as long as the socket's handle.
@@ -6378,8 +6380,21 @@ inline void Adapter::sockets_leave(const Target& target, const std::vector<std::
   for (const Socket& socket : sockets(target))
     for (const auto& room : rooms) socket.leave(room);
 }
+
+/// Disconnect handlers may disconnect others, whose handlers may do so again: for a room of thousands, as many calls
+/// one within the other. From some depth on, the first of them goes on with what is asked for.
 inline void Adapter::disconnect_sockets(const Target& target, bool close) {
-  for (const Socket& socket : sockets(target)) socket.disconnect(close);
+  constexpr unsigned deepest = 16;
+  if (leaving_depth_ == deepest) return leaving_.emplace_back(target, close), void();
+  const auto all = sockets(target);  // they keep the namespace
+  ++leaving_depth_;
+  for (const Socket& socket : all) socket.disconnect(close);
+  --leaving_depth_;
+  while (leaving_depth_ == 0 && !leaving_.empty()) {
+    const auto [next, all_of_it] = std::move(leaving_.back());
+    leaving_.pop_back();
+    disconnect_sockets(next, all_of_it);
+  }
 }
 inline void Adapter::server_side_emit(json::array_t, std::function<void(std::error_code, json::array_t)> done) {
   if (done) done({}, {});
@@ -6887,7 +6902,10 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   engineio::Engine& engine() const { return driver_->engine; }
   http::Request& request() const { return driver_->request; }
   void due(Milliseconds delay) { engine().deadlines.set(*this, engine().now() + delay); }
-  void due_never() { engine().deadlines.set(*this, engineio::never); }
+  /// But for the time that a client has to read its answers, which a request behind them does not call off.
+  void due_never() {
+    if (!(waiting_writable_ && mode_ < Mode::websocket)) engine().deadlines.set(*this, engineio::never);
+  }
 
   void read();
   void resume_reading();
@@ -7756,7 +7774,7 @@ inline void Connection::await_writable() {
     if (error) return self->lost(Reason::transport_close, "the connection was reset");
     self->idle_ = false;
     self->write();
-    if (self->mode_ == Mode::head) self->settle();
+    if (self->mode_ == Mode::head) self->due_never(), self->settle();
     self->resume_reading();
   });
 }

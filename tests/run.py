@@ -93,6 +93,8 @@ SUITES = [
     Suite("e2e", ["tests/e2e/*.test.js", "tests/e2e/*.cpp"], [DEMO, *(f"{BUILD}/{name}" for name in PROGRAMS)],
           ["node", "--test", "--test-concurrency=2", "--test-reporter=spec", "*.test.js"], node_counts,
           folder="tests/e2e", sanitized=True),
+    Suite("abuse", ["tests/abuse/*.js", "tests/abuse/target.cpp"], [DEMO, f"{BUILD}/abuse_target"],
+          ["node", "tests/abuse/run.js"], own_counts, minutes=15, sanitized=True),
     Suite("storm", ["tests/bench/storm.py", "tests/bench/storm*.cpp"], [f"{BUILD}/storm_server", "build/storm"],
           [sys.executable, "tests/bench/storm.py", "--small", "--server", f"{BUILD}/storm_server"], own_counts,
           sanitized=True),
@@ -111,6 +113,7 @@ def environment() -> dict:
     env["SIO_DEMO_BINARY"] = os.path.join(ROOT, DEMO)
     for name in PROGRAMS:
         env[f"SIO_{name.upper()}_BINARY"] = os.path.join(ROOT, BUILD, name)
+    env["SIO_ABUSE_TARGET"] = os.path.join(ROOT, BUILD, "abuse_target")
     if SANITIZE:
         log = f"log_path={REPORTS}/report:exitcode=99"
         env["ASAN_OPTIONS"] = f"detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:{log}"
