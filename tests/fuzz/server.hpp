@@ -181,6 +181,7 @@ class World {
       life.leaving = true;
       socket.join("too late");
       socket.emit("leaving");
+      socket.disconnect(socket.handshake().auth.contains("bye"));
     });
     nsp.on_disconnect([this](sio::Socket& socket, const sio::Disconnect&) {
       auto& life = lives_[socket.id()];
