@@ -25,10 +25,11 @@
 // once, and in the end once, unless it was lost or cut; a WebSocket is closed at most once. Every live session,
 // and no other, is found and has a deadline. What the application sends reaches the client in order, once, and
 // nothing but 3probe comes on a new WebSocket before its 5; right after it, and whenever a flushed poll is held,
-// nothing waits; who is closed by the application gets all that was sent. What clients send reaches the application in order, once. A polite client gets all of it, and
-// the news of the end. Silence, a new WebSocket that never says 5 and news that nobody takes are over exactly at
-// their time, if nothing is late. When all is over, the engine holds nothing. Peers are destroyed as soon as a session has
-// no business with them any more, so that the sanitizer sees a use of one later.
+// nothing waits. Who is closed by the application has got all that was sent. What clients send reaches the
+// application in order, once. A polite client gets all of it, and the news of the end. Silence, a new WebSocket
+// that never says 5 and news that nobody takes are over exactly at their time, if nothing is late. When all is
+// over, the engine holds nothing. Peers are destroyed as soon as a session has no business with them any more,
+// so that the sanitizer sees a use of one later.
 #pragma once
 
 #include "fuzz.hpp"
@@ -88,7 +89,7 @@ struct Client {
   std::vector<std::string> sent;    // by the application
   std::size_t received = 0;         // how many of them, by the client
   std::deque<std::string> awaited;  // what the application must be told next
-  bool got_open = false;
+  bool got_open = false, said_close = false;
   unsigned serial = 0;
   eio::Time heard{}, attached{}, idle = eio::never;  // when it last said something, attached a WebSocket, lingered with nothing left
   Peer *get = nullptr, *post = nullptr, *ws = nullptr;  // while they are not over
@@ -122,6 +123,7 @@ inline void Peer::answer(std::uint32_t exchange, const eio::Answer& answer) {
   status = answer.status;
   if (kind_ == Kind::post) return holds(answer.status == 400 || answer.body == "ok", "a POST is answered with ok, or refused");
   if (answer.status != 200) return holds(answer.status == 400, "a poll is answered with 200, or refused");
+  if (answer.body == "6") holds(client_.said_close || client_.state() == State::probed, "a noop alone comes while a WebSocket is being probed, or for a close");
   for (const auto packet : parts_of(answer.body, '\x1e')) client_.receive_packet(packet);
 }
 
@@ -361,6 +363,7 @@ class World final : eio::Application {
     if (kind < 11) return "b" + sio::bytes::base64_encode(text);
     if (kind < 14) return kind == 11 ? "3" : kind == 12 ? "6" : "5";
     good = false;
+    client.said_close = client.said_close || kind == 14;
     return kind == 14 ? "1" : what & 16 ? "2" : what & 32 ? "x" : "";
   }
   static void heard_all(Client& client) {
@@ -445,11 +448,15 @@ class World final : eio::Application {
       end_move();
     }
     engine_.advance(until);
+    check_times();
   }
   void tick(eio::Time now) {
     engine_.tick(now);
     holds(engine_.deadlines.next() > now, "what is due is done");
-    if (!late_) each([&](const Client& client) { check_time(client, now); });
+    check_times();
+  }
+  void check_times() {
+    if (!late_) each([&](const Client& client) { check_time(client, engine_.now()); });
   }
   /// What is over in time, and not before.
   void check_time(const Client& client, eio::Time now) const {
