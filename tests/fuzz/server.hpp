@@ -19,8 +19,8 @@
 // Held: each packet to a client can be decoded, its attachments follow at once, and it is of a namespace that the
 // client has joined; each CONNECT is answered at most once, and so is each wish for an ack, if there was one.
 // A socket connects once, is disconnecting, then disconnected, once; nothing is handled before and after. Each
-// question is completed once, in the end all are. Who left is in no room. In the end nobody is there, and
-// as many sockets have left as have joined.
+// question is completed once, in the end all are. Rooms and sockets agree on who is where; who left is in no
+// room. In the end nobody is there, and as many sockets have left as have joined.
 #pragma once
 
 #include "fuzz.hpp"
@@ -181,6 +181,7 @@ class World {
       life.leaving = true;
       socket.join("too late");
       socket.emit("leaving");
+      socket.disconnect(socket.handshake().auth.contains("bye"));
     });
     nsp.on_disconnect([this](sio::Socket& socket, const sio::Disconnect&) {
       auto& life = lives_[socket.id()];
@@ -299,6 +300,19 @@ class World {
     io_->loop().restart();
     io_->loop().poll();
     engine_->advance(now_);
+    for (const auto* name : {"/", "/a"}) check_rooms(io_->of(name));
+  }
+  /// Rooms know who is in them, and sockets in which rooms they are.
+  static void check_rooms(const sio::Namespace& nsp) {
+    std::size_t here = 0, there = 0;
+    for (const auto& socket : nsp.sockets())
+      for (const auto& room : socket.rooms()) {
+        const auto members = nsp.in(room).sockets();
+        holds(std::count(members.begin(), members.end(), socket) == 1, "who is in a room is found in it, once", {room});
+        ++here;
+      }
+    for (const auto& room : nsp.adapter().rooms()) there += nsp.adapter().room_size(room);
+    holds(here == there, "a room holds those who are in it, and nobody else");
   }
 
   /// A message of the client's; what it is entitled to by it is kept in mind.

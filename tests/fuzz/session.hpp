@@ -25,9 +25,11 @@
 // once, and in the end once, unless it was lost or cut; a WebSocket is closed at most once. Every live session,
 // and no other, is found and has a deadline. What the application sends reaches the client in order, once, and
 // nothing but 3probe comes on a new WebSocket before its 5; right after it, and whenever a flushed poll is held,
-// nothing waits. What clients send reaches the application in order, once. A polite client gets all of it, and
-// the news of the end. When all is over, the engine holds nothing. Peers are destroyed as soon as a session has
-// no business with them any more, so that the sanitizer sees a use of one later.
+// nothing waits. Who is closed by the application has got all that was sent. What clients send reaches the
+// application in order, once. A polite client gets all of it, and the news of the end. Silence, a new WebSocket
+// that never says 5 and news that nobody takes are over exactly at their time, if nothing is late. When all is
+// over, the engine holds nothing. Peers are destroyed as soon as a session has no business with them any more,
+// so that the sanitizer sees a use of one later.
 #pragma once
 
 #include "fuzz.hpp"
@@ -87,8 +89,9 @@ struct Client {
   std::vector<std::string> sent;    // by the application
   std::size_t received = 0;         // how many of them, by the client
   std::deque<std::string> awaited;  // what the application must be told next
-  bool got_open = false;
+  bool got_open = false, said_close = false;
   unsigned serial = 0;
+  eio::Time heard{}, attached{}, idle = eio::never;  // when it last said something, attached a WebSocket, lingered with nothing left
   Peer *get = nullptr, *post = nullptr, *ws = nullptr;  // while they are not over
 
   State state() const { return session ? session->state() : State::closed; }
@@ -120,6 +123,7 @@ inline void Peer::answer(std::uint32_t exchange, const eio::Answer& answer) {
   status = answer.status;
   if (kind_ == Kind::post) return holds(answer.status == 400 || answer.body == "ok", "a POST is answered with ok, or refused");
   if (answer.status != 200) return holds(answer.status == 400, "a poll is answered with 200, or refused");
+  if (answer.body == "6") holds(client_.said_close || client_.state() == State::probed, "a noop alone comes while a WebSocket is being probed, or for a close");
   for (const auto packet : parts_of(answer.body, '\x1e')) client_.receive_packet(packet);
 }
 
@@ -188,8 +192,10 @@ class World final : eio::Application {
     holds(++client.upgrades == 1 && client.ws && client.ws->is_channel && session.state() == State::websocket, "a session is upgraded once, by its 5");
     react(client, upgraded);
   }
-  void on_close(eio::Session& session, Reason, std::string_view) override {
+  void on_close(eio::Session& session, Reason reason, std::string_view why) override {
     Client& client = of(session);
+    const bool orderly = why.empty() && (reason != Reason::server_shutdown || client.get || client.upgrades);
+    if (orderly && strict_) holds(client.received == client.sent.size(), "who is closed, or is there at a shutdown, has got everything", {sio::row(reason).name});
     holds(client.opens == 1 && ++client.closes == 1 && session.state() == State::closed, "a session ends once, and says so once");
     react(client, ended);
   }
@@ -286,6 +292,7 @@ class World final : eio::Application {
     if (how == 'B') request_.query.parameters.emplace_back("b64", "1");
     opening_ = slots_[who_] = clients_.emplace_back(std::make_unique<Client>()).get();
     Client& client = *opening_;
+    client.heard = engine_.now();
     if (polling) {
       engine_.open(request_, nullptr);
       return poll_with(client, peer(client, Peer::Kind::get));
@@ -316,8 +323,8 @@ class World final : eio::Application {
   void lose_poll(Client& client, std::uint8_t how) {
     if (!client.get) return;
     Peer *get = client.get, *post = how & 1 ? client.post : nullptr;
-    get->gone = get->dying = true;
-    if (post) post->gone = post->dying = true;
+    get->gone = true;
+    if (post) get->dying = post->gone = post->dying = true;
     if (post && how & 2) client.session->post_lost("lost with the poll");
     client.session->poll_lost();
     if (post && !(how & 2)) client.session->post_lost("lost with the poll");
@@ -335,6 +342,7 @@ class World final : eio::Application {
   void post_body(Client& client, Input& program) {
     if (!client.post || client.post->over()) return;
     const Peer* post = std::exchange(client.post, nullptr);
+    client.heard = engine_.now();
     std::string body;
     bool good = client.open();
     const std::size_t packets = 1 + program.below(4);
@@ -355,6 +363,7 @@ class World final : eio::Application {
     if (kind < 11) return "b" + sio::bytes::base64_encode(text);
     if (kind < 14) return kind == 11 ? "3" : kind == 12 ? "6" : "5";
     good = false;
+    client.said_close = client.said_close || kind == 14;
     return kind == 14 ? "1" : what & 16 ? "2" : what & 32 ? "x" : "";
   }
   static void heard_all(Client& client) {
@@ -380,7 +389,7 @@ class World final : eio::Application {
     Peer& candidate = peer(client, Peer::Kind::websocket);
     const bool polling = client.state() == State::polling;
     holds(client.session->attach(candidate) == polling, "one WebSocket at a time may take over a session that polls");
-    if (polling) client.ws = &candidate;
+    if (polling) client.ws = &candidate, client.attached = engine_.now();
     else candidate.send_close(Reason::forced_close, {});
   }
 
@@ -396,6 +405,7 @@ class World final : eio::Application {
     if (binary) text = "bytes" + std::to_string(++client.serial);
     if (binary && good) client.awaited.push_back("<" + text);
     if (upgrades) client.ws->is_channel = true;
+    if (client.ws->is_channel) client.heard = engine_.now();
     const Peer* ws = client.ws;
     client.session->frame(*client.ws, text, binary);
     heard_all(client);
@@ -416,7 +426,7 @@ class World final : eio::Application {
 
   void flush() {
     each([&](Client& client) {
-      if (client.get && !client.get->over()) client.session->flush();
+      if (client.get && std::exchange(client.get->awake, false) && !client.get->over()) client.session->flush();
       const bool held = client.get && !client.get->over();
       if (held && strict_) holds(client.received == client.sent.size(), "nothing waits while a flushed poll is held");
     });
@@ -424,6 +434,7 @@ class World final : eio::Application {
 
   void pass(char how, Input& program) {
     constexpr std::array<int, 16> times{0, 1, 99, 100, 101, 200, 400, 1000, 5000, 9999, 10'000, 20'000, 25'000, 30'000, 45'000, 120'000};
+    if (how != 't') late_ = true;
     if (how == 'a') return engine_.advance(engine_.now() + Milliseconds(4));
     const auto until = engine_.now() + Milliseconds(program.one_of(times));
     flush();
@@ -437,10 +448,24 @@ class World final : eio::Application {
       end_move();
     }
     engine_.advance(until);
+    check_times();
   }
   void tick(eio::Time now) {
     engine_.tick(now);
     holds(engine_.deadlines.next() > now, "what is due is done");
+    check_times();
+  }
+  void check_times() {
+    if (!late_) each([&](const Client& client) { check_time(client, engine_.now()); });
+  }
+  /// What is over in time, and not before.
+  void check_time(const Client& client, eio::Time now) const {
+    const bool candidate = client.ws && !client.ws->is_channel;
+    const bool upgrade_over = now - client.attached >= options_.upgrade_timeout;
+    if (candidate && client.open()) holds(client.ws->closed == upgrade_over, "a new WebSocket has upgrade_timeout to say 5");
+    if (client.state() == State::closed) return;
+    holds(now - client.heard < options_.ping_interval + options_.ping_timeout, "who says nothing ends with the ping's timeout");
+    holds(client.idle == eio::never || now - client.idle < options_.linger_timeout, "who does not take the news ends with linger_timeout");
   }
 
   // ---- what is always so
@@ -464,6 +489,8 @@ class World final : eio::Application {
       return std::count_if(peers_.begin(), peers_.end(), [&](const auto& one) { return &one->client() == &client && one->kind() == kind && !one->over(); });
     };
     const auto state = client.state();
+    const bool idle = strict_ && state == State::lingering && client.received == client.sent.size();
+    client.idle = idle ? std::min(client.idle, engine_.now()) : eio::never;
     const bool closed = state == State::closed, websocket = state == State::websocket, probing = state == State::probing || state == State::probed;
     holds(client.opens == 1 && client.closes == closed, "a session ends once, and says so once");
     holds((engine_.find(client.session->id()).get() == client.session.get()) != closed, "a session is found while it lives");
@@ -528,7 +555,7 @@ class World final : eio::Application {
   std::size_t hook_ = 0, who_ = 0;
   std::uint32_t exchanges_ = 0;
   unsigned ids_ = 0;
-  bool eager_, strict_;
+  bool eager_, strict_, late_ = false;
   int ending_;
 };
 
