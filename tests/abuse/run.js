@@ -184,6 +184,7 @@ function chosen(number) {
 function skipped(test, { known, echo }) {
   if (test.skip) return test.skip;
   if (test.full && !flag('--full')) return 'takes long: --full';
+  if (SANITIZED && test.sanitized) return `not with a sanitizer: ${test.sanitized}`;
   if (KIND !== 'ours' && test.ours) return `our target only: ${test.ours}`;
   if (KIND === 'foreign' && test.options) return 'needs a server with options of its own';
   if (KIND === 'foreign' && !test.plain) return 'needs the events or the short deadlines of our target';
