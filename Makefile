@@ -22,7 +22,7 @@ UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize abuse bench setup setup-test clean help
+.PHONY: run test test-sanitize fuzz abuse storm bench setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -35,8 +35,11 @@ run: sio_demo                    ## build and start it; flags: make run ARGS="--
 test: setup-test                 ## run every suite, close with counts; some: make test SUITES="unit e2e"
 	@python3 tests/run.py $(SUITES)
 
-test-sanitize: setup-test        ## the unit, e2e and abuse suites under AddressSanitizer and UBSan
+test-sanitize: setup-test        ## the unit, e2e, storm and abuse suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
+
+fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuzz TARGETS="http packet" SECONDS=600
+	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)
 
 abuse: setup-test                ## attack a server of ours in 130 ways, a line each; make abuse ARGS="--only 40-48 --official"
 	@$(MAKE) --no-print-directory build/abuse_target sio_demo && node tests/abuse/run.js $(ARGS)
@@ -45,6 +48,9 @@ bench: build/bench_server        ## build the server of the benchmark and say ho
 	@echo "build/bench_server is a Socket.IO server with the namespace /bench (events echo, blast):"
 	@echo "    build/bench_server 3000"
 	@echo "Point a load generator at it; for figures that mean something, give each a core of its own (taskset)."
+
+storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
+	@python3 tests/bench/storm.py $(ARGS)
 
 setup:                           ## install what the build lacks, nothing when all is there
 	@tests/setup build
@@ -63,6 +69,16 @@ help:                            ## this list
 build/bench_server: tests/bench/server.cpp sio_demo.hpp | build
 	@tests/setup build
 	$(COMPILE) -O2 -DNDEBUG $< -o $@ $(YOURS) $(LDLIBS)
+
+build/storm: tests/bench/storm.cpp | build
+	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
+build/storm_server: tests/bench/storm_server.cpp sio_demo.hpp | build
+	@tests/setup build
+	$(COMPILE) -O2 -DNDEBUG $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
+build/sanitize/storm_server: tests/bench/storm_server.cpp sio_demo.hpp | build/sanitize
+	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
 
 $(PROGRAMS:%=build/%): build/%: tests/e2e/%.cpp sio_demo.hpp | build
 	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
@@ -91,5 +107,11 @@ build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)
 build/sanitize/unit/%.o: tests/unit/%.cpp $(UNIT_HEADERS) | build/sanitize/unit
 	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-build build/unit build/sanitize build/sanitize/unit:
+# libFuzzer is clang's. What the standard library can check is a finding, too.
+FUZZER = $(if $(findstring clang,$(CXX)),$(CXX),clang++) $(filter-out $(CXX),$(COMPILE)) $(filter-out -static-%,$(ASAN)) -fsanitize=fuzzer -D_GLIBCXX_ASSERTIONS
+build/fuzz/fuzz: tests/fuzz/fuzz.cpp $(wildcard tests/fuzz/*.hpp) sio_demo.hpp | build/fuzz
+	@tests/setup fuzz
+	$(FUZZER) $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
+build build/unit build/sanitize build/sanitize/unit build/fuzz:
 	@mkdir -p $@

@@ -83,6 +83,7 @@
 #include <new>            // operator new
 #include <optional>       // optional
 #include <random>         // random_device, uniform_int_distribution
+#include <set>            // set
 #include <span>           // span
 #include <stdexcept>      // invalid_argument, runtime_error
 #include <string>         // string
@@ -2164,13 +2165,15 @@ class ClientAddress {
     std::size_t hops = 0;
     for (auto h = request.headers.rbegin(); h != request.headers.rend(); ++h) {
       if (!bytes::equal_ignoring_case(h->name, "x-forwarded-for")) continue;
-      for (auto rest = h->value; !rest.empty();) {
+      auto rest = h->value;
+      for (bool more = !rest.empty(); more;) {
         if (!trusts(*client) || ++hops > most_hops) return client->to_string();
         const auto comma = rest.rfind(',');
-        const auto hop = Address::parse(bytes::trim(comma == rest.npos ? rest : rest.substr(comma + 1)));
+        more = comma != rest.npos;
+        const auto hop = Address::parse(bytes::trim(more ? rest.substr(comma + 1) : rest));
         if (!hop) return client->to_string();
         client = hop;
-        rest = comma == rest.npos ? std::string_view() : rest.substr(0, comma);
+        rest = rest.substr(0, more ? comma : 0);
       }
     }
     return client->to_string();
@@ -4964,7 +4967,7 @@ class Recovery final : public engineio::Timed {
 
   void keep(Restored session, engineio::Time now) {
     session.left = now;
-    order_.emplace_back(now, session.pid);
+    order_.emplace(now, session.pid);
     std::string pid = session.pid;
     sessions_.insert_or_assign(std::move(pid), std::move(session));
     forget_old(now);
@@ -4978,6 +4981,7 @@ class Recovery final : public engineio::Timed {
     if (found == sessions_.end() || last == packets_.rend()) return std::nullopt;
     Restored session = std::move(found->second);
     sessions_.erase(found);
+    order_.erase({session.left, pid});  // else who comes and goes all the time would fill it
     session.offset = offset;
     catch_up(session);
     return session;
@@ -5026,14 +5030,13 @@ class Recovery final : public engineio::Timed {
       bytes_ -= packets_.front().bytes;
       packets_.pop_front();
     }
-    while (!order_.empty() && (expired(order_.front().first) || sessions_.size() > options_.max_sessions)) {
-      const auto found = sessions_.find(order_.front().second);
-      if (found != sessions_.end() && found->second.left == order_.front().first) sessions_.erase(found);
-      order_.pop_front();
+    while (!order_.empty() && (expired(order_.begin()->first) || order_.size() > options_.max_sessions)) {
+      if (const auto found = sessions_.find(order_.begin()->second); found != sessions_.end()) sessions_.erase(found);
+      order_.erase(order_.begin());
     }
     auto oldest = engineio::never;
     if (!packets_.empty()) oldest = packets_.front().time;
-    if (!order_.empty()) oldest = (std::min)(oldest, order_.front().first);
+    if (!order_.empty()) oldest = (std::min)(oldest, order_.begin()->first);
     deadlines_->set(*this, oldest == engineio::never ? oldest : oldest + options_.max_disconnection_duration + Milliseconds(1));
   }
 
@@ -5041,7 +5044,7 @@ class Recovery final : public engineio::Timed {
   engineio::Deadlines* deadlines_;  // null once over
   std::deque<Packet> packets_;                                  // the oldest in front
   StringMap<Restored> sessions_;                                // by pid
-  std::deque<std::pair<engineio::Time, std::string>> order_;    // of their leaving; who has come back is skipped
+  std::set<std::pair<engineio::Time, std::string>> order_;      // of their leaving, and their pids
   std::size_t bytes_ = 0;
   std::int64_t last_ = 0;        // time of the last offset, and how many more there have been of it
   std::uint64_t repeated_ = 0;
@@ -6485,13 +6488,14 @@ inline socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Targ
 /// With recovery, what is emitted to a socket while it is away is kept for it, and what is emitted to it from
 /// before reaches it when it is back.
 inline void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
-  if (!socket.client && !recovery_.on()) return;
-  if (!socket.client)
+  const bool away = !socket.client || (socket.leaving && !socket.connected);  // one that left may still answer, no more
+  if (away && !recovery_.on()) return;
+  if (away)
     if (const auto back = adapter_->find(socket.id)) return send(*back->state_, std::move(event), droppable);
-  if (watched() && socket.client) tell_watchers(socket.shared_from_this(), detail::values_of(event));
+  if (watched() && !away) tell_watchers(socket.shared_from_this(), detail::values_of(event));
   const auto packet = recovery_.on() ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
                                      : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
-  if (!socket.client) return;
+  if (away) return;
   if (!droppable || socket.client->session().writable()) packet.send_to(socket.client->session());
   else ++server_.engine_.counters.volatile_dropped;
 }

@@ -88,12 +88,19 @@ SUITES = [
           [sys.executable, "tests/compile/run.py"], own_counts),
     Suite("readme", ["README.md"], [DEMO],
           [sys.executable, "tests/readme.py"], own_counts),
+    Suite("fuzz", ["tests/fuzz/fuzz.cpp", "tests/fuzz/*.hpp"], ["build/fuzz/fuzz"],
+          [sys.executable, "tests/fuzz/run.py", "--replay"], own_counts),
     Suite("e2e", ["tests/e2e/*.test.js", "tests/e2e/*.cpp"], [DEMO, *(f"{BUILD}/{name}" for name in PROGRAMS)],
           ["node", "--test", "--test-concurrency=2", "--test-reporter=spec", "*.test.js"], node_counts,
           folder="tests/e2e", sanitized=True),
     Suite("abuse", ["tests/abuse/*.js", "tests/abuse/target.cpp"], [DEMO, f"{BUILD}/abuse_target"],
           ["node", "tests/abuse/run.js"], own_counts, minutes=15, sanitized=True),
+    Suite("storm", ["tests/bench/storm.py", "tests/bench/storm*.cpp"], [f"{BUILD}/storm_server", "build/storm"],
+          [sys.executable, "tests/bench/storm.py", "--small", "--server", f"{BUILD}/storm_server"], own_counts,
+          sanitized=True),
 ]
+if sys.platform != "linux":
+    SUITES.pop()                                    # its client needs epoll
 
 
 # ---- Running one ----------------------------------------------------------------------------------------

@@ -833,6 +833,7 @@ TEST_CASE("the client's address behind proxies") {
       {"garbage hides what stands left of it", "127.0.0.1", forwarded("198.51.100.1, garbage"), "127.0.0.1"},
       {"a comma behind", "127.0.0.1", forwarded("198.51.100.1,"), "127.0.0.1"},
       {"a comma before", "127.0.0.1", forwarded(",198.51.100.1"), "198.51.100.1"},
+      {"an empty entry hides the line above", "127.0.0.1", forwarded("198.51.100.1") + forwarded(",10.0.0.1"), "10.0.0.1"},
       {"only commas", "127.0.0.1", forwarded(",,,"), "127.0.0.1"},
       {"10 KB of garbage", "127.0.0.1", forwarded(std::string(10'000, 'x')), "127.0.0.1"},
       {"500 hops", "127.0.0.1", forwarded("198.51.100.1" + repeated(",10.0.0.1", 500)), "10.0.0.1"},

@@ -415,6 +415,27 @@ TEST_CASE("handlers: by name, with any arguments; the reply may come later, and 
   CHECK(client.hear() == R"(4312["a",1,null,{"b":2}])");
 }
 
+TEST_CASE("handlers: what is emitted to a socket that has left goes nowhere, though its client is there") {
+  Stage stage;
+  std::optional<sio::Socket> kept;
+  stage.io.on("bye", [&](sio::Socket& its, const json::array_t&, sio::Reply<> reply) {
+    kept = its;
+    its.disconnect();
+    its.emit("after the end");
+    its.volatile_().emit("after the end, too");
+    reply("but an answer is given");
+  });
+  stage.io.on_disconnect([](sio::Socket& its, const auto&) { its.emit("at the end"); });
+  auto client = stage.client();
+  client.join();
+  client.say(R"(421["bye"])");
+  CHECK(client.hear() == R"(41~431["but an answer is given"])");
+  client.join();
+  kept->emit("to who came back as somebody else");
+  stage.io.emit("to all");
+  CHECK(client.hear() == R"(42["to all"])");
+}
+
 TEST_CASE("handlers: a reply kept past the client, and past the server, goes nowhere") {
   std::optional<sio::Reply<>> reply;
   std::optional<sio::Socket> socket;
