@@ -4977,8 +4977,8 @@ class Recovery final : public engineio::Timed {
   std::optional<Restored> restore(const std::string& pid, std::string_view offset, engineio::Time now) {
     forget_old(now);
     const auto found = sessions_.find(pid);
-    const auto last = std::find_if(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == offset; });
-    if (found == sessions_.end() || last == packets_.rend()) return std::nullopt;
+    if (found == sessions_.end()) return std::nullopt;  // a guess is not worth the search
+    if (std::none_of(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == offset; })) return std::nullopt;
     Restored session = std::move(found->second);
     sessions_.erase(found);
     order_.erase({session.left, pid});  // else who comes and goes all the time would fill it
