@@ -15,6 +15,7 @@
 //     ours: 'why'          only our target can do it; skipped on the official server and on servers that somebody else runs
 //     plain: true          nothing but what any Socket.IO server has: can be run against every server; 'echo': if it echoes
 //     official: 'what'     the official server answers differently, and how: there the case is expected to fail
+//     sanitized: 'why'     cannot be played on a server that a sanitizer watches
 //     full: true           takes long or much memory: with --full only
 //     ms: 90_000           how long it may take
 
