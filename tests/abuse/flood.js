@@ -31,4 +31,5 @@ pump(many('\x00garbage\r\n', 10), 1);
 pump(many(text('42["echo",1]'), 50), 50, joined);
 pump(many(text('421["echo",{"a":[1,2,3]}]'), 50), 50, joined);
 setTimeout(() => process.send('flowing'), 100);
+process.on('disconnect', () => process.exit(0));  // whoever started it is gone
 process.on('message', () => process.send(sent, () => process.exit(0)));
