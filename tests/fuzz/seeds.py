@@ -170,6 +170,10 @@ SESSION = [
 ]
 MOVES = ["oG", "AF\x00F\x01", "p\x00\x00", "p\x02\x00\x08\x0b", "GG", "s\x01", "s\x04", "s\x05", "r\x01\x04", "r\x02\x05", "r\x03\x06", "t\x0c", "t\x03", "h\x04G", "h\x05P", "L\x01", "F\x0b", "OS"]
 
+# ---- route: letters are explained in route.hpp ------------------------------------------------------------------------
+
+ROUTE = ["omst\x05pt\x05", "obs\3abc\1l", "ot\x05t\x03", "ot\x07", "oc\x32\5hello", "oc\0\0", "oc\x96\x89" + "\xc3\xa9" * 70, "oSs\7abcdefgh\0s\7abcdefgh\0t\0", "o1o2om1md", "o1o2o0l", "oot\x05mt\x05pot\6"]
+
 # ---- server: letters are explained in server.hpp; c NAMESPACE AUTH, e NAMESPACE EVENT HOW, s WHAT HOW ---------------
 
 NAMESPACES = {"/": "\0", "/a": "\1", "/dyn1": "\2", "/dyn2": "\3", "/later": "\4", "/none": "\5"}
@@ -207,6 +211,7 @@ TARGETS: Dict[str, List[bytes]] = {
     "http": with_knobs(HTTP, b"\0\1", b"\3\2", b"\4\3", b"\x18\4"),
     "packet": with_knobs(PACKETS + BINARY, b"\0", b"\5") + with_knobs(JSON, b"\2", b"\3"),
     "payload": with_knobs(PAYLOAD, b"\0", b"\1", b"\6"),
+    "route": with_knobs(ROUTE, b"\0", b"\1", b"\x06", b"\x0a", b"\x0c"),
     "server": with_knobs(SERVER, b"\x08", b"\x15", b"\x02"),
     "session": with_knobs(SESSION, b"\0", b"\x11", b"\x27", b"\x1b"),
     "websocket": WEBSOCKET,
