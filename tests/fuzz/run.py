@@ -28,7 +28,7 @@ FINDINGS = f"{BUILD}/findings"
 FOUND = "tests/fuzz/found"
 
 # How long an input may grow: what is found in longer ones is found in short ones, and sooner.
-LONGEST = {"websocket": 2000, "http": 1500, "session": 400, "server": 600}
+LONGEST = {"websocket": 2000, "http": 1500, "route": 400, "session": 400, "server": 600}
 
 # How many runs are the same each time: a few seconds' worth.
 REPLAYED = {"server": 2000, "session": 10_000, "websocket": 10_000}

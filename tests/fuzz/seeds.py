@@ -94,6 +94,7 @@ WIRE = [
     frame(0x8a, "pong"), frame(0x89, "x" * 125), frame(0x89, "x" * 126), frame(0x09, ""),
     frame(0x80, "nothing to go on with"), frame(0x01, "a") + frame(0x81, "b"), frame(0xc1, "x"), frame(0x83, ""), frame(0x8b, ""),
     frame(0x01, "a") + frame(0x00, "b") + frame(0x00, "c") + frame(0x80, "d"),
+    frame(0x01, "x" * 70) + frame(0x80, "") + frame(0x81, "y" * 70),
     b"\x81\x05hello", b"\x81\xff\x80" + b"\0" * 11, b"\x82\xfe\xff\xff",
 ]
 #          what: data 0x80, last 0x40, out of turn 0x30; how: fill 0x40 to a size, mask 0x20, width
@@ -123,7 +124,7 @@ BINARY = [
     "51-[\"b\"," + PLACE % 0 + "]\xff\x01\x02\x03",
     "52-/admin,7[\"x\"," + PLACE % 0 + ",[{\"y\":" + PLACE % 1 + "}]]\xffa\xffbb",
     "61-12[" + PLACE % 0 + "]\xff", "51-[\"b\"," + PLACE % 1 + "]\xffa", "51-[\"b\"," + PLACE % -1 + "]\xffa", "51-[\"b\"," + PLACE % "0.0" + "," + PLACE % "0.5" + "]\xffa",
-    "51-[\"b\"" + ("," + PLACE % 0) * 5 + "]\xff" + "a" * 300, "51-[\"b\",{\"_placeholder\":1,\"num\":0}]\xffa", "51-[\"b\",{\"_placeholder\":true}]\xffa",
+    "51-[\"b\"" + ("," + PLACE % 0) * 8 + "]\xff" + "a" * 300, "51-[\"b\",{\"_placeholder\":1,\"num\":0}]\xffa", "51-[\"b\",{\"_placeholder\":true}]\xffa",
 ]
 JSON = [packet[1:] for packet in PACKETS if packet[1:2] in ("[", "{", '"')] + ["1", "-1.5e300", '"\\ud83dx"', "\xef\xbb\xbf[]", " [1 , 2 ] ", "[1] 2", "nul", "{\"a\" 1}", "{1:2}", "[,]"]
 PACKET_TOKENS = [PLACE % 0, PLACE % 1, '"_placeholder":true', '"num":', "51-", "62-", "2[\"", "/admin,", "\\ud83d", "\\ude00", "\\u0000", "\\\"", "1e400", "-0", "1E+2", "0.5", "true", "false", "null",
@@ -135,7 +136,7 @@ FORWARDED = [
     "127.0.0.0/8 ::1\n127.0.0.1\n203.0.113.7", "127.0.0.0/8 ::1\n192.0.2.1\n203.0.113.7", "10.0.0.0/8\n10.0.0.1\n203.0.113.7, 10.0.0.2, 10.0.0.3", "10.0.0.0/8\n10.0.0.1\nevil\n203.0.113.7,10.0.0.2",
     "10.0.0.0/8\n10.0.0.1\n203.0.113.7\n10.0.0.2", "0.0.0.0/0 ::/0\n10.0.0.1\n" + ",".join("10.0.0.%d" % i for i in range(40)), "::1\n::1\n2001:db8::1\n[2001:db8::2]:80, fe80::1%eth0",
     "2001:db8::/32 ::ffff:10.0.0.0/104\n2001:db8::1\n::ffff:1.2.3.4", "10.0.0.1\n10.0.0.1\n1.2.3.4:80, 10.0.0.1:9", "10.0.0.0/8\n10.0.0.1\nunknown, 10.0.0.2", "10.0.0.0/8\n10.0.0.1\n203.0.113.7, , 10.0.0.2",
-    "\nnobody\n1.2.3.4", "\n::\n1:2:3:4:5:6:7:8,1::8,1:2:3:4:5:6:1.2.3.4,::1.2.3.4,0:0:1::,1:0:0:2::3,01.2.3.4,1.2.3,1:2,fffff::,1::2::3", "1.2.3.4/33 10.0.0.0/8 ::1/129\n10.0.0.1\n1.2.3.4",
+    "\nnobody\n1.2.3.4", "\n::\n1:2:3:4:5:6:7:8,1::8,1:2:3:4:5:6:1.2.3.4,::1.2.3.4,0:0:1::,1:0:0:2::3,01.2.3.4,1.2.3,1:2,fffff::,1::2::3,1:2:3:4:1.2.3.4:5:6,::1.2.3.4:5", "1.2.3.4/33 10.0.0.0/8 ::1/129\n10.0.0.1\n1.2.3.4",
 ]
 FORWARDED_TOKENS = ["10.0.0.1", "10.0.0.0/8", "203.0.113.7", "127.0.0.1", "::1", "::", "::ffff:", "2001:db8::", "fe80::1%eth0", "[::1]:80", ":80", ", ", "\n", "/0", "/128", "255", "ffff:"]
 
@@ -169,6 +170,10 @@ SESSION = [
     "ot\x0cAF\x00F\x01t\x0b", "oAF\x00s1Gt\x03Gt\x03Gs3F\x01F\x0bW\x01", "oAF\x00Gs1F\x01", "oGs1s1s1GGs1f",
 ]
 MOVES = ["oG", "AF\x00F\x01", "p\x00\x00", "p\x02\x00\x08\x0b", "GG", "s\x01", "s\x04", "s\x05", "r\x01\x04", "r\x02\x05", "r\x03\x06", "t\x0c", "t\x03", "h\x04G", "h\x05P", "L\x01", "F\x0b", "OS"]
+
+# ---- route: letters are explained in route.hpp ------------------------------------------------------------------------
+
+ROUTE = ["omst\x05pt\x05", "obs\3abc\1l", "ot\x05t\x03", "ot\x07", "oc\x32\5hello", "oc\0\0", "oc\x96\x89" + "\xc3\xa9" * 70, "oSs\7abcdefgh\0s\7abcdefgh\0t\0", "o1o2om1md", "o1o2o0l", "oot\x05mt\x05pot\6"]
 
 # ---- server: letters are explained in server.hpp; c NAMESPACE AUTH, e NAMESPACE EVENT HOW, s WHAT HOW ---------------
 
@@ -207,6 +212,7 @@ TARGETS: Dict[str, List[bytes]] = {
     "http": with_knobs(HTTP, b"\0\1", b"\3\2", b"\4\3", b"\x18\4"),
     "packet": with_knobs(PACKETS + BINARY, b"\0", b"\5") + with_knobs(JSON, b"\2", b"\3"),
     "payload": with_knobs(PAYLOAD, b"\0", b"\1", b"\6"),
+    "route": with_knobs(ROUTE, b"\0", b"\1", b"\x06", b"\x0a", b"\x0c"),
     "server": with_knobs(SERVER, b"\x08", b"\x15", b"\x02"),
     "session": with_knobs(SESSION, b"\0", b"\x11", b"\x27", b"\x1b"),
     "websocket": WEBSOCKET,

@@ -109,7 +109,8 @@ class Client final : public eio::Peer {
     const bool early = member.asked > 0 && (recovers_ || packet.name == "early");
     holds(member.joined > 0 || early || packet.name == "leaving", "an event is of a namespace that was joined", {text});
     if (packet.id) asked_of.emplace_back(packet.nsp, *packet.id);
-    if (recovers_ && !packet.id && packet.elements.size() > 1 && packet.elements.back().front() == '"') member.offset = sio::socketio::parse(packet.elements.back()).get<std::string>();
+    const bool stamped = recovers_ && !packet.id && packet.elements.size() > 1 && packet.elements.back().front() == '"';
+    if (stamped) member.offset = sio::socketio::parse(packet.elements.back()).get<std::string>();
   }
 
   std::uint32_t due_ = 0;
@@ -128,7 +129,7 @@ inline sio::Options options_of(std::uint8_t knobs) {
 class World {
  public:
   explicit World(std::uint8_t knobs) : knobs_(knobs), io_(std::make_unique<sio::Server>(options_of(knobs))), engine_(&Inside::engine(*io_)) {
-    now_ = std::chrono::steady_clock::now() + std::chrono::hours(1);
+    now_ = std::chrono::steady_clock::now();  // which is what the server takes for the time in turns that it makes itself
     engine_->advance(now_);
     set_up(*io_);
     set_up(io_->of("/a"));
@@ -191,7 +192,10 @@ class World {
       ask(socket);
     });
     nsp.on_any([this](sio::Socket& socket, std::string_view, const auto&) { handled(socket); });
-    if (knobs_ & 8) nsp.on_any_outgoing([](sio::Socket&, std::string_view name, const sio::socketio::Arguments& arguments) { holds(is_utf8(name) && arguments.values().size() < 100'000, "what goes out is seen"); });
+    if (knobs_ & 8)
+      nsp.on_any_outgoing([](sio::Socket&, std::string_view name, const sio::socketio::Arguments& arguments) {
+        holds(is_utf8(name) && arguments.values().size() < 100'000, "what goes out is seen");
+      });
 
     nsp.on(add, [this](sio::Socket& socket, int a, int b) { return handled(socket), a / 2 + b / 2; });
     nsp.on(blob, [this](sio::Socket& socket, const sio::Bytes& bytes) { return handled(socket), socket.broadcast().emit("blob", bytes), bytes; });
@@ -424,8 +428,10 @@ class World {
     for (const auto& [id, life] : lives_) holds(!life.live, "in the end every socket has left", {id});
     for (const int completed : questions_) holds(completed == 1, "in the end every question is completed");
     const auto& counters = io_->counters();
-    holds(io_->clients_count() == 0 && counters.sockets_joined == counters.sockets_left && counters.sessions_opened == counters.sessions_closed, "in the end as many have left as have come");
-    for (const auto* name : {"/", "/a"}) holds(io_->of(name).size() == 0 && io_->of(name).adapter().rooms().empty(), "in the end nobody is in a namespace, or in a room");
+    const bool even = counters.sockets_joined == counters.sockets_left && counters.sessions_opened == counters.sessions_closed;
+    holds(io_->clients_count() == 0 && even, "in the end as many have left as have come");
+    for (const auto* name : {"/", "/a"})
+      holds(io_->of(name).size() == 0 && io_->of(name).adapter().rooms().empty(), "in the end nobody is in a namespace, or in a room");
     if (!(knobs_ & 16)) kept_.clear(), replies_.clear(), late_.clear();
     for (auto& client : clients_) client.reset();
     dynamic_ = nullptr;

@@ -288,7 +288,8 @@ class World final : eio::Application {
     if (clients_.size() >= 12) return;
     const bool polling = how == 'o';
     const auto verdict = judge("GET", nullptr, polling ? "polling" : "websocket", !polling);
-    if (verdict.act == eio::Verdict::Act::refuse) return holds(engine_.size() >= options_.max_sessions || verdict.reason == Reason::draining, "a handshake is refused for a reason");
+    if (verdict.act == eio::Verdict::Act::refuse)
+      return holds(engine_.size() >= options_.max_sessions || verdict.reason == Reason::draining, "a handshake is refused for a reason");
     if (how == 'B') request_.query.parameters.emplace_back("b64", "1");
     opening_ = slots_[who_] = clients_.emplace_back(std::make_unique<Client>()).get();
     Client& client = *opening_;
