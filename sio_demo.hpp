@@ -1781,6 +1781,8 @@ class BodyReader {
     return Parsed::complete(0);
   }
 
+  /// Nobody wants the body: it is read past, and not kept.
+  void discard() { too_large_ = true; }
   bool done() const { return state_ == State::done; }
   bool too_large() const { return too_large_; }
   std::string& body() { return body_; }
@@ -1794,7 +1796,7 @@ class BodyReader {
   void take_data(std::string_view& in) {
     const auto size = static_cast<std::size_t>((std::min)(std::uint64_t{in.size()}, left_));
     if (body_.size() + size > limit_) too_large_ = true;
-    if (too_large_) body_.clear();
+    if (too_large_) body_ = std::string();
     else body_ += in.substr(0, size);
     in.remove_prefix(size);
     left_ -= size;
@@ -7340,6 +7342,7 @@ inline void Connection::on_head() {
 }
 
 inline bool Connection::read_body(std::span<char>& in) {
+  if (body_use_ == BodyUse::drop) body_->discard();
   std::string_view view(in.data(), in.size());
   const auto parsed = body_->read(view);
   in = in.subspan(in.size() - view.size());
