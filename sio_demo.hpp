@@ -8313,7 +8313,8 @@ class Service {
 //
 // Changelog
 //   0.1.0  Engine.IO 4 and Socket.IO 5 over polling, WebSocket and upgrade; typed events; acks both ways;
-//          namespaces on demand; adapters; state recovery; HTTP, WebSocket and Engine.IO alone; the demo.
+//          namespaces on demand; adapters; state recovery; HTTP, WebSocket and Engine.IO alone; limits by
+//          address and by rate; metrics; the demo.
 // ================================================================================================
 
 }  // namespace v0_1
