@@ -357,7 +357,7 @@ struct Options {
   Milliseconds attachment_timeout{30'000};
   /// Nesting of arrays and objects in a packet, at most 64; a parse error beyond. Default: 64.
   unsigned max_json_depth = 64;
-  /// Values, keys and brackets in a packet; a parse error beyond. Default: 100,000.
+  /// Values, keys, brackets, commas and colons in a packet; a parse error beyond. Default: 100,000.
   std::size_t max_json_tokens = 100'000;
   /// Namespaces that one client may join; CONNECT_ERROR beyond. Default: 100.
   std::size_t max_namespaces = 100;
@@ -1833,9 +1833,10 @@ class BodyReader {
     const int digit = bytes::hex_digit(c);
     if (digit >= 0 && ++size_digits_ <= 15) return left_ = left_ << 4 | static_cast<std::uint64_t>(digit), nullptr;
     if (digit >= 0 || size_digits_ == 0) return "a malformed chunk size";
-    if (c == ';') return state_ = State::chunk_extension, nullptr;
-    if (c == '\r') return state_ = State::chunk_size_lf, nullptr;
-    return "a malformed chunk size";
+    if (c != ';' && c != '\r') return "a malformed chunk size";
+    too_large_ = too_large_ || left_ > limit_ - (std::min)(limit_, body_.size());  // what is announced is refused, not awaited
+    state_ = c == ';' ? State::chunk_extension : State::chunk_size_lf;
+    return nullptr;
   }
 
   State state_ = State::done;
@@ -6809,6 +6810,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket);
   void listen(const Endpoint& endpoint, Error& error);
   void accept(const Ref<Listener>& listener);
+  void accepted(const Ref<Listener>& listener, Stream socket, Error error);
   void retry(const Ref<Listener>& listener, const Error& why);
   void begin(Stream socket, const Endpoint& peer, std::string_view already);
   void end_turn();
@@ -6929,6 +6931,8 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void decide_late(const std::optional<Refuse>& refusal);
   std::string hook_headers(const engineio::Session* session);
   void begin_post(const Ref<engineio::Session>& session, Pending& pending);
+  /// Whether the body that is coming belongs to a request that was answered without it.
+  bool body_answered() const { return body_use_ == BodyUse::drop && pending_.empty(); }
   static std::string retry_after(const engineio::Verdict& verdict);
   void preflight();
   void on_route_request();
@@ -7026,6 +7030,7 @@ inline void Driver::listen(const Endpoint& endpoint, Error& error) {
   if (endpoint.protocol() == asio::ip::tcp::v6()) acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
   acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor.non_blocking(true, error);  // see accepted()
   if (error) return;
   Ref<Listener> listener(new Listener(*this, std::move(acceptor)));
   listener->port = listener->acceptor.local_endpoint(error).port();
@@ -7097,10 +7102,20 @@ inline void Driver::accept(const Ref<Listener>& listener) {
     Driver& driver = *listener->driver;
     if (driver.abandoned_ || driver.closing_) return;
     const Turn turn(driver);
-    if (!error) driver.begin(std::move(socket), listener->peer, {});
-    else if (error != asio::error::connection_aborted) return driver.retry(listener, error);  // that one is the client's
-    driver.accept(listener);
+    driver.accepted(listener, std::move(socket), error);
   });
+}
+
+/// Who waits comes in with the first, some dozens at a time: one in each turn of a busy loop would let the
+/// backlog grow without end.
+inline void Driver::accepted(const Ref<Listener>& listener, Stream socket, Error error) {
+  for (int most = 64; !error && most > 0; --most) {
+    begin(std::move(socket), listener->peer, {});
+    socket = listener->acceptor.accept(listener->peer, error);
+  }
+  if (!error) begin(std::move(socket), listener->peer, {});
+  const bool nobody = error == asio::error::would_block || error == asio::error::connection_aborted;  // that one is the client's
+  (!error || nobody) ? accept(listener) : retry(listener, error);
 }
 
 /// Files, memory or something else ran out. To accept again at once would spin; clients wait in the backlog.
@@ -7262,7 +7277,7 @@ inline void Connection::resume_reading() {
 inline void Connection::on_end_of_input() {
   input_ended_ = true;
   if (mode_ >= Mode::websocket) return lost(Reason::transport_close, "the connection was closed");
-  if (mode_ == Mode::body) refuse(Reason::malformed_request, "the connection was closed in the middle of a body");
+  if (mode_ == Mode::body && !body_answered()) refuse(Reason::malformed_request, "the connection was closed in the middle of a body");
   const bool held = std::any_of(pending_.begin(), pending_.end(), [](const Pending& p) { return !p.ready; });
   if (held || queue_.empty()) return lost(Reason::transport_close, "the connection was closed");
   close_after_write_ = true;
@@ -7805,7 +7820,7 @@ inline void Connection::tick(engineio::Time) {
   const Ref<Connection> self(this);
   if (question_) refuse(Reason::header_timeout, "allow_request did not answer in time"), resume_reading();
   else if (mode_ == Mode::head && head_begun_) refuse(Reason::header_timeout, "the request's head was not complete in time");
-  else if (mode_ == Mode::body) refuse(Reason::body_timeout, "the request's body was not complete in time");
+  else if (mode_ == Mode::body && !body_answered()) refuse(Reason::body_timeout, "the request's body was not complete in time");
   else lost(Reason::transport_close, "idle, or silent for too long");
   if (mode_ != Mode::dead) due(options().close_timeout);
 }

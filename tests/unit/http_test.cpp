@@ -543,6 +543,10 @@ TEST_CASE("bodies: the limit counts bytes of data; what is beyond is swallowed")
   // Announced alone, without a byte of it:
   CHECK(read_body("Content-Length: 9223372036854775807\r\n", "").too_large);
   CHECK(read_body(chunked, "fffffffffffffff\r\n").verdict == "more");
+  CHECK(read_body(chunked, "fffffffffffffff\r").too_large);
+  CHECK(read_body(chunked, "a\r", std::string::npos, 10).too_large == false);
+  CHECK(read_body(chunked, "b;x", std::string::npos, 10).too_large);
+  CHECK(read_body(chunked, "5\r\n01234\r\n6\r", std::string::npos, 10).too_large);
 }
 
 TEST_CASE("bodies: framing bytes are bounded on their own") {
