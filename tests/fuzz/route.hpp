@@ -151,7 +151,7 @@ class World final : eio::Application {
     opening_->heard = engine_.now();
     sio::http::Request request;
     request.target = "/echo?room=1", request.head = "X-A: b\r\n";
-    const sio::Ref<Socket> socket(new Socket(engine_, *opening_, request, handlers_));
+    const sio::Ref<Socket> socket(new Socket(engine_, *opening_, request, handlers_, {}));
     socket->opened();
     slots_[who_] = opening_;
     holds(socket->header("x-a") == "b" && socket->url() == "/echo?room=1", "a WebSocket knows its request");
