@@ -490,7 +490,8 @@ class World final : eio::Application {
       return std::count_if(peers_.begin(), peers_.end(), [&](const auto& one) { return &one->client() == &client && one->kind() == kind && !one->over(); });
     };
     const auto state = client.state();
-    const bool idle = strict_ && state == State::lingering && client.received == client.sent.size();
+    // What waits may be a ping, too: until it is fetched, the ping's time-out counts.
+    const bool idle = strict_ && state == State::lingering && client.received == client.sent.size() && counters_.queue_bytes == 0;
     client.idle = idle ? std::min(client.idle, engine_.now()) : eio::never;
     const bool closed = state == State::closed, websocket = state == State::websocket, probing = state == State::probing || state == State::probed;
     holds(client.opens == 1 && client.closes == closed, "a session ends once, and says so once");
