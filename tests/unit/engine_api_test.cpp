@@ -1,5 +1,5 @@
 // What a program can say in Engine.IO's handshakes and answers, and the servers without Socket.IO: bytes on real
-// connections, against protocol.md's A.3, A.5, A.6, A.9, D.6 and D.8.
+// connections, byte for byte as the official engine answers.
 #include "raw_client.hpp"
 #include "sio_demo.hpp"
 
