@@ -982,8 +982,10 @@ class Outline {
 // forgotten, or a flood of keys would reset an offender. Time is an argument, from a steady clock.
 //
 // A log record is a level, a constant message and named fields. Whoever logs asks `enabled` first,
-// so a line that is off costs one comparison. Fields may hold what clients sent: json_line()
-// escapes and shortens them, so one record is always one line of valid JSON.
+// so a line that is off costs one comparison. Fields may hold what clients sent: json_line() escapes and
+// shortens them, so one record is always one line of valid JSON. The log also runs the program's handlers:
+// what one throws ends there, and one that takes long is named. Who may not wait for a disk or a pipe puts
+// a LogQueue between.
 // ================================================================================================
 
 enum class Reason : std::uint8_t {
@@ -1087,7 +1089,7 @@ struct Counters {
   std::uint64_t of(Reason reason) const { return reasons[static_cast<std::size_t>(reason)]; }
 };
 
-/// The tokens of one Rate.
+/// The tokens of one Rate, which each call is given again, so that many buckets share it.
 class Bucket {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -1095,7 +1097,9 @@ class Bucket {
 
   Bucket(const Rate& rate, Time now) : tokens_(rate.burst), refilled_(now) {}
 
+  /// Whether it is as good as new.
   bool full(const Rate& rate, Time now) const { return tokens(rate, now) >= rate.burst; }
+  /// It is as of now, whatever time it was made with.
   void begin(Time now) { refilled_ = now; }
   /// Takes one token. Nothing if there was one, else how long until there is.
   std::optional<Wait> spend(const Rate& rate, Time now) {
