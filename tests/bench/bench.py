@@ -39,6 +39,7 @@ SERVERS = {                                        # {port}: where to listen, at
 CORES = sorted(os.sched_getaffinity(0))[:2]        # the server's, the client's
 DEADLINE = 300                                     # seconds, of a run
 SPARE_DESCRIPTORS = 100                            # what a process needs beside its clients
+PACKAGE = os.path.join(ROOT, "tests/e2e/node_modules/socket.io/package.json")
 MARKS = "<!-- bench -->", "<!-- /bench -->"
 
 
@@ -74,8 +75,8 @@ CASES = {
     "idle": Case("a heartbeat, 10,000 clients that wait", "idle", "--clients 10000", "--clients 200"),
 }
 FULL, QUICK = "--ms 3000 --warm-ms 1500", "--ms 200 --warm-ms 50"
-ROWS = [(name, case.operation, "cpu_us", "{:.2f} µs") for name, case in CASES.items()]
-ROWS.append(("idle", "a client that waits, of 10,000: memory", "bytes_per_client", "{:,.0f} B"))
+ROWS = [(name, case.operation, "cpu_us", "µs") for name, case in CASES.items()]     # and the figure, and its unit
+ROWS.append(("idle", "a client that waits, of 10,000: memory", "bytes_per_client", "B"))
 
 
 class Trouble(Exception):
@@ -110,8 +111,9 @@ class Server:
     """A server process that listens."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                                        errors="replace", preexec_fn=on_core(0), start_new_session=True)
+        self.log = tempfile.TemporaryFile()        # no pipe: it would fill up
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=self.log, preexec_fn=on_core(0),
+                                        start_new_session=True)
 
     def __enter__(self):
         return self
@@ -119,17 +121,19 @@ class Server:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.communicate(timeout=10)
+            self.process.wait(10)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.communicate()
+            self.process.wait()
+        self.log.close()
 
     def wait(self, port, seconds=20.0, pause=0.02):
         """Returns once it answers HTTP, be it with 404: there is no session by it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                said = self.process.stderr.read().strip()
+                self.log.seek(0)
+                said = self.log.read().decode(errors="replace").strip()
                 raise Trouble(f"the server ended with {self.process.returncode} at once: {said[-300:] or 'without a word'}")
             try:
                 with socket.create_connection(("127.0.0.1", port), 5) as connection:
@@ -204,14 +208,17 @@ def floor_program():
     return FLOOR.format(includes="\n".join(includes))
 
 
+def optimization():
+    return "-O0" if arguments.quick else "-O2"
+
+
 def compile_program(source, folder):
     """Builds it; CPU seconds and peak memory of the compiler, and what came out."""
     paths = {kind: os.path.join(folder, "program" + kind) for kind in (".cpp", ".o", "")}
     with open(paths[".cpp"], "w", encoding="utf-8") as file:
         file.write(source)
     cxx, flags = shlex.split(os.environ.get("CXX") or "g++"), shlex.split(os.environ.get("CPPFLAGS", ""))
-    optimize = "-O0" if arguments.quick else "-O2"
-    process = subprocess.Popen([*cxx, "-std=c++20", optimize, "-pthread", "-I", ROOT, *flags, "-c", paths[".cpp"], "-o", paths[".o"]])
+    process = subprocess.Popen([*cxx, "-std=c++20", optimization(), "-pthread", "-I", ROOT, *flags, "-c", paths[".cpp"], "-o", paths[".o"]])
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
@@ -307,9 +314,14 @@ def values(runs, case, server, figure):
             if run["case"] == case and run["server"] == server and figure in run["result"]}
 
 
-def median_of(runs, case, server, figure, form):
+def median_of(runs, case, server, figure, unit=""):
+    """With three digits at least."""
     found = values(runs, case, server, figure).values()
-    return form.format(statistics.median(found)) if found else "failed"
+    if not found:
+        return "failed"
+    median = statistics.median(found)
+    digits = 0 if median >= 100 else 1 if median >= 10 else 2
+    return f"{median:,.{digits}f} {unit}".strip()
 
 
 def ratio(runs, case, ours, other, figure):
@@ -319,8 +331,10 @@ def ratio(runs, case, ours, other, figure):
     return f"{statistics.median(ratios):.2f}" if ratios else "–"
 
 
-def table(head, rows):
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] + ["---:" if name else "---" for name in head[1:]], *rows])
+def table(head, rows, texts):
+    """The first columns are texts, the others numbers, which stand to the right."""
+    line = ["---"] * texts + ["---:"] * (len(head) - texts)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, line, *rows])
 
 
 def speed_table(runs):
@@ -332,29 +346,27 @@ def speed_table(runs):
         head += [other, "times less"]
     head += [f"{server}, a second" for server in servers if server in (first, *others[:1])]
     rows = []
-    for case, operation, figure, form in ROWS:
+    for case, operation, figure, unit in ROWS:
         if not any(run["case"] == case for run in runs):
             continue
-        row = [f"`{case}`", operation, median_of(runs, case, first, figure, form)]
+        row = [f"`{case}`", operation, median_of(runs, case, first, figure, unit)]
         for other in others:
-            row += [median_of(runs, case, other, figure, form), ratio(runs, case, first, other, figure)]
-        rate = case != "idle"
-        row += [median_of(runs, case, server, "per_second", "{:,.0f}") if rate else "" for server in (first, *others[:1])]
+            row += [median_of(runs, case, other, figure, unit), ratio(runs, case, first, other, figure)]
+        row += ["" if case == "idle" else median_of(runs, case, server, "per_second") for server in (first, *others[:1])]
         rows.append(row)
-    text = table(head, rows)
-    return text.replace("| --- | ---: |", "| --- | --- |", 1)   # the operations stand to the left
+    return table(head, rows, texts=2)
 
 
-BUILD_ROWS = [("compiling, CPU time", "seconds", "{:.1f} s"), ("compiling, peak memory", "megabytes", "{:,.0f} MB"),
-              ("object file", "object", "{:,.0f} kB"), ("program, stripped", "binary", "{:,.0f} kB")]
+BUILD_ROWS = [("compiling, CPU time", "seconds", "s"), ("compiling, peak memory", "megabytes", "MB"),
+              ("object file", "object", "kB"), ("program, stripped", "binary", "kB")]
 
 
 def build_table(runs):
-    rows = [[what, *(median_of(runs, "build", program, figure, form) for program in (OURS, "floor")),
-             ratio(runs, "build", "floor", OURS, figure)] for what, figure, form in BUILD_ROWS]
-    start = [median_of(runs, "build", server, "start_up", "{:.1f} ms") for server in (OURS, "socket.io")]
-    return (table([f"the program of 12 lines, `{compiler()[0]} -std=c++20 {'-O0' if arguments.quick else '-O2'}`", OURS, "Asio and JSON alone", "times more"], rows) +
-            f"\n\nFrom its start to its first answer it takes {start[0]}, the official server {start[1]}.")
+    rows = [[what, *(median_of(runs, "build", program, figure, unit) for program in (OURS, "floor")),
+             ratio(runs, "build", "floor", OURS, figure)] for what, figure, unit in BUILD_ROWS]
+    start = [median_of(runs, "build", server, "start_up", "ms") for server in (OURS, "socket.io")]
+    head = [f"the program of 12 lines, `{compiler()[0]} -std=c++20 {optimization()}`", OURS, "Asio and JSON alone", "times more"]
+    return f"{table(head, rows, texts=1)}\n\nFrom its start to its first answer it takes {start[0]}, the official server {start[1]}."
 
 
 def first_line(*command):
@@ -370,10 +382,11 @@ def compiler():
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"^model name\s*: (.*)$", file.read(), re.M)
-    with open(os.path.join(ROOT, "tests/e2e/node_modules/socket.io/package.json"), encoding="utf-8") as file:
-        official = json.load(file)["version"]
-    return (f"{model[1] if model else os.uname().machine}, {os.cpu_count()} cores, Linux {os.uname().release.split('-')[0]}; {compiler()[1]}; "
-            f"Node {first_line('node', '--version')}, socket.io {official}; {time.strftime('%Y-%m-%d')}.")
+    parts = [f"{model[1] if model else os.uname().machine}, {os.cpu_count()} cores, Linux {os.uname().release.split('-')[0]}", compiler()[1]]
+    if os.path.exists(PACKAGE):
+        with open(PACKAGE, encoding="utf-8") as file:
+            parts.append(f"Node {first_line('node', '--version')}, socket.io {json.load(file)['version']}")
+    return "; ".join((*parts, time.strftime("%Y-%m-%d"))) + "."
 
 
 def report(runs, skipped):
@@ -386,7 +399,7 @@ def report(runs, skipped):
     rounds = sorted({len({run["round"] for run in runs if run["case"] == case}) for case in {run["case"] for run in runs}})
     if arguments.quick:
         parts.append("`--quick`: fewer clients than the table says, and short sections. The figures mean nothing.")
-    parts.append(f"Medians of {' to '.join(map(str, rounds))} rounds. {machine()}")
+    parts.append(f"Medians of {'-'.join(map(str, (rounds[0], *rounds[1:][-1:])))} rounds. {machine()}")
     return "\n\n".join(parts)
 
 
@@ -430,8 +443,10 @@ def parse():
 
 
 def main():
-    if not shutil.which("node") and any("node " in SERVERS[name] for name in arguments.servers):
-        sys.exit("bench.py: the official server needs node; `make setup-test` installs it")
+    official = "socket.io" in arguments.servers or "build" in arguments.cases
+    if official and not (shutil.which("node") and os.path.exists(PACKAGE)):
+        sys.exit("bench.py: the official server needs node and its package, which `make setup-test` installs; or leave it out: "
+                 "--servers sio_demo, and --cases without build")
     if len(CORES) < 2:
         print("!!! one core only: server and client share it, and the figures mean little", file=sys.stderr)
     runs, skipped = [], {}

@@ -69,22 +69,25 @@ struct Settings {
   std::fprintf(stderr, "load: %s: %s\n", settings.name.c_str(), why.c_str());
   std::exit(1);
 }
-[[noreturn]] void fail_by_errno(const std::string& what) { fail(what + ": " + std::strerror(errno) + (errno == EMFILE ? " (raise ulimit -n)" : "")); }
+[[noreturn]] void fail(unsigned client, const std::string& what) { fail("client " + std::to_string(client) + " " + what); }
 
-/// The begin of what may be long.
-std::string shown(std::string_view text) {
+/// What the system says of the last call.
+std::string reason() { return std::strerror(errno) + std::string(errno == EMFILE ? " (raise ulimit -n)" : ""); }
+
+/// The begin of what may be long, or no text.
+std::string shown(std::string_view bytes) {
   constexpr std::size_t most = 100;
-  return "'" + std::string(text.substr(0, most)) + (text.size() > most ? "...' of " + std::to_string(text.size()) + " bytes" : "'");
+  std::string text(bytes.substr(0, most));
+  std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '.');
+  return "'" + text + (bytes.size() > most ? "...' of " + std::to_string(bytes.size()) + " bytes" : "'");
 }
-
-std::string numbered(std::string_view what, std::uint64_t number) { return std::string(what) + ' ' + std::to_string(number); }
 
 // ---- The measured section ---------------------------------------------------------------------------------------
 
 /// Nanoseconds that a clock of <time.h> shows. That of a process has all of its threads, also those that are gone.
 std::int64_t nanoseconds(clockid_t clock) {
   timespec time{};
-  if (clock_gettime(clock, &time) != 0) fail_by_errno("the CPU time of the server cannot be read");
+  if (clock_gettime(clock, &time) != 0) fail("the CPU time of the server cannot be read: " + reason());
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
@@ -139,14 +142,14 @@ class Connection {
  public:
   explicit Connection(unsigned its_number) : number(its_number) {
     descriptor_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (descriptor_ < 0) fail_by_errno(numbered("no socket for client", number));
+    if (descriptor_ < 0) fail(number, "has no socket: " + reason());
     const int on = 1;
     setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(settings.port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) fail_by_errno(numbered("connecting client", number));
+    if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) fail(number, "cannot connect: " + reason());
     watch(EPOLL_CTL_ADD);
   }
   Connection(const Connection&) = delete;
@@ -158,7 +161,7 @@ class Connection {
     if (connecting_) return;
     if (!out.empty()) {
       const auto size = ::send(descriptor_, out.data(), out.size(), MSG_NOSIGNAL);
-      if (size < 0 && errno != EAGAIN) fail_by_errno(numbered("sending of client", number));
+      if (size < 0 && errno != EAGAIN) fail(number, "cannot send: " + reason());
       if (size > 0) out.erase(0, static_cast<std::size_t>(size));
     }
     if (std::exchange(writes_, !out.empty()) != writes_) watch(EPOLL_CTL_MOD);
@@ -184,20 +187,20 @@ class Connection {
     epoll_event event{};
     event.events = EPOLLIN | (writes_ ? EPOLLOUT : 0U);
     event.data.ptr = this;
-    if (epoll_ctl(epoll(), operation, descriptor_, &event) != 0) fail_by_errno("epoll_ctl");
+    if (epoll_ctl(epoll(), operation, descriptor_, &event) != 0) fail(number, "cannot be watched by epoll: " + reason());
   }
   void check_connected() {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error) fail(numbered("connecting client", number) + ": " + std::strerror(error));
+    if (error) fail(number, std::string("cannot connect: ") + std::strerror(error));
   }
   void read() {
     static std::vector<char> buffer(1U << 18U);
     const auto size = ::recv(descriptor_, buffer.data(), buffer.size(), 0);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (size < 0) fail_by_errno(numbered("reading of client", number));
-    if (size == 0) fail("the server closed the connection of client " + std::to_string(number));
+    if (size < 0) fail(number, "cannot read: " + reason());
+    if (size == 0) fail(number, "was disconnected by the server");
     const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
     if (rest_.empty()) {
       rest_ = bytes.substr(received(bytes));
@@ -242,7 +245,7 @@ class Case {
  public:
   virtual ~Case() = default;
   virtual void run() = 0;
-  virtual void text(Client& client, std::string_view text) = 0;
+  virtual void text(Client& client, std::string_view text);     // unless overridden, nothing may come
   virtual void binary(Client& client, std::string_view bytes);
 };
 std::unique_ptr<Case> playing;
@@ -272,7 +275,7 @@ class Client final : public Connection {
     const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(bytes[used + i])}; };
     while (bytes.size() >= used + 2) {
       std::size_t size = byte(1), head = size == 126 ? 4 : size == 127 ? 10 : 2;
-      if (size > 127) fail(numbered("the server masked a frame to client", number));
+      if (size > 127) fail(number, "got a masked frame, which servers must not send");
       if (bytes.size() < used + head) break;
       if (head > 2) size = 0;
       for (std::size_t i = 2; i < head; ++i) size = size << 8U | byte(i);
@@ -290,7 +293,7 @@ class Client final : public Connection {
     const auto end = bytes.find("\r\n\r\n");
     if (end == bytes.npos) return 0;
     const auto head = bytes.substr(0, end);  // the key's answer is that of RFC 6455, 1.3
-    if (!head.starts_with("HTTP/1.1 101 ") || head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == head.npos) fail("the server did not upgrade to WebSocket: " + shown(head));
+    if (!head.starts_with("HTTP/1.1 101 ") || head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == head.npos) fail(number, "was not upgraded to WebSocket: " + shown(head));
     step_ = Step::open;
     return end + 4;
   }
@@ -298,10 +301,10 @@ class Client final : public Connection {
     if (first == 0x82 && step_ == Step::joined) return playing->binary(*this, payload);
     if (first == 0x89) return frame(10, payload);
     if (first == 0x8a) return;
-    if (first != 0x81) fail("client " + std::to_string(number) + " got a frame with the first byte " + std::to_string(first) + ", " + shown(payload));
+    if (first != 0x81) fail(number, "got a frame with the first byte " + std::to_string(first) + ", " + shown(payload));
     if (payload == "2") return ++pings, send("3");
     if (step_ == Step::joined) return playing->text(*this, payload);
-    if (!payload.starts_with(step_ == Step::open ? "0{\"sid\":\"" : "40/bench,{\"sid\":\"")) fail("in the handshake, the server sent " + shown(payload));
+    if (!payload.starts_with(step_ == Step::open ? "0{\"sid\":\"" : "40/bench,{\"sid\":\"")) fail(number, "got " + shown(payload) + " in the handshake");
     if (step_ == Step::open) send("40/bench,");
     else ++joined;
     step_ = step_ == Step::open ? Step::join : Step::joined;
@@ -325,7 +328,8 @@ class Client final : public Connection {
   Step step_ = Step::upgrade;
 };
 
-void Case::binary(Client& client, std::string_view bytes) { fail("client " + std::to_string(client.number) + " got binary that nobody has sent: " + shown(bytes)); }
+void Case::text(Client& client, std::string_view text) { fail(client.number, "got what nobody has sent: " + shown(text)); }
+void Case::binary(Client& client, std::string_view bytes) { fail(client.number, "got binary that nobody has sent: " + shown(bytes)); }
 
 std::vector<std::unique_ptr<Client>> clients;
 
@@ -341,7 +345,7 @@ void connect_clients(std::size_t count) {
 void expect(const Client& client, std::string_view got, std::string_view wanted) {
   if (got == wanted) return;
   const auto at = std::mismatch(got.begin(), got.begin() + static_cast<std::ptrdiff_t>(std::min(got.size(), wanted.size())), wanted.begin()).first - got.begin();
-  fail("client " + std::to_string(client.number) + " got " + shown(got) + " instead of " + shown(wanted) + "; they differ at byte " + std::to_string(at));
+  fail(client.number, "got " + shown(got) + " instead of " + shown(wanted) + "; they differ at byte " + std::to_string(at));
 }
 
 /// The first client of which it is true that it lacks something, and how many there are like it.
@@ -394,11 +398,11 @@ class Echo final : public Case {
       expect(client, text, "43/bench," + id + "[\"" + text_of(client.number, client.got) + "\"]");
       return answered(client);
     }
-    if (std::exchange(client.waits, true)) fail("client " + std::to_string(client.number) + " got " + shown(text) + " instead of the attachment");
+    if (std::exchange(client.waits, true)) fail(client.number, "got " + shown(text) + " instead of the attachment");
     expect(client, text, "461-/bench," + id + "[" + std::string(attachment) + "]");
   }
   void binary(Client& client, std::string_view bytes) override {
-    if (!std::exchange(client.waits, false)) fail("client " + std::to_string(client.number) + " got an attachment that nothing announced");
+    if (!std::exchange(client.waits, false)) fail(client.number, "got an attachment that nothing announced");
     expect(client, bytes, attachment_of(client, client.got));
     answered(client);
   }
@@ -415,7 +419,7 @@ class Echo final : public Case {
     ++client.sent, ++asked_;
   }
   void answered(Client& client) {
-    if (client.got == client.sent) fail("client " + std::to_string(client.number) + " got an ack twice");
+    if (client.got == client.sent) fail(client.number, "got an ack twice");
     ++client.got, ++answered_;
     if (asking_) ask(client);
   }
@@ -463,9 +467,9 @@ class Broadcast final : public Case {
 
   void text(Client& client, std::string_view text) override {
     if (text.starts_with("43")) return answered(client, text);
-    if (!client.member) fail("client " + std::to_string(client.number) + " got what is not for it: " + shown(text));
+    if (!client.member) fail(client.number, "got what is not for it: " + shown(text));
     expect(client, text, delivery_);
-    if (client.got == ticks_) fail("client " + std::to_string(client.number) + " got one twice: " + shown(text));
+    if (client.got == ticks_) fail(client.number, "got one twice: " + shown(text));
     ++client.got, ++delivered_;
   }
 
@@ -536,7 +540,7 @@ class Broadcast final : public Case {
   }
   void answered(Client& client, std::string_view text) {
     expect(client, text, answer_);
-    if (!std::exchange(client.waits, false)) fail("client " + std::to_string(client.number) + " got an ack twice");
+    if (!std::exchange(client.waits, false)) fail(client.number, "got an ack twice");
     ++answers_;
   }
 
@@ -572,7 +576,7 @@ class Ask final : public Case {
     const auto id_end = std::min(text.find_first_not_of("0123456789", begin.size()), text.size());
     const auto id = id_end > begin.size() ? std::string(text.substr(begin.size(), id_end - begin.size())) : "an id";
     expect(client, text, std::string(begin) + id + "[\"question\",\"" + text_of(client.number, client.got) + "\"]");
-    if (client.waits) fail("client " + std::to_string(client.number) + " is asked again, without an answer");
+    if (client.waits) fail(client.number, "is asked again, without an answer");
     ++client.got, ++questions_;
     if (!answering_) return client.waits = true, static_cast<void>(++left_open_);
     client.send("43/bench," + id + "[\"" + text_of(client.number, client.got) + "\"]");
@@ -594,7 +598,6 @@ class Connect final : public Case {
     section.end(settings["--clients"]);
     section.print();
   }
-  void text(Client& client, std::string_view text) override { fail("client " + std::to_string(client.number) + " got what nobody has sent: " + shown(text)); }
 };
 
 class Idle final : public Case {
@@ -613,7 +616,6 @@ class Idle final : public Case {
     section.end(pings);
     section.print(",\"bytes_per_client\":" + std::to_string((resident_kilobytes() - empty) * 1024 / count));
   }
-  void text(Client& client, std::string_view text) override { fail("client " + std::to_string(client.number) + " got what nobody has sent: " + shown(text)); }
 };
 
 // ---- polling ----------------------------------------------------------------------------------------------------------------
@@ -654,7 +656,7 @@ class Poller {
 
   void answered(const Http& connection, std::string_view body) {
     if (&connection == &posts_) {
-      if (body != "ok" || posted_) fail(numbered("the POST was answered with " + shown(body) + " to client", number_));
+      if (body != "ok" || posted_) fail(number_, "got " + shown(body) + " for a POST, instead of 'ok'");
       posted_ = true;
     } else if (id_.empty()) {
       opened(body);
@@ -676,14 +678,14 @@ class Poller {
 
   void opened(std::string_view body) {
     constexpr std::string_view begin = "0{\"sid\":\"";
-    if (!body.starts_with(begin)) fail("in the handshake, the server sent " + shown(body));
+    if (!body.starts_with(begin)) fail(number_, "got " + shown(body) + " in the handshake");
     id_ = body.substr(begin.size(), body.find('"', begin.size()) - begin.size());
     exchange("40/bench,", "40/bench,{\"sid\":\"");  // which is followed by an id
   }
   void packet(std::string_view text) {
     if (text == "2") return static_cast<void>(pong_ = true);
     const bool right = wanted_.ends_with("]") ? text == wanted_ : text.starts_with(wanted_);
-    if (!right || got_) fail("client " + std::to_string(number_) + " got " + shown(text) + (got_ ? " after " : " instead of ") + shown(wanted_));
+    if (!right || got_) fail(number_, "got " + shown(text) + (got_ ? " after " : " instead of ") + shown(wanted_));
     got_ = true;
   }
 
@@ -698,9 +700,9 @@ std::size_t Http::received(std::string_view bytes) {
   const auto end = bytes.find("\r\n\r\n");
   if (end == bytes.npos) return 0;
   const auto head = bytes.substr(0, end);
-  if (!head.starts_with("HTTP/1.1 200 ")) fail(numbered("the server answered " + shown(bytes) + " to client", number));
+  if (!head.starts_with("HTTP/1.1 200 ")) fail(number, "got the answer " + shown(bytes));
   const auto length = std::search(head.begin(), head.end(), name.begin(), name.end(), [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; });
-  if (length == head.end()) fail("an answer without Content-Length: " + shown(head));
+  if (length == head.end()) fail(number, "got an answer without Content-Length: " + shown(head));
   std::size_t size = 0;
   std::from_chars(&*length + name.size(), head.data() + head.size(), size);
   if (bytes.size() < end + 4 + size) return 0;
@@ -722,7 +724,6 @@ class Polling final : public Case {
     settle();
     section.print();
   }
-  void text(Client&, std::string_view) override {}  // there are no WebSockets
 
  private:
   void settle() {
