@@ -44,10 +44,8 @@ fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuz
 abuse: setup-test                ## attack a server of ours in 130 ways, a line each; make abuse ARGS="--only 40-48 --official"
 	@$(MAKE) --no-print-directory build/abuse_target sio_demo && node tests/abuse/run.js $(ARGS)
 
-bench: build/bench_server        ## build the server of the benchmark and say how to use it
-	@echo "build/bench_server is a Socket.IO server with the namespace /bench (events echo, blast):"
-	@echo "    build/bench_server 3000"
-	@echo "Point a load generator at it; for figures that mean something, give each a core of its own (taskset)."
+bench: setup-test                ## measure ours beside the official server, and what a build costs; some: make bench ARGS="--cases echo-1000,paced-64 --rounds 5"
+	@$(MAKE) --no-print-directory build/bench_server build/load && python3 tests/bench/bench.py $(ARGS)
 
 storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
 	@python3 tests/bench/storm.py $(ARGS)
@@ -68,7 +66,10 @@ help:                            ## this list
 
 build/bench_server: tests/bench/server.cpp sio_demo.hpp | build
 	@tests/setup build
-	$(COMPILE) -O2 -DNDEBUG $< -o $@ $(YOURS) $(LDLIBS)
+	$(COMPILE) -O2 -DNDEBUG $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+
+build/load: tests/bench/load.cpp | build
+	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
 build/storm: tests/bench/storm.cpp | build
 	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)

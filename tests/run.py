@@ -98,9 +98,11 @@ SUITES = [
     Suite("storm", ["tests/bench/storm.py", "tests/bench/storm*.cpp"], [f"{BUILD}/storm_server", "build/storm"],
           [sys.executable, "tests/bench/storm.py", "--small", "--server", f"{BUILD}/storm_server"], own_counts,
           sanitized=True),
+    Suite("bench", ["tests/bench/selftest.py", "tests/bench/load.cpp"], ["build/bench_server", "build/load"],
+          [sys.executable, "tests/bench/selftest.py"], own_counts),
 ]
 if sys.platform != "linux":
-    SUITES.pop()                                    # its client needs epoll
+    SUITES = SUITES[:-2]                            # their clients need epoll
 
 
 # ---- Running one ----------------------------------------------------------------------------------------

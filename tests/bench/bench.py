@@ -148,7 +148,8 @@ class Server:
 def measure(command, load_arguments):
     """One run of one case against a fresh server: what load says. Raises Trouble."""
     port = free_port()
-    with Server([word.format(port=port, ping_interval=arguments.ping_interval) for word in shlex.split(command)]) as server:
+    words = command.replace("{port}", str(port)).replace("{ping_interval}", str(arguments.ping_interval))
+    with Server(shlex.split(words)) as server:
         server.wait(port)
         name, *options = shlex.split(load_arguments)
         load = subprocess.run(["build/load", name, str(port), str(server.process.pid), *options], cwd=ROOT, text=True, errors="replace",
@@ -166,11 +167,9 @@ def load_arguments_of(name):
 
 def lacks_descriptors(name):
     """Why this case cannot be, or ''."""
-    wanted = re.search(r"--clients (\d+)", load_arguments_of(name))
+    wanted = sum(map(int, re.findall(r"clients (\d+)", load_arguments_of(name)))) + SPARE_DESCRIPTORS
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if int(wanted[1]) + SPARE_DESCRIPTORS <= limit:
-        return ""
-    return f"`ulimit -Hn` allows {limit:,} files, {int(wanted[1]) + SPARE_DESCRIPTORS:,} are needed"
+    return "" if wanted <= limit else f"`ulimit -Hn` allows {limit:,} files, {wanted:,} are needed"
 
 
 # ---- What a build costs -----------------------------------------------------------------------------------------
@@ -218,12 +217,14 @@ def compile_program(source, folder):
     with open(paths[".cpp"], "w", encoding="utf-8") as file:
         file.write(source)
     cxx, flags = shlex.split(os.environ.get("CXX") or "g++"), shlex.split(os.environ.get("CPPFLAGS", ""))
-    process = subprocess.Popen([*cxx, "-std=c++20", optimization(), "-pthread", "-I", ROOT, *flags, "-c", paths[".cpp"], "-o", paths[".o"]])
+    process = subprocess.Popen([*cxx, "-std=c++20", optimization(), "-pthread", "-I", ROOT, *flags,
+                                "-c", paths[".cpp"], "-o", paths[".o"]])
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise Trouble(f"{cxx[0]} ended with {process.returncode}")
-    subprocess.run([*cxx, "-pthread", "-s", paths[".o"], "-o", paths[""], *shlex.split(os.environ.get("LDFLAGS", ""))], check=True)
+    flags = shlex.split(os.environ.get("LDFLAGS", ""))
+    subprocess.run([*cxx, "-pthread", "-s", paths[".o"], "-o", paths[""], *flags], check=True)
     return {"seconds": usage.ru_utime + usage.ru_stime, "megabytes": usage.ru_maxrss / 1024,
             "object": os.path.getsize(paths[".o"]) / 1e3, "binary": os.path.getsize(paths[""]) / 1e3}
 
@@ -366,7 +367,8 @@ def build_table(runs):
              ratio(runs, "build", "floor", OURS, figure)] for what, figure, unit in BUILD_ROWS]
     start = [median_of(runs, "build", server, "start_up", "ms") for server in (OURS, "socket.io")]
     head = [f"the program of 12 lines, `{compiler()[0]} -std=c++20 {optimization()}`", OURS, "Asio and JSON alone", "times more"]
-    return f"{table(head, rows, texts=1)}\n\nFrom its start to its first answer it takes {start[0]}, the official server {start[1]}."
+    return (f"{table(head, rows, texts=1)}\n\n"
+            f"From its start to its first answer it takes {start[0]}, the official server {start[1]}.")
 
 
 def first_line(*command):
@@ -382,7 +384,8 @@ def compiler():
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"^model name\s*: (.*)$", file.read(), re.M)
-    parts = [f"{model[1] if model else os.uname().machine}, {os.cpu_count()} cores, Linux {os.uname().release.split('-')[0]}", compiler()[1]]
+    system = os.uname()
+    parts = [f"{model[1] if model else system.machine}, {os.cpu_count()} cores, Linux {system.release.split('-')[0]}", compiler()[1]]
     if os.path.exists(PACKAGE):
         with open(PACKAGE, encoding="utf-8") as file:
             parts.append(f"Node {first_line('node', '--version')}, socket.io {json.load(file)['version']}")
@@ -421,12 +424,13 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default=",".join((*CASES, "build")), help="some of %(default)s")
     parser.add_argument("--servers", help=f"some of {','.join(SERVERS)} and those of --server; default: all of them")
-    parser.add_argument("--server", action="append", default=[], metavar="NAME='COMMAND {port}'", help="one more, or another one of this name")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--server", action="append", default=[], metavar="NAME='COMMAND {port}'",
+                        help="one more, or another one of this name")
+    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="small sizes and short sections")
     parser.add_argument("--patience", type=int, default=60, metavar="SECONDS", help="how long a delivery may take; default: %(default)s")
-    parser.add_argument("--keep", metavar="FILE")
-    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--keep", metavar="FILE", help="append the runs to it, and make the tables of all that is in it")
+    parser.add_argument("--readme", action="store_true", help="write the tables into README.md")
     parsed = parser.parse_args()
     for added in parsed.server:
         name, _, command = added.partition("=")
@@ -435,9 +439,10 @@ def parse():
         SERVERS[name] = command
     parsed.cases = [name for name in parsed.cases.split(",") if name]
     parsed.servers = parsed.servers.split(",") if parsed.servers else list(SERVERS)
-    for name, known, what in [(case, (*CASES, "build"), "case") for case in parsed.cases] + [(name, SERVERS, "server") for name in parsed.servers]:
-        if name not in known:
-            parser.error(f"there is no {what} {name}; there are {', '.join(known)}")
+    for names, known, what in ((parsed.cases, (*CASES, "build"), "case"), (parsed.servers, SERVERS, "server")):
+        for name in names:
+            if name not in known:
+                parser.error(f"there is no {what} {name}; there are {', '.join(known)}")
     parsed.ping_interval = 1500 if parsed.quick else 25000
     return parsed
 

@@ -93,7 +93,8 @@ std::int64_t nanoseconds(clockid_t clock) {
 
 clockid_t clock_of_server() {
   clockid_t clock{};
-  if (const int error = clock_getcpuclockid(settings.server, &clock)) fail("there is no process " + std::to_string(settings.server) + ": " + std::strerror(error));
+  const int error = clock_getcpuclockid(settings.server, &clock);
+  if (error) fail("there is no process " + std::to_string(settings.server) + " whose CPU time can be read: " + std::strerror(error));
   return clock;
 }
 
@@ -292,8 +293,9 @@ class Client final : public Connection {
   std::size_t upgraded(std::string_view bytes) {
     const auto end = bytes.find("\r\n\r\n");
     if (end == bytes.npos) return 0;
-    const auto head = bytes.substr(0, end);  // the key's answer is that of RFC 6455, 1.3
-    if (!head.starts_with("HTTP/1.1 101 ") || head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == head.npos) fail(number, "was not upgraded to WebSocket: " + shown(head));
+    const auto head = bytes.substr(0, end);
+    const bool accepted = head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != head.npos;  // as in RFC 6455, 1.3
+    if (!head.starts_with("HTTP/1.1 101 ") || !accepted) fail(number, "was not upgraded to WebSocket: " + shown(head));
     step_ = Step::open;
     return end + 4;
   }
@@ -344,7 +346,7 @@ void connect_clients(std::size_t count) {
 
 void expect(const Client& client, std::string_view got, std::string_view wanted) {
   if (got == wanted) return;
-  const auto at = std::mismatch(got.begin(), got.begin() + static_cast<std::ptrdiff_t>(std::min(got.size(), wanted.size())), wanted.begin()).first - got.begin();
+  const auto at = std::mismatch(got.begin(), got.end(), wanted.begin(), wanted.end()).first - got.begin();
   fail(client.number, "got " + shown(got) + " instead of " + shown(wanted) + "; they differ at byte " + std::to_string(at));
 }
 
@@ -566,8 +568,9 @@ class Ask final : public Case {
     turn_for(settings["--ms"]);
     section.end(questions_ - before);
     answering_ = false;
+    const auto lacks = [](const Client& client) { return !client.waits; };
     turn_until([&] { return left_open_ == clients.size(); },
-               [&] { return std::to_string(clients.size() - left_open_) + " clients are not asked again: " + who([](const Client& client) { return !client.waits; }); });
+               [&] { return std::to_string(clients.size() - left_open_) + " clients are not asked again: " + who(lacks); });
     section.print();
   }
 
@@ -650,8 +653,8 @@ class Poller {
     done_ = got_ = posted_ = false;
     get();
     const auto body = (std::exchange(pong_, false) ? "3\x1e" : "") + text;
-    posts_.request("POST " + target() + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: " + std::to_string(body.size()) +
-                   "\r\n\r\n" + body);
+    posts_.request("POST " + target() + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: " +
+                   std::to_string(body.size()) + "\r\n\r\n" + body);
   }
 
   void answered(const Http& connection, std::string_view body) {
@@ -701,7 +704,8 @@ std::size_t Http::received(std::string_view bytes) {
   if (end == bytes.npos) return 0;
   const auto head = bytes.substr(0, end);
   if (!head.starts_with("HTTP/1.1 200 ")) fail(number, "got the answer " + shown(bytes));
-  const auto length = std::search(head.begin(), head.end(), name.begin(), name.end(), [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; });
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  const auto length = std::search(head.begin(), head.end(), name.begin(), name.end(), same);
   if (length == head.end()) fail(number, "got an answer without Content-Length: " + shown(head));
   std::size_t size = 0;
   std::from_chars(&*length + name.size(), head.data() + head.size(), size);
@@ -727,9 +731,8 @@ class Polling final : public Case {
 
  private:
   void settle() {
-    const auto idle = [](const auto& poller) { return poller->done(); };
-    turn_until([&] { return std::all_of(pollers_.begin(), pollers_.end(), idle); },
-               [&] { return std::to_string(std::count_if(pollers_.begin(), pollers_.end(), [&](const auto& poller) { return !idle(poller); })) + " clients wait for an answer"; });
+    const auto waiting = [this] { return std::count_if(pollers_.begin(), pollers_.end(), [](const auto& poller) { return !poller->done(); }); };
+    turn_until([&] { return waiting() == 0; }, [&] { return std::to_string(waiting()) + " clients wait for an answer"; });
   }
   void exchange_for(unsigned ms) {
     for (const auto end = Clock::now() + Ms(ms); Clock::now() < end; turn()) {

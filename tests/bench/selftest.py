@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Shows that the benchmark runs, and that it fails where something is not delivered. No figure is judged.
+
+    tests/bench/selftest.py
+
+(the suite `bench` of make test). Each case runs, small and short, against our server and the official one; then
+against an official server in which one thing goes wrong (faults.js), which bench.py has to report.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+from bench import BUILD_ROWS, CASES, ROOT
+
+# (what goes wrong once, in which case, what has to be said of it)
+FAULTS = [
+    ("alter", "echo-1000", r"client \d+ got '43/bench,.*!x\"\]' instead of '43/bench,"),
+    ("alter", "binary-1000", r"client \d+ got .* of 1024 bytes instead of .* of 1024 bytes; they differ at byte 1020"),
+    ("alter", "ask-1000", r"client \d+ got '42/bench,.*!x\"\]' instead of"),
+    ("alter", "relay", r"client \d+ got '42/bench,\[\"relayed\",.* instead of"),
+    ("alter", "polling", r"client \d+ got '43/bench,.*!x\"\]' instead of '43/bench,"),
+    ("double", "echo-1", r"client \d+ got an ack twice|client \d+ got '43/bench,.*' instead of '43/bench,"),
+    ("double", "paced-64", r"client \d+ got one twice"),
+    ("double", "rooms", r"client \d+ got one twice"),
+    ("drop", "echo-1000", r"1 acks are missing, of client \d+"),
+    ("drop", "blast-64", r"1 deliveries are missing, of client \d+"),
+    ("stray", "room", r"client \d+ got what is not for it"),
+    ("stray", "relay", r"client \d+ got what is not for it"),
+    ("mute", "idle", r"client 0 had no heartbeat"),
+]
+
+
+def bench(*words):
+    """Its exit code, and what it wrote."""
+    done = subprocess.run([sys.executable, "tests/bench/bench.py", "--quick", "--rounds", "1", *words], cwd=ROOT, capture_output=True,
+                          text=True, errors="replace", check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def check_cases():
+    """[(what was checked, what is wrong or '')], for each case that has figures of both servers."""
+    code, table, said = bench()
+    print(said + table, flush=True)
+    rows = {row.split(" | ")[0].strip("| `"): row for row in table.splitlines() if row.startswith("| ")}
+    result = [("exit code", f"it is {code}" if code else "")]
+    for name in (*CASES, *(what for what, *_ in BUILD_ROWS)):
+        figures = re.findall(r"\| [\d,.]+", rows.get(name, ""))
+        result.append((name, "" if len(figures) >= 3 else f"its row is {rows.get(name)}"))
+    return result
+
+
+def check_fault(fault, case, wanted):
+    code, _, said = bench("--server", f"faulty=node tests/bench/server.js {{port}} 1500 {fault}", "--servers", "faulty", "--cases", case,
+                          "--patience", "2")
+    if code != 1:
+        return f"exit code {code}, instead of 1"
+    return "" if re.search(wanted, said) else f"it says {said.strip()}"
+
+
+def check_dead_server():
+    code, _, said = bench("--server", "dead=sh -c 'echo no database >&2; exit 7' {port}", "--servers", "dead", "--cases", "echo-1")
+    return "" if code == 1 and "the server ended with 7 at once: no database" in said else f"exit code {code}, it says {said.strip()}"
+
+
+def main():
+    checks = check_cases()
+    checks += [(f"{fault} in {case} is found", check_fault(fault, case, wanted)) for fault, case, wanted in FAULTS]
+    checks.append(("a server that does not start is told", check_dead_server()))
+    for what, wrong in checks:
+        print(f"{'FAILED' if wrong else 'ok':6}  {what}{': ' + wrong if wrong else ''}")
+    failed = sum(1 for _, wrong in checks if wrong)
+    print(f"\n{len(checks) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
