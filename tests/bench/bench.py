@@ -315,21 +315,23 @@ def values(runs, case, server, figure):
             if run["case"] == case and run["server"] == server and figure in run["result"]}
 
 
+def median(found, unit=""):
+    """With three digits where there are more."""
+    middle = statistics.median(found)
+    digits = 0 if middle >= 100 else 1 if middle >= 10 else 2
+    return f"{middle:,.{digits}f} {unit}".strip()
+
+
 def median_of(runs, case, server, figure, unit=""):
-    """With three digits at least."""
     found = values(runs, case, server, figure).values()
-    if not found:
-        return "failed"
-    median = statistics.median(found)
-    digits = 0 if median >= 100 else 1 if median >= 10 else 2
-    return f"{median:,.{digits}f} {unit}".strip()
+    return median(found, unit) if found else "failed"
 
 
 def ratio(runs, case, ours, other, figure):
     """The median of those within a round."""
     mine, theirs = values(runs, case, ours, figure), values(runs, case, other, figure)
     ratios = [theirs[number] / mine[number] for number in mine if theirs.get(number) and mine[number]]
-    return f"{statistics.median(ratios):.2f}" if ratios else "–"
+    return median(ratios) if ratios else "–"
 
 
 def table(head, rows, texts):
