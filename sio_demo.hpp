@@ -93,6 +93,7 @@
 #include <tuple>          // tuple
 #include <type_traits>    // traits
 #include <unordered_map>  // unordered_map
+#include <unordered_set>  // unordered_set
 #include <utility>        // exchange, forward, move
 #include <vector>         // vector
 
@@ -468,6 +469,56 @@ struct StringHash {
 template <class T>
 using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
 
+/// Lets a set of pointers be searched by the `id`, or `id()`, of what they point to.
+struct ById {
+  using is_transparent = void;
+  static std::string_view id(const auto& key) {
+    if constexpr (std::is_convertible_v<decltype(key), std::string_view>) return key;
+    else if constexpr (requires { key->id(); }) return key->id();
+    else return key->id;
+  }
+  std::size_t operator()(const auto& key) const { return std::hash<std::string_view>{}(id(key)); }
+  bool operator()(const auto& a, const auto& b) const { return id(a) == id(b); }
+};
+template <class Pointer>
+using SetById = std::unordered_set<Pointer, ById, ById>;
+
+/// A list of pointers that mostly holds one, which then takes no memory and no further line of the
+/// processor's caches.
+template <class Pointer>
+class Few {
+ public:
+  bool empty() const { return size() == 0; }
+  std::size_t size() const { return only_ ? 1 : many_ ? many_->size() : 0; }
+  const Pointer* begin() const { return only_ || !many_ ? &only_ : many_->data(); }
+  const Pointer* end() const { return begin() + size(); }
+  const Pointer& operator[](std::size_t i) const { return begin()[i]; }
+
+  void push_back(Pointer pointer) {
+    if (empty()) return only_ = std::move(pointer), void();
+    if (!many_) many_ = std::make_unique<std::vector<Pointer>>();
+    if (only_) many_->push_back(std::exchange(only_, {}));
+    many_->push_back(std::move(pointer));
+  }
+  void erase(std::size_t from, std::size_t count) {
+    if (only_) only_ = count > 0 ? Pointer() : std::move(only_);
+    else if (many_) many_->erase(many_->begin() + static_cast<std::ptrdiff_t>(from), many_->begin() + static_cast<std::ptrdiff_t>(from + count));
+  }
+  void erase(const Pointer& pointer) {
+    if (const auto* found = std::find_if(begin(), end(), [&](const Pointer& one) { return one.get() == pointer.get(); }); found != end()) erase(static_cast<std::size_t>(found - begin()), 1);
+  }
+  void clear() {
+    only_ = {};
+    if (many_ && many_->capacity() > 64) many_.reset();  // what a burst has taken is given back
+    if (many_) many_->clear();
+  }
+  std::vector<Pointer> copy() const { return {begin(), end()}; }
+
+ private:
+  Pointer only_{};  // if there is exactly one, and were no more since there was none
+  std::unique_ptr<std::vector<Pointer>> many_;
+};
+
 namespace bytes {
 
 inline std::string base64_encode(std::string_view in) {
@@ -578,7 +629,7 @@ inline std::size_t utf8_valid_prefix(std::string_view in) {
       at += 8;
     }
     if (at == in.size()) break;
-    const auto character = utf8_character(in.substr(at));
+    const auto character = static_cast<std::uint8_t>(in[at]) < 0x80 ? Utf8Character{1, true} : utf8_character(in.substr(at));
     if (!character.good) return at;
     at += character.size;
   }
@@ -752,7 +803,10 @@ inline std::size_t plain_prefix(std::string_view in) {
     std::uint64_t word = 0;
     std::memcpy(&word, in.data() + at, 8);
     const std::uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\';
-    if (((word - ones * 0x20) | (quote - ones) | (slash - ones)) & ~word & high) break;
+    const std::uint64_t found = ((word - ones * 0x20) | (quote - ones) | (slash - ones)) & ~word & high;
+    if (found == 0) continue;
+    if constexpr (std::endian::native != std::endian::little) break;  // else the lowest bit is the first's
+    return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
   }
   while (at < in.size() && static_cast<std::uint8_t>(in[at]) >= 0x20 && in[at] != '"' && in[at] != '\\') ++at;
   return at;
@@ -1130,19 +1184,22 @@ class RateLimiter {
   using Time = Bucket::Time;
 
  private:
+  struct Table;
   struct Entry {
+    Table& table;
     std::size_t held = 0;
     Bucket bucket;
   };
   using Entries = StringMap<Entry>;
-  struct Table {
-    Rules rules;
-    Entries entries;
+  struct Table : Counted<Table> {
+    explicit Table(const Rules& its_rules) : rules(its_rules), rate{rules.burst, rules.per_second} {}
 
-    Rate rate{rules.burst, rules.per_second};
+    Rules rules;
+    Rate rate;
+    Entries entries{};
     Time now{};       // the latest that was heard of
     Time swept{};
-    bool released = false, timed = false;
+    bool freed = false, timed = false;
 
     /// Permits know no time; what they entered before the first time that is heard of is as of then.
     void hear(Time time) {
@@ -1150,9 +1207,9 @@ class RateLimiter {
         for (auto& entry : entries) now = time, entry.second.bucket.begin(time);
       now = entries.empty() ? time : (std::max)(now, time);
     }
-    /// Drops what is as good as new. Not for every key of a flood: once a second, or after a release.
+    /// Drops what is as good as new. Not for every key of a flood: once a second, or when a place was freed.
     void sweep() {
-      if (!std::exchange(released, false) && now - swept < std::chrono::seconds(1)) return;
+      if (!std::exchange(freed, false) && now - swept < std::chrono::seconds(1)) return;
       swept = now;
       std::erase_if(entries, [&](const auto& entry) { return entry.second.held == 0 && entry.second.bucket.full(rate, now); });
     }
@@ -1160,10 +1217,10 @@ class RateLimiter {
       if (const auto found = entries.find(key); found != entries.end()) return &*found;
       if (entries.size() >= rules.max_keys) sweep();
       if (entries.size() >= rules.max_keys) return nullptr;
-      return &*entries.emplace(std::string(key), Entry{0, Bucket(rate, now)}).first;
+      return &*entries.emplace(std::string(key), Entry{*this, 0, Bucket(rate, now)}).first;
     }
-    void release(Entries::pointer entry) {
-      released = true;
+    void free_place(Entries::pointer entry) {
+      freed = true;
       if (--entry->second.held == 0 && !rate.on()) entries.erase(entries.find(entry->first));
     }
   };
@@ -1173,32 +1230,33 @@ class RateLimiter {
   class Permit {
    public:
     Permit() = default;
-    Permit(Permit&& other) noexcept : table_(std::move(other.table_)), entry_(other.entry_) {}
+    Permit(Permit&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)) {}
     Permit& operator=(Permit&& other) noexcept {
-      std::swap(table_, other.table_);
       std::swap(entry_, other.entry_);
       return *this;
     }
     ~Permit() {
-      if (table_) table_->release(entry_);
+      if (!entry_) return;
+      Table& table = entry_->second.table;
+      table.free_place(entry_);
+      table.release();
     }
-    explicit operator bool() const { return table_ != nullptr; }
+    explicit operator bool() const { return entry_ != nullptr; }
 
    private:
     friend class RateLimiter;
-    Permit(std::shared_ptr<Table> table, Entries::pointer entry) : table_(std::move(table)), entry_(entry) {}
-    std::shared_ptr<Table> table_;
-    Entries::pointer entry_ = nullptr;  // it is not dropped while a place of it is held
+    explicit Permit(Entries::pointer entry) : entry_(entry) { entry->second.table.retain(); }
+    Entries::pointer entry_ = nullptr;  // it is not dropped while a place of it is held, nor is its table
   };
 
-  explicit RateLimiter(Rules rules) : table_(std::make_shared<Table>(Table{.rules = rules, .entries = {}})) {}
+  explicit RateLimiter(const Rules& rules) : table_(new Table(rules)) {}
 
   /// A permit, or an empty one if the key has no place left.
   Permit acquire(std::string_view key) {
     const auto entry = table_->find_or_make(key);
     if (!entry || (table_->rules.concurrent > 0 && entry->second.held >= table_->rules.concurrent)) return {};
     ++entry->second.held;
-    return Permit(table_, entry);
+    return Permit(entry);
   }
 
   /// Takes one token. Nothing if there was one, else how long until there is.
@@ -1220,7 +1278,7 @@ class RateLimiter {
   std::size_t keys() const { return table_->entries.size(); }
 
  private:
-  std::shared_ptr<Table> table_;
+  Ref<Table> table_;
 };
 
 /// What allow_request and middlewares answer: next(accept) lets the client in, next(refuse("why")) does not.
@@ -2382,12 +2440,12 @@ struct Event {
 /// Reads frames and puts messages together. One per connection; holds memory only for fragments.
 class Reader {
  public:
-  Reader(std::size_t max_message, std::size_t max_fragments) : max_message_(max_message), max_fragments_(max_fragments) {}
+  explicit Reader(const Options& options) : options_(options) {}
 
   /// Takes one event off the front of `in`, which it unmasks in place. `more`: the rest of `in` is
   /// an incomplete frame. After a violation the connection is of no further use.
   Event next(std::span<char>& in) {
-    if (!whole_.empty()) whole_ = std::string();
+    if (fragments_ && fragments_->complete) fragments_.reset();
     for (;;) {
       Frame frame;
       if (const auto reason = read_header(in, frame)) return violation(*reason, frame.why);
@@ -2421,13 +2479,15 @@ class Reader {
     frame.last = byte(0) & 0x80;
     const unsigned short_size = byte(1) & 0x7f;
     const bool known = (byte(0) & 7) <= 2;
-    if (breaks(byte(0) & 0x70, "a reserved bit is set (RFC 6455, 5.2)") ||
-        breaks(!known, "an unknown opcode (RFC 6455, 5.2)") ||
-        breaks(!(byte(1) & 0x80), "a frame is not masked (RFC 6455, 5.1)") ||
-        breaks(is_control(frame.opcode) && !frame.last, "a control frame is fragmented (RFC 6455, 5.5)") ||
-        breaks(is_control(frame.opcode) && short_size > 125, "a control frame is too long (RFC 6455, 5.5)") ||
-        breaks(frame.opcode == Opcode::continuation && fragments_ == 0, "a continuation of nothing (RFC 6455, 5.4)") ||
-        breaks((frame.opcode == Opcode::text || frame.opcode == Opcode::binary) && fragments_ > 0, "a new message within a fragmented one (RFC 6455, 5.4)"))
+    const bool usual = (byte(0) == 0x81 || byte(0) == 0x82) && byte(1) & 0x80 && !fragments_;  // a message in one frame
+    if (!usual &&
+        (breaks(byte(0) & 0x70, "a reserved bit is set (RFC 6455, 5.2)") ||
+         breaks(!known, "an unknown opcode (RFC 6455, 5.2)") ||
+         breaks(!(byte(1) & 0x80), "a frame is not masked (RFC 6455, 5.1)") ||
+         breaks(is_control(frame.opcode) && !frame.last, "a control frame is fragmented (RFC 6455, 5.5)") ||
+         breaks(is_control(frame.opcode) && short_size > 125, "a control frame is too long (RFC 6455, 5.5)") ||
+         breaks(frame.opcode == Opcode::continuation && !fragments_, "a continuation of nothing (RFC 6455, 5.4)") ||
+         breaks((frame.opcode == Opcode::text || frame.opcode == Opcode::binary) && fragments_, "a new message within a fragmented one (RFC 6455, 5.4)")))
       return Reason::frame_malformed;
 
     const std::size_t extended = short_size == 126 ? 2 : short_size == 127 ? 8 : 0;
@@ -2435,8 +2495,8 @@ class Reader {
     std::uint64_t size = extended == 0 ? short_size : 0;
     for (std::size_t i = 0; i < extended; ++i) size = size << 8 | byte(2 + i);
     if (!is_control(frame.opcode)) {
-      if (breaks(size > max_message_ || message_.size() + size > max_message_, "a message is larger than max_payload")) return Reason::message_too_big;
-      if (breaks(fragments_ == max_fragments_, "a message has more than max_fragments frames")) return Reason::too_many_fragments;
+      if (breaks(size > options_.max_payload || (fragments_ && fragments_->message.size() + size > options_.max_payload), "a message is larger than max_payload")) return Reason::message_too_big;
+      if (breaks(fragments_ && fragments_->count == options_.max_fragments, "a message has more than max_fragments frames")) return Reason::too_many_fragments;
     }
     frame.header = 2 + extended + 4;
     frame.size = static_cast<std::size_t>(size);
@@ -2451,17 +2511,14 @@ class Reader {
       case Opcode::close: return close(payload);
       default: break;
     }
-    if (fragments_ == 0) {
+    if (!fragments_) {
       if (frame.last) return message(frame.opcode, payload);
-      opcode_ = frame.opcode;
-      message_.clear();
+      fragments_ = std::make_unique<Fragments>(Fragments{.opcode = frame.opcode});
     }
-    ++fragments_;
-    message_ += payload;
-    if (!frame.last) return {};
-    fragments_ = 0;
-    whole_ = std::exchange(message_, {});
-    return message(opcode_, whole_);
+    ++fragments_->count;
+    fragments_->message += payload;
+    fragments_->complete = frame.last;
+    return frame.last ? message(fragments_->opcode, fragments_->message) : Event();
   }
 
   static Event message(Opcode opcode, std::string_view payload) {
@@ -2478,11 +2535,16 @@ class Reader {
     return {Event::Kind::close, payload};
   }
 
-  std::size_t max_message_, max_fragments_;
-  std::size_t fragments_ = 0;  // of the message that is being put together
-  Opcode opcode_ = Opcode::text;
-  std::string message_;  // its payload so far
-  std::string whole_;    // the last one put together, for the event's view
+  /// A message that is being put together; once complete, it is kept for the event's view.
+  struct Fragments {
+    Opcode opcode;
+    bool complete = false;
+    std::size_t count = 0;
+    std::string message{};
+  };
+
+  const Options& options_;
+  std::unique_ptr<Fragments> fragments_;
 };
 
 }  // namespace websocket
@@ -2619,7 +2681,7 @@ class Timed {
   std::size_t slot_ = absent;
 };
 
-/// All deadlines of a server in one binary heap, so that one timer serves them. A deadline that
+/// All deadlines of a server in one heap, so that one timer serves them. A deadline that
 /// moves away, as heartbeats do, costs one store: the heap learns of it when the old time comes.
 class Deadlines {
  public:
@@ -2657,14 +2719,9 @@ class Deadlines {
   void tick(Time now) {
     while (!heap_.empty() && heap_.front().due <= now) {
       Timed& timed = *heap_.front().timed;
-      const Time due = timed.due_;
-      if (due > now) {  // it had moved away
-        forget(timed);
-        set(timed, due);
-        continue;
-      }
-      forget(timed);
-      timed.tick(now);
+      if (timed.due_ <= now) timed.due_ = never, timed.tick(now);  // which mostly sets it again: its entry waits for that
+      else if (timed.due_ == never) forget(timed);
+      else heap_.front().due = timed.due_, sink(0);  // it had moved away
     }
   }
 
@@ -2673,6 +2730,8 @@ class Deadlines {
     Time due;
     Timed* timed;
   };
+  /// Four children each: half as deep as with two, and an entry that moves costs a line of memory, its Timed's.
+  static constexpr std::size_t children = 4;
 
   void place(std::size_t slot, Entry entry) {
     heap_[slot] = entry;
@@ -2680,17 +2739,18 @@ class Deadlines {
   }
   void rise(std::size_t slot) {
     const Entry entry = heap_[slot];
-    for (; slot > 0 && entry.due < heap_[(slot - 1) / 2].due; slot = (slot - 1) / 2) place(slot, heap_[(slot - 1) / 2]);
+    for (; slot > 0 && entry.due < heap_[(slot - 1) / children].due; slot = (slot - 1) / children) place(slot, heap_[(slot - 1) / children]);
     place(slot, entry);
   }
   void sink(std::size_t slot) {
     const Entry entry = heap_[slot];
     for (;;) {
-      std::size_t child = 2 * slot + 1;
-      if (child + 1 < heap_.size() && heap_[child + 1].due < heap_[child].due) ++child;
-      if (child >= heap_.size() || entry.due <= heap_[child].due) break;
-      place(slot, heap_[child]);
-      slot = child;
+      const auto first = heap_.begin() + static_cast<std::ptrdiff_t>((std::min)(children * slot + 1, heap_.size()));
+      const auto last = heap_.begin() + static_cast<std::ptrdiff_t>((std::min)(children * slot + 1 + children, heap_.size()));
+      const auto next = std::min_element(first, last, [](const Entry& a, const Entry& b) { return a.due < b.due; });
+      if (next == last || entry.due <= next->due) break;
+      place(slot, *next);
+      slot = static_cast<std::size_t>(next - heap_.begin());
     }
     place(slot, entry);
   }
@@ -2875,19 +2935,20 @@ class Session final : public Receiver, public Timed {
   void reschedule();
   void doom();
 
+  // In front stands what every message touches.
   Engine& engine_;
   Peer* channel_ = nullptr;     // the WebSocket, once it is the transport
+  std::unique_ptr<Bucket> packets_;  // if packet_rate is on
   Peer* candidate_ = nullptr;   // the WebSocket that wants to be
   State state_;
   bool on_websocket_;           // the transport, or, once closed, the last one
   bool base64_;                 // asked for text only, by b64=1
   bool awaiting_pong_ = false;
   bool grace_used_ = false;     // one packet per ping may prolong the wait for its pong
-  Time doom_due_ = never;       // too slow: ends then
+  bool doomed_ = false;         // too slow: ends soon
   Exchange poll_, post_;
   std::vector<MessageRef> queue_;  // what waits for a poll
   std::size_t queue_bytes_ = 0;
-  std::unique_ptr<Bucket> packets_;   // if packet_rate is on
   RateLimiter::Permit place_;         // if sessions of its address are limited
   Time heartbeat_due_ = never, trial_due_ = never, upgrade_due_ = never, noop_due_ = never, linger_due_ = never;
   std::string id_;
@@ -2940,14 +3001,9 @@ class Engine {
   /// The session of this id, or null.
   Ref<Session> find(std::string_view id) const {
     const auto found = sessions_.find(id);
-    return found == sessions_.end() ? Ref<Session>() : found->second;
+    return found == sessions_.end() ? Ref<Session>() : *found;
   }
-  std::vector<Ref<Session>> all() const {
-    std::vector<Ref<Session>> out;
-    out.reserve(sessions_.size());
-    for (const auto& [id, session] : sessions_) out.push_back(session);
-    return out;
-  }
+  std::vector<Ref<Session>> all() const { return {sessions_.begin(), sessions_.end()}; }
 
   /// Decides about a request on our path, in the reference's order of checks, which decides which error one sees.
   Verdict judge(const http::Request& request) {
@@ -2996,7 +3052,7 @@ class Engine {
     const bool base64 = channel && !request.query["b64"].empty();
     Ref<Session> session(new Session(*this, make_id(request), channel ? State::websocket : State::polling, base64, std::move(place)));
     if (channel) session->opened_on(*channel);
-    sessions_.emplace(session->id(), session);
+    sessions_.insert(session);
     ++counters.sessions_opened;
     if (channel) ++counters.websocket_sessions;
     session->send(Message::text({open_packet(*session)}));
@@ -3007,7 +3063,7 @@ class Engine {
   void forget(const Session& session) {
     ++counters.sessions_closed;
     if (session.transport() == std::string_view("websocket")) --counters.websocket_sessions;
-    sessions_.erase(session.id());
+    sessions_.erase(sessions_.find(session.id()));
   }
 
  private:
@@ -3047,7 +3103,7 @@ class Engine {
     return out + '}';
   }
 
-  StringMap<Ref<Session>> sessions_;
+  SetById<Ref<Session>> sessions_;
   RateLimiter addresses_;
   Time now_{};
   bool draining_ = false;
@@ -3073,12 +3129,12 @@ inline void Session::move(Move move) {
 }
 
 inline void Session::reschedule() {
-  engine_.deadlines.set(*this, (std::min)({heartbeat_due_, trial_due_, upgrade_due_, noop_due_, linger_due_, doom_due_}));
+  engine_.deadlines.set(*this, doomed_ ? engine_.now() : (std::min)({heartbeat_due_, trial_due_, upgrade_due_, noop_due_, linger_due_}));
 }
 
 inline void Session::tick(Time now) {
   const Ref<Session> self(this);
-  if (doom_due_ != never) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
+  if (doomed_) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
   if (now >= trial_due_) {
     trial_due_ = never;
     close();
@@ -3100,7 +3156,7 @@ inline void Session::tick(Time now) {
 
 /// A client that does not read is closed, but not here: whoever sends may be walking a room.
 inline void Session::doom() {
-  doom_due_ = engine_.now();
+  doomed_ = true;
   reschedule();
 }
 
@@ -3122,7 +3178,7 @@ inline void Session::alive() {
 // ---- going out
 
 inline void Session::send(const MessageRef& message) {
-  if (!open() || doom_due_ != never) return;
+  if (!open() || doomed_) return;
   engine_.assert_thread();
   ++engine_.counters.packets_sent;
   if (state_ == State::websocket) {
@@ -3785,13 +3841,12 @@ struct Writer {
 
 /// Puts the header before the payload that `writer` holds. `type` is the one without binary.
 inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<double> id, Writer&& writer) {
-  std::string head = "4";
   const bool with_binary = !writer.attachments.empty();
-  head += static_cast<char>('0' + static_cast<int>(type) + (with_binary ? 3 : 0));
-  if (with_binary) bytes::append_integer(head, writer.attachments.size()), head += '-';
-  if (nsp != "/") head += nsp, head += ',';
-  if (id) bytes::append_number(head, *id);
-  return {engineio::Message::text({head, writer.text}), std::move(writer.attachments)};
+  std::string front{engineio::PacketType::message, static_cast<char>('0' + static_cast<int>(type) + (with_binary ? 3 : 0))}, number;
+  if (with_binary) bytes::append_integer(front, writer.attachments.size()), front += '-';
+  if (id) bytes::append_number(number, *id);
+  const bool is_main = nsp == "/";
+  return {engineio::Message::text({front, is_main ? "" : nsp, is_main ? "" : ",", number, writer.text}), std::move(writer.attachments)};
 }
 
 }  // namespace socketio
@@ -4223,7 +4278,18 @@ using StatePtr = std::shared_ptr<SocketState>;
 
 /// What the first HTTP request of a session said; shared by the client's sockets.
 struct ConnectionInfo {
-  std::string url, head, address;
+  explicit ConnectionInfo(const http::Request& request)
+      : url_end(request.target.size()), head_end(url_end + request.head.size()),
+        text(std::string(request.target).append(request.head).append(request.address)), time(std::chrono::system_clock::now()) {
+    text.shrink_to_fit();
+  }
+
+  std::string_view url() const { return std::string_view(text).substr(0, url_end); }
+  std::string_view head() const { return std::string_view(text).substr(url_end, head_end - url_end); }
+  std::string_view address() const { return std::string_view(text).substr(head_end); }
+
+  std::size_t url_end, head_end;
+  std::string text;  // all three
   std::chrono::system_clock::time_point time;
 };
 
@@ -4307,6 +4373,12 @@ struct Membership {
   std::size_t slot;
 };
 
+/// How a socket that was cut off comes back.
+struct Comeback {
+  std::string pid;                       // by which it may
+  std::shared_ptr<Restored> restored{};  // what it gets back, until it has joined
+};
+
 struct SocketState : std::enable_shared_from_this<SocketState> {
   SocketState(std::shared_ptr<Namespace> its_nsp, Client& its_client, std::shared_ptr<const ConnectionInfo> its_info, std::string its_id)
       : nsp(*its_nsp), client(&its_client), id(std::move(its_id)), info(std::move(its_info)), keep_nsp(std::move(its_nsp)) {}
@@ -4325,10 +4397,9 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
   engineio::Time left{};         // when it did
   std::string id;
   std::shared_ptr<const ConnectionInfo> info;
-  json auth = json::object();
+  json auth;                     // null: none was given
   std::shared_ptr<Namespace> keep_nsp;
-  std::string pid;                     // by which it may come back, if recovery is on
-  std::shared_ptr<Restored> restored;  // what it gets back, until it has joined
+  std::unique_ptr<Comeback> comeback;  // if recovery is on
 };
 
 /// What a client is told when its event failed.
@@ -5067,7 +5138,7 @@ class RoomIndex {
   std::size_t size() const { return sockets_.size(); }
   SocketState* find(std::string_view id) const {
     const auto found = by_id_.find(id);
-    return found == by_id_.end() ? nullptr : found->second;
+    return found == by_id_.end() ? nullptr : *found;
   }
   /// The names of all rooms, those of single sockets included.
   std::vector<std::string> names() const {
@@ -5084,11 +5155,11 @@ class RoomIndex {
   void add(SocketState& socket) {
     socket.slot = sockets_.size();
     sockets_.push_back(&socket);
-    by_id_.emplace(socket.id, &socket);
+    by_id_.insert(&socket);
   }
   void remove(SocketState& socket) {
     while (!socket.rooms.empty()) leave(socket, socket.rooms.back().room->first);
-    by_id_.erase(socket.id);
+    by_id_.erase(&socket);
     sockets_.back()->slot = socket.slot;
     sockets_[socket.slot] = sockets_.back();
     sockets_.pop_back();
@@ -5147,7 +5218,7 @@ class RoomIndex {
   }
 
   std::vector<SocketState*> sockets_;
-  std::unordered_map<std::string_view, SocketState*> by_id_;  // keys live in the sockets
+  SetById<SocketState*> by_id_;
   Rooms rooms_;
   std::uint32_t mark_ = 0;
 };
@@ -5301,7 +5372,7 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   /// Whether it is a client that came back, see RecoveryOptions: its rooms and data are there.
   bool recovered() const { return state_->recovered; }
   Namespace& nsp() const { return state_->nsp; }
-  Handshake handshake() const { return {state_->auth, state_->info->address, state_->info->url, state_->info->head, state_->info->time}; }
+  Handshake handshake() const;
   /// "polling" or "websocket", as of now.
   std::string_view transport() const;
   /// The client's session, null once it is over. For its id, and to close it without a word.
@@ -5462,6 +5533,7 @@ class Namespace : public detail::Gathers<Namespace> {
   Namespace* parent_;  // what of(predicate) gave, whose handlers count here, too
   std::unique_ptr<Adapter> adapter_;
   detail::Recovery recovery_;
+  const json no_auth_ = json::object();  // of who brought none
   detail::EventTable events_;
   detail::Handlers<std::function<void(Socket&)>> connection_;
   detail::Handlers<std::function<void(Socket&, Next)>> middlewares_;
@@ -5723,8 +5795,8 @@ json::array_t values_of(const socketio::Writer& event);
 /// What chapter 9 keeps with a session: the client's sockets, and a packet that waits for attachments.
 class Client final : public engineio::Context {
  public:
-  Client(Server& server, engineio::Session& session, ConnectionInfo info)
-      : server_(server), session_(session), info_(std::make_shared<ConnectionInfo>(std::move(info))) {}
+  Client(Server& server, engineio::Session& session, const http::Request& request)
+      : server_(server), session_(session), info_(std::make_shared<ConnectionInfo>(request)) {}
 
   engineio::Session& session() const { return session_; }
   /// true at most once a second: a client cannot flood the log.
@@ -5759,13 +5831,14 @@ class Client final : public engineio::Context {
 
   void closed(Reason reason, std::string_view why) {
     waiting_.reset();
-    for (const auto& state : std::vector(sockets_)) leave(*state, {reason, why});
+    for (const auto& state : sockets_.copy()) leave(*state, {reason, why});
     for (const auto& state : std::exchange(sockets_, {})) end(*state);  // those that wait for a middleware
-    for (const auto& state : std::exchange(left_, {})) state->client = nullptr;
+    if (rarely_)
+      for (const auto& state : std::exchange(rarely_->left, {})) state->client = nullptr;
   }
 
   void upgraded() {
-    for (const auto& state : std::vector(sockets_))
+    for (const auto& state : sockets_.copy())
       if (Socket socket(state); state->connected) each_table(*state, [&](EventTable& table) { call(table.upgrade, socket, "upgrade"); });
   }
 
@@ -5773,7 +5846,7 @@ class Client final : public engineio::Context {
   void disconnect(SocketState& state, bool close) {
     const Ref<engineio::Session> keep(&session_);
     if (!close) return disconnect(state);
-    for (const auto& other : std::vector(sockets_))
+    for (const auto& other : sockets_.copy())
       if (other->connected) disconnect(*other);
     session_.close();
   }
@@ -5829,10 +5902,10 @@ class Client final : public engineio::Context {
   /// take the news, a wrong state ends the sockets at once, undecodable bytes when the news is taken.
   void fail(const char* why, Fail kind) {
     const Ref<engineio::Session> keep(&session_);
-    if (log().enabled(LogLevel::info)) log().write(LogLevel::info, "Malformed packet", {{"session", session_.id()}, {"address", info_->address}, {"why", why}});
+    if (log().enabled(LogLevel::info)) log().write(LogLevel::info, "Malformed packet", {{"session", session_.id()}, {"address", info_->address()}, {"why", why}});
     count(Reason::malformed_packet);
     waiting_.reset();
-    for (const auto& state : std::vector(sockets_))
+    for (const auto& state : sockets_.copy())
       if (kind == Fail::decoding && state->connected) report(state, refuse(why));
     session_.close();
     if (kind == Fail::state && session_.state() == engineio::State::lingering) closed(Reason::forced_server_close, why);
@@ -5852,11 +5925,23 @@ class Client final : public engineio::Context {
     const std::string_view name = packet.nsp.size() > 1 ? packet.nsp : "/";
     if (find(name)) return fail("a second CONNECT to a namespace", Fail::state);
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
-    std::erase_if(wishes_, [](const auto& weak) { const auto wish = weak.lock(); return !wish || wish->over; });
-    if (!server_.parents_.empty() && sockets_.size() + wishes_.size() >= server_.options().max_namespaces) return too_many_namespaces(name);
+    auto& wishes = rarely().wishes;
+    std::erase_if(wishes, [](const auto& weak) { const auto wish = weak.lock(); return !wish || wish->over; });
+    if (!server_.parents_.empty() && sockets_.size() + wishes.size() >= server_.options().max_namespaces) return too_many_namespaces(name);
     const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(auth)});
-    wishes_.push_back(wish);
+    wishes.push_back(wish);
     resolve(wish, 0);
+  }
+
+  struct Wish;
+  /// What few clients have.
+  struct Rarely {
+    std::vector<StatePtr> left{};                // sockets that left, but somebody held a handle
+    std::vector<std::weak_ptr<Wish>> wishes{};   // predicates are being asked
+  };
+  Rarely& rarely() {
+    if (!rarely_) rarely_ = std::make_unique<Rarely>();
+    return *rarely_;
   }
 
   struct Wish {
@@ -5885,14 +5970,14 @@ class Client final : public engineio::Context {
     if (sockets_.size() >= server_.options().max_namespaces) return too_many_namespaces(nsp.name());
     auto restored = restore(nsp, auth);
     const auto state = std::make_shared<SocketState>(server_.namespaces_.find(nsp.name())->second, *this, info_, restored ? restored->id : server_.engine_.random.id());
-    state->auth = std::move(auth);
+    if (!auth.empty()) state->auth = std::move(auth);
     ++nsp.clients_;
     sockets_.push_back(state);
-    if (nsp.recovery_.on()) state->pid = restored ? restored->pid : server_.engine_.random.id();
+    if (nsp.recovery_.on()) state->comeback = std::make_unique<Comeback>(Comeback{restored ? restored->pid : server_.engine_.random.id()});
     if (restored) {
       state->recovered = true;
       state->data = std::move(restored->data), state->data_type = restored->data_type, state->data_json = restored->data_json;
-      state->restored = std::make_shared<Restored>(std::move(*restored));
+      state->comeback->restored = std::make_shared<Restored>(std::move(*restored));
       if (server_.options().connection_state_recovery.skip_middlewares) return join(state);
     }
     admit(state, middlewares(nsp), 0);
@@ -5932,7 +6017,7 @@ class Client final : public engineio::Context {
 
   void refused(const StatePtr& state, const Refuse& refusal) {
     send_error(state->nsp.name(), refusal);
-    std::erase(sockets_, state);
+    sockets_.erase(state);
     end(*state);
   }
 
@@ -5943,7 +6028,7 @@ class Client final : public engineio::Context {
     rooms.add(*state);
     ++server_.engine_.counters.sockets_joined;
     session_.close_at(engineio::never);
-    if (const auto restored = std::exchange(state->restored, nullptr)) {  // what it missed comes before the answer
+    if (const auto restored = state->comeback ? std::exchange(state->comeback->restored, nullptr) : nullptr) {  // what it missed comes before the answer
       state->nsp.recovery_.catch_up(*restored);
       for (const auto& room : restored->rooms) join_room(*state, room);
       for (const auto& packet : restored->missed) packet.send_to(session_);
@@ -5951,7 +6036,7 @@ class Client final : public engineio::Context {
     socketio::Writer writer;
     writer.text = "{\"sid\":";
     bytes::append_string(writer.text, state->id);
-    if (!state->pid.empty()) writer.text += ",\"pid\":", bytes::append_string(writer.text, state->pid);
+    if (state->comeback) writer.text += ",\"pid\":", bytes::append_string(writer.text, state->comeback->pid);
     writer.text += '}';
     encode(socketio::PacketType::connect, state->nsp.name(), std::nullopt, std::move(writer)).send_to(session_);
     Socket socket(state);
@@ -6097,10 +6182,10 @@ class Client final : public engineio::Context {
     ++server_.engine_.counters.sockets_left;
     if (session_.open()) count(why.reason);  // else its session's end was counted
     tell(&EventTable::disconnect);
-    std::erase(sockets_, keep);
+    sockets_.erase(keep);
     // Whoever still holds a handle may answer an ack that came before; the session tells it when it ends.
-    std::erase_if(left_, [](const StatePtr& left) { return left.use_count() == 1; });
-    left_.push_back(keep);
+    std::erase_if(rarely().left, [](const StatePtr& left) { return left.use_count() == 1; });
+    rarely().left.push_back(keep);
     end(state);
     state.client = this;
   }
@@ -6108,7 +6193,7 @@ class Client final : public engineio::Context {
   /// What is left of a socket's state ends, whether it had joined or not.
   void end(SocketState& state) {
     state.client = nullptr;
-    if (const auto unused = std::exchange(state.restored, nullptr)) {  // it was refused, or gone too soon: it may try again
+    if (const auto unused = state.comeback ? std::exchange(state.comeback->restored, nullptr) : nullptr) {  // it was refused, or gone too soon: it may try again
       unused->data = state.data, unused->missed.clear();
       state.nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
@@ -6123,7 +6208,7 @@ class Client final : public engineio::Context {
   void keep_for_recovery(const SocketState& state, Reason reason) {
     auto& recovery = state.nsp.recovery_;
     if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect || reason == Reason::parse_error) return;
-    Restored session{state.id, state.pid, {}, state.data, state.data_type, state.data_json};
+    Restored session{state.id, state.comeback->pid, {}, state.data, state.data_type, state.data_json};
     for (const auto& membership : state.rooms) session.rooms.push_back(membership.room->first);
     recovery.keep(std::move(session), server_.engine_.now());
   }
@@ -6131,15 +6216,15 @@ class Client final : public engineio::Context {
   /// Whether a packet may have been sent before its sender could know of the end: it came with the
   /// bytes that brought the end about, and costs nobody anything.
   bool left_just_now(std::string_view nsp) const {
-    return std::any_of(left_.begin(), left_.end(), [&](const StatePtr& state) {
+    return rarely_ && std::any_of(rarely_->left.begin(), rarely_->left.end(), [&](const StatePtr& state) {
       return state->nsp.name() == nsp && state->left == server_.engine_.now();
     });
   }
 
   StatePtr find(std::string_view nsp) const {
     if (nsp.size() < 2) nsp = "/";
-    for (auto state = sockets_.rbegin(); state != sockets_.rend(); ++state)
-      if ((*state)->connected && (*state)->nsp.name() == nsp) return *state;
+    for (std::size_t i = sockets_.size(); i-- > 0;)
+      if (sockets_[i]->connected && sockets_[i]->nsp.name() == nsp) return sockets_[i];
     return nullptr;
   }
 
@@ -6147,9 +6232,8 @@ class Client final : public engineio::Context {
   engineio::Session& session_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Bucket> events_;  // once event_rate has been asked about
-  std::vector<StatePtr> sockets_;  // joined, or waiting for a middleware
-  std::vector<StatePtr> left_;     // left, but somebody held a handle
-  std::vector<std::weak_ptr<Wish>> wishes_;  // predicates are being asked
+  Few<StatePtr> sockets_;  // joined, or waiting for a middleware
+  std::unique_ptr<Rarely> rarely_;
   std::shared_ptr<const ConnectionInfo> info_;
   engineio::Time complained_{};
 };
@@ -6212,6 +6296,11 @@ void spawn_handler(Socket& socket, std::string_view event, const Handler& handle
 }  // namespace detail
 
 // ---- Handshake
+
+inline Handshake Socket::handshake() const {
+  const auto& info = *state_->info;
+  return {state_->auth.is_null() ? nsp().no_auth_ : state_->auth, info.address(), info.url(), info.head(), info.time};
+}
 
 inline std::string_view Handshake::header(std::string_view name) const { return http::find_header(head, name); }
 
@@ -6658,8 +6747,7 @@ inline Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&
 }
 
 inline void Server::on_open(engineio::Session& session, const http::Request& request) {
-  session.context = std::make_unique<detail::Client>(
-      *this, session, detail::ConnectionInfo{std::string(request.target), std::string(request.head), request.address, std::chrono::system_clock::now()});
+  session.context = std::make_unique<detail::Client>(*this, session, request);
   session.close_at(engine_.now() + options().connect_timeout);
 }
 
@@ -6736,6 +6824,35 @@ using Error = std::error_code;
 
 class Connection;
 
+/// Memory for one operation of Asio at a time: a connection that waits for bytes asks the heap for nothing.
+class OperationMemory {
+ public:
+  template <class T>
+  struct Allocator {
+    using value_type = T;
+    OperationMemory* memory;
+
+    explicit Allocator(OperationMemory& its_memory) : memory(&its_memory) {}
+    template <class U>
+    Allocator(const Allocator<U>& other) : memory(other.memory) {}  // NOLINT: implicit, as allocators are
+    T* allocate(std::size_t count) { return static_cast<T*>(memory->allocate(count * sizeof(T))); }
+    void deallocate(T* bytes, std::size_t) { memory->deallocate(bytes); }
+    template <class U>
+    bool operator==(const Allocator<U>& other) const { return memory == other.memory; }
+  };
+
+ private:
+  void* allocate(std::size_t size) {
+    if (taken_ || size > bytes_.size()) return ::operator new(size);
+    taken_ = true;
+    return bytes_.data();
+  }
+  void deallocate(void* bytes) { bytes == bytes_.data() ? void(taken_ = false) : ::operator delete(bytes); }
+
+  alignas(std::max_align_t) std::array<std::byte, 128> bytes_;  // Asio 1.22 asks for 112
+  bool taken_ = false;
+};
+
 /// What all connections of a server share. Lives on while handlers of Asio refer to it.
 class Driver final : public Counted<Driver>, public engineio::Timed {
  public:
@@ -6791,6 +6908,9 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   void post(F f) {
     asio::post(loop_, std::move(f));
   }
+  /// It has read something, and will be asked to handle() it.
+  void ready(Ref<Connection> connection);
+  /// It has something to write, and will be asked to flush() it.
   void dirty(Connection& connection);
   void add(Connection& connection);
   void remove(Connection& connection);
@@ -6818,8 +6938,8 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   void retry(const Ref<Listener>& listener, const Error& why);
   void begin(Stream socket, const Endpoint& peer, std::string_view already);
   void end_turn();
-  void post_flush();
-  void flush_all();
+  void post_round();
+  void round();
   void arm();
   void tick(engineio::Time now) override;
   bool busy() const;
@@ -6830,7 +6950,8 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   engineio::Time armed_ = engineio::never;
   std::vector<Ref<Listener>> listeners_;
   std::vector<Ref<Connection>> connections_;  // each until it is lost()
-  std::vector<Ref<Connection>> dirty_, flushing_;
+  std::vector<Ref<Connection>> ready_, dirty_;
+  std::vector<Ref<Connection>> ready_memory_, dirty_memory_;  // for the lists of the next round
   RateLimiter peers_;  // how many connections each has
   engineio::Time complained_{};
   std::vector<std::function<void()>> done_;  // who asked to be told of the end
@@ -6838,14 +6959,14 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   std::time_t date_second_ = 0;
   std::thread::id thread_{};  // of the latest turn
   int depth_ = 0;
-  bool flush_posted_ = false, abandoned_ = false, closing_ = false, finished_ = false;
+  bool round_posted_ = false, abandoned_ = false, closing_ = false, finished_ = false;
 };
 
 /// One TCP connection: HTTP requests one after the other, or a WebSocket.
 class Connection final : public Counted<Connection>, public engineio::Peer, public engineio::Timed {
  public:
   Connection(Driver& driver, Stream socket, const Endpoint& peer, RateLimiter::Permit place)
-      : driver_(&driver), socket_(std::move(socket)), frames_(driver.options.max_payload, driver.options.max_fragments), peer_(peer), place_(std::move(place)) {}
+      : driver_(&driver), socket_(std::move(socket)), frames_(driver.options), http_(std::make_unique<Http>(peer)), place_(std::move(place)) {}
 
   /// Begins to serve; `already` was read by whoever accepted the connection.
   void start(std::string_view already) {
@@ -6858,10 +6979,12 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     if (!bytes.empty()) receive({bytes.data(), bytes.size()});
     resume_reading();
   }
+  void handle();
   void flush();
+  void resume_reading();
   void lost(Reason reason, const char* why);
   /// Whether a drain has to wait for it.
-  bool busy() const { return mode_ >= Mode::websocket || !pending_.empty() || !queue_.empty(); }
+  bool busy() const { return mode_ >= Mode::websocket || answering() || !queue_.empty(); }
   void shut_down(Reason reason) {
     if (const auto receiver = receiver_) receiver->shut_down(reason);
   }
@@ -6906,7 +7029,21 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     std::string head{};  // the request's, kept once the answer is late
   };
 
+  /// What a connection needs as long as it speaks HTTP.
+  struct Http {
+    explicit Http(const Endpoint& its_peer) : peer(its_peer) {}
+    Endpoint peer;
+    std::uint32_t next_exchange = 0;
+    std::vector<Pending> pending{};
+    http::HeadReader head{};
+    std::unique_ptr<http::BodyReader> body{};
+    std::shared_ptr<Question> question{};  // while it is open, nothing more is read
+    std::string kept_head{};               // of a routed request whose body is on its way
+  };
+
   const Options& options() const { return driver_->options; }
+  bool answering() const { return http_ && !http_->pending.empty(); }
+  bool asking() const { return http_ && http_->question; }
   engineio::Engine& engine() const { return driver_->engine; }
   http::Request& request() const { return driver_->request; }
   void due(Milliseconds delay) { engine().deadlines.set(*this, engine().now() + delay); }
@@ -6915,9 +7052,15 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     if (!(waiting_writable_ && mode_ < Mode::websocket)) engine().deadlines.set(*this, engineio::never);
   }
 
+  struct OnRead {
+    Ref<Connection> self;
+    using allocator_type = OperationMemory::Allocator<std::byte>;
+    allocator_type get_allocator() const { return allocator_type(self->reading_memory_); }
+    void operator()(const Error& error, std::size_t size) const { self->on_read(error, size); }
+  };
+
   void read();
-  void resume_reading();
-  void on_read(Error error, std::size_t size);
+  void on_read(const Error& error, std::size_t size);
   void on_end_of_input();
   void receive(std::span<char> bytes);
   std::size_t consume(std::span<char> bytes);
@@ -6936,7 +7079,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   std::string hook_headers(const engineio::Session* session);
   void begin_post(const Ref<engineio::Session>& session, Pending& pending);
   /// Whether the body that is coming belongs to a request that was answered without it.
-  bool body_answered() const { return body_use_ == BodyUse::drop && pending_.empty(); }
+  bool body_answered() const { return body_use_ == BodyUse::drop && !answering(); }
   static std::string retry_after(const engineio::Verdict& verdict);
   void preflight();
   void on_route_request();
@@ -6971,19 +7114,15 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   Mode mode_ = Mode::head;
   BodyUse body_use_ = BodyUse::drop;
   bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false, reading_ = false;
-  std::uint32_t next_exchange_ = 0;
   Ref<engineio::Receiver> receiver_;      // of the WebSocket's messages
-  std::vector<engineio::MessageRef> queue_;
+  Few<engineio::MessageRef> queue_;
   std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: of the first in the queue
-  std::vector<Pending> pending_;
   std::string input_;                     // bytes of an incomplete head or frame
   websocket::Reader frames_;
-  std::array<char, 256> chunk_;           // what is read next; most requests and frames fit
-  http::HeadReader head_;
-  std::unique_ptr<http::BodyReader> body_;
-  std::shared_ptr<Question> question_;    // while it is open, nothing more is read
-  std::string kept_head_;                 // of a routed request whose body is on its way
-  Endpoint peer_;
+  std::uint16_t received_ = 0;            // bytes of the chunk that wait to be handled
+  std::array<char, 192> chunk_;           // what is read next; most frames fit
+  OperationMemory reading_memory_;
+  std::unique_ptr<Http> http_;            // until the connection is a WebSocket
   RateLimiter::Permit place_;             // if connections of its address are limited
 };
 
@@ -7136,33 +7275,45 @@ inline void Driver::retry(const Ref<Listener>& listener, const Error& why) {
 
 // ---- turns and time
 
+inline void Driver::ready(Ref<Connection> connection) {
+  ready_.push_back(std::move(connection));
+  post_round();
+}
+
 inline void Driver::dirty(Connection& connection) {
   assert(on_thread());
   if (connection.is_dirty) return;
   connection.is_dirty = true;
   dirty_.emplace_back(&connection);
-  if (depth_ == 0) post_flush();  // somebody emits outside of our turns
+  if (depth_ == 0) post_round();  // somebody emits outside of our turns
 }
 
-inline void Driver::post_flush() {
-  if (std::exchange(flush_posted_, true)) return;
-  asio::post(loop_, [self = Ref<Driver>(this)] { self->flush_all(); });
+inline void Driver::post_round() {
+  if (std::exchange(round_posted_, true)) return;
+  asio::post(loop_, [self = Ref<Driver>(this)] { self->round(); });
 }
 
 inline void Driver::end_turn() {
   if (abandoned_) return;
-  if (!dirty_.empty()) post_flush();
+  if (!dirty_.empty()) post_round();
   if (closing_ && !finished_ && !busy()) finish();
   arm();
 }
 
-inline void Driver::flush_all() {
+/// What has come on all connections is handled, then all that this made is written, then reading goes on.
+/// In this order the code of each step stays in the processor's caches, and by the time of the third the
+/// quick clients have answered, so that Asio finds their bytes at once.
+inline void Driver::round() {
   if (abandoned_) return;
-  flush_posted_ = false;
+  round_posted_ = false;
   const Turn turn(*this);
-  std::swap(dirty_, flushing_);
-  for (const auto& connection : flushing_) connection->flush();
-  flushing_.clear();
+  auto ready = std::exchange(ready_, std::move(ready_memory_));
+  for (const auto& connection : ready) connection->handle();
+  auto dirty = std::exchange(dirty_, std::move(dirty_memory_));
+  for (const auto& connection : dirty) connection->flush();
+  for (const auto& connection : ready) connection->resume_reading();
+  ready.clear(), ready_memory_ = std::move(ready);
+  dirty.clear(), dirty_memory_ = std::move(dirty);
 }
 
 inline void Driver::arm() {
@@ -7219,7 +7370,7 @@ inline void Driver::close(std::function<void()> done) {
 inline void Driver::tick(engineio::Time) { finish(); }
 
 inline bool Driver::busy() const {
-  return !dirty_.empty() || std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->busy(); });
+  return !ready_.empty() || !dirty_.empty() || std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->busy(); });
 }
 
 inline void Driver::finish() {
@@ -7240,6 +7391,7 @@ inline void Driver::abandon() {
   finish();
   engine.deadlines.forget(*this);
   abandoned_ = true;
+  ready_.clear();
   dirty_.clear();
   listeners_.clear();
 }
@@ -7248,32 +7400,36 @@ inline void Driver::abandon() {
 
 inline void Connection::read() {
   reading_ = true;
-  socket_.async_read_some(asio::buffer(chunk_), [self = Ref<Connection>(this)](const Error& error, std::size_t size) { self->on_read(error, size); });
+  socket_.async_read_some(asio::buffer(chunk_), OnRead{Ref<Connection>(this)});
+}
+
+inline void Connection::on_read(const Error& error, std::size_t size) {
+  reading_ = false;
+  if (mode_ == Mode::dead || driver_->abandoned()) return;
+  received_ = static_cast<std::uint16_t>(size);
+  if (!error) return driver_->ready(Ref<Connection>(this));
+  const Driver::Turn turn(*driver_);
+  error == asio::error::eof ? on_end_of_input() : lost(Reason::transport_close, "the connection was reset");
 }
 
 /// What filled the connection's own chunk goes on in the driver's buffer, with what else has come.
-inline void Connection::on_read(Error error, std::size_t size) {
-  reading_ = false;
-  if (mode_ == Mode::dead || driver_->abandoned()) return;
-  const Driver::Turn turn(*driver_);
-  if (error == asio::error::eof) return on_end_of_input();
-  if (error) return lost(Reason::transport_close, "the connection was reset");
-  std::span<char> bytes(chunk_.data(), size);
-  if (size == chunk_.size()) {
+inline void Connection::handle() {
+  if (mode_ == Mode::dead) return;
+  std::span<char> bytes(chunk_.data(), received_);
+  if (bytes.size() == chunk_.size()) {
     auto& in = driver_->in;
-    std::memcpy(in.data(), chunk_.data(), size);
-    size += socket_.read_some(asio::buffer(in) + size, error);  // an error comes again when we read next
-    bytes = {in.data(), size};
+    Error ignored;  // it comes again when we read next
+    std::memcpy(in.data(), chunk_.data(), chunk_.size());
+    bytes = {in.data(), chunk_.size() + socket_.read_some(asio::buffer(in) + chunk_.size(), ignored)};
   }
-  engine().counters.bytes_received += size;
+  engine().counters.bytes_received += bytes.size();
   receive(bytes);
-  resume_reading();
 }
 
 /// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is
 /// always read: its pongs and its end must not wait.
 inline void Connection::resume_reading() {
-  if (mode_ == Mode::dead || reading_ || input_ended_ || question_ || (waiting_writable_ && mode_ < Mode::websocket)) return;
+  if (mode_ == Mode::dead || reading_ || input_ended_ || asking() || (waiting_writable_ && mode_ < Mode::websocket)) return;
   read();
 }
 
@@ -7282,7 +7438,7 @@ inline void Connection::on_end_of_input() {
   input_ended_ = true;
   if (mode_ >= Mode::websocket) return lost(Reason::transport_close, "the connection was closed");
   if (mode_ == Mode::body && !body_answered()) refuse(Reason::malformed_request, "the connection was closed in the middle of a body");
-  const bool held = std::any_of(pending_.begin(), pending_.end(), [](const Pending& p) { return !p.ready; });
+  const bool held = std::any_of(http_->pending.begin(), http_->pending.end(), [](const Pending& p) { return !p.ready; });
   if (held || queue_.empty()) return lost(Reason::transport_close, "the connection was closed");
   close_after_write_ = true;
   due(options().close_timeout);
@@ -7306,7 +7462,7 @@ inline void Connection::receive(std::span<char> bytes) {
 
 inline std::size_t Connection::consume(std::span<char> bytes) {
   std::span<char> in = bytes;
-  for (bool more = true; more && mode_ < Mode::draining && !question_;) {
+  for (bool more = true; more && mode_ < Mode::draining && !asking();) {
     switch (mode_) {
       case Mode::head: more = read_head(in); break;
       case Mode::body: more = read_body(in); break;
@@ -7320,8 +7476,8 @@ inline std::size_t Connection::consume(std::span<char> bytes) {
 
 /// true: go on with what follows.
 inline bool Connection::read_head(std::span<char>& in) {
-  if (in.empty() || close_after_write_ || (!pending_.empty() && !pending_.back().keep_alive)) return in = {}, false;
-  const auto parsed = head_.read({in.data(), in.size()}, options().http, request());
+  if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive)) return in = {}, false;
+  const auto parsed = http_->head.read({in.data(), in.size()}, options().http, request());
   if (parsed.progress == Progress::malformed) return refuse(parsed.reason, parsed.why), false;
   if (parsed.progress == Progress::more) {
     if (!std::exchange(head_begun_, true) && idle_) due(options().http.header_timeout);
@@ -7331,7 +7487,7 @@ inline bool Connection::read_head(std::span<char>& in) {
   due_never();
   in = in.subspan(parsed.size);
   ++engine().counters.requests;
-  if (pending_.size() >= options().http.pipelined) return refuse(Reason::malformed_request, "too many pipelined requests"), false;
+  if (http_->pending.size() >= options().http.pipelined) return refuse(Reason::malformed_request, "too many pipelined requests"), false;
   on_head();
   return true;
 }
@@ -7345,29 +7501,29 @@ inline void Connection::on_head() {
     return refuse(framing.reason, framing.why);
   const auto expect = request.header("expect");
   if (!body->done()) {
-    body_ = std::move(body);
+    http_->body = std::move(body);
     body_use_ = BodyUse::drop;
     mode_ = Mode::body;
     due(options().http.body_timeout);
   }
-  pending_.push_back({++next_exchange_, request.keep_alive() && !driver_->closing(), request.method == "HEAD", request.method == "POST",
+  http_->pending.push_back({++http_->next_exchange, request.keep_alive() && !driver_->closing(), request.method == "HEAD", request.method == "POST",
                       http::cors_headers(options().cors, request.header("origin"))});
-  if (request.upgrade() && (pending_.size() > 1 || body_)) return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
-  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return decline(next_exchange_, Reason::unknown_expectation);
+  if (request.upgrade() && (http_->pending.size() > 1 || http_->body)) return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
+  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return decline(http_->next_exchange, Reason::unknown_expectation);
   const bool ours = (options().polling || options().websocket) && request.target.starts_with(options().path) && !driver_->router.serves(request);
   ours ? on_engine_request() : on_route_request();
-  if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && pending_.size() == 1)
+  if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && http_->pending.size() == 1)
     enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
 }
 
 inline bool Connection::read_body(std::span<char>& in) {
-  if (body_use_ == BodyUse::drop) body_->discard();
+  if (body_use_ == BodyUse::drop) http_->body->discard();
   std::string_view view(in.data(), in.size());
-  const auto parsed = body_->read(view);
+  const auto parsed = http_->body->read(view);
   in = in.subspan(in.size() - view.size());
   if (parsed.progress == Progress::malformed) return refuse(parsed.reason, parsed.why), false;
-  if (body_->too_large() && body_use_ != BodyUse::drop) {  // the rest is swallowed, the session lives
-    auto& pending = pending_.back();
+  if (http_->body->too_large() && body_use_ != BodyUse::drop) {  // the rest is swallowed, the session lives
+    auto& pending = http_->pending.back();
     if (pending.session) std::exchange(pending.session, {})->post_refused();
     body_use_ = BodyUse::drop;
     decline(pending.id, Reason::body_too_large);
@@ -7381,12 +7537,12 @@ inline bool Connection::read_body(std::span<char>& in) {
 }
 
 inline void Connection::on_body() {
-  const auto body = std::move(body_);
+  const auto body = std::move(http_->body);
   if (body_use_ == BodyUse::session) {
-    const auto session = std::exchange(pending_.back().session, {});
+    const auto session = std::exchange(http_->pending.back().session, {});
     if (session) session->post_body(body->body());
   } else if (body_use_ == BodyUse::route) {
-    const auto head = std::exchange(kept_head_, {});
+    const auto head = std::exchange(http_->kept_head, {});
     http::HeadReader().read(head, options().http, request());
     prepare_request();
     request().body = body->body();
@@ -7397,7 +7553,7 @@ inline void Connection::on_body() {
 /// What the head's reader leaves to us: the client's address and the query. false: too many parameters.
 inline bool Connection::prepare_request() {
   auto& request = this->request();
-  request.address = engine().client_address.of(peer_.address().to_string(), request);
+  request.address = engine().client_address.of(http_->peer.address().to_string(), request);
   request.body = {};
   return request.query.read(request.query_text, options().http.query_parameters);
 }
@@ -7409,8 +7565,8 @@ inline void Connection::on_engine_request() {
 }
 
 inline void Connection::preflight() {
-  pending_.back().cors = http::preflight_headers(options().cors, request());
-  respond(pending_.back().id, 204, {}, {});
+  http_->pending.back().cors = http::preflight_headers(options().cors, request());
+  respond(http_->pending.back().id, 204, {}, {});
 }
 
 inline void Connection::on_verdict(engineio::Verdict verdict) {
@@ -7419,7 +7575,7 @@ inline void Connection::on_verdict(engineio::Verdict verdict) {
   if (verdict.act == Act::ask) return ask();
   if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr, std::move(verdict.place));
   auto headers = hook_headers(verdict.session.get());
-  auto& pending = pending_.back();
+  auto& pending = http_->pending.back();
   pending.headers = std::move(headers);
   switch (verdict.act) {
     case Act::open_polling: return verdict.session->poll({this, pending.id});
@@ -7434,8 +7590,8 @@ inline void Connection::on_verdict(engineio::Verdict verdict) {
 
 /// Asks allow_request. Nothing is read until it has answered, so what is kept is this request's head.
 inline void Connection::ask() {
-  question_ = std::make_shared<Question>(Question{*this});
-  const Next next([asked = std::weak_ptr<Question>(question_)](std::optional<Refuse> refusal) {
+  http_->question = std::make_shared<Question>(Question{*this});
+  const Next next([asked = std::weak_ptr<Question>(http_->question)](std::optional<Refuse> refusal) {
     const auto question = asked.lock();
     if (!question) return;
     if (question->head.empty()) return question->asker.decide(refusal);
@@ -7444,13 +7600,13 @@ inline void Connection::ask() {
     });
   });
   if (!guarded(driver_->log, "allow_request threw", "url", request().target, [&] { options().allow_request(request(), next); })) next(Refuse{});
-  if (!question_) return;
-  question_->head = request().whole_head();
+  if (!http_->question) return;
+  http_->question->head = request().whole_head();
   due(options().http.header_timeout);
 }
 
 inline void Connection::decide(const std::optional<Refuse>& refusal) {
-  question_ = {};
+  http_->question = {};
   if (refusal) return refuse_engine(Reason::forbidden, refusal->message);
   on_verdict(engine().admit(request()));
 }
@@ -7458,7 +7614,7 @@ inline void Connection::decide(const std::optional<Refuse>& refusal) {
 inline void Connection::decide_late(const std::optional<Refuse>& refusal) {
   const Ref<Connection> self(this);
   const Driver::Turn turn(*driver_);
-  const std::string head = question_->head;
+  const std::string head = http_->question->head;
   http::HeadReader().read(head, options().http, request());
   prepare_request();
   mode_ == Mode::body ? due(options().http.body_timeout) : due_never();
@@ -7488,9 +7644,9 @@ inline std::string Connection::hook_headers(const engineio::Session* session) {
 
 inline void Connection::begin_post(const Ref<engineio::Session>& session, Pending& pending) {
   const std::uint32_t id = pending.id;
-  if (body_ && body_->too_large()) return decline(id, Reason::body_too_large);
+  if (http_->body && http_->body->too_large()) return decline(id, Reason::body_too_large);
   if (!session->post({this, id}, request().header("content-type") == "application/octet-stream")) return;
-  if (!body_) return session->post_body({});
+  if (!http_->body) return session->post_body({});
   pending.session = session;
   body_use_ = BodyUse::session;
 }
@@ -7501,21 +7657,21 @@ inline void Connection::on_route_request() {
   auto& request = this->request();
   if (request.upgrade()) {
     if (const auto handlers = driver_->router.find_websocket(request.path)) return on_websocket_route(handlers);
-    pending_.clear();
+    http_->pending.clear();
     mode_ = Mode::draining;
     return options().destroy_upgrade ? due(options().destroy_upgrade_timeout) : due_never();
   }
   const auto [handler, missing] = driver_->router.find(request.method, request.path);
-  if (!handler) return decline(pending_.back().id, missing);
+  if (!handler) return decline(http_->pending.back().id, missing);
   if (mode_ != Mode::body) return run_route();
   body_use_ = BodyUse::route;
-  kept_head_ = request.whole_head();
+  http_->kept_head = request.whole_head();
 }
 
 inline void Connection::run_route() {
   const auto& request = this->request();
   const auto found = driver_->router.find(request.method, request.path).first;
-  if (!found) return decline(pending_.back().id, Reason::not_found);
+  if (!found) return decline(http_->pending.back().id, Reason::not_found);
   const auto handler = *found;  // it may replace itself
   http::Response response;
   if (!guarded(driver_->log, "A route's handler threw", "path", request.path, [&] { response = handler(request); })) {
@@ -7524,21 +7680,21 @@ inline void Connection::run_route() {
   }
   std::string headers;
   http::append_headers(headers, response.headers, !response.type.empty());
-  if (!pending_.empty()) respond(pending_.back().id, response.status, response.type, response.body, headers);
+  if (!http_->pending.empty()) respond(http_->pending.back().id, response.status, response.type, response.body, headers);
 }
 
 /// Refuses a request that cannot be understood; nothing behind it can be trusted, so the connection ends.
 inline void Connection::refuse(Reason reason, const char* why) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::info))
-    driver_->log.write(LogLevel::info, "Request refused", {{"address", peer_.address().to_string()}, {"reason", row(reason).name}, {"why", why}});
+    driver_->log.write(LogLevel::info, "Request refused", {{"address", http_->peer.address().to_string()}, {"reason", row(reason).name}, {"why", why}});
   std::string head = "HTTP/1.1 " + std::to_string(row(reason).status) + " ";
   head += http::status_text(row(reason).status);
   enqueue(engineio::Message::raw({head, "\r\nConnection: close\r\n\r\n"}));
   mode_ = Mode::head;
   head_begun_ = false;
   close_after_write_ = true;
-  question_ = {};
+  http_->question = {};
   abandon_requests(why);
 }
 
@@ -7558,7 +7714,7 @@ inline void Connection::refuse_engine(Reason reason, std::string_view details, s
   } else {
     std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
     bytes::append_string(body, text);
-    respond(pending_.back().id, row(reason).status, "application/json", body + '}', headers);
+    respond(http_->pending.back().id, row(reason).status, "application/json", body + '}', headers);
   }
   const ConnectionError error{request(), reason, details};
   driver_->connection_error.each([&](const auto& handler) { guarded(driver_->log, "A handler of connection errors threw", "url", request().target, [&] { handler(error); }); });
@@ -7572,7 +7728,7 @@ inline void Connection::refuse_websocket(std::uint16_t status, std::string_view 
   head += header;
   head += "Content-Length: " + std::to_string(text.size()) + "\r\n";
   enqueue(engineio::Message::raw({head, "\r\n", text}));
-  pending_.pop_back();
+  http_->pending.pop_back();
   close_after_write_ = true;
 }
 
@@ -7588,8 +7744,9 @@ inline void Connection::answer(std::uint32_t exchange, const engineio::Answer& a
 
 /// Writes an answer and queues it once it is its turn.
 inline void Connection::respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers) {
-  const auto pending = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& p) { return p.id == exchange; });
-  if (pending == pending_.end() || pending->ready) return;
+  if (!http_) return;
+  const auto pending = std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
+  if (pending == http_->pending.end() || pending->ready) return;
   std::string head;
   head.reserve(256);
   head += "HTTP/1.1 ";
@@ -7613,17 +7770,17 @@ inline void Connection::respond(std::uint32_t exchange, std::uint16_t status, st
   } else head += "Connection: close\r\n\r\n";
   pending->session = {};
   pending->ready = engineio::Message::raw({head, pending->head_only ? std::string_view() : body});
-  while (!pending_.empty() && pending_.front().ready) {
-    enqueue(pending_.front().ready);
-    if (!pending_.front().keep_alive) close_after_write_ = true;
-    pending_.erase(pending_.begin());
+  while (!http_->pending.empty() && http_->pending.front().ready) {
+    enqueue(http_->pending.front().ready);
+    if (!http_->pending.front().keep_alive) close_after_write_ = true;
+    http_->pending.erase(http_->pending.begin());
   }
   settle();
 }
 
 /// Between requests: how long the connection may stay idle.
 inline void Connection::settle() {
-  if (mode_ != Mode::head || !pending_.empty() || idle_ || waiting_writable_) return;
+  if (mode_ != Mode::head || !http_->pending.empty() || idle_ || waiting_writable_) return;
   idle_ = true;
   due(options().http.keep_alive_timeout);
 }
@@ -7634,11 +7791,10 @@ inline void Connection::settle() {
 inline bool Connection::begin_websocket() {
   const auto refusal = websocket::check_handshake(request());
   if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers), false;
-  enqueue(engineio::Message::raw({websocket::handshake_answer(request(), pending_.back().cors + pending_.back().headers)}));
-  pending_.clear();
-  pending_.shrink_to_fit();
+  enqueue(engineio::Message::raw({websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
+  http_.reset();
   mode_ = Mode::websocket;
-  due_never();
+  engine().deadlines.forget(*this);
   return true;
 }
 
@@ -7724,8 +7880,8 @@ inline void Connection::enqueue(const engineio::MessageRef& message) {
 
 /// When all that was ready is handled: polls take what waits for them, then everything is written.
 inline void Connection::flush() {
-  for (std::size_t i = 0; i < pending_.size(); ++i)
-    if (const auto session = pending_[i].session; session && !pending_[i].is_post) session->flush();
+  for (std::size_t i = 0; answering() && i < http_->pending.size(); ++i)
+    if (const auto session = http_->pending[i].session; session && !http_->pending[i].is_post) session->flush();
   if (!waiting_writable_) write();
   is_dirty = false;
 }
@@ -7740,7 +7896,7 @@ inline void Connection::write() {
     written(done);
     if (done < size) return await_writable();
   }
-  if (close_after_write_ && pending_.empty() && mode_ != Mode::dead) drain();
+  if (close_after_write_ && !answering() && mode_ != Mode::dead) drain();
 }
 
 /// Fills `buffers` with what is queued. Small frames are copied together: a dozen bytes in a list of
@@ -7776,14 +7932,14 @@ inline std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) 
 /// Takes what was written off the queue.
 inline void Connection::written(std::size_t size) {
   auto& counters = engine().counters;
-  queue_bytes_ -= size, counters.queue_bytes -= size, counters.bytes_sent += size;
+  counters.queue_bytes -= size, counters.bytes_sent += size;
+  if (queue_bytes_ == size) return queue_bytes_ = sent_ = 0, queue_.clear();
+  queue_bytes_ -= size;
   size += std::exchange(sent_, 0);
   std::size_t whole = 0;
   while (whole < queue_.size() && size >= queue_[whole]->frame().size()) size -= queue_[whole++]->frame().size();
   sent_ = size;
-  if (whole < queue_.size()) queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(whole));
-  else if (queue_.capacity() > 64) queue_ = {};
-  else queue_.clear();
+  queue_.erase(0, whole);
 }
 
 inline void Connection::await_writable() {
@@ -7815,14 +7971,14 @@ inline void Connection::drain() {
 }
 
 inline void Connection::cut() {
-  for (auto& pending : pending_)
-    if (pending.is_post) pending.session = {};  // it is the session that asks for this
+  for (std::size_t i = 0; answering() && i < http_->pending.size(); ++i)
+    if (auto& pending = http_->pending[i]; pending.is_post) pending.session = {};  // it is the session that asks for this
   lost(Reason::transport_close, "the connection was cut");
 }
 
 inline void Connection::tick(engineio::Time) {
   const Ref<Connection> self(this);
-  if (question_) refuse(Reason::header_timeout, "allow_request did not answer in time"), resume_reading();
+  if (asking()) refuse(Reason::header_timeout, "allow_request did not answer in time"), resume_reading();
   else if (mode_ == Mode::head && head_begun_) refuse(Reason::header_timeout, "the request's head was not complete in time");
   else if (mode_ == Mode::body && !body_answered()) refuse(Reason::body_timeout, "the request's body was not complete in time");
   else lost(Reason::transport_close, "idle, or silent for too long");
@@ -7841,14 +7997,15 @@ inline void Connection::lost(Reason reason, const char* why) {
   place_ = {};
   ++engine().counters.connections_closed;
   engine().counters.queue_bytes -= std::exchange(queue_bytes_, 0);
-  question_ = {};
+  if (http_) http_->question = {};
   if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
   abandon_requests(why);
 }
 
 /// Nobody gets these answers any more; the sessions that would give them are told.
 inline void Connection::abandon_requests(const char* why) {
-  for (auto& pending : std::exchange(pending_, {}))
+  if (!http_) return;
+  for (auto& pending : std::exchange(http_->pending, {}))
     if (pending.session) pending.is_post ? pending.session->post_lost(why) : pending.session->poll_lost();
 }
 

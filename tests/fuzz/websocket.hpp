@@ -141,7 +141,9 @@ class SlowReader {
 // ---- the header's reader, on a stream in pieces
 
 inline std::vector<std::string> events(std::string_view wire, Limits limits, Cuts cuts) {
-  sio::websocket::Reader reader(limits.message, limits.fragments);
+  sio::Options options;
+  options.max_payload = limits.message, options.max_fragments = limits.fragments;
+  sio::websocket::Reader reader(options);
   std::vector<std::string> out;
   std::string kept;
   cuts.each(wire, [&](std::string_view piece) {

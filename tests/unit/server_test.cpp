@@ -735,7 +735,7 @@ namespace {
 struct Crowd final : private sio::engineio::Application {
   Crowd() : server(sio::Options{.log_level = sio::LogLevel::off}), engine(options, log, counters, *this) {
     session = engine.open({}, nullptr);
-    client = std::make_unique<sio::detail::Client>(server, *session, sio::detail::ConnectionInfo{});
+    client = std::make_unique<sio::detail::Client>(server, *session, sio::http::Request{});
   }
   ~Crowd() { session->shut_down(sio::Reason::forced_close); }
 

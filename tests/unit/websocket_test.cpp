@@ -60,7 +60,9 @@ struct Limits {
 /// All that the reader says when `wire` comes in pieces of `step` bytes, the first of `first` bytes,
 /// joined by " | ". Only what it has not used up is kept between pieces, as a connection does.
 std::string transcript(std::string_view wire, Limits limits = {}, std::size_t step = std::string_view::npos, std::size_t first = 0) {
-  websocket::Reader reader(limits.message, limits.fragments);
+  sio_demo::Options options;
+  options.max_payload = limits.message, options.max_fragments = limits.fragments;
+  websocket::Reader reader(options);
   std::string out, rest;
   for (std::size_t at = 0; at < wire.size();) {
     const auto piece = wire.substr(at, at == 0 && first > 0 ? first : step);
@@ -414,7 +416,8 @@ TEST_CASE("frames in: payloads of single frames lie in the input, what is left b
   std::string wire = client(0x81, "one") + client(0x89, "two") + client(0x82, "three") + "\x81";
   const std::string_view whole = wire;
   std::span<char> in(wire);
-  websocket::Reader reader(100, 8);
+  const sio_demo::Options options;
+  websocket::Reader reader(options);
   for (const std::string_view expected : {"one", "two", "three"}) {
     const auto event = reader.next(in);
     CHECK(event.payload == expected);
