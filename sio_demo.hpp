@@ -3879,6 +3879,7 @@ inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<doub
 //     vector, array, map<string, T>, tuple  array, object
 //     Bytes                                 binary attachment
 //     json                                  anything
+//     RawJson                               anything without binary, as the text that it is
 //     what nlohmann/json converts           as it does       its exceptions become a fault
 // ================================================================================================
 
@@ -3923,6 +3924,30 @@ template <Name Text, class Answer, class... Parameters>
 struct ClientToServer<Text, Answer(Parameters...)> {
   static constexpr std::string_view name = Text.view();
   static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>, "this name is reserved by Socket.IO: choose another one for the event");
+};
+
+/// A JSON value as its text. As an argument it is what the client wrote, checked but not parsed; emitted, it is
+/// written as it is: to relay a value takes no tree and no encoding, and keeps the order of keys and every digit.
+class RawJson {
+ public:
+  RawJson() = default;
+  /// Throws std::invalid_argument if the text is not one JSON value, at most 64 levels deep, or not UTF-8.
+  explicit RawJson(std::string text) : text_(std::move(text)) {
+    const char* why = bytes::utf8_valid(text_) ? bytes::Outline({64, text_.size() + 1}).read(text_) : "it is not UTF-8";
+    if (why) throw std::invalid_argument(std::string("cannot make a RawJson of a text: ") + why);
+  }
+  /// What a decoder has checked.
+  static RawJson checked(std::string_view text) {
+    RawJson out;
+    out.text_ = text;
+    return out;
+  }
+  const std::string& text() const { return text_; }
+  /// The value; discarded() if it holds a number beyond the range of double.
+  json value() const { return socketio::parse(text_); }
+
+ private:
+  std::string text_ = "null";
 };
 
 /// What is wrong with a payload: where, as a JSON Pointer into the arguments, and what.
@@ -4009,6 +4034,7 @@ inline void end_object(socketio::Writer& out, char separator) { out.text += sepa
 template <class T>
 void write(socketio::Writer& out, const T& value) {
   if constexpr (std::is_same_v<T, json>) out.value(value);
+  else if constexpr (std::is_same_v<T, RawJson>) out.text += value.text();
   else if constexpr (std::is_same_v<T, std::nullptr_t>) out.text += "null";
   else if constexpr (std::is_same_v<T, bool>) out.text += value ? "true" : "false";
   else if constexpr (std::is_integral_v<T>) bytes::append_integer(out.text, value);
@@ -4050,6 +4076,7 @@ std::string expected() {
   else if constexpr (std::is_floating_point_v<T>) return "a number";
   else if constexpr (std::is_same_v<T, std::string>) return "a string";
   else if constexpr (std::is_same_v<T, Bytes>) return "binary";
+  else if constexpr (std::is_same_v<T, RawJson>) return "a value without binary";
   else if constexpr (HasNames<T>) {
     std::string names = "one of";
     for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr))) names += " \"" + std::string(named.name) + '"';
@@ -4110,7 +4137,11 @@ bool read(const json& value, T& out, Fault& fault) {
   const auto fail = [&] { return fault.set("is not " + expected<T>()); };
   if (value.is_discarded()) return fault.set("is not a value that can be represented");
   if constexpr (std::is_same_v<T, json>) return out = value, true;
-  else if constexpr (std::is_same_v<T, bool>) return value.is_boolean() ? out = value.get<bool>(), true : fail();
+  else if constexpr (std::is_same_v<T, RawJson>) {
+    socketio::Writer writer;
+    writer.value(value);
+    return writer.attachments.empty() ? out = T::checked(writer.text), true : fail();
+  } else if constexpr (std::is_same_v<T, bool>) return value.is_boolean() ? out = value.get<bool>(), true : fail();
   else if constexpr (std::is_integral_v<T>) return read_integer(value, out) || fail();
   else if constexpr (std::is_floating_point_v<T>) {
     if (!value.is_number() || std::abs(value.get<double>()) > static_cast<double>((std::numeric_limits<T>::max)())) return fail();
@@ -4150,9 +4181,12 @@ bool read(const json& value, T& out, Fault& fault) {
   } else static_assert(always_false<T>, "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's from_json");
 }
 
-/// Reads an argument. A plain string, the usual case, is taken from the text; all else is parsed.
+/// Reads an argument. A plain string, the usual case, and a RawJson are taken from the text; all else is parsed.
 template <class T>
 bool read_argument(const socketio::Arguments& arguments, std::size_t i, T& out, Fault& fault) {
+  if constexpr (std::is_same_v<T, RawJson>) {
+    if (i < arguments.size() && !arguments.text(i).empty()) return out = T::checked(arguments.text(i)), true;
+  }
   if constexpr (std::is_same_v<T, std::string>) {
     const auto text = i < arguments.size() ? arguments.text(i) : std::string_view();
     if (text.starts_with('"') && text.find('\\') == text.npos) return out = text.substr(1, text.size() - 2), true;

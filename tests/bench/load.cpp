@@ -439,14 +439,14 @@ class Echo final : public Case {
 
 // ---- tick, room, rooms, except, relay: one asks, many get it ----------------------------------------------------------
 
-/// A JSON object of about `size` bytes, in the spelling that JSON.stringify and nlohmann/json have for it; its keys
-/// are sorted, so that who sorts them does not change it.
+/// A JSON object of about `size` bytes, in the spelling of JSON.stringify, so that a server may relay the text or parse
+/// and write it, as long as it keeps the order of the keys.
 std::string json_object(std::size_t size) {
-  std::string text = R"({"closed":false,"items":[)";
-  constexpr std::string_view end = R"(],"title":"Größe, 大きさ, \"размер\" 🦊","total":-12345.75})";
+  std::string text = R"({"title":"Größe, 大きさ, \"размер\" 🦊","closed":false,"items":[)";
+  constexpr std::string_view end = R"(],"total":-12345.75})";
   for (unsigned i = 0; i == 0 || text.size() + end.size() + 200 < size; ++i) {
     const auto n = std::to_string(i);
-    text += (i ? ",{" : "{") + R"("at":{"x":)"s + n + R"(.5,"y":-)" + n + R"(.25},"id":)" + std::to_string(1000 + i) + R"(,"name":"part \")" + n +
+    text += (i ? ",{" : "{") + R"("id":)"s + std::to_string(1000 + i) + R"(,"at":{"x":)" + n + R"(.5,"y":-)" + n + R"(.25},"name":"part \")" + n +
             R"(\" of größere\nparts \\ 部品","tags":["new",null,true,[)" + n + R"(,[]],{}]})";
   }
   if (const auto left = size - std::min(size, text.size() + end.size()); left > 3) text += ",\"" + std::string(left - 3, 'x') + "\"";

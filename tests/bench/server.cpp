@@ -13,10 +13,10 @@ inline constexpr sio::ClientToServer<"blast", void(int, int)> blast;            
 inline constexpr sio::ClientToServer<"join", bool(std::vector<std::string>)> join;
 inline constexpr sio::ClientToServer<"tell", void(std::vector<std::string>, int)> tell;              // a tick to these rooms: its size
 inline constexpr sio::ClientToServer<"tell the rest", void(std::vector<std::string>, int)> tell_the_rest;  // a tick to all but these rooms
-inline constexpr sio::ClientToServer<"relay", void(sio::json)> relay;                                // to the room "red"
+inline constexpr sio::ClientToServer<"relay", void(sio::RawJson)> relay;                             // to the room "red"
 inline constexpr sio::ClientToServer<"ask", void(std::string)> ask;                                  // be asked, again and again
 inline constexpr sio::ServerToClient<"tick", void(std::string)> tick;
-inline constexpr sio::ServerToClient<"relayed", void(sio::json)> relayed;
+inline constexpr sio::ServerToClient<"relayed", void(sio::RawJson)> relayed;
 inline constexpr sio::ServerToClient<"question", std::string(std::string)> question;
 
 std::string letters(int size) { return std::string(static_cast<std::size_t>((std::max)(size, 0)), 'x'); }
@@ -49,7 +49,7 @@ int main(int count, char** arguments) {
   });
   bench.on(tell, [&](sio::Socket&, const std::vector<std::string>& rooms, int size) { bench.to(rooms).emit(tick, letters(size)); });
   bench.on(tell_the_rest, [&](sio::Socket&, const std::vector<std::string>& rooms, int size) { bench.except(rooms).emit(tick, letters(size)); });
-  bench.on(relay, [&](sio::Socket&, const sio::json& value) { bench.to("red").emit(relayed, value); });
+  bench.on(relay, [&](sio::Socket&, const sio::RawJson& value) { bench.to("red").emit(relayed, value); });
   bench.on(ask, [](sio::Socket& socket, const std::string& text) { ask_on(socket, text); });
   return io.run();
 }

@@ -374,6 +374,38 @@ TEST_CASE("typed: a plain string beside an attachment is read, too") {
 
 // ---- Events as constants ------------------------------------------------------------------------------
 
+TEST_CASE("typed: a RawJson is passed on as the text that it is") {
+  const std::string text = R"({"z":1.50,"a":[1e3,"\\u00e9 \\ud800",{}],"z":null})";
+  const auto raw = read<sio::RawJson>(text);
+  REQUIRE(raw);
+  CHECK(raw->text() == text);
+  CHECK(written(*raw) == text);
+  CHECK(raw->value()["a"][0] == 1000);
+  CHECK(fault_of<sio::RawJson>("[]") == "/0 is missing: expected a value without binary");
+  CHECK(written(sio::RawJson()) == "null");
+  CHECK(written(sio::RawJson(" [1, 2] ")) == " [1, 2] ");
+}
+
+TEST_CASE("typed: a RawJson of a packet with attachments has its text, unless it holds one itself") {
+  const sio::socketio::Arguments arguments(json::array_t{json{{"b", 1}, {"a", "x"}}, json::binary({1, 2})});
+  std::tuple<sio::RawJson, Bytes> good;
+  std::tuple<sio::RawJson, sio::RawJson> bad;
+  Fault fault;
+  REQUIRE(sio::detail::read_arguments(arguments, good, fault));
+  CHECK(std::get<0>(good).text() == R"({"a":"x","b":1})");
+  CHECK_FALSE(sio::detail::read_arguments(arguments, bad, fault));
+  CHECK(fault.path + " " + fault.what == "/1 is not a value without binary");
+}
+
+TEST_CASE("typed: nobody makes a RawJson of what is not JSON") {
+  for (const std::string text : {"", "[1", "1 2", "\"\xff\"", "nul", "{\"a\":1,}"}) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(sio::RawJson{text}, std::invalid_argument);
+  }
+  CHECK_THROWS_WITH(sio::RawJson{"[1"}, "cannot make a RawJson of a text: JSON ends too early");
+  CHECK_THROWS_AS(sio::RawJson{std::string(65, '[') + std::string(65, ']')}, std::invalid_argument);
+}
+
 TEST_CASE("typed: an event's name is a constant expression") {
   using Said = sio::ServerToClient<"said, in UTF-8: é", void(int)>;
   static_assert(Said::name == "said, in UTF-8: é");
