@@ -7634,7 +7634,7 @@ inline void Connection::ask() {
     });
   });
   if (!guarded(driver_->log, "allow_request threw", "url", request().target, [&] { options().allow_request(request(), next); })) next(Refuse{});
-  if (!http_->question) return;
+  if (!asking()) return;
   http_->question->head = request().whole_head();
   due(options().http.header_timeout);
 }
