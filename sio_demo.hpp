@@ -18,6 +18,14 @@
 //
 //     g++ -std=c++20 -O2 -pthread server.cpp -o server
 //
+// That compiles all of it. A program of several files can have the bodies compiled in one of them only:
+// define SIO_DEMO_SEPARATE in all, by -DSIO_DEMO_SEPARATE, and let one more file say
+//
+//     #define SIO_DEMO_IMPLEMENTATION
+//     #include "sio_demo.hpp"
+//
+// Classes and their layout are the same either way; chapters 10 and 14 then are in that file alone.
+//
 // One thread runs everything: handlers are called one at a time on the loop that runs the server,
 // so your code needs no locks. server.post(f) is the only door from another thread.
 //
@@ -128,6 +136,17 @@
 #endif
 #if NLOHMANN_JSON_VERSION_MAJOR * 100 + NLOHMANN_JSON_VERSION_MINOR < 311
 #error "sio_demo.hpp needs nlohmann/json 3.11 or later (Debian 12: apt-get install nlohmann-json3-dev)"
+#endif
+
+#ifdef SIO_DEMO_SEPARATE
+#define SIO_DEMO_INLINE
+#else
+#define SIO_DEMO_INLINE inline
+#endif
+#if !defined(SIO_DEMO_SEPARATE) || defined(SIO_DEMO_IMPLEMENTATION)
+#define SIO_DEMO_BODIES 1  // what stands between #if SIO_DEMO_BODIES and its #endif is compiled here
+#else
+#define SIO_DEMO_BODIES 0
 #endif
 
 namespace sio_demo {
@@ -3109,17 +3128,18 @@ class Engine {
   bool draining_ = false;
 };
 
-inline Session::Session(Engine& engine, std::string id, State first, bool base64, RateLimiter::Permit place)
+#if SIO_DEMO_BODIES
+SIO_DEMO_INLINE Session::Session(Engine& engine, std::string id, State first, bool base64, RateLimiter::Permit place)
     : engine_(engine), state_(first), on_websocket_(first == State::websocket), base64_(base64), place_(std::move(place)), id_(std::move(id)) {
   if (engine_.options.packet_rate.on()) packets_ = std::make_unique<Bucket>(engine_.options.packet_rate, engine_.now());
   heartbeat_due_ = engine_.now() + engine_.options.ping_interval;
   reschedule();
 }
 
-inline Session::~Session() { engine_.deadlines.forget(*this); }
+SIO_DEMO_INLINE Session::~Session() { engine_.deadlines.forget(*this); }
 
 /// The only writer of state_.
-inline void Session::move(Move move) {
+SIO_DEMO_INLINE void Session::move(Move move) {
   const auto to = after(state_, move);
   assert(to && "a move that the table does not know");
   if (!to) return;
@@ -3128,11 +3148,11 @@ inline void Session::move(Move move) {
   state_ = *to;
 }
 
-inline void Session::reschedule() {
+SIO_DEMO_INLINE void Session::reschedule() {
   engine_.deadlines.set(*this, doomed_ ? engine_.now() : (std::min)({heartbeat_due_, trial_due_, upgrade_due_, noop_due_, linger_due_}));
 }
 
-inline void Session::tick(Time now) {
+SIO_DEMO_INLINE void Session::tick(Time now) {
   const Ref<Session> self(this);
   if (doomed_) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
   if (now >= trial_due_) {
@@ -3155,20 +3175,20 @@ inline void Session::tick(Time now) {
 }
 
 /// A client that does not read is closed, but not here: whoever sends may be walking a room.
-inline void Session::doom() {
+SIO_DEMO_INLINE void Session::doom() {
   doomed_ = true;
   reschedule();
 }
 
 /// Whether the client may send one more packet, or control frame; if not, the session ends.
-inline bool Session::afford() {
+SIO_DEMO_INLINE bool Session::afford() {
   if (!packets_ || !packets_->spend(engine_.options.packet_rate, engine_.now())) return true;
   end(Reason::too_many_packets, "more packets than packet_rate allows");
   return false;
 }
 
 /// Any packet shows that the client lives; it prolongs the wait for a pong, once per ping.
-inline void Session::alive() {
+SIO_DEMO_INLINE void Session::alive() {
   if (!awaiting_pong_ || grace_used_) return;
   grace_used_ = true;
   heartbeat_due_ = engine_.now() + engine_.options.ping_timeout;
@@ -3177,7 +3197,7 @@ inline void Session::alive() {
 
 // ---- going out
 
-inline void Session::send(const MessageRef& message) {
+SIO_DEMO_INLINE void Session::send(const MessageRef& message) {
   if (!open() || doomed_) return;
   engine_.assert_thread();
   ++engine_.counters.packets_sent;
@@ -3193,13 +3213,13 @@ inline void Session::send(const MessageRef& message) {
   if (poll_) poll_.peer->wake();
 }
 
-inline std::vector<MessageRef> Session::take_queue() {
+SIO_DEMO_INLINE std::vector<MessageRef> Session::take_queue() {
   engine_.counters.queue_bytes -= std::exchange(queue_bytes_, 0);
   return std::exchange(queue_, {});
 }
 
 /// Answers the held poll with all that waits.
-inline void Session::flush() {
+SIO_DEMO_INLINE void Session::flush() {
   if (!poll_ || queue_.empty()) return;
   const std::size_t size = queue_bytes_;
   const auto messages = take_queue();
@@ -3218,13 +3238,13 @@ inline void Session::flush() {
   reschedule();
 }
 
-inline void Session::answer_poll(std::string_view body) {
+SIO_DEMO_INLINE void Session::answer_poll(std::string_view body) {
   std::exchange(poll_, {}).answer({200, "text/plain; charset=UTF-8", body});
 }
 
 // ---- coming in, over polling
 
-inline void Session::poll(Exchange get) {
+SIO_DEMO_INLINE void Session::poll(Exchange get) {
   const Ref<Session> self(this);
   if (state_ == State::closed) return get.answer({400});  // by a handler, while the request was looked at
   if (poll_) {
@@ -3239,13 +3259,13 @@ inline void Session::poll(Exchange get) {
   flush();
 }
 
-inline void Session::poll_lost() {
+SIO_DEMO_INLINE void Session::poll_lost() {
   poll_ = {};
   if (state_ != State::closed) end(Reason::transport_error, "the connection of the held poll was closed");
 }
 
 /// A POST's headers have come. false: it was refused and answered, its body is of no interest.
-inline bool Session::post(Exchange post, bool octets) {
+SIO_DEMO_INLINE bool Session::post(Exchange post, bool octets) {
   const Ref<Session> self(this);
   if (!post_ && !octets) return post_ = post, true;
   post.answer({400});
@@ -3253,12 +3273,12 @@ inline bool Session::post(Exchange post, bool octets) {
   return false;
 }
 
-inline void Session::post_lost(const char* why) {
+SIO_DEMO_INLINE void Session::post_lost(const char* why) {
   post_ = {};
   if (state_ != State::closed) end(Reason::transport_error, why);
 }
 
-inline void Session::post_body(std::string_view body) {
+SIO_DEMO_INLINE void Session::post_body(std::string_view body) {
   const Ref<Session> self(this);
   const Exchange post = std::exchange(post_, {});
   const bytes::Utf8Text text(body);
@@ -3276,7 +3296,7 @@ inline void Session::post_body(std::string_view body) {
 // ---- coming in, over a WebSocket
 
 /// A WebSocket wants to take over. false: it must be closed, and the session is unharmed.
-inline bool Session::attach(Peer& candidate) {
+SIO_DEMO_INLINE bool Session::attach(Peer& candidate) {
   if (state_ != State::polling) return false;
   move(Move::attach);
   candidate_ = &candidate;
@@ -3285,7 +3305,7 @@ inline bool Session::attach(Peer& candidate) {
   return true;
 }
 
-inline void Session::frame(Peer& from, std::string_view payload, bool binary) {
+SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool binary) {
   const Ref<Session> self(this);
   if (&from == candidate_) return candidate_frame(payload, binary);
   if (&from != channel_ || !open()) return;
@@ -3294,7 +3314,7 @@ inline void Session::frame(Peer& from, std::string_view payload, bool binary) {
   packet(payload);
 }
 
-inline void Session::candidate_frame(std::string_view payload, bool binary) {
+SIO_DEMO_INLINE void Session::candidate_frame(std::string_view payload, bool binary) {
   if (!binary && payload == "2probe") {
     move(Move::probe);
     candidate_->send(Message::text({"3probe"}));
@@ -3305,7 +3325,7 @@ inline void Session::candidate_frame(std::string_view payload, bool binary) {
   drop_candidate();
 }
 
-inline void Session::become_websocket() {
+SIO_DEMO_INLINE void Session::become_websocket() {
   const Ref<Session> self(this);
   move(Move::upgrade);
   upgrade_due_ = noop_due_ = never;
@@ -3322,14 +3342,14 @@ inline void Session::become_websocket() {
 }
 
 /// The upgrade failed: polling goes on as if nothing had been.
-inline void Session::drop_candidate() {
+SIO_DEMO_INLINE void Session::drop_candidate() {
   upgrade_due_ = noop_due_ = never;
   if (!candidate_) return;
   move(Move::detach);
   std::exchange(candidate_, nullptr)->send_close(Reason::forced_close);
 }
 
-inline void Session::channel_lost(Peer& from, Reason reason, std::string_view why) {
+SIO_DEMO_INLINE void Session::channel_lost(Peer& from, Reason reason, std::string_view why) {
   if (&from == candidate_) {
     candidate_ = nullptr;
     upgrade_due_ = noop_due_ = never;
@@ -3343,7 +3363,7 @@ inline void Session::channel_lost(Peer& from, Reason reason, std::string_view wh
 
 // ---- packets, over either
 
-inline void Session::packet(std::string_view packet) {
+SIO_DEMO_INLINE void Session::packet(std::string_view packet) {
   if (!afford()) return;
   if (packet.empty()) return end(Reason::parse_error, "an empty packet");
   const std::string_view payload = packet.substr(1);
@@ -3365,14 +3385,14 @@ inline void Session::packet(std::string_view packet) {
   }
 }
 
-inline void Session::deliver(std::string_view payload, bool binary) {
+SIO_DEMO_INLINE void Session::deliver(std::string_view payload, bool binary) {
   if (binary) alive(), ++engine_.counters.packets_received;
   engine_.application.on_message(*this, payload, binary);
 }
 
 // ---- the end
 
-inline void Session::close(Reason reason) {
+SIO_DEMO_INLINE void Session::close(Reason reason) {
   const Ref<Session> self(this);
   if (!open()) return;
   if (state_ == State::websocket || (poll_ && queue_.empty())) return end(reason, "");
@@ -3380,7 +3400,7 @@ inline void Session::close(Reason reason) {
 }
 
 /// Over polling, the news of the end waits behind what is queued for the next poll.
-inline void Session::linger() {
+SIO_DEMO_INLINE void Session::linger() {
   if (candidate_) std::exchange(candidate_, nullptr)->send_close(Reason::forced_close);
   upgrade_due_ = noop_due_ = never;
   move(Move::linger);
@@ -3388,14 +3408,14 @@ inline void Session::linger() {
   reschedule();
 }
 
-inline void Session::shut_down(Reason reason) {
+SIO_DEMO_INLINE void Session::shut_down(Reason reason) {
   const Ref<Session> self(this);
   flush();
   if (state_ != State::closed) end(reason, "");
 }
 
 /// The one exit. Peers are told first, then the application, once.
-inline void Session::end(Reason reason, std::string_view why) {
+SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
   const Ref<Session> self(this);
   if (state_ == State::closed) return;
   move(Move::end);
@@ -3412,6 +3432,7 @@ inline void Session::end(Reason reason, std::string_view why) {
   engine_.application.on_close(*this, reason, why);
   engine_.forget(*this);
 }
+#endif  // SIO_DEMO_BODIES
 
 }  // namespace engineio
 
@@ -3491,13 +3512,18 @@ class Socket final : public engineio::Receiver, public engineio::Timed {
   std::string url_, head_, address_;
 };
 
-inline void Socket::opened() {
+}  // namespace websocket
+
+#if SIO_DEMO_BODIES
+namespace websocket {
+
+SIO_DEMO_INLINE void Socket::opened() {
   const Ref<Socket> self(this);
   due(engine_.options.ping_interval);
   if (handlers_->open) call([&] { handlers_->open(*this); });
 }
 
-inline void Socket::send(const engineio::MessageRef& message) {
+SIO_DEMO_INLINE void Socket::send(const engineio::MessageRef& message) {
   if (!channel_ || too_slow_) return;
   engine_.assert_thread();
   ++engine_.counters.packets_sent;
@@ -3507,26 +3533,26 @@ inline void Socket::send(const engineio::MessageRef& message) {
 }
 
 /// What packet_rate says about one more message or control frame.
-inline bool Socket::control() {
+SIO_DEMO_INLINE bool Socket::control() {
   const Rate& rate = engine_.options.packet_rate;
   if (!channel_ || !rate.on() || !packets_.spend(rate, engine_.now())) return true;
   end(Reason::too_many_packets, "more packets than packet_rate allows", close_payload(row(Reason::too_many_packets).close));
   return false;
 }
 
-inline void Socket::frame(engineio::Peer&, std::string_view payload, bool binary) {
+SIO_DEMO_INLINE void Socket::frame(engineio::Peer&, std::string_view payload, bool binary) {
   const Ref<Socket> self(this);
   if (!control()) return;
   ++engine_.counters.packets_received;
   if (channel_ && handlers_->message) call([&] { handlers_->message(*this, payload, binary); });
 }
 
-inline void Socket::heard() {
+SIO_DEMO_INLINE void Socket::heard() {
   if (!std::exchange(awaiting_pong_, false) || too_slow_) return;
   due(engine_.options.ping_interval);
 }
 
-inline void Socket::tick(engineio::Time) {
+SIO_DEMO_INLINE void Socket::tick(engineio::Time) {
   if (!channel_) return;
   if (too_slow_) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
   if (std::exchange(awaiting_pong_, true)) return end(Reason::ping_timeout, "no pong within ping_timeout");
@@ -3534,27 +3560,27 @@ inline void Socket::tick(engineio::Time) {
   due(engine_.options.ping_timeout);
 }
 
-inline void Socket::close(std::uint16_t code, std::string_view reason) {
+SIO_DEMO_INLINE void Socket::close(std::uint16_t code, std::string_view reason) {
   if (!close_code_valid(code)) throw std::invalid_argument("cannot close a WebSocket with code " + std::to_string(code) + ": use 1000, or one from 3000 to 4999");
   if (channel_) end(Reason::forced_close, reason, close_payload(code, reason));
 }
 
-inline void Socket::shut_down(Reason reason) {
+SIO_DEMO_INLINE void Socket::shut_down(Reason reason) {
   if (channel_) end(reason, "", close_payload(1001));
 }
 
-inline void Socket::channel_lost(engineio::Peer&, Reason reason, std::string_view why) {
+SIO_DEMO_INLINE void Socket::channel_lost(engineio::Peer&, Reason reason, std::string_view why) {
   if (std::exchange(channel_, nullptr)) over(reason, why);
 }
 
-inline void Socket::end(Reason reason, std::string_view why, std::string_view payload) {
+SIO_DEMO_INLINE void Socket::end(Reason reason, std::string_view why, std::string_view payload) {
   const Ref<Socket> self(this);
   std::exchange(channel_, nullptr)->send_close(reason, payload);
   over(reason, why);
 }
 
 /// The one exit.
-inline void Socket::over(Reason reason, std::string_view why) {
+SIO_DEMO_INLINE void Socket::over(Reason reason, std::string_view why) {
   const Ref<Socket> self(this);
   engine_.counters.add(reason);
   engine_.deadlines.forget(*this);
@@ -3565,10 +3591,11 @@ inline void Socket::over(Reason reason, std::string_view why) {
 
 }  // namespace websocket
 
-inline http::Router& http::Router::websocket(std::string path, websocket::Handlers handlers) {
+SIO_DEMO_INLINE http::Router& http::Router::websocket(std::string path, websocket::Handlers handlers) {
   websockets_.insert_or_assign(std::move(path), std::make_shared<const websocket::Handlers>(std::move(handlers)));
   return *this;
 }
+#endif  // SIO_DEMO_BODIES
 
 // ================================================================================================
 // 7  Socket.IO
@@ -4284,7 +4311,31 @@ class Metrics;  // chapter 12
 template <class To>
 class Timeout;
 namespace net {
+using Executor = asio::io_context::executor_type;  // concrete types: no virtual call per operation
+using Stream = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+using Error = std::error_code;
+
 class Driver;
+
+/// The socket as one of our loop. Between two of Asio's types only the system's handle can be passed on.
+template <class E>
+Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_context& loop) {
+  const auto check = [](const Error& error) {
+    if (error) throw std::system_error(error, "cannot serve a connection (its socket must be open, with no operation pending)");
+  };
+  Error error;
+  const auto protocol = socket.local_endpoint(error).protocol();
+  check(error);
+  if constexpr (std::is_same_v<E, Executor>)
+    if (socket.get_executor() == loop.get_executor()) return socket;
+  const auto handle = socket.release(error);
+  check(error);
+  Stream stream(loop.get_executor());
+  stream.assign(protocol, handle, error);
+  if (Error ignored; error) socket.assign(protocol, handle, ignored);  // so that somebody closes it
+  check(error);
+  return stream;
+}
 }
 
 /// Stands for several arguments in emit() and replies: emit("said", each(words)) sends every word as
@@ -5606,7 +5657,7 @@ class Host {
   template <class F>
   void post(F f) {
     asio::post(loop_, [this, alive = std::weak_ptr<void>(alive_), f = std::move(f)]() mutable {
-      if (!alive.expired()) in_turn(f);
+      if (!alive.expired()) in_turn(std::ref(f));
     });
   }
 
@@ -5627,7 +5678,9 @@ class Host {
   /// taken as if they had just come. Without listen(), too. The peer's address is that of the socket; one
   /// whose client has left is closed in silence. Throws std::system_error if the socket cannot be taken over.
   template <class E>
-  void serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read = {});
+  void serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read = {}) {
+    take_over(net::adopt(std::move(socket), loop_), bytes_already_read);
+  }
   /// Serves the official client's files (socket.io.js, socket.io.min.js, socket.io.esm.min.js,
   /// socket.io.msgpack.min.js and a .map of each) under the engine's path, as many of them as this folder
   /// holds, such as client-dist of the npm package socket.io (reference: `serveClient`). They are read now,
@@ -5639,14 +5692,14 @@ class Host {
   /// With a loop of its own, or as a guest in the caller's; with Engine.IO or for routes alone. Throws
   /// std::invalid_argument for options that contradict themselves.
   Host(asio::io_context* loop, Options options, engineio::Application& application, bool with_engine = true);
-  ~Host() = default;
+  ~Host();
   /// Ends every session. The derived class calls it while it can still be told.
   void abandon();
-  template <class F>
-  void in_turn(F&& f);
+  void in_turn(const std::function<void()>& f);
 
  private:
   static Options checked(Options options, bool with_engine);
+  void take_over(net::Stream socket, std::string_view bytes_already_read);
 
   std::unique_ptr<asio::io_context> own_loop_;
   asio::io_context& loop_;
@@ -5733,10 +5786,7 @@ class Server final : private engineio::Application, public Host, public detail::
   explicit Server(asio::io_context& loop, Options options = {}) : Server(&loop, std::move(options)) {}
   /// Ends every session, so disconnect handlers run: what they refer to must be declared before the
   /// server. Not from within one of its own handlers: close(), or post() to somebody who destroys it.
-  ~Server() {
-    abandon();
-    for (const auto& entry : namespaces_) entry.second->recovery_.end();
-  }
+  ~Server();
 
   /// The namespace of this name ("/chat"; "chat" is the same), made on first use.
   Namespace& of(std::string_view name);
@@ -5826,6 +5876,7 @@ EventError internal_error(std::string_view event);
 /// The name and the arguments of an event on its way out, its attachments in their places.
 json::array_t values_of(const socketio::Writer& event);
 
+#if SIO_DEMO_BODIES
 /// What chapter 9 keeps with a session: the client's sockets, and a packet that waits for attachments.
 class Client final : public engineio::Context {
  public:
@@ -6272,7 +6323,7 @@ class Client final : public engineio::Context {
   engineio::Time complained_{};
 };
 
-inline void AckRequest::answer(socketio::Writer&& writer) const {
+SIO_DEMO_INLINE void AckRequest::answer(socketio::Writer&& writer) const {
   if (!id || !state.client || answered || (done && *done)) return;
   answered = true;
   if (done) *done = true;
@@ -6280,7 +6331,7 @@ inline void AckRequest::answer(socketio::Writer&& writer) const {
 }
 
 /// Tells the client, and the log, where its payload is wrong.
-inline void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
+SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
   const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD", std::string(event), fault.path};
   const Log& log = socket.nsp().server().log();
   ack.state.client->count(Reason::invalid_payload);
@@ -6289,14 +6340,15 @@ inline void refuse_payload(Socket& socket, const AckRequest& ack, std::string_vi
 }
 
 /// The client learns that an event failed: as the ack's error, or as the event `error`.
-inline void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error) {
+SIO_DEMO_INLINE void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error) {
   if (ack.id) ack.answer(answer_writer(std::map<std::string, EventError>{{"error", error}}));
   else socket.emit("error", error);
 }
 
-inline EventError internal_error(std::string_view event) {
+SIO_DEMO_INLINE EventError internal_error(std::string_view event) {
   return {std::string(event) + ": the server failed to handle this event", "INTERNAL_ERROR", std::string(event)};
 }
+#endif  // SIO_DEMO_BODIES
 
 #ifdef ASIO_HAS_CO_AWAIT
 // A coroutine's frame in here may hold types of the user's that have no linkage, such as a local lambda; GCC
@@ -6329,16 +6381,17 @@ void spawn_handler(Socket& socket, std::string_view event, const Handler& handle
 
 }  // namespace detail
 
+#if SIO_DEMO_BODIES
 // ---- Handshake
 
-inline Handshake Socket::handshake() const {
+SIO_DEMO_INLINE Handshake Socket::handshake() const {
   const auto& info = *state_->info;
   return {state_->auth.is_null() ? nsp().no_auth_ : state_->auth, info.address(), info.url(), info.head(), info.time};
 }
 
-inline std::string_view Handshake::header(std::string_view name) const { return http::find_header(head, name); }
+SIO_DEMO_INLINE std::string_view Handshake::header(std::string_view name) const { return http::find_header(head, name); }
 
-inline std::vector<std::pair<std::string, std::string>> Handshake::headers() const {
+SIO_DEMO_INLINE std::vector<std::pair<std::string, std::string>> Handshake::headers() const {
   std::vector<std::pair<std::string, std::string>> out;
   for (auto rest = head; !rest.empty();) {
     const auto line = http::next_header(rest);
@@ -6349,7 +6402,7 @@ inline std::vector<std::pair<std::string, std::string>> Handshake::headers() con
   return out;
 }
 
-inline json Handshake::to_json() const {
+SIO_DEMO_INLINE json Handshake::to_json() const {
   json fields = json::object(), parameters = json::object();
   for (const auto& [name, value] : headers()) {
     auto& field = fields[name];  // of several lines of one name, one list (RFC 9110, 5.3)
@@ -6360,7 +6413,7 @@ inline json Handshake::to_json() const {
           {"issued", issued()}, {"url", url}, {"query", std::move(parameters)}, {"auth", auth}};
 }
 
-inline http::Query Handshake::query() const {
+SIO_DEMO_INLINE http::Query Handshake::query() const {
   http::Query query;
   const auto mark = url.find('?');
   if (mark != url.npos) query.read(url.substr(mark + 1), (std::numeric_limits<std::size_t>::max)());
@@ -6371,16 +6424,16 @@ inline http::Query Handshake::query() const {
 
 namespace detail {
 
-inline AckWait::AckWait(Server& server) : server_(&server), alive_(server.lifetime()) {}
-inline AckWait::~AckWait() {
+SIO_DEMO_INLINE AckWait::AckWait(Server& server) : server_(&server), alive_(server.lifetime()) {}
+SIO_DEMO_INLINE AckWait::~AckWait() {
   if (server_ && !alive_.expired()) server_->engine_.deadlines.forget(*this);
 }
 
-inline void AckWait::arm(Milliseconds limit) {
+SIO_DEMO_INLINE void AckWait::arm(Milliseconds limit) {
   server_->in_turn([&] { server_->engine_.deadlines.set(*this, server_->engine_.now() + limit); });
 }
 
-inline bool AckWait::expect(SocketState& socket, std::uint64_t id) {
+SIO_DEMO_INLINE bool AckWait::expect(SocketState& socket, std::uint64_t id) {
   auto& acks = socket.acks;
   if (acks && acks->size() >= server_->options().max_outstanding_acks) {
     server_->engine_.counters.add(Reason::too_many_acks);
@@ -6394,7 +6447,7 @@ inline bool AckWait::expect(SocketState& socket, std::uint64_t id) {
 }
 
 /// Called while the operation is begun, which must not complete in there.
-inline void AckWait::seal() {
+SIO_DEMO_INLINE void AckWait::seal() {
   sealed_ = true;
   if (!server_ || missing_ > 0) return;
   asio::post(server_->loop(), [self = shared_from_this()] {
@@ -6403,20 +6456,20 @@ inline void AckWait::seal() {
   });
 }
 
-inline void AckWait::answer(const socketio::Arguments& arguments) {
+SIO_DEMO_INLINE void AckWait::answer(const socketio::Arguments& arguments) {
   if (!server_) return;
   if (!take(arguments) && !error_) error_ = std::make_error_code(std::errc::bad_message);
   if (--missing_ == 0 && sealed_) finish(error_);
 }
 
-inline void AckWait::lost(std::error_code why) {
+SIO_DEMO_INLINE void AckWait::lost(std::error_code why) {
   if (!server_) return;
   if (!error_) error_ = why;
   if (missing_ > 0) --missing_;
   if (missing_ == 0 && sealed_) finish(error_);
 }
 
-inline void AckWait::finish(std::error_code error) {
+SIO_DEMO_INLINE void AckWait::finish(std::error_code error) {
   const auto self = shared_from_this();
   if (!server_) return;
   Server& server = *std::exchange(server_, nullptr);
@@ -6427,13 +6480,17 @@ inline void AckWait::finish(std::error_code error) {
   guard(server.log(), "ack", "", "", [&] { complete(error); });
 }
 
-inline json::array_t values_of(const socketio::Writer& event) {
+SIO_DEMO_INLINE json::array_t values_of(const socketio::Writer& event) {
   json values = socketio::parse(event.text);
   std::vector<std::string> attachments;
   for (const auto& attachment : event.attachments) attachments.emplace_back(attachment->payload());
   if (!attachments.empty()) socketio::replace_placeholders(values, attachments);
   return values.is_array() ? std::move(values.get_ref<json::array_t&>()) : json::array_t();
 }
+}  // namespace detail
+#endif  // SIO_DEMO_BODIES
+
+namespace detail {
 
 /// An operation of Asio's that `start(done)` begins; done(error, result) may be called at once or later, on
 /// the loop's thread.
@@ -6454,16 +6511,17 @@ auto operation(Server& server, Start start, Token&& token) {
 
 }  // namespace detail
 
+#if SIO_DEMO_BODIES
 // ---- Adapter
 
-inline Adapter::Adapter(Namespace& nsp) : nsp_(nsp) {}
+SIO_DEMO_INLINE Adapter::Adapter(Namespace& nsp) : nsp_(nsp) {}
 
-inline std::optional<Socket> Adapter::find(std::string_view id) const {
+SIO_DEMO_INLINE std::optional<Socket> Adapter::find(std::string_view id) const {
   auto* state = here_.find(id);
   return state ? std::optional<Socket>(state->shared_from_this()) : std::nullopt;
 }
 
-inline void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
+SIO_DEMO_INLINE void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
   if (here_.size() == 0 && !nsp_.recovery_.on()) return;
   const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
   const auto packet = nsp_.encode(std::move(event), target);
@@ -6476,7 +6534,7 @@ inline void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
     for (const Socket& socket : sockets(target)) nsp_.tell_watchers(socket.state_, values);
 }
 
-inline void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<detail::AckWait>& wait) {
+SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<detail::AckWait>& wait) {
   const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
   const std::uint64_t id = nsp_.next_ack_++;
   const auto packet = socketio::encode(socketio::PacketType::event, nsp_.name(), static_cast<double>(id), std::move(event));
@@ -6488,13 +6546,13 @@ inline void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& 
   wait->seal();
 }
 
-inline std::vector<Socket> Adapter::sockets(const Target& target) {
+SIO_DEMO_INLINE std::vector<Socket> Adapter::sockets(const Target& target) {
   std::vector<Socket> out;
   here_.visit(target, [&](detail::SocketState& state) { out.emplace_back(state.shared_from_this()); });
   return out;
 }
 
-inline void Adapter::fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) {
+SIO_DEMO_INLINE void Adapter::fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) {
   std::vector<RemoteSocket> out;
   for (const Socket& socket : sockets(target)) {
     const auto& state = *socket.state_;
@@ -6503,17 +6561,17 @@ inline void Adapter::fetch_sockets(const Target& target, std::function<void(std:
   done({}, std::move(out));
 }
 
-inline void Adapter::sockets_join(const Target& target, const std::vector<std::string>& rooms) {
+SIO_DEMO_INLINE void Adapter::sockets_join(const Target& target, const std::vector<std::string>& rooms) {
   for (const Socket& socket : sockets(target)) socket.join(rooms);
 }
-inline void Adapter::sockets_leave(const Target& target, const std::vector<std::string>& rooms) {
+SIO_DEMO_INLINE void Adapter::sockets_leave(const Target& target, const std::vector<std::string>& rooms) {
   for (const Socket& socket : sockets(target))
     for (const auto& room : rooms) socket.leave(room);
 }
 
 /// Disconnect handlers may disconnect others, whose handlers may do so again: for a room of thousands, as many calls
 /// one within the other. From some depth on, the first of them goes on with what is asked for.
-inline void Adapter::disconnect_sockets(const Target& target, bool close) {
+SIO_DEMO_INLINE void Adapter::disconnect_sockets(const Target& target, bool close) {
   constexpr unsigned deepest = 16;
   if (leaving_depth_ == deepest) return leaving_.emplace_back(target, close), void();
   const auto all = sockets(target);  // they keep the namespace
@@ -6526,7 +6584,7 @@ inline void Adapter::disconnect_sockets(const Target& target, bool close) {
     disconnect_sockets(next, all_of_it);
   }
 }
-inline void Adapter::server_side_emit(json::array_t, std::function<void(std::error_code, json::array_t)> done) {
+SIO_DEMO_INLINE void Adapter::server_side_emit(json::array_t, std::function<void(std::error_code, json::array_t)> done) {
   if (done) done({}, {});
 }
 
@@ -6573,26 +6631,27 @@ class Children final : public Adapter {
 
 }  // namespace detail
 
-inline void RemoteSocket::deliver(socketio::Writer&& writer) const { nsp_->adapter().broadcast(std::move(writer), {.rooms = {id}}); }
-inline void RemoteSocket::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
+SIO_DEMO_INLINE void RemoteSocket::deliver(socketio::Writer&& writer) const { nsp_->adapter().broadcast(std::move(writer), {.rooms = {id}}); }
+SIO_DEMO_INLINE void RemoteSocket::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
   nsp_->adapter().broadcast_with_ack(std::move(writer), {.rooms = {id}}, wait);
 }
-inline Server& RemoteSocket::server() const { return nsp_->server(); }
-inline void RemoteSocket::join(const RoomNames& names) const { nsp_->adapter().sockets_join({.rooms = {id}}, names.names); }
-inline void RemoteSocket::leave(const RoomNames& names) const { nsp_->adapter().sockets_leave({.rooms = {id}}, names.names); }
-inline void RemoteSocket::disconnect(bool close) const { nsp_->adapter().disconnect_sockets({.rooms = {id}}, close); }
+SIO_DEMO_INLINE Server& RemoteSocket::server() const { return nsp_->server(); }
+SIO_DEMO_INLINE void RemoteSocket::join(const RoomNames& names) const { nsp_->adapter().sockets_join({.rooms = {id}}, names.names); }
+SIO_DEMO_INLINE void RemoteSocket::leave(const RoomNames& names) const { nsp_->adapter().sockets_leave({.rooms = {id}}, names.names); }
+SIO_DEMO_INLINE void RemoteSocket::disconnect(bool close) const { nsp_->adapter().disconnect_sockets({.rooms = {id}}, close); }
 
 // ---- Broadcast
 
-inline void Broadcast::deliver(socketio::Writer&& writer) const { nsp_->adapter().broadcast(std::move(writer), target_); }
-inline void Broadcast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
+SIO_DEMO_INLINE void Broadcast::deliver(socketio::Writer&& writer) const { nsp_->adapter().broadcast(std::move(writer), target_); }
+SIO_DEMO_INLINE void Broadcast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
   nsp_->adapter().broadcast_with_ack(std::move(writer), target_, wait);
 }
-inline Server& Broadcast::server() const { return nsp_->server(); }
-inline std::vector<Socket> Broadcast::sockets() const { return nsp_->adapter().sockets(target_); }
-inline void Broadcast::sockets_join(const RoomNames& rooms) const { nsp_->adapter().sockets_join(target_, rooms.names); }
-inline void Broadcast::sockets_leave(const RoomNames& rooms) const { nsp_->adapter().sockets_leave(target_, rooms.names); }
-inline void Broadcast::disconnect_sockets(bool close) const { nsp_->adapter().disconnect_sockets(target_, close); }
+SIO_DEMO_INLINE Server& Broadcast::server() const { return nsp_->server(); }
+SIO_DEMO_INLINE std::vector<Socket> Broadcast::sockets() const { return nsp_->adapter().sockets(target_); }
+SIO_DEMO_INLINE void Broadcast::sockets_join(const RoomNames& rooms) const { nsp_->adapter().sockets_join(target_, rooms.names); }
+SIO_DEMO_INLINE void Broadcast::sockets_leave(const RoomNames& rooms) const { nsp_->adapter().sockets_leave(target_, rooms.names); }
+SIO_DEMO_INLINE void Broadcast::disconnect_sockets(bool close) const { nsp_->adapter().disconnect_sockets(target_, close); }
+#endif  // SIO_DEMO_BODIES
 
 template <class Token>
 auto Broadcast::fetch_sockets(Token&& token) const {
@@ -6600,14 +6659,15 @@ auto Broadcast::fetch_sockets(Token&& token) const {
   return detail::operation<std::vector<RemoteSocket>>(server(), std::move(start), std::forward<Token>(token));
 }
 
+#if SIO_DEMO_BODIES
 // ---- Namespace
 
-inline Namespace::Namespace(Server& server, std::string name, Namespace* parent)
+SIO_DEMO_INLINE Namespace::Namespace(Server& server, std::string name, Namespace* parent)
     : server_(server), server_lifetime_(server.lifetime()), name_(std::move(name)), parent_(parent), recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
   adapter_ = server.make_adapter_ ? server.make_adapter_(*this) : std::make_unique<Adapter>(*this);
 }
 
-inline socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Target& target) {
+SIO_DEMO_INLINE socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Target& target) {
   const bool kept = recovery_.on() && !target.droppable;
   std::string offset = kept ? recovery_.stamp(event) : std::string();
   auto packet = socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
@@ -6617,7 +6677,7 @@ inline socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Targ
 
 /// With recovery, what is emitted to a socket while it is away is kept for it, and what is emitted to it from
 /// before reaches it when it is back.
-inline void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
+SIO_DEMO_INLINE void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
   const bool away = !socket.client || (socket.leaving && !socket.connected);  // one that left may still answer, no more
   if (away && !recovery_.on()) return;
   if (away)
@@ -6630,14 +6690,14 @@ inline void Namespace::send(detail::SocketState& socket, socketio::Writer&& even
   else ++server_.engine_.counters.volatile_dropped;
 }
 
-inline void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait) {
+SIO_DEMO_INLINE void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait) {
   if (watched()) tell_watchers(socket.shared_from_this(), detail::values_of(event));
   const std::uint64_t id = next_ack_++;
   if (!socket.client || !wait->expect(socket, id)) return;
   socketio::encode(socketio::PacketType::event, name_, static_cast<double>(id), std::move(event)).send_to(socket.client->session());
 }
 
-inline void Namespace::tell_watchers(const detail::StatePtr& state, const json::array_t& event) {
+SIO_DEMO_INLINE void Namespace::tell_watchers(const detail::StatePtr& state, const json::array_t& event) {
   const std::string name = event.front().get<std::string>();
   const socketio::Arguments arguments(json::array_t(event.begin() + 1, event.end()));
   Socket socket(state);
@@ -6646,13 +6706,14 @@ inline void Namespace::tell_watchers(const detail::StatePtr& state, const json::
   });
 }
 
-inline void Namespace::server_side_event(const json::array_t& event, const std::function<void(json)>& answer) {
+SIO_DEMO_INLINE void Namespace::server_side_event(const json::array_t& event, const std::function<void(json)>& answer) {
   if (event.empty() || !event.front().is_string()) return;
   const std::string name = event.front().get<std::string>();
   const json::array_t arguments(event.begin() + 1, event.end());
   if (const auto entry = server_side_.find(name); entry != server_side_.end())
     entry->second.each([&](const auto& handler) { detail::guard(server_.log(), name, name_, "", [&] { handler(arguments, answer); }); });
 }
+#endif  // SIO_DEMO_BODIES
 
 namespace detail {
 
@@ -6697,41 +6758,42 @@ T& Socket::data() const {
   return *static_cast<T*>(state_->data.get());
 }
 
-inline void Unicast::deliver(socketio::Writer&& writer) const { state_->nsp.send(*state_, std::move(writer), droppable_); }
-inline void Unicast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
+#if SIO_DEMO_BODIES
+SIO_DEMO_INLINE void Unicast::deliver(socketio::Writer&& writer) const { state_->nsp.send(*state_, std::move(writer), droppable_); }
+SIO_DEMO_INLINE void Unicast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
   if (state_->client && !state_->leaving) state_->nsp.ask(*state_, std::move(writer), wait);
   else wait->lost();
   wait->seal();
 }
-inline Server& Unicast::server() const { return state_->nsp.server(); }
-inline bool Unicast::orphaned() const { return state_->nsp.server_lifetime_.expired(); }
+SIO_DEMO_INLINE Server& Unicast::server() const { return state_->nsp.server(); }
+SIO_DEMO_INLINE bool Unicast::orphaned() const { return state_->nsp.server_lifetime_.expired(); }
 
-inline void Socket::deliver(socketio::Writer&& writer) const { state_->nsp.send(*state_, std::move(writer), false); }
-inline Namespace& Socket::watch() const { return state_->nsp; }
+SIO_DEMO_INLINE void Socket::deliver(socketio::Writer&& writer) const { state_->nsp.send(*state_, std::move(writer), false); }
+SIO_DEMO_INLINE Namespace& Socket::watch() const { return state_->nsp; }
 
-inline engineio::Session* Socket::conn() const { return state_->client ? &state_->client->session() : nullptr; }
-inline std::string_view Socket::transport() const { return conn() ? conn()->transport() : ""; }
+SIO_DEMO_INLINE engineio::Session* Socket::conn() const { return state_->client ? &state_->client->session() : nullptr; }
+SIO_DEMO_INLINE std::string_view Socket::transport() const { return conn() ? conn()->transport() : ""; }
 
-inline void Socket::join(const RoomNames& rooms) const {
+SIO_DEMO_INLINE void Socket::join(const RoomNames& rooms) const {
   if (!state_->connected || state_->leaving) return;
   for (const auto& room : rooms.names) state_->client->join_room(*state_, room);
 }
-inline void Socket::leave(std::string_view room) const {
+SIO_DEMO_INLINE void Socket::leave(std::string_view room) const {
   if (state_->connected) state_->nsp.adapter().here_.leave(*state_, room);
 }
 
-inline std::vector<std::string> Socket::rooms() const {
+SIO_DEMO_INLINE std::vector<std::string> Socket::rooms() const {
   std::vector<std::string> out;
   if (state_->connected) out.push_back(state_->id);
   for (const auto& membership : state_->rooms) out.push_back(membership.room->first);
   return out;
 }
 
-inline Broadcast Socket::broadcast() const { return state_->nsp.except(id()); }
-inline Broadcast Socket::to(const RoomNames& rooms) const { return std::move(state_->nsp.to(rooms).except(id())); }
-inline Broadcast Socket::except(const RoomNames& rooms) const { return std::move(state_->nsp.except(rooms).except(id())); }
+SIO_DEMO_INLINE Broadcast Socket::broadcast() const { return state_->nsp.except(id()); }
+SIO_DEMO_INLINE Broadcast Socket::to(const RoomNames& rooms) const { return std::move(state_->nsp.to(rooms).except(id())); }
+SIO_DEMO_INLINE Broadcast Socket::except(const RoomNames& rooms) const { return std::move(state_->nsp.except(rooms).except(id())); }
 
-inline void Socket::disconnect(bool close) const {
+SIO_DEMO_INLINE void Socket::disconnect(bool close) const {
   if (!state_->client || !(state_->connected || close)) return;
   const auto keep = state_;
   state_->nsp.server().in_turn([&] { keep->client->disconnect(*keep, close); });
@@ -6739,12 +6801,12 @@ inline void Socket::disconnect(bool close) const {
 
 // ---- Server
 
-inline Namespace* Server::find_namespace(std::string_view name) const {
+SIO_DEMO_INLINE Namespace* Server::find_namespace(std::string_view name) const {
   const auto found = namespaces_.find(name);
   return found == namespaces_.end() ? nullptr : found->second.get();
 }
 
-inline Namespace& Server::of(std::string_view name) {
+SIO_DEMO_INLINE Namespace& Server::of(std::string_view name) {
   const std::string full = name.starts_with('/') ? std::string(name) : "/" + std::string(name);
   if (Namespace* nsp = find_namespace(full)) return *nsp;
   auto& nsp = *namespaces_.emplace(full, std::make_shared<Namespace>(*this, full, nullptr)).first->second;
@@ -6752,13 +6814,13 @@ inline Namespace& Server::of(std::string_view name) {
   return nsp;
 }
 
-inline Namespace& Server::add_parent(Predicate predicate) {
+SIO_DEMO_INLINE Namespace& Server::add_parent(Predicate predicate) {
   auto nsp = std::make_unique<Namespace>(*this, "(made on demand)", nullptr);
   nsp->adapter_ = std::make_unique<detail::Children>(*nsp);
   return *parents_.emplace_back(Parent{std::move(predicate), std::move(nsp)}).nsp;
 }
 
-inline Namespace* Server::child(std::string_view name, Namespace& parent) {
+SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, Namespace& parent) {
   if (Namespace* nsp = find_namespace(name)) return nsp;
   if (children_ >= options().max_child_namespaces) return nullptr;
   ++children_;
@@ -6767,36 +6829,36 @@ inline Namespace* Server::child(std::string_view name, Namespace& parent) {
   return &nsp;
 }
 
-inline void Server::release(Namespace& nsp) {
+SIO_DEMO_INLINE void Server::release(Namespace& nsp) {
   if (--nsp.clients_ > 0 || !nsp.parent_ || !options().cleanup_empty_child_namespaces) return;
   --children_;
   nsp.recovery_.end();
   namespaces_.erase(namespaces_.find(nsp.name()));  // the socket that left still holds it
 }
 
-inline Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {
+SIO_DEMO_INLINE Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {
   make_adapter_ = std::move(make);
   for (const auto& entry : namespaces_) entry.second->adapter_ = make_adapter_(*entry.second);
   return *this;
 }
 
-inline void Server::on_open(engineio::Session& session, const http::Request& request) {
+SIO_DEMO_INLINE void Server::on_open(engineio::Session& session, const http::Request& request) {
   session.context = std::make_unique<detail::Client>(*this, session, request);
   session.close_at(engine_.now() + options().connect_timeout);
 }
 
-inline void Server::on_message(engineio::Session& session, std::string_view payload, bool binary) {
+SIO_DEMO_INLINE void Server::on_message(engineio::Session& session, std::string_view payload, bool binary) {
   static_cast<detail::Client&>(*session.context).receive(payload, binary);
 }
 
-inline void Server::on_upgrade(engineio::Session& session) { static_cast<detail::Client&>(*session.context).upgraded(); }
+SIO_DEMO_INLINE void Server::on_upgrade(engineio::Session& session) { static_cast<detail::Client&>(*session.context).upgraded(); }
 
-inline void Server::on_close(engineio::Session& session, Reason reason, std::string_view why) {
+SIO_DEMO_INLINE void Server::on_close(engineio::Session& session, Reason reason, std::string_view why) {
   static_cast<detail::Client&>(*session.context).closed(reason, why);
 }
 
 /// Options that cannot work are refused before anything starts.
-inline Options Host::checked(Options options, bool with_engine) {
+SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
   const auto refuse_if = [](bool wrong, const char* what) {
     if (wrong) throw std::invalid_argument(std::string("sio_demo::Options: ") + what);
   };
@@ -6849,12 +6911,9 @@ inline Options Host::checked(Options options, bool with_engine) {
 
 namespace net {
 
-using Executor = asio::io_context::executor_type;  // concrete types: no virtual call per operation
-using Stream = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using Endpoint = asio::ip::tcp::endpoint;
-using Error = std::error_code;
 
 class Connection;
 
@@ -6926,8 +6985,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
 
   void listen(const std::string& host, std::uint16_t port);
   /// Takes over a connection that somebody else accepted, and what was read from it.
-  template <class E>
-  void serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read);
+  void serve(Stream socket, std::string_view bytes_already_read);
   std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port; }
   void close(std::function<void()> done);
   /// The server is about to be destroyed: everything is dropped, and what Asio still calls does nothing.
@@ -6964,8 +7022,6 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   };
 
   static std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop);
-  template <class E>
-  Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket);
   void listen(const Endpoint& endpoint, Error& error);
   void accept(const Ref<Listener>& listener);
   void accepted(const Ref<Listener>& listener, Stream socket, Error error);
@@ -7163,7 +7219,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
 // ---- listening
 
 /// Where a host name asks us to listen. "localhost" means both loopback families.
-inline std::vector<Endpoint> Driver::endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop) {
+SIO_DEMO_INLINE std::vector<Endpoint> Driver::endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop) {
   if (host == "localhost") return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
   Error error;
   const auto address = asio::ip::make_address(host, error);
@@ -7174,7 +7230,7 @@ inline std::vector<Endpoint> Driver::endpoints(const std::string& host, std::uin
   return out;
 }
 
-inline void Driver::listen(const std::string& host, std::uint16_t port) {
+SIO_DEMO_INLINE void Driver::listen(const std::string& host, std::uint16_t port) {
   const auto where = host + ":" + std::to_string(port);
   if (closing_) throw std::system_error(make_error_code(std::errc::operation_canceled), "cannot listen on " + where + " (the server is closing: make another one)");
   const auto all = endpoints(host, port, loop_);
@@ -7197,7 +7253,7 @@ inline void Driver::listen(const std::string& host, std::uint16_t port) {
   throw std::system_error(error, "cannot listen on " + where + " (" + hint + ")");
 }
 
-inline void Driver::listen(const Endpoint& endpoint, Error& error) {
+SIO_DEMO_INLINE void Driver::listen(const Endpoint& endpoint, Error& error) {
   Acceptor acceptor(loop_.get_executor());
   acceptor.open(endpoint.protocol(), error);
   if (error) return;
@@ -7215,39 +7271,17 @@ inline void Driver::listen(const Endpoint& endpoint, Error& error) {
   accept(listener);
 }
 
-/// The socket as one of our loop. Between two of Asio's types only the system's handle can be passed on.
-template <class E>
-Stream Driver::adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket) {
-  const auto check = [](const Error& error) {
-    if (error) throw std::system_error(error, "cannot serve a connection (its socket must be open, with no operation pending)");
-  };
-  Error error;
-  const auto protocol = socket.local_endpoint(error).protocol();
-  check(error);
-  if constexpr (std::is_same_v<E, Executor>)
-    if (socket.get_executor() == loop_.get_executor()) return socket;
-  const auto handle = socket.release(error);
-  check(error);
-  Stream stream(loop_.get_executor());
-  stream.assign(protocol, handle, error);
-  if (Error ignored; error) socket.assign(protocol, handle, ignored);  // so that somebody closes it
-  check(error);
-  return stream;
-}
-
-template <class E>
-void Driver::serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read) {
+SIO_DEMO_INLINE void Driver::serve(Stream socket, std::string_view bytes_already_read) {
   if (closing_) throw std::system_error(make_error_code(std::errc::operation_canceled), "cannot serve a connection (the server is closing: make another one)");
-  Stream stream = adopt(std::move(socket));
   Error gone;
-  const auto peer = stream.remote_endpoint(gone);
+  const auto peer = socket.remote_endpoint(gone);
   if (gone) return;  // nobody's mistake
   const Turn turn(*this);
-  begin(std::move(stream), peer, bytes_already_read);
+  begin(std::move(socket), peer, bytes_already_read);
 }
 
 /// An IPv6 address that Asio calls by its family, or an IPv4 one, as chapter 4 has it.
-inline http::Address address_of(const asio::ip::address& address) {
+SIO_DEMO_INLINE http::Address address_of(const asio::ip::address& address) {
   http::Address out;
   if (address.is_v6()) out.bytes = address.to_v6().to_bytes();
   else {
@@ -7259,7 +7293,7 @@ inline http::Address address_of(const asio::ip::address& address) {
 }
 
 /// A connection's first moment. One too many of its address is closed unheard: that costs the least.
-inline void Driver::begin(Stream socket, const Endpoint& peer, std::string_view already) {
+SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::string_view already) {
   RateLimiter::Permit place;
   if (const auto address = address_of(peer.address()); options.max_connections_per_address > 0 && !engine.client_address.trusts(address)) {
     place = peers_.acquire(address.bucket());
@@ -7274,7 +7308,7 @@ inline void Driver::begin(Stream socket, const Endpoint& peer, std::string_view 
   Ref<Connection>(new Connection(*this, std::move(socket), peer, std::move(place)))->start(already);
 }
 
-inline void Driver::accept(const Ref<Listener>& listener) {
+SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
   listener->acceptor.async_accept(listener->peer, [listener](const Error& error, Stream socket) {
     Driver& driver = *listener->driver;
     if (driver.abandoned_ || driver.closing_) return;
@@ -7285,7 +7319,7 @@ inline void Driver::accept(const Ref<Listener>& listener) {
 
 /// Who waits comes in with the first, some dozens at a time: one in each turn of a busy loop would let the
 /// backlog grow without end.
-inline void Driver::accepted(const Ref<Listener>& listener, Stream socket, Error error) {
+SIO_DEMO_INLINE void Driver::accepted(const Ref<Listener>& listener, Stream socket, Error error) {
   for (int most = 64; !error && most > 0; --most) {
     begin(std::move(socket), listener->peer, {});
     socket = listener->acceptor.accept(listener->peer, error);
@@ -7296,7 +7330,7 @@ inline void Driver::accepted(const Ref<Listener>& listener, Stream socket, Error
 }
 
 /// Files, memory or something else ran out. To accept again at once would spin; clients wait in the backlog.
-inline void Driver::retry(const Ref<Listener>& listener, const Error& why) {
+SIO_DEMO_INLINE void Driver::retry(const Ref<Listener>& listener, const Error& why) {
   if (engine.now() - listener->complained > Seconds(10)) {
     listener->complained = engine.now();
     log.write(LogLevel::error, "Cannot accept clients for now, they wait: close programs, or raise the limit of open files", {{"error", why.message()}});
@@ -7309,12 +7343,12 @@ inline void Driver::retry(const Ref<Listener>& listener, const Error& why) {
 
 // ---- turns and time
 
-inline void Driver::ready(Ref<Connection> connection) {
+SIO_DEMO_INLINE void Driver::ready(Ref<Connection> connection) {
   ready_.push_back(std::move(connection));
   post_round();
 }
 
-inline void Driver::dirty(Connection& connection) {
+SIO_DEMO_INLINE void Driver::dirty(Connection& connection) {
   assert(on_thread());
   if (connection.is_dirty) return;
   connection.is_dirty = true;
@@ -7322,12 +7356,12 @@ inline void Driver::dirty(Connection& connection) {
   if (depth_ == 0) post_round();  // somebody emits outside of our turns
 }
 
-inline void Driver::post_round() {
+SIO_DEMO_INLINE void Driver::post_round() {
   if (std::exchange(round_posted_, true)) return;
   asio::post(loop_, [self = Ref<Driver>(this)] { self->round(); });
 }
 
-inline void Driver::end_turn() {
+SIO_DEMO_INLINE void Driver::end_turn() {
   if (abandoned_) return;
   if (!dirty_.empty()) post_round();
   if (closing_ && !finished_ && !busy()) finish();
@@ -7337,7 +7371,7 @@ inline void Driver::end_turn() {
 /// What has come on all connections is handled, then all that this made is written, then reading goes on.
 /// In this order the code of each step stays in the processor's caches, and by the time of the third the
 /// quick clients have answered, so that Asio finds their bytes at once.
-inline void Driver::round() {
+SIO_DEMO_INLINE void Driver::round() {
   if (abandoned_) return;
   round_posted_ = false;
   const Turn turn(*this);
@@ -7350,7 +7384,7 @@ inline void Driver::round() {
   dirty.clear(), dirty_memory_ = std::move(dirty);
 }
 
-inline void Driver::arm() {
+SIO_DEMO_INLINE void Driver::arm() {
   constexpr Milliseconds granularity(4);
   const auto next = engine.deadlines.next();
   if (next >= armed_) return;  // it is armed for an earlier time, which may prove to be for nothing
@@ -7364,7 +7398,7 @@ inline void Driver::arm() {
   });
 }
 
-inline const std::string& Driver::date_line() {
+SIO_DEMO_INLINE const std::string& Driver::date_line() {
   const auto now = std::chrono::system_clock::now();
   const std::time_t second = std::chrono::system_clock::to_time_t(now);
   if (second != date_second_) date_second_ = second, date_line_ = "Date: " + http::http_date(now) + "\r\n";
@@ -7373,12 +7407,12 @@ inline const std::string& Driver::date_line() {
 
 // ---- the end
 
-inline void Driver::add(Connection& connection) {
+SIO_DEMO_INLINE void Driver::add(Connection& connection) {
   connection.slot = connections_.size();
   connections_.emplace_back(&connection);
 }
 
-inline void Driver::remove(Connection& connection) {
+SIO_DEMO_INLINE void Driver::remove(Connection& connection) {
   connections_.back()->slot = connection.slot;
   std::swap(connections_[connection.slot], connections_.back());
   connections_.pop_back();
@@ -7386,7 +7420,7 @@ inline void Driver::remove(Connection& connection) {
 
 /// Drain: (1) accept no more, (2) end all sessions, which answers held polls and sends close frames
 /// behind what is queued, (3) wait for what is on its way, at most drain_timeout, (4) cut the rest.
-inline void Driver::close(std::function<void()> done) {
+SIO_DEMO_INLINE void Driver::close(std::function<void()> done) {
   const Turn turn(*this);
   if (done) finished_ ? asio::post(loop_, std::move(done)) : done_.push_back(std::move(done));
   if (std::exchange(closing_, true)) return;
@@ -7401,13 +7435,13 @@ inline void Driver::close(std::function<void()> done) {
   engine.deadlines.set(*this, engine.now() + options.drain_timeout);
 }
 
-inline void Driver::tick(engineio::Time) { finish(); }
+SIO_DEMO_INLINE void Driver::tick(engineio::Time) { finish(); }
 
-inline bool Driver::busy() const {
+SIO_DEMO_INLINE bool Driver::busy() const {
   return !ready_.empty() || !dirty_.empty() || std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->busy(); });
 }
 
-inline void Driver::finish() {
+SIO_DEMO_INLINE void Driver::finish() {
   if (std::exchange(finished_, true)) return;
   engine.deadlines.forget(*this);
   while (!connections_.empty()) {
@@ -7419,7 +7453,7 @@ inline void Driver::finish() {
   for (auto& done : std::exchange(done_, {})) asio::post(loop_, std::move(done));
 }
 
-inline void Driver::abandon() {
+SIO_DEMO_INLINE void Driver::abandon() {
   if (!closing_) close({});
   done_.clear();
   finish();
@@ -7432,12 +7466,12 @@ inline void Driver::abandon() {
 
 // ---- a connection: reading
 
-inline void Connection::read() {
+SIO_DEMO_INLINE void Connection::read() {
   reading_ = true;
   socket_.async_read_some(asio::buffer(chunk_), OnRead{Ref<Connection>(this)});
 }
 
-inline void Connection::on_read(const Error& error, std::size_t size) {
+SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
   reading_ = false;
   if (mode_ == Mode::dead || driver_->abandoned()) return;
   received_ = static_cast<std::uint16_t>(size);
@@ -7447,7 +7481,7 @@ inline void Connection::on_read(const Error& error, std::size_t size) {
 }
 
 /// What filled the connection's own chunk goes on in the driver's buffer, with what else has come.
-inline void Connection::handle() {
+SIO_DEMO_INLINE void Connection::handle() {
   if (mode_ == Mode::dead) return;
   std::span<char> bytes(chunk_.data(), received_);
   if (bytes.size() == chunk_.size()) {
@@ -7462,13 +7496,13 @@ inline void Connection::handle() {
 
 /// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is
 /// always read: its pongs and its end must not wait.
-inline void Connection::resume_reading() {
+SIO_DEMO_INLINE void Connection::resume_reading() {
   if (mode_ == Mode::dead || reading_ || input_ended_ || asking() || (waiting_writable_ && mode_ < Mode::websocket)) return;
   read();
 }
 
 /// The client closed its side. An answer that is on its way is still delivered; a held poll is not one.
-inline void Connection::on_end_of_input() {
+SIO_DEMO_INLINE void Connection::on_end_of_input() {
   input_ended_ = true;
   if (mode_ >= Mode::websocket) return lost(Reason::transport_close, "the connection was closed");
   if (mode_ == Mode::body && !body_answered()) refuse(Reason::malformed_request, "the connection was closed in the middle of a body");
@@ -7479,7 +7513,7 @@ inline void Connection::on_end_of_input() {
 }
 
 /// Handles all that is complete and keeps the rest.
-inline void Connection::receive(std::span<char> bytes) {
+SIO_DEMO_INLINE void Connection::receive(std::span<char> bytes) {
   if (mode_ == Mode::draining) return;
   if (input_.empty()) {
     const std::size_t used = consume(bytes);
@@ -7494,7 +7528,7 @@ inline void Connection::receive(std::span<char> bytes) {
   input_ = std::move(input);
 }
 
-inline std::size_t Connection::consume(std::span<char> bytes) {
+SIO_DEMO_INLINE std::size_t Connection::consume(std::span<char> bytes) {
   std::span<char> in = bytes;
   for (bool more = true; more && mode_ < Mode::draining && !asking();) {
     switch (mode_) {
@@ -7509,7 +7543,7 @@ inline std::size_t Connection::consume(std::span<char> bytes) {
 // ---- a connection: HTTP
 
 /// true: go on with what follows.
-inline bool Connection::read_head(std::span<char>& in) {
+SIO_DEMO_INLINE bool Connection::read_head(std::span<char>& in) {
   if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive)) return in = {}, false;
   const auto parsed = http_->head.read({in.data(), in.size()}, options().http, request());
   if (parsed.progress == Progress::malformed) return refuse(parsed.reason, parsed.why), false;
@@ -7527,7 +7561,7 @@ inline bool Connection::read_head(std::span<char>& in) {
 }
 
 /// A request's head is complete: what becomes of it is decided before a byte of its body is read.
-inline void Connection::on_head() {
+SIO_DEMO_INLINE void Connection::on_head() {
   auto& request = this->request();
   if (!prepare_request()) return refuse(Reason::malformed_request, "too many query parameters");
   auto body = std::make_unique<http::BodyReader>();
@@ -7550,7 +7584,7 @@ inline void Connection::on_head() {
     enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
 }
 
-inline bool Connection::read_body(std::span<char>& in) {
+SIO_DEMO_INLINE bool Connection::read_body(std::span<char>& in) {
   if (body_use_ == BodyUse::drop) http_->body->discard();
   std::string_view view(in.data(), in.size());
   const auto parsed = http_->body->read(view);
@@ -7570,7 +7604,7 @@ inline bool Connection::read_body(std::span<char>& in) {
   return true;
 }
 
-inline void Connection::on_body() {
+SIO_DEMO_INLINE void Connection::on_body() {
   const auto body = std::move(http_->body);
   if (body_use_ == BodyUse::session) {
     const auto session = std::exchange(http_->pending.back().session, {});
@@ -7585,7 +7619,7 @@ inline void Connection::on_body() {
 }
 
 /// What the head's reader leaves to us: the client's address and the query. false: too many parameters.
-inline bool Connection::prepare_request() {
+SIO_DEMO_INLINE bool Connection::prepare_request() {
   auto& request = this->request();
   request.address = engine().client_address.of(http_->peer.address().to_string(), request);
   request.body = {};
@@ -7593,17 +7627,17 @@ inline bool Connection::prepare_request() {
 }
 
 /// The path is Engine.IO's: a preflight, a refusal, or a session's.
-inline void Connection::on_engine_request() {
+SIO_DEMO_INLINE void Connection::on_engine_request() {
   if (request().method == "OPTIONS" && options().cors.on()) return preflight();
   on_verdict(engine().judge(request()));
 }
 
-inline void Connection::preflight() {
+SIO_DEMO_INLINE void Connection::preflight() {
   http_->pending.back().cors = http::preflight_headers(options().cors, request());
   respond(http_->pending.back().id, 204, {}, {});
 }
 
-inline void Connection::on_verdict(engineio::Verdict verdict) {
+SIO_DEMO_INLINE void Connection::on_verdict(engineio::Verdict verdict) {
   using Act = engineio::Verdict::Act;
   if (verdict.act == Act::refuse) return refuse_engine(verdict.reason, {}, retry_after(verdict));
   if (verdict.act == Act::ask) return ask();
@@ -7623,7 +7657,7 @@ inline void Connection::on_verdict(engineio::Verdict verdict) {
 }
 
 /// Asks allow_request. Nothing is read until it has answered, so what is kept is this request's head.
-inline void Connection::ask() {
+SIO_DEMO_INLINE void Connection::ask() {
   http_->question = std::make_shared<Question>(Question{*this});
   const Next next([asked = std::weak_ptr<Question>(http_->question)](std::optional<Refuse> refusal) {
     const auto question = asked.lock();
@@ -7639,13 +7673,13 @@ inline void Connection::ask() {
   due(options().http.header_timeout);
 }
 
-inline void Connection::decide(const std::optional<Refuse>& refusal) {
+SIO_DEMO_INLINE void Connection::decide(const std::optional<Refuse>& refusal) {
   http_->question = {};
   if (refusal) return refuse_engine(Reason::forbidden, refusal->message);
   on_verdict(engine().admit(request()));
 }
 
-inline void Connection::decide_late(const std::optional<Refuse>& refusal) {
+SIO_DEMO_INLINE void Connection::decide_late(const std::optional<Refuse>& refusal) {
   const Ref<Connection> self(this);
   const Driver::Turn turn(*driver_);
   const std::string head = http_->question->head;
@@ -7659,7 +7693,7 @@ inline void Connection::decide_late(const std::optional<Refuse>& refusal) {
 
 /// The headers of a 200 or 101 as the program's hooks want them; empty: they have no say. Asked while the
 /// request is there, for a poll's answer may come when it is not.
-inline std::string Connection::hook_headers(const engineio::Session* session) {
+SIO_DEMO_INLINE std::string Connection::hook_headers(const engineio::Session* session) {
   const bool first = request().query["sid"].empty(), polling = !(request().upgrade() && options().websocket);
   const auto& cookie = options().cookie;
   if (!options().headers && !(first && (options().initial_headers || cookie))) return {};
@@ -7676,7 +7710,7 @@ inline std::string Connection::hook_headers(const engineio::Session* session) {
   return out;
 }
 
-inline void Connection::begin_post(const Ref<engineio::Session>& session, Pending& pending) {
+SIO_DEMO_INLINE void Connection::begin_post(const Ref<engineio::Session>& session, Pending& pending) {
   const std::uint32_t id = pending.id;
   if (http_->body && http_->body->too_large()) return decline(id, Reason::body_too_large);
   if (!session->post({this, id}, request().header("content-type") == "application/octet-stream")) return;
@@ -7687,7 +7721,7 @@ inline void Connection::begin_post(const Ref<engineio::Session>& session, Pendin
 
 /// A path that is not Engine.IO's: the user's route, or 404. An upgrade that nobody serves gets no
 /// bytes, as in the reference, where another handler might still take it.
-inline void Connection::on_route_request() {
+SIO_DEMO_INLINE void Connection::on_route_request() {
   auto& request = this->request();
   if (request.upgrade()) {
     if (const auto handlers = driver_->router.find_websocket(request.path)) return on_websocket_route(handlers);
@@ -7702,7 +7736,7 @@ inline void Connection::on_route_request() {
   http_->kept_head = request.whole_head();
 }
 
-inline void Connection::run_route() {
+SIO_DEMO_INLINE void Connection::run_route() {
   const auto& request = this->request();
   const auto found = driver_->router.find(request.method, request.path).first;
   if (!found) return decline(http_->pending.back().id, Reason::not_found);
@@ -7718,7 +7752,7 @@ inline void Connection::run_route() {
 }
 
 /// Refuses a request that cannot be understood; nothing behind it can be trusted, so the connection ends.
-inline void Connection::refuse(Reason reason, const char* why) {
+SIO_DEMO_INLINE void Connection::refuse(Reason reason, const char* why) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::info))
     driver_->log.write(LogLevel::info, "Request refused", {{"address", http_->peer.address().to_string()}, {"reason", row(reason).name}, {"why", why}});
@@ -7732,12 +7766,12 @@ inline void Connection::refuse(Reason reason, const char* why) {
   abandon_requests(why);
 }
 
-inline std::string Connection::retry_after(const engineio::Verdict& verdict) {
+SIO_DEMO_INLINE std::string Connection::retry_after(const engineio::Verdict& verdict) {
   return verdict.retry_after.count() > 0 ? "Retry-After: " + std::to_string(verdict.retry_after.count()) + "\r\n" : std::string();
 }
 
 /// Refuses a request on Engine.IO's path. `details`: what the client reads instead of the reason's text.
-inline void Connection::refuse_engine(Reason reason, std::string_view details, std::string_view headers) {
+SIO_DEMO_INLINE void Connection::refuse_engine(Reason reason, std::string_view details, std::string_view headers) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::debug))
     driver_->log.write(LogLevel::debug, "Handshake refused", {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
@@ -7755,7 +7789,7 @@ inline void Connection::refuse_engine(Reason reason, std::string_view details, s
 }
 
 /// In plain text, because a browser shows nothing of it anyway and other clients read the status line.
-inline void Connection::refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header) {
+SIO_DEMO_INLINE void Connection::refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header) {
   std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
   head += http::status_text(status);
   head += "\r\nConnection: close\r\n";
@@ -7767,17 +7801,17 @@ inline void Connection::refuse_websocket(std::uint16_t status, std::string_view 
 }
 
 /// Refuses one request that was understood; the connection lives on.
-inline void Connection::decline(std::uint32_t exchange, Reason reason) {
+SIO_DEMO_INLINE void Connection::decline(std::uint32_t exchange, Reason reason) {
   engine().counters.add(reason);
   respond(exchange, row(reason).status, {}, {});
 }
 
-inline void Connection::answer(std::uint32_t exchange, const engineio::Answer& answer) {
+SIO_DEMO_INLINE void Connection::answer(std::uint32_t exchange, const engineio::Answer& answer) {
   respond(exchange, answer.status, answer.type, answer.body, answer.status == 200 ? "cache-control: no-store\r\n" : "");
 }
 
 /// Writes an answer and queues it once it is its turn.
-inline void Connection::respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers) {
+SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers) {
   if (!http_) return;
   const auto pending = std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
   if (pending == http_->pending.end() || pending->ready) return;
@@ -7813,7 +7847,7 @@ inline void Connection::respond(std::uint32_t exchange, std::uint16_t status, st
 }
 
 /// Between requests: how long the connection may stay idle.
-inline void Connection::settle() {
+SIO_DEMO_INLINE void Connection::settle() {
   if (mode_ != Mode::head || !http_->pending.empty() || idle_ || waiting_writable_) return;
   idle_ = true;
   due(options().http.keep_alive_timeout);
@@ -7822,7 +7856,7 @@ inline void Connection::settle() {
 // ---- a connection: WebSocket
 
 /// Answers the handshake. false: it was malformed, and is refused.
-inline bool Connection::begin_websocket() {
+SIO_DEMO_INLINE bool Connection::begin_websocket() {
   const auto refusal = websocket::check_handshake(request());
   if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers), false;
   enqueue(engineio::Message::raw({websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
@@ -7832,7 +7866,7 @@ inline bool Connection::begin_websocket() {
   return true;
 }
 
-inline void Connection::become_session(engineio::Verdict& verdict) {
+SIO_DEMO_INLINE void Connection::become_session(engineio::Verdict& verdict) {
   using Act = engineio::Verdict::Act;
   if (verdict.act == Act::open_websocket) receiver_ = Ref<engineio::Receiver>(engine().open(request(), this, std::move(verdict.place)).get());
   else if (verdict.act == Act::attach && verdict.session->attach(*this)) receiver_ = Ref<engineio::Receiver>(verdict.session.get());
@@ -7840,7 +7874,7 @@ inline void Connection::become_session(engineio::Verdict& verdict) {
 }
 
 /// A WebSocket of the user's own.
-inline void Connection::on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers) {
+SIO_DEMO_INLINE void Connection::on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers) {
   engineio::Verdict verdict;
   if (http::websocket_origin_allowed(options().cors, request())) verdict = engine().place_for(request());
   else verdict.reason = Reason::forbidden;
@@ -7854,7 +7888,7 @@ inline void Connection::on_websocket_route(const std::shared_ptr<const websocket
   socket->opened();
 }
 
-inline bool Connection::read_frame(std::span<char>& in) {
+SIO_DEMO_INLINE bool Connection::read_frame(std::span<char>& in) {
   using Kind = websocket::Event::Kind;
   if (close_after_write_) return in = {}, false;
   const auto event = frames_.next(in);
@@ -7883,7 +7917,7 @@ inline bool Connection::read_frame(std::span<char>& in) {
 }
 
 /// The client closes, or has broken the protocol: the last frame goes out, unless ours already has.
-inline void Connection::end_websocket(Reason reason, const char* why, std::string_view frame) {
+SIO_DEMO_INLINE void Connection::end_websocket(Reason reason, const char* why, std::string_view frame) {
   if (mode_ == Mode::websocket) enqueue(engineio::Message::raw({frame}));
   mode_ = Mode::closing;
   close_after_write_ = true;
@@ -7892,7 +7926,7 @@ inline void Connection::end_websocket(Reason reason, const char* why, std::strin
   driver_->dirty(*this);
 }
 
-inline void Connection::send_close(Reason reason, std::string_view payload) {
+SIO_DEMO_INLINE void Connection::send_close(Reason reason, std::string_view payload) {
   const Driver::Turn turn(*driver_);  // whoever closes outside of one would count the time from the last
   receiver_ = {};
   if (mode_ != Mode::websocket) return;
@@ -7904,7 +7938,7 @@ inline void Connection::send_close(Reason reason, std::string_view payload) {
 
 // ---- a connection: writing
 
-inline void Connection::enqueue(const engineio::MessageRef& message) {
+SIO_DEMO_INLINE void Connection::enqueue(const engineio::MessageRef& message) {
   if (mode_ >= Mode::draining) return;
   const std::size_t size = message->frame().size();
   queue_.push_back(message);
@@ -7913,14 +7947,14 @@ inline void Connection::enqueue(const engineio::MessageRef& message) {
 }
 
 /// When all that was ready is handled: polls take what waits for them, then everything is written.
-inline void Connection::flush() {
+SIO_DEMO_INLINE void Connection::flush() {
   for (std::size_t i = 0; answering() && i < http_->pending.size(); ++i)
     if (const auto session = http_->pending[i].session; session && !http_->pending[i].is_post) session->flush();
   if (!waiting_writable_) write();
   is_dirty = false;
 }
 
-inline void Connection::write() {
+SIO_DEMO_INLINE void Connection::write() {
   auto& buffers = driver_->buffers;
   while (!queue_.empty() && mode_ != Mode::dead) {
     const std::size_t size = gather(buffers);
@@ -7935,7 +7969,7 @@ inline void Connection::write() {
 
 /// Fills `buffers` with what is queued. Small frames are copied together: a dozen bytes in a list of
 /// their own cost the kernel more than the copy. Asio takes up to 64 buffers at once.
-inline std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) const {
+SIO_DEMO_INLINE std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) const {
   constexpr std::size_t copied = 2048, most = 64;
   auto& out = driver_->out;
   std::size_t used = 0, total = 0;
@@ -7964,7 +7998,7 @@ inline std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) 
 }
 
 /// Takes what was written off the queue.
-inline void Connection::written(std::size_t size) {
+SIO_DEMO_INLINE void Connection::written(std::size_t size) {
   auto& counters = engine().counters;
   counters.queue_bytes -= size, counters.bytes_sent += size;
   if (queue_bytes_ == size) return queue_bytes_ = sent_ = 0, queue_.clear();
@@ -7976,7 +8010,7 @@ inline void Connection::written(std::size_t size) {
   queue_.erase(0, whole);
 }
 
-inline void Connection::await_writable() {
+SIO_DEMO_INLINE void Connection::await_writable() {
   waiting_writable_ = true;
   if (mode_ < Mode::websocket) due(options().http.body_timeout);  // a WebSocket that does not read misses its pong
   socket_.async_wait(Stream::wait_write, [self = Ref<Connection>(this)](const Error& error) {
@@ -7995,7 +8029,7 @@ inline void Connection::await_writable() {
 
 /// Everything is said: our side is closed, and what the client still sends is read and dropped, for a
 /// reset would take the last answer away from it.
-inline void Connection::drain() {
+SIO_DEMO_INLINE void Connection::drain() {
   if (input_ended_) return lost(Reason::transport_close, "both sides have closed");
   mode_ = Mode::draining;
   input_ = {};
@@ -8004,13 +8038,13 @@ inline void Connection::drain() {
   due(options().close_timeout);
 }
 
-inline void Connection::cut() {
+SIO_DEMO_INLINE void Connection::cut() {
   for (std::size_t i = 0; answering() && i < http_->pending.size(); ++i)
     if (auto& pending = http_->pending[i]; pending.is_post) pending.session = {};  // it is the session that asks for this
   lost(Reason::transport_close, "the connection was cut");
 }
 
-inline void Connection::tick(engineio::Time) {
+SIO_DEMO_INLINE void Connection::tick(engineio::Time) {
   const Ref<Connection> self(this);
   if (asking()) refuse(Reason::header_timeout, "allow_request did not answer in time"), resume_reading();
   else if (mode_ == Mode::head && head_begun_) refuse(Reason::header_timeout, "the request's head was not complete in time");
@@ -8020,7 +8054,7 @@ inline void Connection::tick(engineio::Time) {
 }
 
 /// The one way out. Sessions are told, once; Asio's handlers find the connection dead.
-inline void Connection::lost(Reason reason, const char* why) {
+SIO_DEMO_INLINE void Connection::lost(Reason reason, const char* why) {
   const Ref<Connection> self(this);
   if (std::exchange(mode_, Mode::dead) == Mode::dead) return;
   engine().deadlines.forget(*this);
@@ -8037,7 +8071,7 @@ inline void Connection::lost(Reason reason, const char* why) {
 }
 
 /// Nobody gets these answers any more; the sessions that would give them are told.
-inline void Connection::abandon_requests(const char* why) {
+SIO_DEMO_INLINE void Connection::abandon_requests(const char* why) {
   if (!http_) return;
   for (auto& pending : std::exchange(http_->pending, {}))
     if (pending.session) pending.is_post ? pending.session->post_lost(why) : pending.session->poll_lost();
@@ -8047,19 +8081,20 @@ inline void Connection::abandon_requests(const char* why) {
 
 // ---- chapter 9's members that need the driver
 
-inline Host::Host(asio::io_context* loop, Options options, engineio::Application& application, bool with_engine)
+SIO_DEMO_INLINE Host::Host(asio::io_context* loop, Options options, engineio::Application& application, bool with_engine)
     : own_loop_(loop ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)), loop_(loop ? *loop : *own_loop_),
       options_(checked(std::move(options), with_engine)), log_(options_.log_level, options_.log_sink, options_.slow_handler), engine_(options_, log_, counters_, application),
       driver_(new net::Driver(loop_, engine_, router_)) {}
 
-inline void Host::abandon() { driver_->abandon(); }
-inline void Host::listen(const std::string& host, std::uint16_t port) {
+SIO_DEMO_INLINE Host::~Host() = default;
+SIO_DEMO_INLINE void Host::abandon() { driver_->abandon(); }
+SIO_DEMO_INLINE void Host::listen(const std::string& host, std::uint16_t port) {
   engine_.assert_thread();
   driver_->listen(host, port);
 }
-inline std::uint16_t Host::port() const { return driver_->port(); }
+SIO_DEMO_INLINE std::uint16_t Host::port() const { return driver_->port(); }
 
-inline int Host::run() {
+SIO_DEMO_INLINE int Host::run() {
   try {
     if (!closing_ && driver_->port() == 0) listen();
   } catch (const std::system_error& error) {
@@ -8070,22 +8105,19 @@ inline int Host::run() {
   return 0;
 }
 
-inline void Host::close(std::function<void()> done) {
+SIO_DEMO_INLINE void Host::close(std::function<void()> done) {
   engine_.assert_thread();
   closing_ = true;
   driver_->close(std::move(done));
 }
-
-template <class F>
-void Host::in_turn(F&& f) {
+SIO_DEMO_INLINE void Host::in_turn(const std::function<void()>& f) {
   const net::Driver::Turn turn(*driver_);
   f();
 }
 
-inline void Host::on_connection_error(std::function<void(const ConnectionError&)> handler) { driver_->connection_error.add(std::move(handler)); }
+SIO_DEMO_INLINE void Host::on_connection_error(std::function<void(const ConnectionError&)> handler) { driver_->connection_error.add(std::move(handler)); }
 
-template <class E>
-void Host::serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read) {
+SIO_DEMO_INLINE void Host::take_over(net::Stream socket, std::string_view bytes_already_read) {
   engine_.assert_thread();
   driver_->serve(std::move(socket), bytes_already_read);
 }
@@ -8093,7 +8125,7 @@ void Host::serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string
 namespace detail {
 
 /// Appends a file's bytes to `contents`, at most this many, or says why not.
-inline std::error_code read_file(const std::string& name, std::size_t most, std::string& contents) {
+SIO_DEMO_INLINE std::error_code read_file(const std::string& name, std::size_t most, std::string& contents) {
   errno = 0;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "rb"), &std::fclose);
   if (!file) return {errno != 0 ? errno : ENOENT, std::generic_category()};
@@ -8107,7 +8139,7 @@ inline std::error_code read_file(const std::string& name, std::size_t most, std:
 
 }  // namespace detail
 
-inline void Host::serve_client(const std::string& folder, std::string_view version) {
+SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_view version) {
   constexpr std::size_t most = 8 * 1024 * 1024;
   const std::string base = options_.path + (options_.path.ends_with('/') ? "" : "/");
   std::error_code failed;
@@ -8131,9 +8163,16 @@ inline void Host::serve_client(const std::string& folder, std::string_view versi
   if (served == 0) throw std::system_error(failed, "cannot serve " + folder + "/socket.io.js (give the folder client-dist of the npm package socket.io)");
 }
 
-inline Server::Server(asio::io_context* loop, Options options)
+SIO_DEMO_INLINE Server::~Server() {
+  abandon();
+  for (const auto& entry : namespaces_) entry.second->recovery_.end();
+}
+
+SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
     : Host(loop, std::move(options), *this), decoder_({this->options().max_attachments, {this->options().max_json_depth, this->options().max_json_tokens}}),
       main_(&of("/")) {}
+
+#endif  // SIO_DEMO_BODIES
 
 // ================================================================================================
 // 12  Metrics
@@ -8151,6 +8190,9 @@ inline Server::Server(asio::io_context* loop, Options options)
 // many lines there are is the program's doing, never a client's: reasons and transports are fixed, and the
 // namespaces that clients made by name are one row. No address and no id is shown.
 // ================================================================================================
+
+/// A route that answers with a server's metrics. The server must outlive it, which its own routes grant.
+http::Router::Handler metrics(const Host& server);
 
 /// Writes metrics one after the other. Names and labels are the caller's; label values are escaped.
 class Metrics {
@@ -8195,7 +8237,8 @@ class Metrics {
   std::string text_, name_;
 };
 
-inline void Host::measure(Metrics& out) const {
+#if SIO_DEMO_BODIES
+SIO_DEMO_INLINE void Host::measure(Metrics& out) const {
   using Kind = Metrics::Kind;
   const Counters& c = counters_;
   const HandlerTimes& handlers = log_.handlers();
@@ -8236,7 +8279,7 @@ inline void Host::measure(Metrics& out) const {
   by_reason(true);
 }
 
-inline void Server::measure(Metrics& out) const {
+SIO_DEMO_INLINE void Server::measure(Metrics& out) const {
   Host::measure(out);
   out.begin("sio_sockets", Metrics::Kind::gauge, "Sockets that are connected, by namespace");
   std::size_t dynamic = 0;
@@ -8244,14 +8287,14 @@ inline void Server::measure(Metrics& out) const {
   if (!parents_.empty()) out.value("namespace", "(dynamic)", dynamic);
 }
 
-/// A route that answers with a server's metrics. The server must outlive it, which its own routes grant.
-inline http::Router::Handler metrics(const Host& server) {
+SIO_DEMO_INLINE http::Router::Handler metrics(const Host& server) {
   return [&server](const http::Request&) {
     Metrics out;
     server.measure(out);
     return http::Response{200, "text/plain; version=0.0.4; charset=utf-8", out.text(), {}};
   };
 }
+#endif  // SIO_DEMO_BODIES
 
 // ================================================================================================
 // 13  Broadcaster
@@ -8326,6 +8369,7 @@ class Broadcaster {
 //     GET /metrics                                          see chapter 12
 // ================================================================================================
 
+#if SIO_DEMO_BODIES
 namespace demo {
 
 struct RandomString {
@@ -8384,7 +8428,7 @@ struct Config {
   std::string metrics_path = "/metrics";
 };
 
-inline std::string random_text(std::size_t size, bytes::Random& random) {
+SIO_DEMO_INLINE std::string random_text(std::size_t size, bytes::Random& random) {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   std::uniform_int_distribution<std::size_t> digit(0, alphabet.size() - 1);  // no modulo bias
   std::string text;
@@ -8514,6 +8558,7 @@ class Service {
 };
 
 }  // namespace demo
+#endif  // SIO_DEMO_BODIES
 
 // ================================================================================================
 // 15  End
@@ -8529,6 +8574,9 @@ class Service {
 
 }  // namespace v0_1
 }  // namespace sio_demo
+
+#undef SIO_DEMO_INLINE
+#undef SIO_DEMO_BODIES
 
 // MIT License
 //

@@ -211,22 +211,23 @@ def optimization():
     return "-O0" if arguments.quick else "-O2"
 
 
-def compile_program(source, folder):
-    """Builds it; CPU seconds and peak memory of the compiler, and what came out."""
+def compile_program(source, folder, *more):
+    """Compiles it; CPU seconds and peak memory of the compiler, and what came out."""
     paths = {kind: os.path.join(folder, "program" + kind) for kind in (".cpp", ".o", "")}
     with open(paths[".cpp"], "w", encoding="utf-8") as file:
         file.write(source)
     cxx, flags = shlex.split(os.environ.get("CXX") or "g++"), shlex.split(os.environ.get("CPPFLAGS", ""))
-    process = subprocess.Popen([*cxx, "-std=c++20", optimization(), "-pthread", "-I", ROOT, *flags,
+    process = subprocess.Popen([*cxx, "-std=c++20", optimization(), "-pthread", "-I", ROOT, *flags, *more,
                                 "-c", paths[".cpp"], "-o", paths[".o"]])
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise Trouble(f"{cxx[0]} ended with {process.returncode}")
-    flags = shlex.split(os.environ.get("LDFLAGS", ""))
-    subprocess.run([*cxx, "-pthread", "-s", paths[".o"], "-o", paths[""], *flags], check=True)
-    return {"seconds": usage.ru_utime + usage.ru_stime, "megabytes": usage.ru_maxrss / 1024,
-            "object": os.path.getsize(paths[".o"]) / 1e3, "binary": os.path.getsize(paths[""]) / 1e3}
+    figures = {"seconds": usage.ru_utime + usage.ru_stime, "megabytes": usage.ru_maxrss / 1024, "object": os.path.getsize(paths[".o"]) / 1e3}
+    if not more:
+        subprocess.run([*cxx, "-pthread", "-s", paths[".o"], "-o", paths[""], *shlex.split(os.environ.get("LDFLAGS", ""))], check=True)
+        figures["binary"] = os.path.getsize(paths[""]) / 1e3
+    return figures
 
 
 def start_up(command, port, times):
@@ -239,15 +240,19 @@ def start_up(command, port, times):
     return statistics.median(once() for _ in range(times))
 
 
+APART = "bodies apart"                              # SIO_DEMO_SEPARATE: a file of ours compiles the bodies once
+
+
 def build_round():
     """{program: figures}; starts of the official server stand beside ours."""
     port, times = free_port(), 3 if arguments.quick else 20
     with tempfile.TemporaryDirectory() as folder:
         floor = compile_program(floor_program(), folder)
+        apart = compile_program(readme_server(port), folder, "-DSIO_DEMO_SEPARATE")
         ours = compile_program(readme_server(port), folder)
         ours["start_up"] = start_up([os.path.join(folder, "program")], port, times)
     official = {"start_up": start_up(["node", "tests/bench/server.js", str(port)], port, times)}
-    return {OURS: ours, "floor": floor, "socket.io": official}
+    return {OURS: ours, APART: apart, "floor": floor, "socket.io": official}
 
 
 # ---- The rounds ---------------------------------------------------------------------------------------------------
@@ -365,11 +370,16 @@ BUILD_ROWS = [("compiling, CPU time", "seconds", "s"), ("compiling, peak memory"
 
 
 def build_table(runs):
-    rows = [[what, *(median_of(runs, "build", program, figure, unit) for program in (OURS, "floor")),
-             ratio(runs, "build", "floor", OURS, figure)] for what, figure, unit in BUILD_ROWS]
+    def row(what, figure, unit):
+        programs = ("floor", APART, OURS) if figure != "binary" else ("floor", OURS)
+        texts = {program: median_of(runs, "build", program, figure, unit) for program in programs}
+        for program in programs[1:]:
+            texts[program] += f" ({ratio(runs, 'build', 'floor', program, figure)} x)"
+        return [what, *(texts.get(program, "") for program in ("floor", APART, OURS))]
+
     start = [median_of(runs, "build", server, "start_up", "ms") for server in (OURS, "socket.io")]
-    head = [f"the program of 12 lines, `{compiler()[0]} -std=c++20 {optimization()}`", OURS, "Asio and JSON alone", "times more"]
-    return (f"{table(head, rows, texts=1)}\n\n"
+    head = [f"the program of 12 lines, `{compiler()[0]} -std=c++20 {optimization()}`", "Asio and JSON alone", "bodies in another file", "all in one file"]
+    return (f"{table(head, [row(*columns) for columns in BUILD_ROWS], texts=1)}\n\n"
             f"From its start to its first answer it takes {start[0]}, the official server {start[1]}.")
 
 

@@ -5,6 +5,7 @@
 
 - the header alone, main.cpp and the programs of tests/programs, all warnings as errors;
 - two files that both include it, linked into one program and run;
+- a large program whose bodies are compiled in a file of their own, linked;
 - the header after macros like those of windows.h and X11 (hostile.hpp);
 - a debug build that stops a call from another thread (other_thread.cpp);
 - wrong programs (wrong_*.cpp): each must be refused, and the compiler's message, without the lines of source
@@ -71,6 +72,17 @@ def two_files(compiler):
         return "" if status == 0 else f"linked, but it ends with {status}"
 
 
+def bodies_apart(compiler):
+    """With SIO_DEMO_SEPARATE, every function that a program needs is in the file with SIO_DEMO_IMPLEMENTATION, once."""
+    with tempfile.TemporaryDirectory() as folder:
+        bodies, program = os.path.join(folder, "bodies.cpp"), os.path.join(folder, "program")
+        with open(bodies, "w", encoding="utf-8") as file:
+            file.write('#define SIO_DEMO_IMPLEMENTATION\n#include "sio_demo.hpp"\n')
+        fine, words = compile_(compiler, *STRICT, "-DSIO_DEMO_SEPARATE", "tests/e2e/support.cpp", bodies, "-o", program,
+                               *shlex.split(os.environ.get("LDFLAGS", "")), *shlex.split(os.environ.get("LDLIBS", "")))
+        return "" if fine else words
+
+
 def other_thread(compiler):
     """A debug build stops calls from another thread, and says what to do; post() is allowed from everywhere."""
     with tempfile.TemporaryDirectory() as folder:
@@ -135,6 +147,7 @@ def checks():
 
     yield "the header alone, no warning", alone, []
     yield "two files, one program", two_files, []
+    yield "bodies in a file of their own", bodies_apart, []
     yield "after hostile macros", hostile, []
     yield "calls from another thread are stopped", other_thread, []
     yield from each("main.cpp", "compiles, optimised, no warning", accepts_optimised)
