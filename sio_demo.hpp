@@ -70,6 +70,7 @@
 
 #include <algorithm>      // any_of, find, find_if, min
 #include <array>          // array
+#include <bit>            // countr_zero, endian
 #include <cassert>        // assert
 #include <cerrno>         // errno
 #include <charconv>       // from_chars, to_chars
@@ -742,9 +743,10 @@ inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
 }
 
 inline std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 /// Calls f(part) for each trimmed part between separators until it returns false.
@@ -813,23 +815,26 @@ inline void append_number(std::string& out, double value) {
   }
 }
 
-/// How many characters at the front of a text stand in a JSON string as they are: no quote, no
-/// backslash, no control character. Eight at a time, for most of a packet is such text.
-inline std::size_t plain_prefix(std::string_view in) {
+/// How many characters at the front of a text are neither control characters nor one of these two. Eight
+/// at a time, for most of what comes is such text.
+inline std::size_t prefix_without(std::string_view in, char one, char other) {
   constexpr std::uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+  const std::uint64_t all_one = ones * static_cast<std::uint8_t>(one), all_other = ones * static_cast<std::uint8_t>(other);
   std::size_t at = 0;
   for (; in.size() - at >= 8; at += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, in.data() + at, 8);
-    const std::uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\';
-    const std::uint64_t found = ((word - ones * 0x20) | (quote - ones) | (slash - ones)) & ~word & high;
+    const std::uint64_t found = ((word - ones * 0x20) | ((word ^ all_one) - ones) | ((word ^ all_other) - ones)) & ~word & high;
     if (found == 0) continue;
     if constexpr (std::endian::native != std::endian::little) break;  // else the lowest bit is the first's
     return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
   }
-  while (at < in.size() && static_cast<std::uint8_t>(in[at]) >= 0x20 && in[at] != '"' && in[at] != '\\') ++at;
+  while (at < in.size() && static_cast<std::uint8_t>(in[at]) >= 0x20 && in[at] != one && in[at] != other) ++at;
   return at;
 }
+
+/// How many characters at the front of a text stand in a JSON string as they are.
+inline std::size_t plain_prefix(std::string_view in) { return prefix_without(in, '"', '\\'); }
 
 /// A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so emitting never fails.
 inline void append_string(std::string& out, std::string_view text) {
@@ -1718,7 +1723,7 @@ constexpr bool is_token_character(char c) {
 }
 
 inline bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), is_token_character);
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return is_token_character(c); });
 }
 
 /// Whether a text may stand as a header's value: no control character but tab.
@@ -1745,6 +1750,8 @@ class HeadReader {
  private:
   Parsed scan(std::string_view in, const HttpLimits& limits) {
     for (; seen_ < in.size(); ++seen_) {
+      skip_text(in, limits);
+      if (seen_ == in.size()) break;
       const auto c = static_cast<std::uint8_t>(in[seen_]);
       if (seen_ > 0 && in[seen_ - 1] == '\r' && c != '\n') return bad("a CR without LF in the request's head");
       if (seen_ >= limits.header_bytes + blank_) return Parsed::malformed(Reason::headers_too_large, "the request's head is too large");
@@ -1759,6 +1766,13 @@ class HeadReader {
     Request unfinished;  // another protocol's greeting is refused at once, not when its time is over
     const auto line = request_line(in.substr(blank_, in.find('\r', blank_) - blank_), unfinished);
     return line.progress == Progress::malformed ? line : Parsed::more();
+  }
+
+  /// Goes on to the next character that something may be said against.
+  void skip_text(std::string_view in, const HttpLimits& limits) {
+    if (blank_ > 16 || (seen_ > 0 && in[seen_ - 1] == '\r')) return;
+    const std::size_t end = blank_ + (lines_ == 0 ? (std::min)(limits.request_line, limits.header_bytes) : limits.header_bytes);
+    if (seen_ < end) seen_ += bytes::prefix_without(in.substr(seen_, end - seen_), '\x7f', '\x7f');
   }
 
   /// At a LF: whether the head ends here. Blank lines before the request are skipped (RFC 9112, 2.2).
@@ -2121,7 +2135,7 @@ struct Address {
   }
 
   std::string to_string() const {
-    if (v4()) return formatted("%u.%u.%u.%u", bytes[12], bytes[13], bytes[14], bytes[15]);
+    if (v4()) return v4_text();
     std::size_t best = 8, longest = 1;  // the longest run of zero groups becomes "::" (RFC 5952, 4.2)
     for (std::size_t i = 0; i < 8; ++i) {
       std::size_t run = 0;
@@ -2149,6 +2163,15 @@ struct Address {
   }
 
  private:
+  std::string v4_text() const {
+    std::string out;
+    for (std::size_t i = 12; i < 16; ++i) {
+      if (i > 12) out += '.';
+      bytes::append_integer(out, static_cast<unsigned>(bytes[i]));
+    }
+    return out;
+  }
+
   unsigned group(std::size_t i) const { return static_cast<unsigned>(bytes[2 * i] << 8 | bytes[2 * i + 1]); }
 
   /// Nothing, or ":80".
@@ -3706,7 +3729,7 @@ class Decoder {
   }
 
   static const char* read_id(std::string_view& text, Packet& packet) {
-    const auto digits = text.substr(0, (std::min)(text.find_first_not_of("0123456789"), text.size()));
+    const auto digits = text.substr(0, static_cast<std::size_t>(std::find_if(text.begin(), text.end(), [](char c) { return c < '0' || c > '9'; }) - text.begin()));
     if (digits.empty()) return nullptr;
     if (digits.size() > 300) return "an ack id beyond the range of numbers";
     if (const auto id = bytes::whole_number(digits)) packet.id = static_cast<double>(*id);
@@ -3719,7 +3742,7 @@ class Decoder {
   }
 
   const char* check_payload(Packet& packet) {
-    const char first = packet.json[packet.json.find_first_not_of(" \t\r\n")];
+    const char first = packet.json.front() > ' ' ? packet.json.front() : packet.json[packet.json.find_first_not_of(" \t\r\n")];
     switch (packet.type) {
       case PacketType::connect: return first == '{' ? nullptr : "a CONNECT whose payload is not an object";
       case PacketType::disconnect: return "a DISCONNECT with a payload";
@@ -7055,8 +7078,10 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
 /// One TCP connection: HTTP requests one after the other, or a WebSocket.
 class Connection final : public Counted<Connection>, public engineio::Peer, public engineio::Timed {
  public:
-  Connection(Driver& driver, Stream socket, const Endpoint& peer, RateLimiter::Permit place)
-      : driver_(&driver), socket_(std::move(socket)), frames_(driver.options), http_(std::make_unique<Http>(peer)), place_(std::move(place)) {}
+  Connection(Driver& driver, Stream socket, const http::Address& peer, RateLimiter::Permit place)
+      : driver_(&driver), socket_(std::move(socket)), frames_(driver.options), http_(std::make_unique<Http>(peer)), place_(std::move(place)) {
+    http_->is_proxy = driver.engine.client_address.trusts(peer);
+  }
 
   /// Begins to serve; `already` was read by whoever accepted the connection.
   void start(std::string_view already) {
@@ -7121,8 +7146,9 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
 
   /// What a connection needs as long as it speaks HTTP.
   struct Http {
-    explicit Http(const Endpoint& its_peer) : peer(its_peer) {}
-    Endpoint peer;
+    explicit Http(const http::Address& its_peer) : peer(its_peer.to_string()) {}
+    std::string peer;                      // its address
+    bool is_proxy = false;                 // of those that we trust
     std::uint32_t next_exchange = 0;
     std::vector<Pending> pending{};
     http::HeadReader head{};
@@ -7295,7 +7321,8 @@ SIO_DEMO_INLINE http::Address address_of(const asio::ip::address& address) {
 /// A connection's first moment. One too many of its address is closed unheard: that costs the least.
 SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::string_view already) {
   RateLimiter::Permit place;
-  if (const auto address = address_of(peer.address()); options.max_connections_per_address > 0 && !engine.client_address.trusts(address)) {
+  const auto address = address_of(peer.address());
+  if (options.max_connections_per_address > 0 && !engine.client_address.trusts(address)) {
     place = peers_.acquire(address.bucket());
     if (!place) {
       engine.counters.add(Reason::too_many_connections);
@@ -7305,7 +7332,7 @@ SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::str
     }
   }
   ++engine.counters.connections_opened;
-  Ref<Connection>(new Connection(*this, std::move(socket), peer, std::move(place)))->start(already);
+  Ref<Connection>(new Connection(*this, std::move(socket), address, std::move(place)))->start(already);
 }
 
 SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
@@ -7621,7 +7648,7 @@ SIO_DEMO_INLINE void Connection::on_body() {
 /// What the head's reader leaves to us: the client's address and the query. false: too many parameters.
 SIO_DEMO_INLINE bool Connection::prepare_request() {
   auto& request = this->request();
-  request.address = engine().client_address.of(http_->peer.address().to_string(), request);
+  request.address = http_->is_proxy ? engine().client_address.of(http_->peer, request) : http_->peer;
   request.body = {};
   return request.query.read(request.query_text, options().http.query_parameters);
 }
@@ -7755,7 +7782,7 @@ SIO_DEMO_INLINE void Connection::run_route() {
 SIO_DEMO_INLINE void Connection::refuse(Reason reason, const char* why) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::info))
-    driver_->log.write(LogLevel::info, "Request refused", {{"address", http_->peer.address().to_string()}, {"reason", row(reason).name}, {"why", why}});
+    driver_->log.write(LogLevel::info, "Request refused", {{"address", http_->peer}, {"reason", row(reason).name}, {"why", why}});
   std::string head = "HTTP/1.1 " + std::to_string(row(reason).status) + " ";
   head += http::status_text(row(reason).status);
   enqueue(engineio::Message::raw({head, "\r\nConnection: close\r\n\r\n"}));
