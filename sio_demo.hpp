@@ -6908,20 +6908,22 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 // The only chapter that touches sockets. It moves bytes between TCP and the codecs, requests between
 // HTTP and the engine, and keeps the time. All of it runs on one thread.
 //
-//     read     -> HeadReader | BodyReader | websocket::Reader
+//     on_read  -> bytes are in the connection's chunk, the connection is ready
+//     handle   -> HeadReader | BodyReader | websocket::Reader
 //              -> Engine::judge, Session::poll/post_body/frame -> handlers
 //     emit     -> Connection::send (a reference is queued, the connection is dirty)
-//     flush    -> each dirty connection: one gathered write of all that is queued
+//     flush    -> one gathered write of all that is queued
+//     read     -> Asio waits for the next bytes, or finds them there
 //
-// A turn is one entry from the loop: bytes read, a timer, a posted function. What turns made dirty is
-// written once all that was ready with them has had its turn: a burst of events to one client leaves
-// in one write, and a processor that reads a hundred times, then writes a hundred times, keeps the
-// code of either warm (a fifth of the time of an echo, against writing after each).
+// A turn is one entry from the loop: a timer, a posted function, or a round, which serves all
+// connections that bytes have come on: each handles, then each dirty one writes, then each reads on. A
+// burst of events to one client leaves in one write, and a processor that does one thing a hundred times
+// keeps its code warm (a fifth of the time of an echo, against writing after each message).
 //
-// An idle connection owns a chunk that its next request or frame most likely fits. Longer input goes on
-// in one buffer of the driver's; bytes of an incomplete request or frame are kept, and nothing else.
-// (To own no buffer and wait for readability costs Asio on Linux a system call a message.) A short write
-// waits for writability and goes on.
+// An idle connection owns a chunk that its next frame most likely fits, and the memory of Asio's read.
+// Longer input goes on in one buffer of the driver's; bytes of an incomplete request or frame are kept,
+// and nothing else. (To own no buffer and wait for readability costs Asio on Linux a system call a
+// message.) A short write waits for writability and goes on.
 //
 // Deadlines are the engine's (chapter 6); one timer is armed for the earliest, a few milliseconds
 // late on purpose, so that heartbeats that fall together cost one wake-up.
@@ -8596,7 +8598,7 @@ class Service {
 // Changelog
 //   0.1.0  Engine.IO 4 and Socket.IO 5 over polling, WebSocket and upgrade; typed events; acks both ways;
 //          namespaces on demand; adapters; state recovery; HTTP, WebSocket and Engine.IO alone; limits by
-//          address and by rate; metrics; the demo.
+//          address and by rate; metrics; bodies compiled once (SIO_DEMO_SEPARATE); the demo.
 // ================================================================================================
 
 }  // namespace v0_1
