@@ -521,8 +521,9 @@ class Few {
     many_->push_back(std::move(pointer));
   }
   void erase(std::size_t from, std::size_t count) {
-    if (only_) only_ = count > 0 ? Pointer() : std::move(only_);
-    else if (many_) many_->erase(many_->begin() + static_cast<std::ptrdiff_t>(from), many_->begin() + static_cast<std::ptrdiff_t>(from + count));
+    if (count == 0) return;
+    if (only_) return only_ = {}, void();
+    many_->erase(many_->begin() + static_cast<std::ptrdiff_t>(from), many_->begin() + static_cast<std::ptrdiff_t>(from + count));
   }
   void erase(const Pointer& pointer) {
     if (const auto* found = std::find_if(begin(), end(), [&](const Pointer& one) { return one.get() == pointer.get(); }); found != end()) erase(static_cast<std::size_t>(found - begin()), 1);
