@@ -171,6 +171,25 @@ SESSION = [
 ]
 MOVES = ["oG", "AF\x00F\x01", "p\x00\x00", "p\x02\x00\x08\x0b", "GG", "s\x01", "s\x04", "s\x05", "r\x01\x04", "r\x02\x05", "r\x03\x06", "t\x0c", "t\x03", "h\x04G", "h\x05P", "L\x01", "F\x0b", "OS"]
 
+# ---- redis: RESP, URLs, and the adapter's messages as the official one writes them ------------------------------------
+
+RESP = ["+OK\r\n:5\r\n-ERR no\r\n", "$5\r\na\r\nbc\r\n$-1\r\n*-1\r\n*0\r\n", "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$3\r\n\x93\xa0\x01\r\n",
+        "*2\r\n*2\r\n:1\r\n*0\r\n$-1\r\n", "$20\r\n" + 20 * "x" + "\r\n:1\r\n", "$9000000000000000000\r\nx", "*1\r\n" * 9, "$-2\r\n", ":x\r\n"]
+URLS = ["", "localhost", "host:6379/15", "user:p%40ss@[::1]:7/3", "redis://user:password@host:6379/0", "h:70000", "[::1", "h/x", "h?a=b", "a@b@c"]
+MESSAGES = [
+    bytes.fromhex("93a667465a42777483a47479706502a46461746194a568656c6c6f01a2c3a982a161c0a166cb3ff8000000000000a36e7370a12f83a5726f6f6d7390a665786365707490a5666c61677380"),
+    bytes.fromhex("93a667465a42777483a47479706502a46461746191a178a36e7370a12f83a5726f6f6d7392a27231a27232a665786365707491a27233a5666c61677382a8766f6c6174696c65c3a8636f6d7072657373c2"),
+    bytes.fromhex("93a667465a42777483a47479706502a46461746193a362696ec40301020382a164c40109a174d7ff1d5353006553f100a36e7370a12f83a5726f6f6d7390a665786365707490a5666c61677380"),
+    bytes.fromhex("85a3756964a667465a427774a9726571756573744964a648637647"  "3235a47479706507a67061636b657483a47479706502a46461746192a361736b07a36e7370a12f"
+                  "a46f70747383a5726f6f6d7390a665786365707490a5666c61677381a774696d656f7574cd01f4"),
+    bytes.fromhex("83a47479706509a9726571756573744964a6486376473235a67061636b6574a27232"),
+    bytes.fromhex("c70cff0754d4c0000000006553f100"), bytes.fromhex("d400" "00"), bytes.fromhex("ddffffffff"), 70 * b"\x91" + b"\x01",
+    '{"uid":"gFZBwt","requestId":"W4sL-b","type":1}', '{"uid":"gFZBwt","type":2,"opts":{"rooms":["r1"],"except":["zz"]},"rooms":["a","b"]}',
+    '{"uid":"gFZBwt","type":4,"opts":{"rooms":["kZIF"],"except":[]},"close":true}', '{"uid":"gFZBwt","requestId":"hKuaxo","type":5,"opts":{"rooms":[],"except":[]}}',
+    '{"uid":"gFZBwt","requestId":"fVCAok","type":6,"data":["ping2","z"]}', '{"type":6,"requestId":"fVCAok","data":"pong z"}', '{"type":2,"sid":"abc","room":"r"}',
+]
+REDIS_TOKENS = ["requestId", "type", "opts", "rooms", "except", "flags", "packet", "data", "nsp", "volatile", "timeout", "\xa4type\x02", "\xa4data\x91\xa1x", "\xd7\xff", "\xc4\x01", "*3\r\n", "$1\r\n", "\r\n"]
+
 # ---- route: letters are explained in route.hpp ------------------------------------------------------------------------
 
 ROUTE = ["omst\x05pt\x05", "obs\3abc\1l", "ot\x05t\x03", "ot\x07", "oc\x32\5hello", "oc\0\0", "oc\x96\x89" + "\xc3\xa9" * 70, "oSs\7abcdefgh\0s\7abcdefgh\0t\0", "o1o2om1md", "o1o2o0l", "oot\x05mt\x05pot\6"]
@@ -212,12 +231,13 @@ TARGETS: Dict[str, List[bytes]] = {
     "http": with_knobs(HTTP, b"\0\1", b"\3\2", b"\4\3", b"\x18\4"),
     "packet": with_knobs(PACKETS + BINARY, b"\0", b"\5") + with_knobs(JSON, b"\2", b"\3"),
     "payload": with_knobs(PAYLOAD, b"\0", b"\1", b"\6"),
+    "redis": with_knobs(RESP, b"\0", b"\x1c", b"\x24") + with_knobs(URLS, b"\1") + with_knobs(MESSAGES, b"\2"),
     "route": with_knobs(ROUTE, b"\0", b"\1", b"\x06", b"\x0a", b"\x0c"),
     "server": with_knobs(SERVER, b"\x08", b"\x15", b"\x02"),
     "session": with_knobs(SESSION, b"\0", b"\x11", b"\x27", b"\x1b"),
     "websocket": WEBSOCKET,
 }
-TOKENS: Dict[str, List] = {"forwarded": FORWARDED_TOKENS, "http": HTTP_TOKENS, "packet": PACKET_TOKENS, "payload": ["\x1e", "\x1eb", "\x1e4", "==", "\xed\xa0\x80", "\xf0\x9f\x98\x80"],
+TOKENS: Dict[str, List] = {"forwarded": FORWARDED_TOKENS, "http": HTTP_TOKENS, "packet": PACKET_TOKENS, "payload": ["\x1e", "\x1eb", "\x1e4", "==", "\xed\xa0\x80", "\xf0\x9f\x98\x80"], "redis": REDIS_TOKENS,
                            "server": [TWO, *(event("/", name) for name in EVENTS), connect("/a", 3), connect("/a", 8), "k\0\0", "n\1", "n\0", "r\1", "s\x0b\x10", "s\x09\x10", "wo", "t\4"],
            "session": MOVES}
 
