@@ -42,7 +42,7 @@ function run(program, args) {
   return process;
 }
 
-/** Starts a server; `which` is 'ours' or 'official'. */
+/** Starts a server; `which` is 'ours' or 'official', `flags` are those of cluster.cpp. */
 async function startServer(which, flags) {
   const [program, ...args] = COMMANDS[which];
   const server = run(program, [...args, ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)])]);
@@ -74,7 +74,8 @@ async function startRedis(...flags) {
     assert.equal(server.exit, undefined, `Redis ended: ${server.output}${server.errors}`);
   };
   redis.kill = () => server.end('SIGKILL');
-  /** A command, with the password if there is one: redis.command('CLIENT', 'KILL', ...). */
+  redis.signal = (name) => server.child.kill(name);
+  /** A command: redis.command('CLIENT', 'KILL', ...). Bytes may be Buffers. */
   redis.command = async (...words) => {
     if (!client) {
       const password = flags[flags.indexOf('--requirepass') + 1];

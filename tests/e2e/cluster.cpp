@@ -19,7 +19,6 @@ namespace sio = sio_demo;
 using sio::json;
 using Arguments = json::array_t;
 using Strings = std::vector<std::string>;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -61,7 +60,7 @@ void one(const sio::RemoteSocket& socket, const std::string& what, const Argumen
   if (what == "leave") socket.leave(text(values.at(0)));
   if (what == "out") socket.disconnect(values.at(0).get<bool>());
   if (what == "ask")
-    socket.timeout(10s).emit(text(values.at(0)), sio::each(from(values, 1)), [=](std::error_code error, const Arguments& answer) {
+    socket.emit_with_ack(text(values.at(0)), sio::each(from(values, 1)), [=](std::error_code error, const Arguments& answer) {
       reply(bool(error), error || answer.empty() ? json() : answer.front());
     });
 }
@@ -155,6 +154,8 @@ int main(int count, char** arguments) {
   io.on_new_namespace([](sio::Namespace& nsp) { hear(nsp); });  // handlers of a parent count for clients' events, not for servers'
   for (auto* nsp : {&io.of("/"), &io.of("/chat"), &tenants}) listen(*nsp);
   hear(io.of("/"));
+
+  io.http().get("/metrics", sio::metrics(io));
 
   asio::signal_set signals(io.loop(), SIGTERM);
   signals.async_wait([&](std::error_code cancelled, int) { if (!cancelled) io.close(); });

@@ -19,6 +19,9 @@ const { values: flags, positionals } = parseArgs({
 });
 const name = flags.name ?? 'official';
 
+// What is being published when the connection breaks is refused, and the adapter does not look at it.
+process.on('unhandledRejection', (error) => console.error(`refused: ${error.message}`));
+
 async function cluster() {
   if (!flags.redis) return undefined;
   const publisher = createClient({ url: flags.redis });
