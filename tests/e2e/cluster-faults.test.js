@@ -203,7 +203,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
       'a wrong password': { flags: ['--requirepass', 'right'], url: (redis) => `redis://:wrong-secret@127.0.0.1:${redis.port}`, why: /WRONGPASS/, what: /password/i, right: 'wrong-secret' },
       'no password': { flags: ['--requirepass', 'right'], url: (redis) => redis.url, why: /NOAUTH/, what: /password|user/i, right: '' },
       'a database that is not there': { flags: ['--databases', '2'], url: (redis) => `${redis.url}/7`, why: /DB index is out of range/i, what: /database/i },
-      'a user who may not subscribe': { flags: ['--user', 'app on >wrong-secret +@all ~* resetchannels &other*'], url: (redis) => `redis://app:wrong-secret@127.0.0.1:${redis.port}`, why: /NOPERM/, what: /channel|permission|ACL/i },
+      'a user who may not subscribe': { flags: ['--user', 'app', 'on', '>wrong-secret', '+@all', '~*', 'resetchannels', '&other*'], url: (redis) => `redis://app:wrong-secret@127.0.0.1:${redis.port}`, why: /NOPERM/, what: /channel|permission|ACL/i },
     };
     for (const [name, { flags, url, why, what, right }] of Object.entries(wrongs)) {
       it(`to ${name}`, async () => {

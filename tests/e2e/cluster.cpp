@@ -132,6 +132,7 @@ int main(int count, char** arguments) {
   sio::Options options{.host = "127.0.0.1", .port = 0};
   options.cleanup_empty_child_namespaces = true;
   options.trusted_proxies = {"127.0.0.1"};  // clients of the tests have the other addresses of 127.0.0.0/8
+  options.max_json_tokens = 1'000'000;      // as the official server, which has no limit
   std::string redis, key = "socket.io";
   int requests_timeout = 5000;
   for (int i = 1; i < count; ++i) {
