@@ -2,10 +2,11 @@
 // A server of a cluster, on the official `socket.io` package and its Redis adapter. cluster.cpp is the same program on
 // our header. Whatever one of them does, the other one has to do too: change them together.
 //
-//     node cluster.js [PORT] [--redis URL] [--key PREFIX] [--requests-timeout MS] [--name NAME] [--path PATH]
+//     node cluster.js [PORT] [--redis URL] [--key PREFIX] [--requests-timeout MS] [--name NAME] [--path PATH] [--specific yes]
 //
 // prints `listening 127.0.0.1:PORT`; SIGTERM ends it. Without --redis it is alone. A client's events make it do each
 // operation that concerns the whole cluster; a `target` is {rooms, except, volatile, local}, all of them optional.
+// --specific is this one's only: it answers on the channel of the server that asked (publishOnSpecificResponseChannel).
 
 const { createServer } = require('node:http');
 const { parseArgs } = require('node:util');
@@ -15,7 +16,7 @@ const { Server } = require('socket.io');
 
 const string = { type: 'string' };
 const { values: flags, positionals } = parseArgs({
-  allowPositionals: true, options: { redis: string, key: string, 'requests-timeout': string, name: string, path: string },
+  allowPositionals: true, options: { redis: string, key: string, 'requests-timeout': string, name: string, path: string, specific: string },
 });
 const name = flags.name ?? 'official';
 
@@ -28,7 +29,7 @@ async function cluster() {
   const subscriber = publisher.duplicate();
   for (const client of [publisher, subscriber]) client.on('error', (error) => console.error(`Redis: ${error.message}`));
   await Promise.all([publisher.connect(), subscriber.connect()]);
-  return createAdapter(publisher, subscriber, { key: flags.key, requestsTimeout: Number(flags['requests-timeout'] ?? 5000) });
+  return createAdapter(publisher, subscriber, { key: flags.key, requestsTimeout: Number(flags['requests-timeout'] ?? 5000), publishOnSpecificResponseChannel: flags.specific === 'yes' });
 }
 
 /** Those whom a client means. */

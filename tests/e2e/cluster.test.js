@@ -370,6 +370,30 @@ describe(`a cluster of two servers of ours and an official one${OURS === 'offici
     }
   });
 
+  it('understands servers that answer the one who asked only', async () => {
+    const flags = { redis: redis.url, key: 'specific', 'requests-timeout': TIME };
+    const two = [await startServer(OURS, { ...flags, name: 'x' }), await startServer('official', { ...flags, name: 'y', specific: 'yes' })];
+    try {
+      for (const nsp of ['/', '/chat']) {
+        const everybody = [];
+        for (const [index, server] of two.entries()) everybody.push(await connect(server, { nsp, label: 'xy'[index] }));
+        const [x, y] = everybody;
+        await until(async () => await x.ask('servers') === 2, 'waiting for two servers');
+        for (const client of everybody) client.socket.on('who', (reply) => reply(client.label));
+        for (const client of everybody) {
+          assert.deepEqual((await client.askAll('fetch', {}))[1].map(({ id }) => id).sort(), [x.id, y.id].sort());
+          assert.deepEqual(await client.askAll('rooms'), [false, [x.id, y.id].sort()]);
+          const [failed, answers] = await client.askAll('ask', {}, 10_000, 'who');
+          assert.deepEqual([failed, answers.sort()], [false, ['x', 'y']]);
+          assert.deepEqual(await client.askAll('ask servers', 'question', 1), [false, [{ from: client === x ? 'y' : 'x', what: 1 }]]);
+        }
+      }
+    } finally {
+      closeClients();
+      for (const server of two) await server.stop();
+    }
+  });
+
   it('takes orders from the official emitter', async () => {
     const everybody = await people('/chat');
     const { a1, a2, b1, c1, all } = everybody;
