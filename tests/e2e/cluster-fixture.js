@@ -22,6 +22,7 @@ const COMMANDS = { official: [process.execPath, path.join(__dirname, 'cluster.js
 
 const children = new Set();
 process.on('exit', () => { for (const child of children) child.kill('SIGKILL'); });
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 /** A process with what it said: {child, output, errors, exit, end(signal)}. */
 function run(program, args) {
