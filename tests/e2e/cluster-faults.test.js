@@ -200,10 +200,10 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
 
   describe('says what is wrong, and serves its own', { skip: OURS === 'official' && 'the official program waits for Redis first' }, () => {
     const wrongs = {
-      'a wrong password': { flags: ['--requirepass', 'right'], url: (redis) => `redis://:wrong-secret@127.0.0.1:${redis.port}`, why: /WRONGPASS/, what: /password/i, right: 'wrong-secret' },
-      'no password': { flags: ['--requirepass', 'right'], url: (redis) => redis.url, why: /NOAUTH/, what: /password|user/i, right: '' },
-      'a database that is not there': { flags: ['--databases', '2'], url: (redis) => `${redis.url}/7`, why: /DB index is out of range/i, what: /database/i },
-      'a user who may not subscribe': { flags: ['--user', 'app', 'on', '>wrong-secret', '+@all', '~*', 'resetchannels', '&other*'], url: (redis) => `redis://app:wrong-secret@127.0.0.1:${redis.port}`, why: /NOPERM/, what: /channel|permission|ACL/i },
+      'a wrong password': { flags: ['--requirepass', 'right'], url: (redis) => `redis://:wrong-secret@127.0.0.1:${redis.port}`, why: /WRONGPASS invalid username-password pair or user is disabled/, what: /password/i, right: 'wrong-secret' },
+      'no password': { flags: ['--requirepass', 'right'], url: (redis) => redis.url, why: /NOAUTH Authentication required/, what: /password|user/i, right: '' },
+      'a database that is not there': { flags: ['--databases', '2'], url: (redis) => `${redis.url}/7`, why: /ERR DB index is out of range/, what: /database/i },
+      'a user who may not subscribe': { flags: ['--user', 'app', 'on', '>wrong-secret', '+@all', '~*', 'resetchannels', '&other*'], url: (redis) => `redis://app:wrong-secret@127.0.0.1:${redis.port}`, why: /NOPERM [^"]*arguments/, what: /channel|permission|ACL/i },
     };
     for (const [name, { flags, url, why, what, right }] of Object.entries(wrongs)) {
       it(`to ${name}`, async () => {
@@ -219,7 +219,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
         const lines = server.errors.trim().split('\n');
         const line = lines.find((text) => why.test(text));
         assert.match(line, new RegExp(`127\\.0\\.0\\.1:${redis.port}`), 'what was attempted');
-        assert.match(line, what, 'what to do');
+        assert.match(line.replace(why, ''), what, 'what to do, which Redis does not say');
         assert.doesNotMatch(server.errors, /wrong-secret/, 'no secret is logged');
         assert.ok(lines.length <= 8, `it is said too often:\n${server.errors}`);
         if (right !== undefined) {
@@ -317,7 +317,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
     const grown = memory() - before;
     assert.ok(process.env.ASAN_OPTIONS || grown < 64 << 20, `it grew by ${grown} bytes`);
     const metrics = (await request(`${a1.server.url}/metrics`)).body;
-    const counted = /^\S*redis\S*(?:malformed|invalid|dropped|bad|rejected|refused)\S* (\d+)$/m.exec(metrics);
+    const counted = /^sio_redis_malformed_total (\d+)$/m.exec(metrics);
     assert.ok(counted && Number(counted[1]) > 1000, `the metrics should count what was dropped:\n${metrics.split('\n').filter((line) => /redis|cluster/.test(line)).join('\n')}`);
     assert.ok(a1.server.errors.split('\n').length < 200, 'it is not said for each of them');
   });
