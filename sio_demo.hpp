@@ -39,6 +39,7 @@
 //    9  Server                    namespaces, sockets, rooms, acks: the public API; the servers
 //                                 without Socket.IO
 //   10  Driver                    listeners, connections, deadlines, gathered writes, drain
+//   11  Redis adapter             a member of a cluster of servers, ours or official ones
 //   12  Metrics                   counters and gauges as Prometheus text
 //   13  Broadcaster               one timer for everybody, a fresh random delay each time
 //   14  Demo service              the service that main.cpp runs
@@ -46,8 +47,9 @@
 //
 // Layers. Chapters 2 to 7 are pure: bytes and times come in as arguments, values go out. They know
 // no socket, no clock and no thread, and hostile input makes them return a reason, never throw.
-// Chapter 10 is the only one that touches sockets; nothing above it does, and it never sees a
-// namespace. What crosses: message, closed, tick inwards; send, close outwards.
+// Chapter 10 is the only one that touches clients' sockets; nothing above it does, and it never sees a
+// namespace. What crosses: message, closed, tick inwards; send, close outwards. Chapter 11 is an adapter of
+// chapter 9, and has connections of its own, to Redis.
 #ifndef SIO_DEMO_HPP
 #define SIO_DEMO_HPP
 
@@ -108,6 +110,7 @@
 #include <asio/basic_stream_socket.hpp>
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/buffer.hpp>
+#include <asio/connect.hpp>
 #include <asio/dispatch.hpp>
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
@@ -117,6 +120,7 @@
 #include <asio/steady_timer.hpp>
 #include <asio/system_executor.hpp>
 #include <asio/version.hpp>
+#include <asio/write.hpp>
 #include <nlohmann/json.hpp>
 
 #if defined(_MSVC_TRADITIONAL) && _MSVC_TRADITIONAL
@@ -4197,6 +4201,10 @@ class Timeout;
 namespace net {
 class Driver;
 }
+namespace redis {  // chapter 11
+class Link;
+class Cluster;
+}
 
 /// Stands for several arguments in emit() and replies: emit("said", each(words)) sends every word as
 /// an argument of its own. The list must live until the call returns.
@@ -4422,6 +4430,10 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
 
   /// Gives up after `limit`.
   void arm(Milliseconds limit);
+  /// The time that was given, if any.
+  std::optional<Milliseconds> limit() const { return limit_; }
+  /// How many answers are still due.
+  std::size_t missing() const { return missing_; }
   /// One more socket that owes the answer of this id. false: it owes too many already.
   bool expect(SocketState& socket, std::uint64_t id);
   /// Answers that other servers of a cluster have still to bring.
@@ -4429,7 +4441,7 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
   /// All who owe an answer are known.
   void seal();
   void answer(const socketio::Arguments& arguments);
-  /// A socket left without an answer: the rest is still waited for.
+  /// A socket left without an answer: the rest is still waited for. Without an error: it owes none after all.
   void lost(std::error_code why = std::make_error_code(std::errc::not_connected));
   void finish(std::error_code error);
   void tick(engineio::Time) override { finish(std::make_error_code(std::errc::timed_out)); }
@@ -4445,6 +4457,7 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
   std::vector<std::weak_ptr<SocketState>> waiting_;
   std::uint64_t id_ = 0;
   std::size_t missing_ = 0;
+  std::optional<Milliseconds> limit_;
   std::error_code error_;  // the first thing that went wrong
   bool sealed_ = false;
 };
@@ -5179,6 +5192,17 @@ class Adapter {
   virtual void disconnect_sockets(const Target& target, bool close);
   /// An event for the other servers, and the first argument of each one's answer. Here there are none.
   virtual void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done);
+  /// The names of all rooms, wherever their sockets are, each once.
+  virtual void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done);
+  /// How many servers share the namespace, this one included.
+  virtual void server_count(std::function<void(std::error_code, std::size_t)> done);
+
+  // ---- what a cluster is told
+  /// The namespace has ended, or its server has, once its clients are gone. Called once, while the server is still
+  /// there, which the adapter may outlive: whoever keeps a socket keeps its namespace.
+  virtual void close() {}
+  /// Writes what it counts, for chapter 12. Asked of the adapter of "/".
+  virtual void measure(Metrics&) const {}
 
   // ---- rooms of this process
   std::size_t size() const { return here_.size(); }
@@ -5386,6 +5410,10 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
   void sockets_join(const RoomNames& rooms) const { everybody().sockets_join(rooms); }
   void sockets_leave(const RoomNames& rooms) const { everybody().sockets_leave(rooms); }
   void disconnect_sockets(bool close = false) const { everybody().disconnect_sockets(close); }
+  /// The names of all rooms of all servers, those of single sockets included: an asynchronous operation of Asio,
+  /// completed with (std::error_code, std::vector<std::string>). Those of this process: adapter().rooms().
+  template <class Token>
+  auto all_rooms(Token&& token) const;
 
   /// Emits to the other servers of the cluster, not to clients; see on_server_side_emit().
   template <class... Values>
@@ -5536,6 +5564,8 @@ class Host {
   ~Host() = default;
   /// Ends every session. The derived class calls it while it can still be told.
   void abandon();
+  /// close() is through: every client is gone. May be told more than once.
+  virtual void drained() {}
   template <class F>
   void in_turn(F&& f);
 
@@ -5629,6 +5659,7 @@ class Server final : private engineio::Application, public Host, public detail::
   /// server. Not from within one of its own handlers: close(), or post() to somebody who destroys it.
   ~Server() {
     abandon();
+    drained();
     for (const auto& entry : namespaces_) entry.second->recovery_.end();
   }
 
@@ -5649,7 +5680,8 @@ class Server final : private engineio::Application, public Host, public detail::
   }
   /// Runs for each namespace that is made from now on (`new_namespace`).
   Server& on_new_namespace(std::function<void(Namespace&)> handler) { return new_namespace_.add(std::move(handler)), *this; }
-  /// Has every namespace use an adapter of another kind, to join a cluster. Before any client is there.
+  /// Has every namespace use an adapter of another kind, such as redis::adapter(...), to join a cluster. Before
+  /// any client is there.
   Server& adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make);
   void measure(Metrics& out) const override;
 
@@ -5669,6 +5701,8 @@ class Server final : private engineio::Application, public Host, public detail::
   friend class detail::AckWait;
   friend class detail::Client;
   friend class detail::Children;
+  friend class redis::Link;
+  friend class redis::Cluster;
   friend class Namespace;
   friend class Adapter;
   friend class Socket;
@@ -5683,6 +5717,7 @@ class Server final : private engineio::Application, public Host, public detail::
   void on_message(engineio::Session& session, std::string_view payload, bool binary) override;
   void on_upgrade(engineio::Session& session) override;
   void on_close(engineio::Session& session, Reason reason, std::string_view why) override;
+  void drained() override;
   Namespace* find_namespace(std::string_view name) const;
   Namespace& add_parent(Predicate predicate);
   /// The child of this name; null if there are too many.
@@ -5694,6 +5729,7 @@ class Server final : private engineio::Application, public Host, public detail::
   std::vector<Parent> parents_;
   std::size_t children_ = 0;
   std::function<std::unique_ptr<Adapter>(Namespace&)> make_adapter_;
+  bool drained_ = false;
   detail::Handlers<std::function<void(Namespace&)>> new_namespace_;
   socketio::Decoder decoder_;
   socketio::Packet packet_;  // the one being handled; its memory is reused
@@ -6254,6 +6290,7 @@ inline AckWait::~AckWait() {
 }
 
 inline void AckWait::arm(Milliseconds limit) {
+  limit_ = limit;
   server_->in_turn([&] { server_->engine_.deadlines.set(*this, server_->engine_.now() + limit); });
 }
 
@@ -6310,6 +6347,15 @@ inline json::array_t values_of(const socketio::Writer& event) {
   for (const auto& attachment : event.attachments) attachments.emplace_back(attachment->payload());
   if (!attachments.empty()) socketio::replace_placeholders(values, attachments);
   return values.is_array() ? std::move(values.get_ref<json::array_t&>()) : json::array_t();
+}
+
+/// The reverse, with binary taken out again.
+inline socketio::Writer writer_of(const json::array_t& event) {
+  socketio::Writer writer;
+  writer.text = "[";
+  for (const json& value : event) add_argument(writer, value);
+  writer.text += ']';
+  return writer;
 }
 
 /// An operation of Asio's that `start(done)` begins; done(error, result) may be called at once or later, on
@@ -6400,12 +6446,14 @@ inline void Adapter::disconnect_sockets(const Target& target, bool close) {
   while (leaving_depth_ == 0 && !leaving_.empty()) {
     const auto [next, all_of_it] = std::move(leaving_.back());
     leaving_.pop_back();
-    disconnect_sockets(next, all_of_it);
+    Adapter::disconnect_sockets(next, all_of_it);  // a derived one was told when it was asked for
   }
 }
 inline void Adapter::server_side_emit(json::array_t, std::function<void(std::error_code, json::array_t)> done) {
   if (done) done({}, {});
 }
+inline void Adapter::all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) { done({}, rooms()); }
+inline void Adapter::server_count(std::function<void(std::error_code, std::size_t)> done) { done({}, 1); }
 
 namespace detail {
 
@@ -6427,6 +6475,13 @@ class Children final : public Adapter {
       child.Adapter::fetch_sockets(target, [&](std::error_code, std::vector<RemoteSocket> some) { all.insert(all.end(), some.begin(), some.end()); });
     });
     done({}, std::move(all));
+  }
+  void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override {
+    std::set<std::string> all;
+    each([&](Adapter& child) {
+      for (auto& room : child.rooms()) all.insert(std::move(room));
+    });
+    done({}, {all.begin(), all.end()});
   }
   void sockets_join(const Target& target, const std::vector<std::string>& rooms) override {
     each([&](Adapter& child) { child.sockets_join(target, rooms); });
@@ -6481,7 +6536,8 @@ auto Broadcast::fetch_sockets(Token&& token) const {
 
 inline Namespace::Namespace(Server& server, std::string name, Namespace* parent)
     : server_(server), server_lifetime_(server.lifetime()), name_(std::move(name)), parent_(parent), recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
-  adapter_ = server.make_adapter_ ? server.make_adapter_(*this) : std::make_unique<Adapter>(*this);
+  const bool real = name_.starts_with('/');  // what of(predicate) gives gets its adapter from there
+  adapter_ = server.make_adapter_ && real ? server.make_adapter_(*this) : std::make_unique<Adapter>(*this);
 }
 
 inline socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Target& target) {
@@ -6536,6 +6592,13 @@ namespace detail {
 template <class Derived>
 std::optional<Socket> Gathers<Derived>::find(std::string_view id) const {
   return main().adapter().find(id);
+}
+
+template <class Derived>
+template <class Token>
+auto Gathers<Derived>::all_rooms(Token&& token) const {
+  auto start = [&nsp = main()](auto done) { nsp.adapter().all_rooms(std::move(done)); };
+  return operation<std::vector<std::string>>(main().server(), std::move(start), std::forward<Token>(token));
 }
 
 template <class Derived>
@@ -6648,6 +6711,7 @@ inline void Server::release(Namespace& nsp) {
   if (--nsp.clients_ > 0 || !nsp.parent_ || !options().cleanup_empty_child_namespaces) return;
   --children_;
   nsp.recovery_.end();
+  nsp.adapter_->close();
   namespaces_.erase(namespaces_.find(nsp.name()));  // the socket that left still holds it
 }
 
@@ -6655,6 +6719,11 @@ inline Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&
   make_adapter_ = std::move(make);
   for (const auto& entry : namespaces_) entry.second->adapter_ = make_adapter_(*entry.second);
   return *this;
+}
+
+inline void Server::drained() {
+  if (std::exchange(drained_, true)) return;
+  for (const auto& entry : namespaces_) entry.second->adapter_->close();
 }
 
 inline void Server::on_open(engineio::Session& session, const http::Request& request) {
@@ -6698,7 +6767,7 @@ inline Options Host::checked(Options options, bool with_engine) {
 // ================================================================================================
 // 10  Driver
 //
-// The only chapter that touches sockets. It moves bytes between TCP and the codecs, requests between
+// The only chapter that touches clients' sockets. It moves bytes between TCP and the codecs, requests between
 // HTTP and the engine, and keeps the time. All of it runs on one thread.
 //
 //     read     -> HeadReader | BodyReader | websocket::Reader
@@ -7882,7 +7951,10 @@ inline int Host::run() {
 inline void Host::close(std::function<void()> done) {
   engine_.assert_thread();
   closing_ = true;
-  driver_->close(std::move(done));
+  driver_->close([this, alive = lifetime(), done = std::move(done)] {
+    if (!alive.expired()) drained();
+    if (done) done();
+  });
 }
 
 template <class F>
@@ -7943,6 +8015,1521 @@ inline void Host::serve_client(const std::string& folder, std::string_view versi
 inline Server::Server(asio::io_context* loop, Options options)
     : Host(loop, std::move(options), *this), decoder_({this->options().max_attachments, {this->options().max_json_depth, this->options().max_json_tokens}}),
       main_(&of("/")) {}
+
+// ================================================================================================
+// 11  Redis adapter
+//
+// Makes servers that share a Redis one server: what concerns several sockets of a namespace finds them on
+// whichever server they are. The protocol is that of @socket.io/redis-adapter 8, the classic one over
+// PUBLISH and SUBSCRIBE, so the others may be official servers, and publishers of @socket.io/redis-emitter.
+//
+//     io.adapter(sio::redis::adapter("redis://user:password@host:6379/0"));
+//
+//     psubscribe socket.io#/chat#*                       broadcasts, msgpack: [uid, packet, opts]
+//     subscribe  socket.io-request#/chat#                requests, JSON or msgpack: {uid, requestId, type, ...}
+//     subscribe  socket.io-response#/chat#               their answers: {requestId, ...}
+//     subscribe  socket.io-response#/chat#gFZBwt#        those to us alone; gFZBwt is our uid in this namespace
+//
+//     publish    socket.io#/chat#red#    93 a6 "gFZBwt"  83 a4 "type" 02  a4 "data" 91 a1 "x"  a3 "nsp" a5 "/chat"
+//                                        83 a5 "rooms" 91 a3 "red"  a6 "except" 90  a5 "flags" 80
+//     publish    socket.io-request#/chat#     {"uid":"gFZBwt","requestId":"hKuaxo","type":5,"opts":{"rooms":[],"except":[]}}
+//     message    socket.io-response#/chat#    {"requestId":"hKuaxo","sockets":[{"id":"kZIF...AAAB",...}]}
+//
+// How many answers a request gets, Redis says: as many as there are subscribers of the request channel
+// (PUBSUB NUMSUB), less ourselves. Who is silent makes it time out, so everything that is asked is answered.
+//
+// Redis may go away. Clients of this server do not notice: what is emitted still reaches them, at once. What the
+// others should get waits, bounded in bytes; what had been written and not confirmed is lost, never sent twice.
+// Questions wait for Redis as long as for an answer, requests_timeout, and then bring what is known here.
+//
+// What arrives is hostile input, for whoever reaches Redis can publish. Messages are bounded in bytes, depth and
+// values before anything is made of them; one that is malformed is counted, and ignored (the official server
+// dies of it). What we publish is checked to be what the others can take.
+//
+// Layers. The RESP reader and writer, the address, and the messages are pure. A Link is one connection; the
+// Cluster owns two, for a connection that subscribes can do nothing else; an Adapter is one namespace's.
+// ================================================================================================
+
+namespace redis {
+
+// ---- RESP2, the protocol of Redis
+
+/// A reply, or a pushed message.
+struct Value {
+  enum class Kind : std::uint8_t {
+    null,
+    text,     // a simple or a bulk string
+    error,    // what Redis says is wrong, in `text`: "WRONGPASS invalid username-password pair"
+    integer,
+    list,
+    too_big   // a bulk string beyond the limit: it was skipped
+  };
+  Kind kind = Kind::null;
+  std::string text{};
+  std::int64_t number = 0;
+  std::vector<Value> list{};
+
+  bool is(Kind its) const { return kind == its; }
+};
+
+/// Reads replies from a stream that comes in pieces of any size. Memory is bounded by what has come, never by what
+/// a length promises.
+class Reader {
+ public:
+  static constexpr std::size_t deepest = 8, longest_line = 64 * 1024, most_values = 64 * 1024;
+
+  /// `largest`: bytes of one reply's strings together; one beyond is skipped, and its value is too_big.
+  explicit Reader(std::size_t largest) : largest_(largest) {}
+
+  /// Takes bytes from the front of `in`, until a reply is complete. Malformed: why() says what is wrong, and nothing
+  /// more can be read.
+  Progress read(std::string_view& in, Value& out) {
+    while (!in.empty() && !why_)
+      if ((in_bulk_ ? read_bulk(in) : read_line(in)) && complete(out)) return Progress::complete;
+    return why_ ? Progress::malformed : Progress::more;
+  }
+  const char* why() const { return why_ ? why_ : ""; }
+
+ private:
+  /// A list whose values are on their way.
+  struct Level {
+    Value list;
+    std::uint64_t missing;
+  };
+
+  bool fail(const char* why) { return why_ = why, false; }
+
+  /// These three: whether value_ is complete.
+  bool read_line(std::string_view& in) {
+    const auto end = in.find('\n');
+    const auto part = in.substr(0, end == in.npos ? in.size() : end + 1);
+    in.remove_prefix(part.size());
+    if (line_.size() + part.size() > longest_line) return fail("a line is too long");
+    line_ += part;
+    if (end == in.npos) return false;
+    const std::string line = std::exchange(line_, {});
+    if (line.size() < 3 || line[line.size() - 2] != '\r') return fail("a line does not end with CR LF");
+    return read_head(line[0], std::string_view(line).substr(1, line.size() - 3));
+  }
+
+  bool read_head(char type, std::string_view rest) {
+    if (++values_ > most_values) return fail("a reply has too many values");
+    if (type == '+' || type == '-') return value_ = {type == '+' ? Value::Kind::text : Value::Kind::error, std::string(rest)}, true;
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    if (error != std::errc{} || end != rest.data() + rest.size()) return fail("a number is malformed, or the type of a reply unknown");
+    if (type == ':') return value_.kind = Value::Kind::integer, value_.number = number, true;
+    if (type != '$' && type != '*') return fail("the type of a reply is unknown");
+    if (number == -1) return true;  // null
+    if (number < 0) return fail("a length is negative");
+    return type == '$' ? begin_bulk(static_cast<std::uint64_t>(number)) : begin_list(static_cast<std::uint64_t>(number));
+  }
+
+  bool read_bulk(std::string_view& in) {
+    const auto part = in.substr(0, static_cast<std::size_t>((std::min)(missing_, std::uint64_t{in.size()})));
+    if (value_.is(Value::Kind::text)) value_.text += part;
+    missing_ -= part.size();
+    in.remove_prefix(part.size());
+    for (; missing_ == 0 && ending_ < 2 && !in.empty(); ++ending_, in.remove_prefix(1))
+      if (in[0] != "\r\n"[ending_]) return fail("a string does not end with CR LF");
+    if (ending_ < 2) return false;
+    in_bulk_ = false;
+    return true;
+  }
+
+  bool begin_bulk(std::uint64_t size) {
+    const bool fits = size <= largest_ - bytes_;
+    if (fits) bytes_ += static_cast<std::size_t>(size);
+    value_.kind = fits ? Value::Kind::text : Value::Kind::too_big;
+    in_bulk_ = true, missing_ = size, ending_ = 0;
+    return false;
+  }
+
+  bool begin_list(std::uint64_t size) {
+    value_.kind = Value::Kind::list;
+    if (size == 0) return true;
+    if (levels_.size() == deepest) return fail("lists are nested too deep");
+    levels_.push_back({std::exchange(value_, {}), size});
+    return false;
+  }
+
+  /// value_ takes its place; whether the whole reply is complete with it.
+  bool complete(Value& out) {
+    while (!levels_.empty()) {
+      Level& level = levels_.back();
+      level.list.list.push_back(std::exchange(value_, {}));
+      if (--level.missing > 0) return false;
+      value_ = std::move(level.list);
+      levels_.pop_back();
+    }
+    out = std::exchange(value_, {});
+    values_ = bytes_ = 0;
+    return true;
+  }
+
+  const std::size_t largest_;
+  std::string line_;           // as much of it as has come
+  Value value_;                // the one being read
+  std::vector<Level> levels_;  // the lists that it is in
+  std::size_t values_ = 0, bytes_ = 0;  // of the reply so far
+  std::uint64_t missing_ = 0;  // of a bulk string, and how much of its CR LF has come
+  std::size_t ending_ = 0;
+  bool in_bulk_ = false;
+  const char* why_ = nullptr;
+};
+
+/// A command as Redis reads it: {"PUBLISH", "a", "b"} -> *3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$1\r\nb\r\n
+inline std::string command(std::initializer_list<std::string_view> words) {
+  std::string out = "*";
+  bytes::append_integer(out, words.size());
+  out += "\r\n";
+  for (const auto word : words) {
+    out += '$';
+    bytes::append_integer(out, word.size());
+    out += "\r\n", out += word, out += "\r\n";
+  }
+  return out;
+}
+
+// ---- where Redis is
+
+/// What a URL says: redis://[[user]:password@]host[:port][/database], each part percent-encoded.
+struct Address {
+  std::string host = "localhost";
+  std::uint16_t port = 6379;
+  std::string user{}, password{};
+  std::uint32_t database = 0;
+
+  /// For logs: host, port and database, no secret.
+  std::string text() const {
+    const std::string name = host.find(':') == host.npos ? host : '[' + host + ']';
+    return name + ':' + std::to_string(port) + '/' + std::to_string(database);
+  }
+};
+
+/// Throws std::invalid_argument that says what is wrong and what to write; the password is not in it.
+inline Address parse_url(std::string_view url) {
+  const auto at = url.rfind('@');
+  const auto begin = url.find("://");
+  const auto refuse = [&](const char* why) {
+    const bool secret = at != url.npos;
+    const std::string shown = secret ? std::string(url.substr(0, begin == url.npos ? 0 : begin + 3)) + "***" + std::string(url.substr(at)) : std::string(url);
+    throw std::invalid_argument("cannot use \"" + shown + "\" as the address of Redis: " + why + " (write redis://user:password@host:6379/0)");
+  };
+  const auto decoded = [&](std::string_view text) {
+    std::string plus;  // which stands for itself here
+    for (const char c : text) c == '+' ? plus += "%2B" : plus += c;
+    return http::percent_decode(plus);
+  };
+  if (url.starts_with("rediss://")) refuse("TLS is not spoken here: let a proxy such as stunnel speak it, and connect to that");
+  if (!url.starts_with("redis://")) refuse("it does not begin with redis://");
+  Address out;
+  std::string_view rest = url.substr(8);
+  if (at != url.npos) {
+    const auto secrets = url.substr(8, at - 8);
+    const auto colon = secrets.find(':');
+    out.user = decoded(secrets.substr(0, colon));
+    out.password = colon == secrets.npos ? std::string() : decoded(secrets.substr(colon + 1));
+    if (out.password.empty()) refuse("there is a user without a password");
+    rest = url.substr(at + 1);
+  }
+  if (rest.find_first_of("?#") != rest.npos) refuse("something follows the database: what it would set is an option of redis::adapter");
+  if (const auto slash = rest.find('/'); slash != rest.npos) {
+    const auto name = rest.substr(slash + 1);
+    const auto number = name.empty() ? 0 : bytes::whole_number(name);
+    if (!number || *number > 1'000'000) refuse("the database is not a number");
+    out.database = static_cast<std::uint32_t>(*number);
+    rest = rest.substr(0, slash);
+  }
+  const auto bracket = rest.starts_with('[') ? rest.find(']') : 0;
+  if (bracket == rest.npos) refuse("the IPv6 address lacks its \"]\"");
+  const auto host = bracket > 0 ? rest.substr(1, bracket - 1) : rest.substr(0, rest.find(':'));
+  rest.remove_prefix(bracket > 0 ? bracket + 1 : host.size());
+  if (!host.empty()) out.host = decoded(host);
+  if (rest.empty()) return out;
+  const auto port = rest[0] == ':' ? bytes::whole_number(rest.substr(1)) : std::nullopt;
+  if (!port || *port == 0 || *port > 65535) refuse("the port is not a number from 1 to 65535 (an IPv6 address stands in brackets)");
+  out.port = static_cast<std::uint16_t>(*port);
+  return out;
+}
+
+/// How servers find each other, and what the connection to Redis may take. The first three are the official
+/// adapter's, and must be the same on all servers.
+struct Options {
+  /// What every channel begins with. Default: "socket.io".
+  std::string key = "socket.io";
+  /// How long the other servers have for their answers (`requestsTimeout`). Default: 5 s.
+  Milliseconds requests_timeout{5'000};
+  /// Answers go to the server that asked, not to all (`publishOnSpecificResponseChannel`). Default: false.
+  bool publish_on_specific_response_channel = false;
+  /// What CLIENT LIST shows; no spaces. Default: "sio_demo".
+  std::string client_name = "sio_demo";
+  /// From the first try to the last answer to AUTH, SELECT and CLIENT SETNAME; then the next try. Default: 5 s.
+  Milliseconds connect_timeout{5'000};
+  /// How long Redis may be silent before it is sent a PING, and then again before it counts as gone. Default: 5 s.
+  Milliseconds ping_interval{5'000};
+  /// Between two tries: the first, doubled each time up to the second, less a random part of up to a half, lest all
+  /// servers come back at once. Default: 100 ms and 2 s.
+  Milliseconds reconnect_delay{100}, reconnect_delay_max{2'000};
+  /// Bytes that wait for Redis; what would go beyond is dropped, and counted. Default: 16 MiB.
+  std::size_t max_queue_bytes = 16 * 1024 * 1024;
+  /// Bytes of a message from another server; a larger one is skipped, and counted as malformed. Default: 16 MiB.
+  std::size_t max_message_bytes = 16 * 1024 * 1024;
+};
+
+// ---- msgpack
+
+/// Of one message.
+struct Limits {
+  unsigned depth = 72;  // what a client may send (64), and what is around it
+  std::size_t values = 2'000'000;
+};
+
+/// The guard before nlohmann's parser, which recurses as deep as a message is nested.
+class Outline {
+ public:
+  explicit Outline(Limits limits) : limits_(limits) {}
+
+  /// nullptr if `text` is one msgpack value within the limits, whose keys are strings; else what is wrong with it.
+  const char* read(std::string_view text) {
+    in_ = text, levels_.clear(), values_ = 0;
+    do {
+      if (const char* why = read_value()) return why;
+      while (!levels_.empty() && levels_.back().missing == 0) levels_.pop_back();
+    } while (!levels_.empty());
+    return in_.empty() ? nullptr : "something follows the msgpack value";
+  }
+
+ private:
+  enum class Kind : std::uint8_t { scalar, text, extension, array, map, unknown };
+  /// What a first byte announces: how many bytes tell the size, or the size.
+  struct Form {
+    Kind kind;
+    std::uint8_t width, size;
+  };
+  struct Level {
+    std::uint64_t missing;
+    bool map;
+  };
+
+  static Form form_of(std::uint8_t first) {
+    using enum Kind;
+    constexpr std::array<Form, 32> forms{{
+        {scalar, 0, 0}, {unknown, 0, 0}, {scalar, 0, 0}, {scalar, 0, 0},                              // c0 nil, c1, false, true
+        {scalar, 1, 0}, {scalar, 2, 0}, {scalar, 4, 0},                                               // c4 bin 8, 16, 32
+        {extension, 1, 0}, {extension, 2, 0}, {extension, 4, 0},                                      // c7 ext 8, 16, 32
+        {scalar, 0, 4}, {scalar, 0, 8},                                                               // ca float 32, 64
+        {scalar, 0, 1}, {scalar, 0, 2}, {scalar, 0, 4}, {scalar, 0, 8},                               // cc uint 8 to 64
+        {scalar, 0, 1}, {scalar, 0, 2}, {scalar, 0, 4}, {scalar, 0, 8},                               // d0 int 8 to 64
+        {extension, 0, 1}, {extension, 0, 2}, {extension, 0, 4}, {extension, 0, 8}, {extension, 0, 16},  // d4 fixext 1 to 16
+        {text, 1, 0}, {text, 2, 0}, {text, 4, 0},                                                     // d9 str 8, 16, 32
+        {array, 2, 0}, {array, 4, 0}, {map, 2, 0}, {map, 4, 0},                                       // dc array, de map 16, 32
+    }};
+    if (first < 0x80 || first >= 0xe0) return {scalar, 0, 0};
+    if (first < 0x90) return {map, 0, static_cast<std::uint8_t>(first & 15)};
+    if (first < 0xa0) return {array, 0, static_cast<std::uint8_t>(first & 15)};
+    if (first < 0xc0) return {text, 0, static_cast<std::uint8_t>(first & 31)};
+    return forms[first - 0xc0u];
+  }
+
+  const char* read_value() {
+    constexpr const char* early = "msgpack ends too early";
+    if (in_.empty()) return early;
+    if (++values_ > limits_.values) return "msgpack has too many values";
+    const Form form = form_of(static_cast<std::uint8_t>(in_[0]));
+    in_.remove_prefix(1);
+    if (form.kind == Kind::unknown) return "msgpack holds an unknown type";
+    if (!levels_.empty()) {
+      Level& level = levels_.back();
+      if (level.map && level.missing % 2 == 0 && form.kind != Kind::text) return "a msgpack key is not a string";
+      --level.missing;
+    }
+    if (in_.size() < form.width) return early;
+    std::uint64_t size = form.size;
+    for (std::size_t i = 0; i < form.width; ++i) size = size << 8 | static_cast<std::uint8_t>(in_[i]);
+    in_.remove_prefix(form.width);
+    if (form.kind == Kind::map) size *= 2;
+    if (form.kind == Kind::extension) ++size;  // its type
+    if (size > in_.size()) return early;       // every value is a byte at least
+    if (form.kind == Kind::map || form.kind == Kind::array) return open(size, form.kind == Kind::map);
+    in_.remove_prefix(static_cast<std::size_t>(size));
+    return nullptr;
+  }
+
+  const char* open(std::uint64_t values, bool map) {
+    if (levels_.size() >= limits_.depth) return "msgpack is nested too deep";
+    levels_.push_back({values, map});
+    return nullptr;
+  }
+
+  Limits limits_;
+  std::string_view in_;
+  std::vector<Level> levels_;
+  std::size_t values_ = 0;
+};
+
+/// A msgpack timestamp of 4, 8 or 12 bytes as JavaScript's Date is in JSON; null if it is out of range.
+inline json timestamp(const std::vector<std::uint8_t>& in) {
+  std::uint64_t bits = 0;
+  for (std::size_t i = in.size() == 12 ? 4 : 0; i < in.size(); ++i) bits = bits << 8 | in[i];
+  std::int64_t seconds = static_cast<std::int64_t>(in.size() == 8 ? bits & 0x3'ffff'ffffu : bits);
+  std::uint64_t nanoseconds = in.size() == 8 ? bits >> 34 : 0;
+  for (std::size_t i = 0; in.size() == 12 && i < 4; ++i) nanoseconds = nanoseconds << 8 | in[i];
+  constexpr std::int64_t most = 9'000'000'000;  // system_clock counts nanoseconds in 64 bits
+  if (seconds > most || seconds < -most || nanoseconds > 999'999'999) return nullptr;
+  const auto time = Seconds(seconds) + Milliseconds(nanoseconds / 1'000'000);
+  return iso_8601(std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(time)));
+}
+
+/// What notepack.io makes of msgpack's extensions, as JSON and binary. false: it knows no such one.
+inline bool replace_extension(json& value) {
+  const auto& binary = value.get_binary();
+  if (!binary.has_subtype()) return true;
+  const auto type = static_cast<std::int8_t>(binary.subtype());
+  const std::vector<std::uint8_t>& content = binary;
+  if (type == -1 && (content.size() == 4 || content.size() == 8 || content.size() == 12)) return value = timestamp(content), true;
+  if (type != 0) return false;
+  if (content.size() == 1) return value = nullptr, true;  // undefined, as its version 2 wrote it
+  if (content.size() != 8) return value = json::binary(std::vector<std::uint8_t>(content)), true;
+  std::uint64_t milliseconds = 0;  // a Date, as its version 2 wrote it
+  for (const auto byte : content) milliseconds = milliseconds << 8 | byte;
+  constexpr std::int64_t most = 9'000'000'000'000;
+  const auto time = static_cast<std::int64_t>(milliseconds);
+  if (time > most || time < -most) return value = nullptr, true;
+  return value = iso_8601(std::chrono::system_clock::time_point(Milliseconds(time))), true;
+}
+
+/// The depth was bounded by the guard.
+inline bool replace_extensions(json& value) {
+  if (value.is_binary()) return replace_extension(value);
+  if (!value.is_structured()) return true;
+  for (json& member : value)
+    if (!replace_extensions(member)) return false;
+  return true;
+}
+
+inline bool has_binary(const json& value) {
+  return value.is_binary() || (value.is_structured() && std::any_of(value.begin(), value.end(), has_binary));
+}
+
+inline std::string to_msgpack(const json& value) {
+  std::string out;
+  json::to_msgpack(value, out);
+  return out;
+}
+
+/// As a request or an answer travels: JSON, or msgpack if JSON cannot say it.
+inline std::string to_text(const json& value) { return has_binary(value) ? to_msgpack(value) : value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+inline std::optional<json> from_msgpack(std::string_view text, Limits limits = {}) {
+  if (Outline(limits).read(text)) return std::nullopt;
+  json value = json::from_msgpack(text.begin(), text.end(), true, false);
+  if (value.is_discarded() || !replace_extensions(value)) return std::nullopt;
+  return value;
+}
+
+/// A request or an answer: one that begins with '{' is JSON.
+inline std::optional<json> from_text(std::string_view text, Limits limits = {}) {
+  if (!text.starts_with('{')) return from_msgpack(text, limits);
+  if (bytes::Outline({.depth = (std::min)(limits.depth, 64u), .tokens = limits.values}).read(text)) return std::nullopt;
+  json value = socketio::parse(text);
+  if (value.is_discarded()) return std::nullopt;
+  return value;
+}
+
+// ---- the messages of the adapter. Decoders give nothing for what is malformed.
+
+/// The channels of one namespace of one server.
+struct Channels {
+  Channels(const std::string& key, const std::string& nsp, const std::string& uid)
+      : broadcast(key + '#' + nsp + '#'), request(key + "-request#" + nsp + '#'), response(key + "-response#" + nsp + '#'), own(response + uid + '#') {
+    for (const char c : broadcast) {  // a glob, in which the namespace's name has to stand for itself
+      if (std::string_view("*?[]\\").find(c) != std::string_view::npos) pattern += '\\';
+      pattern += c;
+    }
+    pattern += '*';
+  }
+  std::string broadcast, request, response, own, pattern{};
+};
+
+enum class Type : std::uint8_t { sockets, all_rooms, join, leave, disconnect, fetch, server_side_emit, broadcast, client_count, ack };
+
+inline const json* field(const json& object, const char* name) {
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return found == object.end() ? nullptr : &*found;
+}
+inline std::string text_field(const json& object, const char* name) {
+  const json* value = field(object, name);
+  return value && value->is_string() ? value->get<std::string>() : std::string();
+}
+inline std::optional<std::uint64_t> number_field(const json& object, const char* name) {
+  const json* value = field(object, name);
+  if (!value || !value->is_number_integer() || (!value->is_number_unsigned() && value->get<std::int64_t>() < 0)) return std::nullopt;
+  return value->get<std::uint64_t>();
+}
+
+/// Names of rooms. JavaScript's may be numbers; here they are the same as their text.
+inline bool read_rooms(const json& object, const char* name, std::vector<std::string>& out) {
+  const json* list = field(object, name);
+  if (!list) return true;
+  if (!list->is_array()) return false;
+  for (const json& room : *list) {
+    if (room.is_string()) out.push_back(room.get<std::string>());
+    else if (room.is_number()) out.emplace_back(), bytes::append_number(out.back(), room.get<double>());
+    else return false;  // to leave it out could mean everybody
+  }
+  return true;
+}
+
+inline json options_of(const Target& target) { return {{"rooms", target.rooms}, {"except", target.except}}; }
+inline bool read_options(const json& message, Target& out, std::optional<Milliseconds>* timeout = nullptr) {
+  const json* options = message.is_array() ? &message[2] : field(message, "opts");
+  if (!options || !options->is_object() || !read_rooms(*options, "rooms", out.rooms) || !read_rooms(*options, "except", out.except)) return false;
+  const json* flags = field(*options, "flags");
+  if (!flags) return true;
+  const json* droppable = field(*flags, "volatile");
+  out.droppable = droppable && *droppable == json(true);
+  if (const auto limit = number_field(*flags, "timeout"); limit && timeout) *timeout = Milliseconds((std::min)(*limit, std::uint64_t{86'400'000}));
+  return true;
+}
+
+/// An event on its way to the clients of other servers.
+struct Event {
+  std::string uid, nsp;
+  json::array_t values{};  // name and arguments
+  Target target{};
+};
+
+inline json packet_of(std::string_view nsp, const json::array_t& values) { return {{"type", 2}, {"data", values}, {"nsp", nsp}}; }
+
+/// What is no event that clients can take is malformed, such as a packet of another type, which the official server
+/// passes on.
+inline bool read_packet(const json& packet, std::string& nsp, json::array_t& values) {
+  const auto type = number_field(packet, "type");
+  const json *data = field(packet, "data"), *name = field(packet, "nsp");
+  if (!type || (*type != 2 && *type != 5) || !data || !data->is_array() || data->empty() || (name && !name->is_string())) return false;
+  const json& event = data->front();
+  if (!event.is_number() && (!event.is_string() || socketio::is_reserved(event.get_ref<const std::string&>()))) return false;
+  nsp = name ? name->get<std::string>() : "/";
+  values = data->get_ref<const json::array_t&>();
+  return true;
+}
+
+inline std::string encode(const Event& event) {
+  json options = options_of(event.target);
+  options["flags"] = json::object();
+  if (event.target.droppable) options["flags"]["volatile"] = true;
+  return to_msgpack(json::array({event.uid, packet_of(event.nsp, event.values), std::move(options)}));
+}
+
+inline std::optional<Event> decode_event(std::string_view text, Limits limits = {}) {
+  const auto message = from_msgpack(text, limits);
+  if (!message || !message->is_array() || message->size() < 3 || !message->front().is_string()) return std::nullopt;
+  Event out{.uid = message->front().get<std::string>(), .nsp = {}};
+  if (!read_packet((*message)[1], out.nsp, out.values) || !read_options(*message, out.target)) return std::nullopt;
+  return out;
+}
+
+/// What one server wants of the others. Which fields count, the type says.
+struct Request {
+  Type type{};
+  std::string uid{}, id{};             // of whom; of what is to be answered
+  Target target{};                     // join, leave, disconnect, fetch, broadcast
+  std::vector<std::string> rooms{};    // sockets, join, leave
+  bool close = false;                  // disconnect
+  std::string nsp{};                   // broadcast
+  json::array_t values{};              // server_side_emit, broadcast: name and arguments
+  std::optional<Milliseconds> timeout{};  // broadcast
+  std::optional<std::string> sid{};    // join, leave, disconnect in their old form, of one socket
+
+  bool wants_answer() const { return !id.empty(); }
+};
+
+inline std::string encode(const Request& request) {
+  json out{{"uid", request.uid}, {"type", request.type}};
+  if (request.wants_answer()) out["requestId"] = request.id;
+  switch (request.type) {
+    case Type::join: case Type::leave: out["opts"] = options_of(request.target), out["rooms"] = request.rooms; break;
+    case Type::disconnect: out["opts"] = options_of(request.target), out["close"] = request.close; break;
+    case Type::fetch: out["opts"] = options_of(request.target); break;
+    case Type::sockets: out["rooms"] = request.rooms; break;
+    case Type::server_side_emit: out["data"] = request.values; break;
+    case Type::broadcast: {
+      json flags = json::object();
+      if (request.timeout) flags["timeout"] = request.timeout->count();
+      out["packet"] = packet_of(request.nsp, request.values), out["opts"] = options_of(request.target);
+      out["opts"]["flags"] = std::move(flags);
+      return to_msgpack(out);
+    }
+    default: break;
+  }
+  return to_text(out);
+}
+
+/// The fields of a request that its type wants. false: they are malformed.
+inline bool read_fields(const json& message, Request& out) {
+  const json *close = field(message, "close"), *data = field(message, "data"), *packet = field(message, "packet"), *sid = field(message, "sid");
+  out.close = close && *close == json(true);
+  switch (out.type) {
+    case Type::all_rooms: return out.wants_answer();
+    case Type::sockets: return out.wants_answer() && read_rooms(message, "rooms", out.rooms);
+    case Type::fetch: return out.wants_answer() && read_options(message, out.target);
+    case Type::join: case Type::leave: case Type::disconnect:
+      if (field(message, "opts")) return read_options(message, out.target) && read_rooms(message, "rooms", out.rooms);
+      if (!sid || !sid->is_string()) return false;
+      out.sid = sid->get<std::string>();
+      out.rooms = {text_field(message, "room")};
+      return true;
+    case Type::server_side_emit:
+      if (!data || !data->is_array() || data->empty() || !data->front().is_string()) return false;
+      out.values = data->get_ref<const json::array_t&>();
+      return true;
+    case Type::broadcast:
+      return out.wants_answer() && packet && read_packet(*packet, out.nsp, out.values) && read_options(message, out.target, &out.timeout);
+    default: return false;
+  }
+}
+
+inline std::optional<Request> decode_request(std::string_view text, Limits limits = {}) {
+  const auto message = from_text(text, limits);
+  if (!message) return std::nullopt;
+  const auto type = number_field(*message, "type");
+  if (!type || *type > static_cast<std::uint64_t>(Type::broadcast)) return std::nullopt;
+  Request out{.type = static_cast<Type>(*type), .uid = text_field(*message, "uid"), .id = text_field(*message, "requestId")};
+  if (!read_fields(*message, out)) return std::nullopt;
+  return out;
+}
+
+/// An answer; its fields are its request's kind's.
+struct Answer {
+  std::string id;
+  json fields;
+
+  Type type() const { return static_cast<Type>((std::min)(number_field(fields, "type").value_or(255), std::uint64_t{255})); }
+};
+
+inline std::optional<Answer> decode_answer(std::string_view text, Limits limits = {}) {
+  auto message = from_text(text, limits);
+  if (!message) return std::nullopt;
+  std::string id = text_field(*message, "requestId");
+  if (id.empty()) return std::nullopt;
+  return Answer{std::move(id), std::move(*message)};
+}
+
+// ---- a connection
+
+/// What has happened since the cluster was joined. Read it on the loop's thread; chapter 12 prints it.
+struct Counters {
+  std::uint64_t published = 0;   // handed to Redis, or waiting for it
+  std::uint64_t dropped = 0;     // the queue was full, Redis refused, or the connection broke before it confirmed
+  std::uint64_t received = 0;    // messages, our own that come back included
+  std::uint64_t malformed = 0;   // of those
+  std::uint64_t reconnects = 0;  // after the first time
+};
+
+/// One connection to Redis, made again whenever it breaks. Handlers of Asio hold a Ref to it; once it is stopped
+/// they do nothing, and it knows no server any more.
+class Link final : public Counted<Link>, public engineio::Timed {
+ public:
+  /// The connection failed with this error, and then `reply` is null; or Redis replied, perhaps an error of its own.
+  using Done = std::function<void(std::error_code, Value reply)>;
+  struct Events {
+    std::function<void()> ready;                                     // Redis has let us in
+    std::function<void(std::string_view why, bool was_ready)> lost;  // and is tried again by and by
+    std::function<void(Value&)> pushed;  // of a connection that subscribes: all that comes once it is ready
+  };
+
+  Link(Server& server, const Address& address, const Options& options, Counters& counters, Events events);
+
+  void start();
+  void stop();
+  bool ready() const { return state_ == State::ready; }
+  std::size_t queued() const { return queue_bytes_; }
+  /// A message that outlives an outage in the queue, if there is room.
+  void publish(std::string command);
+  /// To be sent now: only while it is ready. `done` may be empty.
+  void send(std::string command, Done done);
+
+ private:
+  enum class State : std::uint8_t { connecting, greeting, ready, waiting, stopped };
+  struct Command {
+    std::string text;
+    Done done;
+    bool publish = false;
+  };
+  static constexpr std::size_t most_at_once = 256 * 1024;  // bytes of one write: what is lost with a connection
+
+  void tick(engineio::Time) override;
+  void due(Milliseconds delay);
+  template <class F>
+  auto in_round(F f);
+  void connect();
+  void connect(std::vector<net::Endpoint> endpoints);
+  void greet();
+  void greet(std::initializer_list<std::string_view> words, const char* what);
+  void enter();
+  void push(Command command);
+  void flush();
+  void read();
+  void receive(std::string_view in);
+  void take(Value& value);
+  void heartbeat();
+  void lost(const std::string& why);
+
+  Server* server_;  // null once stopped
+  const Address address_;
+  const Options options_;
+  Counters* counters_;
+  Events events_;
+  net::Stream socket_;
+  asio::ip::basic_resolver<asio::ip::tcp, net::Executor> resolver_;
+  State state_ = State::waiting;
+  std::uint64_t round_ = 0;        // of connections; handlers of an earlier one do nothing
+  std::uint32_t failures_ = 0;     // in a row
+  std::deque<Command> queue_;      // not written yet
+  std::deque<Command> in_flight_;  // written, or being so; their texts are in out_
+  std::size_t queue_bytes_ = 0;
+  std::string out_;
+  bool writing_ = false, flush_posted_ = false, heard_ = false, pinged_ = false;
+  std::vector<char> in_;
+  std::optional<Reader> reader_;
+};
+
+inline Link::Link(Server& server, const Address& address, const Options& options, Counters& counters, Events events)
+    : server_(&server), address_(address), options_(options), counters_(&counters), events_(std::move(events)),
+      socket_(server.loop().get_executor()), resolver_(server.loop().get_executor()) {}
+
+/// A handler of Asio for this connection, which does nothing when that is over.
+template <class F>
+auto Link::in_round(F f) {
+  return [self = Ref<Link>(this), round = round_, f = std::move(f)](net::Error error, auto&&... rest) mutable {
+    if (round != self->round_) return;
+    const auto keep = self;
+    self->server_->in_turn([&] { f(error, rest...); });
+  };
+}
+
+inline void Link::start() { connect(); }
+
+inline void Link::stop() {
+  if (state_ == State::stopped) return;
+  const Ref<Link> self(this);
+  net::Error ignored;
+  if (state_ == State::ready && !writing_) {  // what the system takes at once still leaves
+    std::string rest;
+    for (const Command& command : queue_) rest += command.text;
+    socket_.non_blocking(true, ignored);
+    if (!rest.empty()) socket_.write_some(asio::buffer(rest), ignored);
+  }
+  ++round_;
+  state_ = State::stopped;
+  server_->engine_.deadlines.forget(*this);
+  resolver_.cancel();
+  socket_.close(ignored);
+  auto all = std::exchange(in_flight_, {});
+  for (auto& command : std::exchange(queue_, {})) all.push_back(std::move(command));
+  events_ = {};
+  queue_bytes_ = 0;
+  server_ = nullptr, counters_ = nullptr;
+  for (const Command& command : all)
+    if (command.done) command.done(std::make_error_code(std::errc::operation_canceled), {});
+}
+
+inline void Link::due(Milliseconds delay) {
+  server_->in_turn([&] { server_->engine_.deadlines.set(*this, server_->engine_.now() + delay); });
+}
+
+inline void Link::connect() {
+  ++round_;
+  state_ = State::connecting;
+  writing_ = pinged_ = heard_ = false;
+  out_.clear();
+  in_.resize(16 * 1024);
+  reader_.emplace(options_.max_message_bytes);
+  due(options_.connect_timeout);
+  net::Error error;
+  if (address_.host == "localhost") return connect({{asio::ip::address_v4::loopback(), address_.port}, {asio::ip::address_v6::loopback(), address_.port}});
+  if (const auto literal = asio::ip::make_address(address_.host, error); !error) return connect({{literal, address_.port}});
+  resolver_.async_resolve(address_.host, std::to_string(address_.port), in_round([this](const net::Error& failed, const auto& found) {
+    if (failed) return lost("cannot find " + address_.host + ": " + failed.message());
+    std::vector<net::Endpoint> endpoints;
+    for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+    connect(std::move(endpoints));
+  }));
+}
+
+inline void Link::connect(std::vector<net::Endpoint> endpoints) {
+  asio::async_connect(socket_, endpoints, in_round([this](const net::Error& error, const auto&) {
+    if (error) return lost("cannot connect: " + error.message());
+    greet();
+  }));
+}
+
+/// Asks to be let in, all questions at once; the last answer counts.
+inline void Link::greet() {
+  net::Error ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  state_ = State::greeting;
+  if (!address_.user.empty()) greet({"AUTH", address_.user, address_.password}, "AUTH");
+  else if (!address_.password.empty()) greet({"AUTH", address_.password}, "AUTH");
+  if (address_.database != 0) greet({"SELECT", std::to_string(address_.database)}, "SELECT");
+  greet({"CLIENT", "SETNAME", options_.client_name}, nullptr);  // it may be forbidden; it is only for those who look
+  writing_ = true;
+  asio::async_write(socket_, asio::buffer(out_), in_round([this](const net::Error& error, std::size_t) {
+    writing_ = false;
+    if (error) return lost("cannot write: " + error.message());
+    flush();
+  }));
+  read();
+}
+
+inline void Link::greet(std::initializer_list<std::string_view> words, const char* what) {
+  out_ += redis::command(words);
+  in_flight_.push_back({{}, [this, what](std::error_code broken, const Value& reply) {
+    if (broken || state_ != State::greeting) return;
+    if (what && reply.is(Value::Kind::error)) return lost(std::string("Redis refuses ") + what + ": " + reply.text);
+    if (reply.is(Value::Kind::error) && !reply.text.starts_with("ERR") && !reply.text.starts_with("NOPERM")) return lost("Redis does not let us in: " + reply.text);
+    if (!what) enter();
+  }});
+}
+
+inline void Link::enter() {
+  state_ = State::ready;
+  failures_ = 0;
+  due(options_.ping_interval);
+  const auto tell = events_.ready;
+  tell();
+  flush();
+}
+
+inline void Link::publish(std::string command) {
+  const bool fits = state_ != State::stopped && command.size() <= options_.max_queue_bytes - (std::min)(queue_bytes_, options_.max_queue_bytes);
+  if (state_ == State::stopped) return;
+  ++(fits ? counters_->published : counters_->dropped);
+  if (fits) push({std::move(command), {}, true});
+}
+
+inline void Link::send(std::string command, Done done) {
+  assert(ready());
+  push({std::move(command), std::move(done)});
+}
+
+/// What a turn has to say leaves in one write.
+inline void Link::push(Command command) {
+  queue_bytes_ += command.text.size();
+  queue_.push_back(std::move(command));
+  if (!ready() || writing_ || std::exchange(flush_posted_, true)) return;
+  asio::post(socket_.get_executor(), [self = Ref<Link>(this)] {
+    self->flush_posted_ = false;
+    if (self->state_ != State::stopped) self->server_->in_turn([&] { self->flush(); });
+  });
+}
+
+inline void Link::flush() {
+  if (!ready() || writing_ || queue_.empty()) return;
+  out_.clear();
+  while (!queue_.empty() && out_.size() < most_at_once) {
+    out_ += queue_.front().text;
+    queue_.front().text = {};
+    if (!events_.pushed) in_flight_.push_back(std::move(queue_.front()));  // else nothing is replied to
+    queue_.pop_front();
+  }
+  writing_ = true;
+  asio::async_write(socket_, asio::buffer(out_), in_round([this](const net::Error& error, std::size_t size) {
+    writing_ = false;
+    if (error) return lost("cannot write: " + error.message());
+    queue_bytes_ -= size;
+    flush();
+  }));
+}
+
+inline void Link::read() {
+  socket_.async_read_some(asio::buffer(in_), in_round([this](const net::Error& error, std::size_t size) {
+    if (error) return lost(error == asio::error::eof ? "Redis has closed the connection" : "cannot read: " + error.message());
+    const auto round = round_;
+    heard_ = true;
+    receive({in_.data(), size});
+    if (round == round_) read();
+  }));
+}
+
+inline void Link::receive(std::string_view in) {
+  Value value;
+  const auto round = round_;
+  Progress progress = Progress::complete;
+  while (round == round_ && (progress = reader_->read(in, value)) == Progress::complete) take(value);
+  if (round == round_ && progress == Progress::malformed) lost(std::string("what came is not of Redis: ") + reader_->why());
+}
+
+inline void Link::take(Value& value) {
+  if (const auto pushed = events_.pushed; pushed && ready()) return pushed(value);  // a copy: it may stop us
+  if (in_flight_.empty()) return lost("Redis replied to nothing");
+  const Command command = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  if (command.publish && value.is(Value::Kind::error)) ++counters_->dropped;
+  if (command.done) command.done({}, std::move(value));
+}
+
+inline void Link::tick(engineio::Time) {
+  const Ref<Link> self(this);
+  switch (state_) {
+    case State::waiting: return connect();
+    case State::connecting: case State::greeting: return lost("no answer within connect_timeout");
+    case State::ready: return heartbeat();
+    case State::stopped: return;
+  }
+}
+
+/// A peer that vanished without a word is known by its silence.
+inline void Link::heartbeat() {
+  net::Error ignored;
+  const bool silent = !std::exchange(heard_, false) && socket_.available(ignored) == 0;  // or a slow handler kept us from reading
+  if (silent && pinged_) return lost("Redis is silent");
+  due(options_.ping_interval);
+  pinged_ = silent;
+  if (silent) push({redis::command({"PING"}), {}});
+}
+
+inline void Link::lost(const std::string& why) {
+  if (state_ == State::waiting || state_ == State::stopped) return;
+  const Ref<Link> self(this);
+  const bool was_ready = ready();
+  ++round_;
+  state_ = State::waiting;
+  net::Error ignored;
+  socket_.close(ignored);
+  std::vector<Done> broken;
+  for (auto& command : std::exchange(in_flight_, {})) {
+    counters_->dropped += command.publish;
+    if (command.done) broken.push_back(std::move(command.done));
+  }
+  queue_bytes_ = 0;
+  for (auto& command : std::exchange(queue_, {})) {
+    if (command.publish) queue_bytes_ += command.text.size(), queue_.push_back(std::move(command));
+    else if (command.done) broken.push_back(std::move(command.done));
+  }
+  const auto longest = (std::min)(options_.reconnect_delay_max.count(), options_.reconnect_delay.count() << (std::min)(failures_++, 16u));
+  due(Milliseconds(std::uniform_int_distribution<std::int64_t>(longest / 2, (std::max)(longest, longest / 2))(server_->engine_.random)));
+  const auto tell = events_.lost;
+  tell(why, was_ready);
+  for (const Done& done : broken) done(std::make_error_code(std::errc::connection_reset), {});
+}
+
+// ---- what the namespaces of a server share
+
+class Adapter;
+
+/// The connections to Redis of one server, and who wants what from them. Begins with the server's first namespace,
+/// and ends when the server's close() is through, or with the server. All of it on the loop's thread.
+class Cluster final {
+ public:
+  Cluster(Address address, Options options) : address_(std::move(address)), options_(std::move(options)) {}
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  /// Whether Redis can be reached: both connections are there.
+  bool connected() const { return connected_; }
+  const Counters& counters() const { return counters_; }
+  const Options& options() const { return options_; }
+  /// Bytes that wait for Redis.
+  std::size_t queued() const { return commands_ ? commands_->queued() : 0; }
+
+  /// Sends a command of the program's own: cluster.command({"SET", key, "me", "NX", "PX", "5000"}, done). `done`
+  /// is called with Redis' reply, which may be an error of its own; or with not_connected, soon, if there is no
+  /// connection, connection_reset if it breaks meanwhile (whether Redis has obeyed nobody knows), or
+  /// operation_canceled when the server ends. Without a server it is called at once.
+  void command(std::initializer_list<std::string_view> words, Link::Done done);
+
+ private:
+  friend class Adapter;
+
+  void attach(Adapter& adapter, Server& server);
+  void detach(Adapter& adapter);
+  void start(Server& server);
+  void stop();
+  void subscribe(const Adapter& adapter);
+  void up();
+  void down(std::string_view why, bool was_ready);
+  void pushed(Value& value);
+  void publish(std::string_view channel, std::string_view message);
+  /// Counts what is malformed, and says so once a second.
+  void malformed(std::string_view channel);
+  /// Whether a second has passed since this kind of line was written.
+  bool may_complain(engineio::Time& last) const;
+  bool usable() const { return commands_ && commands_->ready(); }
+  void set_deadline(engineio::Timed& timed, Milliseconds delay);
+  void forget(engineio::Timed& timed);
+  std::string make_id();
+
+  const Address address_;
+  const Options options_;
+  Counters counters_;
+  Server* server_ = nullptr;  // while there are connections
+  Ref<Link> commands_, subscriptions_;
+  std::vector<Adapter*> adapters_;
+  StringMap<Adapter*> routes_;  // by channel and pattern
+  bool connected_ = false, ever_connected_ = false;
+  engineio::Time complained_of_outage_{}, complained_of_message_{};
+  bytes::Random random_;
+};
+
+/// What is asked of the other servers: until all have answered, or the time is over.
+class Question : public engineio::Timed {
+ public:
+  Question(Adapter& adapter, Request its_request) : request(std::move(its_request)), adapter_(&adapter) {}
+  virtual ~Question() = default;
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+
+  void tick(engineio::Time) override;
+  /// Whether nothing is to be waited for any more.
+  virtual bool complete() const { return others && answers >= *others; }
+  virtual void take(const Answer&) { ++answers; }
+  /// Called once, with an error if answers are missing.
+  virtual void finish(std::error_code error) = 0;
+
+  Request request;
+  std::optional<std::uint64_t> others;  // how many servers have to answer, once Redis has told
+  std::uint64_t answers = 0;
+  bool counting = false, published = false;
+
+ private:
+  Adapter* adapter_;
+};
+
+/// A namespace's part of the cluster. What its base class does for the sockets of this server, it does for all.
+class Adapter final : public sio_demo::Adapter {
+ public:
+  Adapter(Namespace& nsp, std::shared_ptr<Cluster> cluster);
+  ~Adapter() override { end(); }
+
+  void broadcast(socketio::Writer&& event, const Target& target) override;
+  void broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<AckWait>& wait) override;
+  void fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override;
+  void sockets_join(const Target& target, const std::vector<std::string>& rooms) override;
+  void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override;
+  void disconnect_sockets(const Target& target, bool close) override;
+  /// Throws std::invalid_argument for "connection", "new_namespace" and "error", of which official servers die.
+  void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) override;
+  void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override;
+  void server_count(std::function<void(std::error_code, std::size_t)> done) override;
+  void close() override { end(); }
+  void measure(Metrics& out) const override;
+
+  /// By which the others know this namespace of this server.
+  const std::string& uid() const { return uid_; }
+  const Channels& channels() const { return channels_; }
+  Cluster& cluster() const { return *cluster_; }
+
+ private:
+  using Base = sio_demo::Adapter;
+  friend class Cluster;
+  friend class Question;
+  class Remote;
+  template <class Result>
+  class Gathering;
+  class Ask;
+
+  void end();
+  // ---- told by the cluster
+  void subscribed(bool now);
+  void resume();
+  void on_message(std::string_view channel, const Value& message);
+  void on_broadcast(std::string_view channel, const Value& message);
+  // ---- for others
+  void serve(const Request& request);
+  void serve_one_socket(const Request& request);
+  void serve_emit(const Request& request);
+  void serve_broadcast(const Request& request);
+  void answer(const Request& request, const json& fields) { cluster_->publish(answer_channel(request), to_text(fields)); }
+  std::string answer_channel(const Request& request) const;
+  // ---- questions
+  void publish(Request request);
+  void begin(std::unique_ptr<Question> question, std::optional<Milliseconds> limit = std::nullopt);
+  void pursue(Question& question);
+  void counted(const std::string& id, std::error_code error, const Value& reply);
+  void take(const Answer& answer);
+  void settle(const std::string& id, std::error_code error);
+  static std::optional<std::uint64_t> count_of(const Value& reply);
+  std::vector<RemoteSocket> sockets_here(const Target& target);
+
+  std::shared_ptr<Cluster> cluster_;
+  const std::string uid_;
+  const Channels channels_;
+  StringMap<std::unique_ptr<Question>> questions_;  // by request id
+  std::shared_ptr<void> alive_ = std::make_shared<char>();
+  bool subscribed_ = false, ended_ = false;
+};
+
+/// What redis::adapter() returns: copies share one cluster. Each server needs one of its own.
+class Factory {
+ public:
+  explicit Factory(std::shared_ptr<Cluster> cluster) : cluster_(std::move(cluster)) {}
+  std::unique_ptr<sio_demo::Adapter> operator()(Namespace& nsp) const { return std::make_unique<Adapter>(nsp, cluster_); }
+  /// For commands of the program's own, and its state.
+  Cluster& cluster() const { return *cluster_; }
+
+ private:
+  std::shared_ptr<Cluster> cluster_;
+};
+
+/// For Server::adapter(). Throws std::invalid_argument for a URL that parse_url refuses.
+inline Factory adapter(std::string_view url, Options options = {}) {
+  return Factory(std::make_shared<Cluster>(parse_url(url), std::move(options)));
+}
+
+// ---- Cluster
+
+inline void Cluster::command(std::initializer_list<std::string_view> words, Link::Done done) {
+  if (usable())
+    return commands_->send(redis::command(words), [done = std::move(done), server = server_](std::error_code error, Value reply) {
+      detail::guard(server->log(), "redis command", "", "", [&] { done(error, std::move(reply)); });
+    });
+  const auto error = std::make_error_code(std::errc::not_connected);
+  if (!server_) return done(error, {});
+  server_->post([done = std::move(done), server = server_, error] { detail::guard(server->log(), "redis command", "", "", [&] { done(error, {}); }); });
+}
+
+inline void Cluster::attach(Adapter& adapter, Server& server) {
+  if (server_ && server_ != &server) throw std::invalid_argument("redis::adapter: this one is another server's (call redis::adapter once for each server)");
+  if (server.closing()) return;
+  adapters_.push_back(&adapter);
+  const Channels& channels = adapter.channels();
+  for (const auto* name : {&channels.pattern, &channels.request, &channels.response, &channels.own}) routes_.insert_or_assign(*name, &adapter);
+  if (!server_) start(server);
+  else if (subscriptions_->ready()) subscribe(adapter);
+}
+
+inline void Cluster::detach(Adapter& adapter) {
+  if (std::erase(adapters_, &adapter) == 0) return;
+  const Channels& channels = adapter.channels();
+  const auto leave = [&](const std::string& name, const char* command) {
+    const auto found = routes_.find(name);
+    if (found == routes_.end() || found->second != &adapter) return;  // a later one has taken its place
+    routes_.erase(found);
+    if (subscriptions_->ready()) subscriptions_->send(redis::command({command, name}), {});
+  };
+  leave(channels.request, "UNSUBSCRIBE");  // first what others count us by
+  leave(channels.response, "UNSUBSCRIBE");
+  leave(channels.own, "UNSUBSCRIBE");
+  leave(channels.pattern, "PUNSUBSCRIBE");
+  if (adapters_.empty()) stop();
+}
+
+inline void Cluster::start(Server& server) {
+  server_ = &server;
+  const auto lost = [this](std::string_view why, bool was_ready) { down(why, was_ready); };
+  const auto commands_ready = [this] {
+    up();
+    for (Adapter* adapter : std::vector(adapters_)) adapter->resume();
+  };
+  const auto subscriptions_ready = [this] {
+    for (const Adapter* adapter : adapters_) subscribe(*adapter);
+    up();
+  };
+  const auto subscriptions_lost = [this, lost](std::string_view why, bool was_ready) {
+    for (Adapter* adapter : std::vector(adapters_)) adapter->subscribed(false);
+    lost(why, was_ready);
+  };
+  commands_ = Ref<Link>(new Link(server, address_, options_, counters_, {commands_ready, lost, {}}));
+  subscriptions_ = Ref<Link>(new Link(server, address_, options_, counters_, {subscriptions_ready, subscriptions_lost, [this](Value& value) { pushed(value); }}));
+  subscriptions_->start();
+  commands_->start();
+}
+
+inline void Cluster::stop() {
+  const auto commands = std::exchange(commands_, {}), subscriptions = std::exchange(subscriptions_, {});
+  connected_ = false;
+  subscriptions->stop();
+  commands->stop();
+  server_ = nullptr;
+}
+
+/// The request channel comes last: whoever is subscribed to it is expected to answer.
+inline void Cluster::subscribe(const Adapter& adapter) {
+  const Channels& channels = adapter.channels();
+  subscriptions_->send(redis::command({"PSUBSCRIBE", channels.pattern}) + redis::command({"SUBSCRIBE", channels.own, channels.response, channels.request}), {});
+}
+
+inline void Cluster::up() {
+  if (connected_ || !commands_->ready() || !subscriptions_->ready()) return;
+  connected_ = true;
+  const bool again = std::exchange(ever_connected_, true);
+  if (again) ++counters_.reconnects;
+  server_->log().write(LogLevel::info, again ? "Redis: connected again" : "Redis: connected", {{"address", address_.text()}, {"queued", queued()}});
+}
+
+inline void Cluster::down(std::string_view why, bool was_ready) {
+  connected_ = false;
+  if (!may_complain(complained_of_outage_)) return;
+  server_->log().write(LogLevel::warn, was_ready ? "Redis: connection lost. Clients of this server go on; other servers are not reached" : "Redis: not reached. Clients of this server go on without the others",
+                       {{"address", address_.text()}, {"reason", why}});
+}
+
+inline bool Cluster::may_complain(engineio::Time& last) const {
+  const auto now = server_->engine_.now();
+  return now - last >= Seconds(1) ? last = now, true : false;
+}
+
+inline void Cluster::pushed(Value& value) {
+  const auto text = [&](std::size_t i) { return i < value.list.size() ? std::string_view(value.list[i].text) : std::string_view(); };
+  if (value.is(Value::Kind::error) && may_complain(complained_of_message_)) server_->log().write(LogLevel::error, "Redis refuses a subscription; allow the user these channels", {{"address", address_.text()}, {"reason", value.text}});
+  const bool matched = text(0) == "pmessage" && value.list.size() == 4, message = text(0) == "message" && value.list.size() == 3;
+  const auto found = routes_.find(text(1));
+  if (found == routes_.end()) return;
+  counters_.received += matched || message;
+  if (matched) found->second->on_broadcast(text(2), value.list[3]);
+  else if (message) found->second->on_message(text(1), value.list[2]);
+  else if (text(0) == "subscribe" && text(1) == found->second->channels().request) found->second->subscribed(true);
+}
+
+inline void Cluster::publish(std::string_view channel, std::string_view message) {
+  if (commands_) commands_->publish(redis::command({"PUBLISH", channel, message}));
+}
+
+inline void Cluster::malformed(std::string_view channel) {
+  ++counters_.malformed;
+  if (may_complain(complained_of_message_)) server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
+}
+
+inline void Cluster::set_deadline(engineio::Timed& timed, Milliseconds delay) {
+  if (server_) server_->in_turn([&] { server_->engine_.deadlines.set(timed, server_->engine_.now() + delay); });
+}
+inline void Cluster::forget(engineio::Timed& timed) {
+  if (server_) server_->engine_.deadlines.forget(timed);
+}
+inline std::string Cluster::make_id() { return random_.id().substr(0, 6); }
+
+// ---- Adapter
+
+inline Adapter::Adapter(Namespace& nsp, std::shared_ptr<Cluster> cluster)
+    : sio_demo::Adapter(nsp), cluster_(std::move(cluster)), uid_(cluster_->make_id()), channels_(cluster_->options().key, nsp.name(), uid_) {
+  cluster_->attach(*this, nsp.server());
+}
+
+/// Handles of sockets may keep us, and the cluster with us, when the server is gone.
+inline void Adapter::end() {
+  if (std::exchange(ended_, true)) return;
+  while (!questions_.empty()) settle(questions_.begin()->first, std::make_error_code(std::errc::operation_canceled));
+  cluster_->detach(*this);
+}
+
+inline void Adapter::subscribed(bool now) {
+  subscribed_ = now;
+  if (now) resume();
+}
+
+/// Questions that Redis could not be asked before.
+inline void Adapter::resume() {
+  std::vector<std::string> ids;
+  for (const auto& entry : questions_) ids.push_back(entry.first);
+  for (const auto& id : ids)
+    if (const auto found = questions_.find(id); found != questions_.end()) pursue(*found->second);
+}
+
+inline void Adapter::publish(Request request) {
+  request.uid = uid_;
+  cluster_->publish(channels_.request, encode(request));
+}
+
+inline void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
+  if (!target.local && !ended_) {
+    const auto values = detail::values_of(event);
+    const std::string channel = target.rooms.size() == 1 ? channels_.broadcast + target.rooms.front() + '#' : channels_.broadcast;
+    if (!values.empty()) cluster_->publish(channel, encode(Event{uid_, nsp_.name(), values, target}));
+  }
+  Base::broadcast(std::move(event), target);
+}
+
+/// The official server acts on its own request when it comes back, so not at all without Redis; here that is ignored.
+inline void Adapter::sockets_join(const Target& target, const std::vector<std::string>& rooms) {
+  if (!target.local && !ended_) publish({.type = Type::join, .target = target, .rooms = rooms});
+  Base::sockets_join(target, rooms);
+}
+inline void Adapter::sockets_leave(const Target& target, const std::vector<std::string>& rooms) {
+  if (!target.local && !ended_) publish({.type = Type::leave, .target = target, .rooms = rooms});
+  Base::sockets_leave(target, rooms);
+}
+inline void Adapter::disconnect_sockets(const Target& target, bool close) {
+  if (!target.local && !ended_) publish({.type = Type::disconnect, .target = target, .close = close});
+  Base::disconnect_sockets(target, close);
+}
+
+// ---- Adapter: what comes
+
+inline void Adapter::on_broadcast(std::string_view channel, const Value& message) {
+  if (!channel.starts_with(channels_.broadcast)) return;
+  auto room = channel.substr(channels_.broadcast.size());
+  if (room.ends_with('#')) room.remove_suffix(1);
+  if (!room.empty() && room_size(room) == 0) return;  // before anything is made of the message
+  auto event = message.is(Value::Kind::text) ? decode_event(message.text) : std::nullopt;
+  if (!event) return cluster_->malformed(channel);
+  if (event->uid == uid_ || event->nsp != nsp_.name()) return;
+  Base::broadcast(detail::writer_of(event->values), event->target);
+}
+
+inline void Adapter::on_message(std::string_view channel, const Value& message) {
+  if (!message.is(Value::Kind::text)) return cluster_->malformed(channel);
+  if (channel != channels_.request) {
+    const auto answer = decode_answer(message.text);
+    return answer ? take(*answer) : cluster_->malformed(channel);
+  }
+  const auto request = decode_request(message.text);
+  if (!request) return cluster_->malformed(channel);
+  if (request->uid != uid_) serve(*request);
+}
+
+inline std::string Adapter::answer_channel(const Request& request) const {
+  const bool specific = cluster_->options().publish_on_specific_response_channel && !request.uid.empty();
+  return specific ? channels_.response + request.uid + '#' : channels_.response;
+}
+
+inline void Adapter::serve(const Request& request) {
+  if (request.sid) return serve_one_socket(request);
+  switch (request.type) {
+    case Type::sockets: {
+      json ids = json::array();
+      for (const Socket& socket : sockets({.rooms = request.rooms})) ids.push_back(socket.id());
+      return answer(request, {{"requestId", request.id}, {"sockets", std::move(ids)}});
+    }
+    case Type::all_rooms: return answer(request, {{"requestId", request.id}, {"rooms", rooms()}});
+    case Type::join: return Base::sockets_join(request.target, request.rooms);
+    case Type::leave: return Base::sockets_leave(request.target, request.rooms);
+    case Type::disconnect: return Base::disconnect_sockets(request.target, request.close);
+    case Type::fetch: {
+      json all = json::array();
+      for (const auto& socket : sockets_here(request.target)) all.push_back({{"id", socket.id}, {"handshake", socket.handshake}, {"rooms", socket.rooms}, {"data", socket.data}});
+      return answer(request, {{"requestId", request.id}, {"sockets", std::move(all)}});
+    }
+    case Type::server_side_emit: return serve_emit(request);
+    case Type::broadcast: return serve_broadcast(request);
+    default: return;
+  }
+}
+
+/// As servers before version 6 of the official adapter ask.
+inline void Adapter::serve_one_socket(const Request& request) {
+  const auto socket = find(*request.sid);
+  if (!socket) return;
+  if (request.type == Type::join) socket->join(request.rooms);
+  else if (request.type == Type::leave) socket->leave(request.rooms.front());
+  else socket->disconnect(request.close);
+  if (request.wants_answer()) answer(request, {{"requestId", request.id}});
+}
+
+/// The answer always goes to the channel of all.
+inline void Adapter::serve_emit(const Request& request) {
+  if (!request.wants_answer()) return nsp_.server_side_event(request.values, nullptr);
+  auto done = std::make_shared<bool>(false);
+  nsp_.server_side_event(request.values, [cluster = std::weak_ptr<Cluster>(cluster_), channel = channels_.response, id = request.id, done](json value) {
+    const auto to = cluster.lock();
+    if (to && !std::exchange(*done, true)) to->publish(channel, to_text({{"type", Type::server_side_emit}, {"requestId", id}, {"data", std::move(value)}}));
+  });
+}
+
+/// Sends on what our clients answer to another server's question.
+class Adapter::Remote final : public AckWait {
+ public:
+  Remote(Server& server, std::shared_ptr<Cluster> cluster, std::string channel, std::string id)
+      : AckWait(server), cluster_(std::move(cluster)), channel_(std::move(channel)), id_(std::move(id)) {}
+
+ private:
+  bool take(const socketio::Arguments& arguments) override {
+    json fields{{"type", Type::ack}, {"requestId", id_}};
+    const auto values = arguments.values();  // one that C++ cannot hold is null here
+    if (!values.empty()) fields["packet"] = values.front();
+    cluster_->publish(channel_, to_msgpack(fields));
+    return true;
+  }
+  void complete(std::error_code) override {}
+
+  std::shared_ptr<Cluster> cluster_;
+  std::string channel_, id_;
+};
+
+/// Its time is bounded here, too: a client that never answers would owe more and more.
+inline void Adapter::serve_broadcast(const Request& request) {
+  if (request.nsp != nsp_.name()) return;
+  const auto wait = std::make_shared<Remote>(nsp_.server(), cluster_, answer_channel(request), request.id);
+  wait->arm(request.timeout.value_or(cluster_->options().requests_timeout));
+  Base::broadcast_with_ack(detail::writer_of(request.values), request.target, wait);
+  answer(request, {{"type", Type::client_count}, {"requestId", request.id}, {"clientCount", wait->missing()}});
+}
+
+// ---- Adapter: what is asked
+
+inline void Question::tick(engineio::Time) { adapter_->settle(std::string(request.id), std::make_error_code(std::errc::timed_out)); }
+
+inline void Adapter::begin(std::unique_ptr<Question> question, std::optional<Milliseconds> limit) {
+  Request& request = question->request;
+  request.uid = uid_;
+  do request.id = cluster_->make_id();
+  while (questions_.contains(request.id));
+  Question& its = *questions_.emplace(request.id, std::move(question)).first->second;
+  cluster_->set_deadline(its, limit.value_or(cluster_->options().requests_timeout));
+  pursue(its);
+}
+
+/// Has Redis count who has to answer, and asks them: if there is anybody; or, if it is an event for clients, at once.
+inline void Adapter::pursue(Question& question) {
+  if (!subscribed_ || !cluster_->usable() || question.counting || question.others) return;
+  if (question.request.type == Type::broadcast && !std::exchange(question.published, true)) cluster_->publish(channels_.request, encode(question.request));
+  question.counting = true;
+  cluster_->command({"PUBSUB", "NUMSUB", channels_.request}, [this, alive = std::weak_ptr<void>(alive_), id = question.request.id](std::error_code error, const Value& reply) {
+    if (!alive.expired()) counted(id, error, reply);
+  });
+}
+
+/// *2, the channel, how many subscribers it has.
+inline std::optional<std::uint64_t> Adapter::count_of(const Value& reply) {
+  if (reply.list.size() != 2 || !reply.list[1].is(Value::Kind::integer) || reply.list[1].number < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(reply.list[1].number);
+}
+
+inline void Adapter::counted(const std::string& id, std::error_code error, const Value& reply) {
+  const auto found = questions_.find(id);
+  if (found == questions_.end()) return;
+  Question& question = *found->second;
+  question.counting = false;
+  if (error) return;  // asked again when Redis is back, if there is time
+  const auto count = count_of(reply);
+  if (!count) return settle(id, std::make_error_code(std::errc::permission_denied));
+  question.others = *count > 0 ? *count - 1 : 0;
+  if (question.complete()) return settle(id, {});
+  if (!std::exchange(question.published, true)) cluster_->publish(channels_.request, encode(question.request));
+}
+
+inline void Adapter::take(const Answer& answer) {
+  const auto found = questions_.find(answer.id);
+  if (found == questions_.end()) return;  // somebody else's, or too late
+  found->second->take(answer);
+  if (found->second->complete()) settle(answer.id, {});
+}
+
+inline void Adapter::settle(const std::string& id, std::error_code error) {
+  const auto found = questions_.find(id);
+  if (found == questions_.end()) return;
+  const auto question = std::move(found->second);
+  questions_.erase(found);
+  cluster_->forget(*question);
+  question->finish(error);
+}
+
+/// Gathers what the servers answer, beginning with what this one knows.
+template <class Result>
+class Adapter::Gathering final : public Question {
+ public:
+  using Done = std::function<void(std::error_code, Result)>;
+  using Add = std::function<void(const Answer&, Result&)>;
+
+  Gathering(Adapter& adapter, Request its_request, Result here, Add add, Done done)
+      : Question(adapter, std::move(its_request)), result_(std::move(here)), add_(std::move(add)), done_(std::move(done)) {}
+
+  void take(const Answer& answer) override {
+    ++answers;
+    add_(answer, result_);
+  }
+  void finish(std::error_code error) override { done_(error, std::move(result_)); }
+
+ private:
+  Result result_;
+  Add add_;
+  Done done_;
+};
+
+inline std::vector<RemoteSocket> Adapter::sockets_here(const Target& target) {
+  std::vector<RemoteSocket> out;
+  Base::fetch_sockets(target, [&](std::error_code, std::vector<RemoteSocket> all) { out = std::move(all); });
+  return out;
+}
+
+inline void Adapter::fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) {
+  if (target.local || ended_) return Base::fetch_sockets(target, std::move(done));
+  auto add = [this](const Answer& answer, std::vector<RemoteSocket>& all) {
+    const json* sockets = field(answer.fields, "sockets");
+    if (!sockets || !sockets->is_array()) return cluster_->malformed(channels_.response);
+    for (const json& socket : *sockets) {
+      const json *handshake = field(socket, "handshake"), *data = field(socket, "data");
+      std::vector<std::string> rooms;
+      std::string id = text_field(socket, "id");
+      if (id.empty() || !read_rooms(socket, "rooms", rooms)) cluster_->malformed(channels_.response);
+      else all.emplace_back(nsp_, std::move(id), handshake ? *handshake : json::object(), std::move(rooms), data ? *data : json::object());
+    }
+  };
+  begin(std::make_unique<Gathering<std::vector<RemoteSocket>>>(*this, Request{.type = Type::fetch, .target = target}, sockets_here(target), std::move(add), std::move(done)));
+}
+
+inline void Adapter::all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) {
+  if (ended_) return Base::all_rooms(std::move(done));
+  const auto here = rooms();
+  auto add = [this](const Answer& answer, std::set<std::string>& all) {
+    std::vector<std::string> rooms;
+    if (!read_rooms(answer.fields, "rooms", rooms)) return cluster_->malformed(channels_.response);
+    all.insert(rooms.begin(), rooms.end());
+  };
+  auto listed = [done = std::move(done)](std::error_code error, const std::set<std::string>& all) { done(error, {all.begin(), all.end()}); };
+  begin(std::make_unique<Gathering<std::set<std::string>>>(*this, Request{.type = Type::all_rooms}, std::set<std::string>(here.begin(), here.end()), std::move(add), std::move(listed)));
+}
+
+inline void Adapter::server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) {
+  const std::string name = event.empty() || !event.front().is_string() ? std::string() : event.front().get<std::string>();
+  const bool deadly = name == "connection" || name == "new_namespace" || name == "error";
+  if (deadly && !done) throw std::invalid_argument("server_side_emit: \"" + name + "\" is an event of the official server's own, choose another name");
+  if (deadly) return done(std::make_error_code(std::errc::invalid_argument), {});
+  if (ended_) return Base::server_side_emit(std::move(event), std::move(done));
+  Request request{.type = Type::server_side_emit, .values = std::move(event)};
+  if (!done) return publish(std::move(request));
+  auto add = [](const Answer& answer, json::array_t& all) {
+    const json* data = field(answer.fields, "data");
+    all.push_back(data ? *data : json());
+  };
+  begin(std::make_unique<Gathering<json::array_t>>(*this, std::move(request), json::array_t(), std::move(add), std::move(done)));
+}
+
+inline void Adapter::server_count(std::function<void(std::error_code, std::size_t)> done) {
+  cluster_->command({"PUBSUB", "NUMSUB", channels_.request}, [done = std::move(done)](std::error_code error, const Value& reply) {
+    const auto count = count_of(reply);
+    if (!error && !count) error = std::make_error_code(std::errc::permission_denied);
+    done(error, static_cast<std::size_t>((std::max)(count.value_or(1), std::uint64_t{1})));
+  });
+}
+
+/// An event whose clients answer. The wait counts the cluster as one who owes an answer, until all servers have
+/// said how many clients they asked, and as many have answered.
+class Adapter::Ask final : public Question {
+ public:
+  Ask(Adapter& adapter, Request its_request, std::shared_ptr<AckWait> wait) : Question(adapter, std::move(its_request)), wait_(std::move(wait)) {}
+
+  bool complete() const override { return Question::complete() && owed_ == 0; }
+  void take(const Answer& answer) override {
+    const auto count = number_field(answer.fields, "clientCount");
+    if (answer.type() == Type::client_count && count) ++answers, owed_ += (std::min)(*count, std::uint64_t{1} << 32);
+    if (answer.type() != Type::ack || owed_ == 0) return;
+    --owed_;
+    const json* value = field(answer.fields, "packet");
+    wait_->expect(1);
+    wait_->answer(socketio::Arguments(value ? json::array_t{*value} : json::array_t()));
+  }
+  /// Without a limit of its own, the wait goes on for the clients of this server.
+  void finish(std::error_code error) override {
+    if (error && (wait_->limit() || error == std::errc::operation_canceled)) wait_->finish(error);
+    else wait_->lost(error);
+  }
+
+ private:
+  std::shared_ptr<AckWait> wait_;
+  std::uint64_t owed_ = 0;
+};
+
+inline void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<AckWait>& wait) {
+  if (target.local || ended_) return Base::broadcast_with_ack(std::move(event), target, wait);
+  Request request{.type = Type::broadcast, .target = target, .nsp = nsp_.name(), .values = detail::values_of(event), .timeout = wait->limit()};
+  wait->expect(1);
+  begin(std::make_unique<Ask>(*this, std::move(request), wait), wait->limit());
+  Base::broadcast_with_ack(std::move(event), target, wait);
+}
+
+}  // namespace redis
 
 // ================================================================================================
 // 12  Metrics
@@ -8051,6 +9638,19 @@ inline void Server::measure(Metrics& out) const {
   std::size_t dynamic = 0;
   for (const auto& [name, nsp] : namespaces_) nsp->parent_ ? void(dynamic += nsp->size()) : void(out.value("namespace", name, nsp->size()));
   if (!parents_.empty()) out.value("namespace", "(dynamic)", dynamic);
+  main_->adapter().measure(out);
+}
+
+inline void redis::Adapter::measure(Metrics& out) const {
+  using Kind = Metrics::Kind;
+  const redis::Counters& c = cluster_->counters();
+  out.begin("sio_redis_connected", Kind::gauge, "Whether Redis can be reached").value(cluster_->connected() ? 1 : 0);
+  out.begin("sio_redis_queue_bytes", Kind::gauge, "Bytes that wait for Redis").value(cluster_->queued());
+  out.begin("sio_redis_reconnects_total", Kind::counter, "Times that Redis was reached again").value(c.reconnects);
+  out.begin("sio_redis_published_total", Kind::counter, "Messages for other servers").value(c.published);
+  out.begin("sio_redis_dropped_total", Kind::counter, "Messages that the other servers may not have got").value(c.dropped);
+  out.begin("sio_redis_received_total", Kind::counter, "Messages from Redis, our own included").value(c.received);
+  out.begin("sio_redis_malformed_total", Kind::counter, "Messages that were malformed, and ignored").value(c.malformed);
 }
 
 /// A route that answers with a server's metrics. The server must outlive it, which its own routes grant.
