@@ -5100,6 +5100,7 @@ class RemoteSocket : public detail::Emits<RemoteSocket> {
   void join(const RoomNames& names) const;
   void leave(const RoomNames& names) const;
   void disconnect(bool close = false) const;
+  Timeout<RemoteSocket> timeout(Milliseconds limit) const { return {*this, limit}; }
 
  private:
   friend class detail::Emits<RemoteSocket>;
