@@ -8422,6 +8422,8 @@ class Cluster final {
   void publish(std::string_view channel, std::string_view message);
   /// Counts what is malformed, and says so once a second.
   void malformed(std::string_view channel);
+  /// Says so, once a second.
+  void refused(std::string_view what, std::string_view error);
   /// Whether a second has passed since this kind of line was written.
   bool may_complain(engineio::Time& last) const;
   bool usable() const;
@@ -8437,7 +8439,7 @@ class Cluster final {
   std::vector<Adapter*> adapters_;
   StringMap<Adapter*> routes_;  // by channel and pattern
   bool connected_ = false, ever_connected_ = false;
-  engineio::Time complained_of_outage_{}, complained_of_message_{};
+  engineio::Time complained_of_outage_{}, complained_of_message_{}, complained_of_refusal_{};
   bytes::Random random_;
 };
 
@@ -8966,6 +8968,28 @@ SIO_DEMO_INLINE std::optional<Answer> decode_answer(std::string_view text, Limit
   return Answer{std::move(id), std::move(*message)};
 }
 
+// ---- what to do about an error of Redis
+
+struct Advice {
+  std::string_view error, advice;  // how the error begins
+};
+inline constexpr std::array advices{
+    Advice{"WRONGPASS", "correct user and password in the URL of Redis"},
+    Advice{"NOAUTH", "give user and password in the URL, redis://user:password@host"},
+    Advice{"ERR AUTH", "this Redis has no password: leave it out of the URL"},
+    Advice{"ERR Client sent AUTH", "this Redis has no password: leave it out of the URL"},
+    Advice{"ERR DB index", "choose another database, the number that ends the URL"},
+    Advice{"NOPERM", "allow the user these commands, channels and keys (ACL SETUSER)"},
+    Advice{"READONLY", "this Redis is a replica: connect to its master"},
+    Advice{"OOM", "this Redis is full: give it more memory, or a policy for what to evict"},
+};
+
+/// What Redis says, and what to do about it.
+SIO_DEMO_INLINE std::string explained(const std::string& error) {
+  const auto found = std::find_if(advices.begin(), advices.end(), [&](const Advice& one) { return error.starts_with(one.error); });
+  return found == advices.end() ? error : error + "; " + std::string(found->advice);
+}
+
 // ---- a connection
 
 /// One connection to Redis, made again whenever it breaks. Handlers of Asio hold a Ref to it; once it is stopped
@@ -9126,8 +9150,8 @@ SIO_DEMO_INLINE void Link::greet(std::initializer_list<std::string_view> words, 
   out_ += redis::command(words);
   in_flight_.push_back({{}, [this, what](std::error_code broken, const Value& reply) {
     if (broken || state_ != State::greeting) return;
-    if (what && reply.is(Value::Kind::error)) return lost(std::string("Redis refuses ") + what + ": " + reply.text);
-    if (reply.is(Value::Kind::error) && !reply.text.starts_with("ERR") && !reply.text.starts_with("NOPERM")) return lost("Redis does not let us in: " + reply.text);
+    if (what && reply.is(Value::Kind::error)) return lost(std::string("Redis refuses ") + what + ": " + explained(reply.text));
+    if (reply.is(Value::Kind::error) && !reply.text.starts_with("ERR") && !reply.text.starts_with("NOPERM")) return lost("Redis does not let us in: " + explained(reply.text));
     if (!what) enter();
   }});
 }
@@ -9205,7 +9229,11 @@ SIO_DEMO_INLINE void Link::take(Value& value) {
   if (in_flight_.empty()) return lost("Redis replied to nothing");
   const Command command = std::move(in_flight_.front());
   in_flight_.pop_front();
-  if (command.publish && value.is(Value::Kind::error)) ++counters_->dropped;
+  if (command.publish && value.is(Value::Kind::error)) {
+    ++counters_->dropped;
+    const auto tell = events_.refused;
+    tell(value.text);
+  }
   if (command.done) command.done({}, std::move(value));
 }
 
@@ -9403,8 +9431,9 @@ SIO_DEMO_INLINE void Cluster::start(Server& server) {
     for (Adapter* adapter : std::vector(adapters_)) adapter->subscribed(false);
     lost(why, was_ready);
   };
-  commands_ = Ref<Link>(new Link(server, address_, options_, counters_, {commands_ready, lost, {}}));
-  subscriptions_ = Ref<Link>(new Link(server, address_, options_, counters_, {subscriptions_ready, subscriptions_lost, [this](Value& value) { pushed(value); }}));
+  const auto publish_refused = [this](std::string_view error) { refused("a message for the other servers", error); };
+  commands_ = Ref<Link>(new Link(server, address_, options_, counters_, {commands_ready, lost, publish_refused, {}}));
+  subscriptions_ = Ref<Link>(new Link(server, address_, options_, counters_, {subscriptions_ready, subscriptions_lost, {}, [this](Value& value) { pushed(value); }}));
   subscriptions_->start();
   commands_->start();
 }
@@ -9445,7 +9474,7 @@ SIO_DEMO_INLINE bool Cluster::may_complain(engineio::Time& last) const {
 
 SIO_DEMO_INLINE void Cluster::pushed(Value& value) {
   const auto text = [&](std::size_t i) { return i < value.list.size() ? std::string_view(value.list[i].text) : std::string_view(); };
-  if (value.is(Value::Kind::error) && may_complain(complained_of_message_)) server_->log().write(LogLevel::error, "Redis refuses a subscription; allow the user these channels", {{"address", address_.text()}, {"reason", value.text}});
+  if (value.is(Value::Kind::error)) return refused("a subscription", value.text);
   const bool matched = text(0) == "pmessage" && value.list.size() == 4, message = text(0) == "message" && value.list.size() == 3;
   const auto found = routes_.find(text(1));
   if (found == routes_.end()) return;
@@ -9457,6 +9486,11 @@ SIO_DEMO_INLINE void Cluster::pushed(Value& value) {
 
 SIO_DEMO_INLINE void Cluster::publish(std::string_view channel, std::string_view message) {
   if (commands_) commands_->publish(redis::command({"PUBLISH", channel, message}));
+}
+
+SIO_DEMO_INLINE void Cluster::refused(std::string_view what, std::string_view error) {
+  if (may_complain(complained_of_refusal_))
+    server_->log().write(LogLevel::error, "Redis refuses " + std::string(what), {{"address", address_.text()}, {"reason", explained(std::string(error))}});
 }
 
 SIO_DEMO_INLINE void Cluster::malformed(std::string_view channel) {
