@@ -8308,7 +8308,8 @@ SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
 // dies of it). What we publish is checked to be what the others can take.
 //
 // Layers. The RESP reader and writer, the address, and the messages are pure. A Link is one connection; the
-// Cluster owns two, for a connection that subscribes can do nothing else; an Adapter is one namespace's.
+// Cluster owns two, for a connection that subscribes can do nothing else; an Adapter is one namespace's; a Lease is
+// what one of the servers holds.
 // ================================================================================================
 
 namespace redis {
@@ -8410,6 +8411,7 @@ class Cluster final {
 
  private:
   friend class Adapter;
+  friend class Lease;
 
   void attach(Adapter& adapter, Server& server);
   void detach(Adapter& adapter);
@@ -8427,6 +8429,7 @@ class Cluster final {
   /// Whether a second has passed since this kind of line was written.
   bool may_complain(engineio::Time& last) const;
   bool usable() const;
+  engineio::Time now() const;
   void set_deadline(engineio::Timed& timed, Milliseconds delay);
   void forget(engineio::Timed& timed);
   std::string make_id();
@@ -8453,6 +8456,52 @@ class Factory {
 
  private:
   std::shared_ptr<Cluster> cluster_;
+};
+
+/// What one server of those that share a Redis holds: for what is to be done once, not once in each of them. Who
+/// holds it renews it; another takes it when it was not renewed, so at most `duration` and a third after its holder
+/// died, and within a third after release(). Without Redis nobody knows of the others, and each is alone. In Redis it
+/// is a key, SET key id NX PX 3000, that is renewed by PEXPIRE while its value is still our id; each step is a script.
+class Lease final : public engineio::Timed {
+ public:
+  enum class State : std::uint8_t {
+    alone,     // Redis cannot be asked, or refuses
+    held,      // by us
+    elsewhere  // by another server
+  };
+
+  /// `key` is the same on all servers, `duration` is best the same. The cluster must be some server's by the time of
+  /// start() (Server::adapter), and that server must outlive the lease.
+  Lease(Factory factory, std::string key, Milliseconds duration = Milliseconds(3'000));
+  ~Lease();
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  /// Called when state() has changed, and first when it is known.
+  void on_change(std::function<void(State)> handler) { changed_ = std::move(handler); }
+  void start();
+  /// Gives it back, so that another server need not wait. Before the server ends: without a connection it is not told.
+  void release();
+  /// Never `held` by two at once whose clocks run alike: what is not renewed in time is not held any more.
+  State state() const;
+  /// By which the servers know each other's lease.
+  const std::string& id() const { return id_; }
+
+ private:
+  void tick(engineio::Time) override;
+  void ask();
+  void answered(engineio::Time asked, std::uint64_t reconnects, std::error_code error, const Value& reply);
+  void observe();
+
+  Factory factory_;
+  const std::string key_, id_ = bytes::Random().id();
+  const Milliseconds duration_;
+  std::function<void(State)> changed_;
+  engineio::Time until_{};        // when it ends, if it is held
+  std::uint64_t reconnects_ = 0;  // when it was: a Redis that was away may have forgotten it
+  std::optional<State> told_{};
+  bool asking_ = false, refused_ = false, released_ = false;
+  std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 
 /// For Server::adapter(). Throws std::invalid_argument for a URL that parse_url refuses.
@@ -8999,6 +9048,7 @@ class Link final : public Counted<Link>, public engineio::Timed {
   struct Events {
     std::function<void()> ready;                                     // Redis has let us in
     std::function<void(std::string_view why, bool was_ready)> lost;  // and is tried again by and by
+    std::function<void(std::string_view error)> refused;             // a publish
     std::function<void(Value&)> pushed;  // of a connection that subscribes: all that comes once it is ready
   };
 
@@ -9498,6 +9548,11 @@ SIO_DEMO_INLINE void Cluster::malformed(std::string_view channel) {
   if (may_complain(complained_of_message_)) server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
 }
 
+SIO_DEMO_INLINE engineio::Time Cluster::now() const {
+  engineio::Time now{};
+  if (server_) server_->in_turn([&] { now = server_->engine_.now(); });
+  return now;
+}
 SIO_DEMO_INLINE void Cluster::set_deadline(engineio::Timed& timed, Milliseconds delay) {
   if (server_) server_->in_turn([&] { server_->engine_.deadlines.set(timed, server_->engine_.now() + delay); });
 }
@@ -9835,6 +9890,69 @@ SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const
   Base::broadcast_with_ack(std::move(event), target, wait);
 }
 
+// ---- Lease
+
+SIO_DEMO_INLINE Lease::Lease(Factory factory, std::string key, Milliseconds duration)
+    : factory_(std::move(factory)), key_(std::move(key)), duration_(duration) {}
+SIO_DEMO_INLINE Lease::~Lease() { factory_.cluster().forget(*this); }
+
+SIO_DEMO_INLINE void Lease::start() {
+  released_ = false;
+  factory_.cluster().set_deadline(*this, Milliseconds(0));
+}
+
+SIO_DEMO_INLINE Lease::State Lease::state() const {
+  const Cluster& cluster = factory_.cluster();
+  if (!cluster.connected() || refused_) return State::alone;
+  return cluster.now() < until_ && cluster.counters().reconnects == reconnects_ ? State::held : State::elsewhere;
+}
+
+SIO_DEMO_INLINE void Lease::tick(engineio::Time) {
+  Cluster& cluster = factory_.cluster();
+  cluster.set_deadline(*this, duration_ / 3);
+  ask();
+  if (told_ || !cluster.connected()) observe();
+}
+
+SIO_DEMO_INLINE void Lease::ask() {
+  Cluster& cluster = factory_.cluster();
+  if (released_ || !cluster.connected() || std::exchange(asking_, true)) return;
+  const auto done = [this, alive = std::weak_ptr<void>(alive_), asked = cluster.now(), reconnects = cluster.counters().reconnects](std::error_code error, const Value& reply) {
+    if (!alive.expired()) answered(asked, reconnects, error, reply);
+  };
+  constexpr const char* take = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end "
+                               "return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0";
+  cluster.command({"EVAL", take, "1", key_, id_, std::to_string(duration_.count())}, done);
+}
+
+/// It ends when Redis forgets it, or before: Redis counts from when it obeyed, we from when we asked.
+SIO_DEMO_INLINE void Lease::answered(engineio::Time asked, std::uint64_t reconnects, std::error_code error, const Value& reply) {
+  asking_ = false;
+  if (error || released_) return;
+  const bool was_refused = std::exchange(refused_, reply.is(Value::Kind::error));
+  if (refused_ && !was_refused) factory_.cluster().refused("the lease of " + key_, reply.text);
+  const bool ours = reply.is(Value::Kind::integer) && reply.number == 1;
+  until_ = ours ? asked + duration_ : engineio::Time{};
+  reconnects_ = reconnects;
+  observe();
+}
+
+SIO_DEMO_INLINE void Lease::observe() {
+  if (const State now = state(); told_ != now && changed_) {
+    told_ = now;
+    const auto tell = changed_;
+    tell(now);
+  }
+}
+
+SIO_DEMO_INLINE void Lease::release() {
+  Cluster& cluster = factory_.cluster();
+  if (std::exchange(released_, true) || !cluster.connected()) return;
+  until_ = {};  // or it is on its way to us
+  constexpr const char* give_back = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0";
+  cluster.command({"EVAL", give_back, "1", key_, id_}, [](std::error_code, const Value&) {});
+}
+
 // ---- Factory
 
 SIO_DEMO_INLINE std::unique_ptr<sio_demo::Adapter> Factory::operator()(Namespace& nsp) const { return std::make_unique<Adapter>(nsp, cluster_); }
@@ -10041,7 +10159,7 @@ class Broadcaster {
 // 14  Demo service
 //
 // What main.cpp runs, and an example of everything above: typed events, a middleware with a limit,
-// an ack with a limit, a broadcast, a route of its own, an orderly end.
+// an ack with a limit, a broadcast, a route of its own, a place in a cluster, an orderly end.
 //
 //     S> connectionStatus "connected"                       to each client that connects
 //     S> randomString {"value":"k3J9xQ2mZa","timestamp":1}  the same to everybody, every 5 to 15 s
@@ -10054,6 +10172,8 @@ class Broadcaster {
 
 #if SIO_DEMO_BODIES
 namespace demo {
+
+// ---- What is said
 
 struct RandomString {
   std::string value;

@@ -11,6 +11,8 @@
 #include <asio/write.hpp>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -285,6 +287,7 @@ class FakeRedis {
   std::optional<int> subscribers;           // what NUMSUB says, if not the truth
   std::vector<std::pair<std::string, std::string>> published;
   Texts commands;                           // but for PUBLISH
+  std::map<std::string, std::pair<std::string, std::chrono::steady_clock::time_point>> leases;  // by key: of whom, until when
 
   void listen() {
     acceptor_ = asio::ip::tcp::acceptor(loop_, {asio::ip::address_v4::loopback(), port});
@@ -355,6 +358,7 @@ class FakeRedis {
       published.emplace_back(word(1), word(2));
       return say(peer, ":" + std::to_string(deliver(word(1), word(2))) + "\r\n");
     }
+    if (name == "EVAL") return say(peer, ":" + std::to_string(command.list.size() == 6 ? lease(word(3), word(4), std::stoi(word(5))) : give_back(word(3), word(4))) + "\r\n");
     if (name == "PUBSUB") return say(peer, "*2\r\n$1\r\nx\r\n:" + std::to_string(subscribers.value_or(static_cast<int>(count(word(2))))) + "\r\n");
     if (name == "PING") return say(peer, peer.channels.empty() ? "+PONG\r\n" : "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
     if (name == "PSUBSCRIBE") {
@@ -371,6 +375,19 @@ class FakeRedis {
       peer.channels[word(i)] = true;
       say(peer, "*3\r\n$9\r\nsubscribe\r\n$" + std::to_string(word(i).size()) + "\r\n" + word(i) + "\r\n:1\r\n");
     }
+  }
+
+  /// Takes a key for a time, if nobody has it; or renews it, if `owner` has it.
+  bool lease(const std::string& key, const std::string& owner, int milliseconds) {
+    const auto now = std::chrono::steady_clock::now();
+    auto& [its_owner, until] = leases[key];
+    if (until > now && its_owner != owner) return false;
+    its_owner = owner, until = now + std::chrono::milliseconds(milliseconds);
+    return true;
+  }
+  bool give_back(const std::string& key, const std::string& owner) {
+    const auto found = leases.find(key);
+    return found != leases.end() && found->second.first == owner && leases.erase(key) == 1;
   }
 
   asio::io_context& loop_;
@@ -505,6 +522,17 @@ TEST_CASE("cluster: fetch_sockets, all_rooms, server_side_emit") {
   sockets.result[1].join("green");
   sockets.result[1].emit("direct");
   CHECK(b.hear() == R"(42["direct"])");
+  Brought<json::array_t> direct;
+  sockets.result[1].timeout(1s).emit("direct?", direct.token());
+  CHECK(b.hear() == R"(420["direct?"])");
+  b.say("430[7]");
+  REQUIRE(run_until(stage.loop, [&] { return direct.error.has_value(); }));
+  CHECK_FALSE(*direct.error);
+  CHECK(direct.result == json::array_t{7});
+  Brought<json::array_t> silence;
+  sockets.result[1].timeout(20ms).emit("direct?", silence.token());
+  CHECK(run_until(stage.loop, [&] { return silence.error == std::make_error_code(std::errc::timed_out); }));
+  b.hear();
 
   Brought<Texts> rooms;
   one->io.all_rooms(rooms.token());
@@ -711,6 +739,73 @@ TEST_CASE("cluster: a connection that breaks in the middle, a Redis that is sile
   settle(stage.loop, 30ms);
   stage.fake.refuses.clear();
   CHECK(run_until(stage.loop, [&] { return one->cluster().connected(); }));
+}
+
+TEST_CASE("cluster: a lease") {
+  using State = redis::Lease::State;
+  Stage stage;
+  auto one = stage.node(), two = stage.node();
+  const auto lease_of = [](Stage::Node& node, Texts& told) {
+    auto lease = std::make_unique<redis::Lease>(node.factory, "the key", 60ms);
+    lease->on_change([&told](State state) { told.push_back(state == State::held ? "held" : state == State::alone ? "alone" : "elsewhere"); });
+    return lease;
+  };
+  Texts a_told, b_told;
+  auto a = lease_of(*one, a_told), b = lease_of(*two, b_told);
+  bool both = false;
+  const auto until = [&](const auto& condition) {
+    return run_until(stage.loop, [&] {
+      both = both || (a->state() == State::held && b && b->state() == State::held);
+      return condition();
+    });
+  };
+  CHECK(a->id() != b->id());
+  CHECK(a->state() == State::elsewhere);  // nobody was asked
+  a->start();
+  REQUIRE(until([&] { return a->state() == State::held; }));
+  b->start();
+  const auto waited = std::chrono::steady_clock::now() + 150ms;
+  CHECK(until([&] { return std::chrono::steady_clock::now() > waited; }));
+  CHECK(a->state() == State::held);  // it was renewed
+  CHECK(b->state() == State::elsewhere);
+  CHECK(stage.fake.leases.at("the key").first == a->id());
+
+  a->release();
+  CHECK(a->state() == State::elsewhere);
+  CHECK(until([&] { return b->state() == State::held; }));
+  a->start();
+  CHECK(until([&] { return a_told.back() == "elsewhere"; }));
+  b.reset();  // without a word, as a process that dies
+  CHECK(until([&] { return a->state() == State::held; }));
+  b = lease_of(*two, b_told);
+  b->start();
+
+  stage.fake.refuses = "EVAL";
+  CHECK(until([&] { return a_told.back() == "alone" && b_told.back() == "alone"; }));
+  CHECK(std::count(stage.lines.begin(), stage.lines.end(), "Redis refuses the lease of the key") == 2);
+  stage.fake.refuses.clear();
+  CHECK(until([&] { return (a->state() == State::held) != (b->state() == State::held) && a->state() != State::alone && b->state() != State::alone; }));
+
+  stage.fake.stop();
+  CHECK(until([&] { return a_told.back() == "alone" && b_told.back() == "alone"; }));
+  stage.fake.leases.clear();  // a Redis that forgot
+  stage.fake.listen();
+  CHECK(until([&] { return a_told.back() != "alone" && b_told.back() != "alone" && (a_told.back() == "held" || b_told.back() == "held"); }));
+  CHECK_FALSE(both);
+  CHECK(b_told.front() == "elsewhere");
+
+  SUBCASE("is given back when its server ends") {
+    auto& holder = a->state() == State::held ? *a : *b;
+    holder.release();
+    (&holder == a.get() ? one : two)->io.close();
+    CHECK(until([&] { return (&holder == a.get() ? *b : *a).state() == State::held; }));
+    CHECK(holder.state() == State::alone);
+  }
+  SUBCASE("ends with a question on its way") {
+    a->release(), a->start();
+    a.reset(), b.reset();
+    settle(stage.loop, 30ms);
+  }
 }
 
 TEST_CASE("cluster: namespaces that come and go") {
