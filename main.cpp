@@ -17,7 +17,7 @@ struct Flag {
   std::string name;
   std::string value;  // what the value is called in --help
   std::string help;
-  std::function<bool(Config&, std::string_view)> set;  // false: not a good value
+  std::function<bool(Config&, std::string_view)> set;  // false, or std::invalid_argument that says why: not a good value
   std::function<std::string(const Config&)> show;
 };
 
@@ -150,6 +150,15 @@ Flag metrics_path() {
           [](const Config& config) { return config.metrics_path.empty() ? "none" : config.metrics_path; }};
 }
 
+Flag redis() {
+  return {"redis", "URL", "Redis that joins processes to one service, redis://user:password@host:6379/0, or \"none\"",
+          [](Config& config, std::string_view text) {
+            config.redis_url = text == "none" ? "" : text;
+            return text == "none" || (sio::redis::parse_url(text), true);
+          },
+          [](const Config& config) { return config.redis_url.empty() ? "none" : config.redis_url; }};
+}
+
 template <class Member>
 Flag boolean(std::string name, std::string help, Member member) {
   return {std::move(name), "on|off", std::move(help),
@@ -172,6 +181,7 @@ std::vector<Flag> flags() {
       text("health-path", "PATH", "URL path of the health answer", "/", [](Config& c) -> auto& { return c.health_path; }),
       boolean("health-addresses", "whether the health answer says which addresses are connected", [](Config& c) -> auto& { return c.health_addresses; }),
       metrics_path(),
+      redis(),
       list("cors-origin", "ORIGIN", "origin whose pages may connect, or \"none\"", [](Config& c) -> auto& { return c.server.cors.origins; }, origin),
       boolean("cors-credentials", "whether pages may send cookies", [](Config& c) -> auto& { return c.server.cors.credentials; }),
       number("max-pings-per-client", "N", "pings of one client; the next one ends it", 0, huge, [](Config& c) -> auto& { return c.max_pings_per_client; }),
@@ -237,7 +247,12 @@ Config parse(const std::vector<std::string_view>& arguments) {
     if (flag == all.end()) fail("unknown flag \"" + std::string(argument) + "\"");
     if (!value && i + 1 < arguments.size()) value = arguments[++i];
     if (!value) fail("--" + flag->name + " needs a value: " + flag->value + ", " + flag->help);
-    if (!flag->set(config, *value)) fail("--" + flag->name + " does not take \"" + std::string(*value) + "\": it wants " + flag->value + ", " + flag->help);
+    try {
+      if (flag->set(config, *value)) continue;
+    } catch (const std::invalid_argument& why) {
+      fail("--" + flag->name + ": " + why.what());
+    }
+    fail("--" + flag->name + " does not take \"" + std::string(*value) + "\": it wants " + flag->value + ", " + flag->help);
   }
   return config;
 }

@@ -10198,16 +10198,89 @@ SIO_DEMO_FIELDS(Pong, status, timestamp, serverTime)
 
 struct Health {
   std::string status;
-  std::size_t connections = 0;
+  std::size_t connections = 0;  // of this process
+  std::optional<std::size_t> clusterConnections;
   std::optional<std::map<std::string, std::size_t>> connectionsByIP;
   std::int64_t timestamp = 0;
 };
-SIO_DEMO_FIELDS(Health, status, connections, connectionsByIP, timestamp)
+SIO_DEMO_FIELDS(Health, status, connections, clusterConnections, connectionsByIP, timestamp)
 
 inline constexpr ServerToClient<"randomString", void(RandomString)> random_string;
 inline constexpr ServerToClient<"connectionStatus", void(ConnectionStatus)> connection_status;
 inline constexpr ServerToClient<"error", void(Problem)> error;
 inline constexpr ClientToServer<"ping", Pong()> ping;
+
+/// The demo's part of a cluster: who of its processes sends the strings, and how many clients there are in all. Each
+/// tells the others how many it has, once a second; who is silent for some has none.
+class Membership {
+ public:
+  using Role = redis::Lease::State;
+
+  /// Throws std::invalid_argument for a URL that redis::parse_url refuses. `clients` must outlive it.
+  Membership(Server& io, Namespace& clients, const std::string& url)
+      : io_(io), clients_(clients), redis_(redis::adapter(url, {.client_name = "sio_demo" + clients.name()})),
+        lease_(redis_, redis_.cluster().options().key + "-lease#" + clients.name() + "#randomString"),
+        news_(io.loop().get_executor(), {Seconds(1), Seconds(1)}, [this] { tell(clients_.size()); }) {
+    io.adapter(redis_);
+    clients.on_server_side_emit("connections", [this](const json::array_t& told, const auto&) { hear(told); });
+    lease_.on_change([this](Role role) { explain(role); });
+  }
+
+  void start() {
+    lease_.start();
+    news_.start();
+  }
+  void stop() {
+    news_.stop();
+    tell(0);
+    lease_.release();
+  }
+
+  Role role() const { return lease_.state(); }
+  /// Everybody's, as last heard.
+  std::size_t connections() const {
+    std::size_t sum = clients_.size();
+    const auto now = std::chrono::steady_clock::now();
+    for (const auto& [id, other] : others_)
+      if (now - other.heard < silence) sum += other.connections;
+    return sum;
+  }
+
+ private:
+  struct Other {
+    std::size_t connections;
+    std::chrono::steady_clock::time_point heard;
+  };
+  static constexpr auto silence = Milliseconds(3'500);
+  static constexpr std::size_t most_others = 1'000, most_connections = 100'000'000;
+
+  void tell(std::size_t connections) { clients_.server_side_emit("connections", lease_.id(), connections); }
+
+  /// What comes is as hostile as everything of Redis: checked, and bounded.
+  void hear(const json::array_t& told) {
+    if (told.size() != 2 || !told[0].is_string() || told[0].get_ref<const std::string&>().size() != lease_.id().size() || !told[1].is_number_unsigned()) return;
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(others_, [&](const auto& other) { return now - other.second.heard >= silence; });
+    const auto& id = told[0].get_ref<const std::string&>();
+    if (others_.size() >= most_others && !others_.contains(id)) return;
+    others_.insert_or_assign(id, Other{(std::min)(told[1].get<std::size_t>(), most_connections), now});
+  }
+
+  void explain(Role role) const {
+    switch (role) {
+      case Role::held: return io_.log().write(LogLevel::info, "Random strings: this process sends them to the whole cluster");
+      case Role::elsewhere: return io_.log().write(LogLevel::info, "Random strings: another process of the cluster sends them");
+      case Role::alone: return io_.log().write(LogLevel::warn, "Random strings: without Redis, this process sends its own to its own clients");
+    }
+  }
+
+  Server& io_;
+  Namespace& clients_;
+  redis::Factory redis_;
+  redis::Lease lease_;
+  Broadcaster<> news_;
+  std::map<std::string, Other> others_;
+};
 
 /// The service's own knobs, beside the server's.
 struct Config {
@@ -10229,6 +10302,8 @@ struct Config {
   bool health_addresses = true;
   /// Where the metrics are; empty: nowhere. Default: "/metrics".
   std::string metrics_path = "/metrics";
+  /// The Redis of a cluster, "redis://user:password@host:6379/0"; empty: none, the service is alone. Default: empty.
+  std::string redis_url{};
 };
 
 SIO_DEMO_INLINE std::string random_text(std::size_t size, bytes::Random& random) {
@@ -10246,6 +10321,7 @@ class Service {
       : config_(std::move(config)), io_(loop, config_.server), clients_(io_.of(config_.name)),
         limiter_({.concurrent = config_.max_connections_per_ip}),
         broadcaster_(loop.get_executor(), config_.random_string_interval, [this] { broadcast(); }) {
+    if (!config_.redis_url.empty()) cluster_.emplace(io_, clients_, config_.redis_url);
     clients_.use([this](Socket& socket, const Next& next) { admit(socket, next); });
     clients_.on_connection([this](Socket& socket) { welcome(socket); });
     clients_.on_any([this](Socket& socket, std::string_view event, const socketio::Arguments&) { count_ping(socket, event); });
@@ -10261,6 +10337,7 @@ class Service {
   void start() {
     io_.listen();
     broadcaster_.start();
+    if (cluster_) cluster_->start();
     state_ = State::running;
     log(LogLevel::info, "WebSocket service initialized",
         {{"namespace", config_.name}, {"port", io_.port()}, {"maxConnectionsPerIP", config_.max_connections_per_ip}, {"maxPingsPerClient", config_.max_pings_per_client}});
@@ -10272,6 +10349,7 @@ class Service {
     if (std::exchange(state_, State::draining) == State::draining) return;
     log(LogLevel::info, "WebSocket service shutting down", {{"connections", clients_.size()}});
     broadcaster_.stop();
+    if (cluster_) cluster_->stop();
     io_.close([this, done = std::move(done)] {
       log(LogLevel::info, "WebSocket service stopped");
       if (done) done();
@@ -10332,11 +10410,17 @@ class Service {
         {{"socketId", socket.id()}, {"ip", socket.handshake().address}, {"reason", why.text}, {"details", why.details}, {"connectionDuration", duration.count()}, {"totalPings", client.pings}});
   }
 
+  /// In a cluster one process sends for all, if it can; else each for itself, and what it sends stays here.
   void broadcast() {
-    if (clients_.size() == 0) return log(LogLevel::debug, "Random string skipped, nobody is connected");
+    const auto role = cluster_ ? cluster_->role() : Membership::Role::alone;
+    if (role == Membership::Role::elsewhere) return;
+    const bool for_all = role == Membership::Role::held;
+    const std::size_t count = for_all ? cluster_->connections() : clients_.size();
+    if (count == 0) return log(LogLevel::debug, "Random string skipped, nobody is connected");
     const RandomString string{random_text(10, random_), now()};
-    clients_.emit(random_string, string);
-    log(LogLevel::info, "Random string broadcasted", {{"value", string.value}, {"clientCount", clients_.size()}});
+    if (for_all) clients_.emit(random_string, string);
+    else clients_.local().emit(random_string, string);
+    log(LogLevel::info, "Random string broadcasted", {{"value", string.value}, {"clientCount", count}});
   }
 
   http::Response health() const {
@@ -10345,7 +10429,8 @@ class Service {
       return {503, "application/json", R"({"status":"unhealthy","message":")" + std::string(why) + "\"}", {}};
     }
     socketio::Writer body;
-    Health health{"healthy", clients_.size(), std::nullopt, now()};
+    Health health{"healthy", clients_.size(), std::nullopt, std::nullopt, now()};
+    if (cluster_) health.clusterConnections = cluster_->connections();
     if (config_.health_addresses) health.connectionsByIP = limiter_.held();
     detail::write(body, health);
     return {200, "application/json", body.text, {}};
@@ -10356,6 +10441,7 @@ class Service {
   Namespace& clients_;
   RateLimiter limiter_, complaints_{{.burst = 1, .per_second = 1}};  // complaints_: a line a second of each address
   Broadcaster<> broadcaster_;
+  std::optional<Membership> cluster_;
   bytes::Random random_;
   State state_ = State::starting;
 };
