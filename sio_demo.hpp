@@ -10270,7 +10270,7 @@ class Membership {
     switch (role) {
       case Role::held: return io_.log().write(LogLevel::info, "Random strings: this process sends them to the whole cluster");
       case Role::elsewhere: return io_.log().write(LogLevel::info, "Random strings: another process of the cluster sends them");
-      case Role::alone: return io_.log().write(LogLevel::warn, "Random strings: without Redis, this process sends its own to its own clients");
+      case Role::alone: return io_.log().write(LogLevel::warn, "Random strings: Redis does not tell who sends them, so this process sends its own to its own clients");
     }
   }
 
