@@ -15,6 +15,7 @@ into README.md. Exit code 1: something was not delivered, or a server did not st
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -32,10 +33,11 @@ from typing import NamedTuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OURS = "sio_demo"
-SERVERS = {                                        # {port}: where to listen, at 127.0.0.1; {ping_interval}: in ms
-    OURS: "build/bench_server {port} {ping_interval}",
-    "socket.io": "node tests/bench/server.js {port} {ping_interval}",
+SERVERS = {                                        # {port}: where to listen, at 127.0.0.1; {ping_interval}: in ms; {redis}: nothing, or a URL
+    OURS: "build/bench_server {port} {ping_interval} {redis}",
+    "socket.io": "node tests/bench/server.js {port} {ping_interval} {redis}",
 }
+REQUESTS = "socket.io-request#/bench#"             # the channel by which servers of a cluster count each other
 CORES = sorted(os.sched_getaffinity(0))[:2]        # the server's, the client's
 DEADLINE = 300                                     # seconds, of a run
 SPARE_DESCRIPTORS = 100                            # what a process needs beside its clients
@@ -48,6 +50,7 @@ class Case(NamedTuple):
     load: str                                      # load's case, and its options
     full: str
     quick: str
+    cluster: int = 0                               # servers around a Redis; the last one is measured, client 0 is at the first
 
 
 CASES = {
@@ -72,6 +75,12 @@ CASES = {
     "connect": Case("a connection over WebSocket into a namespace, 64 at a time", "connect",
                     "--clients 5000 --warm-clients 500", "--clients 200 --warm-clients 20"),
     "polling": Case("a POST and a GET, 100 clients on HTTP long-polling", "polling", "--clients 100", "--clients 20"),
+    "redis-out": Case("a delivery as in `blast-64`, by a server that publishes to a cluster, too", "tick --bytes 64",
+                      "--clients 1000 --ticks 200", "--clients 50 --ticks 20", cluster=1),
+    "redis-in": Case("the same, by a server that has the broadcasts of another one, through Redis", "tick --bytes 64",
+                     "--clients 1001 --ticks 200", "--clients 51 --ticks 20", cluster=2),
+    "redis-channel": Case("a message of another server, through Redis, to one client", "tick --bytes 64",
+                          "--clients 2 --ticks 1000", "--clients 2 --ticks 20", cluster=2),
     "idle": Case("a heartbeat, 10,000 clients that wait", "idle", "--clients 10000", "--clients 200"),
 }
 FULL, QUICK = "--ms 3000 --warm-ms 1500", "--ms 200 --warm-ms 50"
@@ -110,9 +119,9 @@ def free_port():
 class Server:
     """A server process that listens."""
 
-    def __init__(self, command):
+    def __init__(self, command, core=0):
         self.log = tempfile.TemporaryFile()        # no pipe: it would fill up
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=self.log, preexec_fn=on_core(0),
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=self.log, preexec_fn=on_core(core),
                                         start_new_session=True)
 
     def __enter__(self):
@@ -127,8 +136,8 @@ class Server:
             self.process.wait()
         self.log.close()
 
-    def wait(self, port, seconds=20.0, pause=0.02):
-        """Returns once it answers HTTP, be it with 404: there is no session by it."""
+    def wait(self, port, seconds=20.0, pause=0.02, question=b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", answer=b""):
+        """Returns once it answers so: HTTP is answered, be it with 404; there is no session by it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -137,21 +146,41 @@ class Server:
                 raise Trouble(f"the server ended with {self.process.returncode} at once: {said[-300:] or 'without a word'}")
             try:
                 with socket.create_connection(("127.0.0.1", port), 5) as connection:
-                    connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                    if connection.recv(4096):
+                    connection.sendall(question)
+                    if answer in (connection.recv(4096) or b"nothing"):
                         return
             except OSError:
-                time.sleep(pause)
+                pass
+            time.sleep(pause)
         raise Trouble(f"the server answers nothing at port {port} after {seconds:g} s")
 
 
-def measure(command, load_arguments):
+def words_of(command, port, redis=""):
+    return shlex.split(command.replace("{port}", str(port)).replace("{ping_interval}", str(arguments.ping_interval)).replace("{redis}", redis))
+
+
+def measure(command, load_arguments, cluster=0):
     """One run of one case against a fresh server: what load says. Raises Trouble."""
-    port = free_port()
-    words = command.replace("{port}", str(port)).replace("{ping_interval}", str(arguments.ping_interval))
-    with Server(shlex.split(words)) as server:
-        server.wait(port)
+    with contextlib.ExitStack() as stack:
+        def start(words, core=0):
+            return stack.enter_context(Server(words, core))
+
+        url, redis = "", None
+        if cluster:
+            redis_port = free_port()
+            url = f"redis://127.0.0.1:{redis_port}"
+            redis = start(["redis-server", "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], core=1)
+            redis.wait(redis_port, question=b"PING\r\n", answer=b"PONG")
+        port = 0
+        for number in range(1, max(cluster, 1) + 1):
+            first, port = port, free_port()
+            last = number >= cluster
+            server = start(words_of(command, port, url), core=0 if last else 1)
+            server.wait(port)
+        if cluster:
+            redis.wait(redis_port, question=f"PUBSUB NUMSUB {REQUESTS}\r\n".encode(), answer=f"\r\n:{cluster}\r\n".encode())
         name, *options = shlex.split(load_arguments)
+        options += ["--through", str(first)]
         load = subprocess.run(["build/load", name, str(port), str(server.process.pid), *options], cwd=ROOT, text=True, errors="replace",
                               capture_output=True, timeout=DEADLINE, preexec_fn=on_core(1), check=False)
     if load.returncode != 0:
@@ -271,7 +300,7 @@ def note(runs, case, server, number, result):
         said = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
     else:
         said = f"{result['cpu_us']:.3f} µs of the server's CPU an operation, {result['per_second']:,.0f} a second"
-        if result["load_busy"] < 0.9:
+        if result["load_busy"] < 0.9 and not CASES[case].cluster:
             said += f" !!! somebody else used the client's core, it had {100 * result['load_busy']:.0f} % of it"
     print(f"{case}, round {number}, {server}: {said}", file=sys.stderr, flush=True)
 
@@ -287,7 +316,7 @@ def run_build(runs, number):
 
 def run_case(runs, case, server, number):
     try:
-        result = measure(SERVERS[server], load_arguments_of(case))
+        result = measure(SERVERS[server], load_arguments_of(case), CASES[case].cluster)
     except (Trouble, OSError, subprocess.SubprocessError) as error:
         result = {"error": str(error)}
     note(runs, case, server, number, result)
@@ -306,8 +335,9 @@ def run_all(runs, skipped):
             if case == "build":
                 run_build(runs, number)
                 continue
-            first = turn % len(arguments.servers)  # who is the first changes from round to round
-            for server in arguments.servers[first:] + arguments.servers[:first]:
+            servers = [name for name in arguments.servers if not CASES[case].cluster or "{redis}" in SERVERS[name]]
+            first = turn % (len(servers) or 1)     # who is the first changes from round to round
+            for server in servers[first:] + servers[:first]:
                 run_case(runs, case, server, number)
 
 

@@ -61,7 +61,7 @@ struct Settings {
   pid_t server = 0;
   std::map<std::string, unsigned> numbers{{"--clients", 1000}, {"--outstanding", 1}, {"--members", 500}, {"--bytes", 32},
                                           {"--ticks", 1},      {"--ms", 3000},       {"--warm-ms", 1000}, {"--warm-clients", 0},
-                                          {"--window", 64},    {"--patience-ms", 60'000}};
+                                          {"--window", 64},    {"--patience-ms", 60'000}, {"--through", 0}};
   unsigned operator[](const char* option) const { return numbers.at(option); }
 } settings;
 
@@ -148,7 +148,8 @@ class Connection {
     setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     sockaddr_in to{};
     to.sin_family = AF_INET;
-    to.sin_port = htons(settings.port);
+    const auto other = static_cast<std::uint16_t>(settings["--through"]);
+    to.sin_port = htons(number == 0 && other != 0 ? other : settings.port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) fail(number, "cannot connect: " + reason());
     watch(EPOLL_CTL_ADD);
@@ -469,6 +470,7 @@ class Broadcast final : public Case {
 
   void text(Client& client, std::string_view text) override {
     if (text.starts_with("43")) return answered(client, text);
+    if (!client.member && settings["--through"]) return;  // its server is not the one that is measured
     if (!client.member) fail(client.number, "got what is not for it: " + shown(text));
     expect(client, text, delivery_);
     if (client.got == ticks_) fail(client.number, "got one twice: " + shown(text));
@@ -476,7 +478,7 @@ class Broadcast final : public Case {
   }
 
  private:
-  /// Client 0 asks for the ticks; it is in no room.
+  /// Client 0 asks for the ticks; it is in no room. With --through it is at another server of the cluster.
   void prepare() {
     const unsigned count = settings["--clients"], size = settings["--members"];
     const auto text = "\"" + std::string(settings["--bytes"], 'x') + "\"", bytes = std::to_string(settings["--bytes"]);
@@ -484,8 +486,9 @@ class Broadcast final : public Case {
     if (settings.name == "tick") {
       request_ = "[\"blast\"," + std::to_string(settings["--ticks"]) + "," + bytes + "]";
       at_once_ = settings["--ticks"];
-      for (const auto& client : clients) client->member = true;
-      members_ = count;
+      const unsigned elsewhere = settings["--through"] ? 1 : 0;
+      for (const auto& client : clients) client->member = client->number >= elsewhere;
+      members_ = count - elsewhere;
       return;
     }
     const bool two = settings.name == "rooms";

@@ -1,5 +1,5 @@
 // The server that the benchmark measures: one namespace, handlers as a user writes them, every check and limit at its
-// default.   bench_server PORT [PING_INTERVAL_MS]
+// default.   bench_server PORT [PING_INTERVAL_MS [redis://...]]
 // server.js is the same on the official server; change them together.
 #include "sio_demo.hpp"
 
@@ -32,10 +32,11 @@ int main(int count, char** arguments) {
   const auto port = count > 1 ? sio::bytes::whole_number(arguments[1]) : std::nullopt;
   const auto ping_interval = count > 2 ? sio::bytes::whole_number(arguments[2]) : 25'000;
   if (!port || *port > 65535 || !ping_interval) {
-    std::fputs("usage: bench_server PORT [PING_INTERVAL_MS]\n", stderr);
+    std::fputs("usage: bench_server PORT [PING_INTERVAL_MS [redis://...]]\n", stderr);
     return 2;
   }
   sio::Server io{{.host = "127.0.0.1", .port = static_cast<std::uint16_t>(*port), .ping_interval = sio::Milliseconds(*ping_interval)}};
+  if (count > 3) io.adapter(sio::redis::adapter(arguments[3]));
   auto& bench = io.of("/bench");
   bench.on(echo, [](sio::Socket&, const std::string& value) { return value; });
   bench.on(binary, [](sio::Socket&, const sio::Bytes& value) { return value; });

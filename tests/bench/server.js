@@ -1,15 +1,17 @@
 'use strict';
 // server.cpp on the official `socket.io` package (that of the end-to-end tests), with its default options.
 //
-//     node server.js PORT [PING_INTERVAL_MS] [FAULT]
+//     node server.js PORT [PING_INTERVAL_MS] [redis://... | FAULT]
 //
 // With a FAULT (see faults.js) something goes wrong, once: selftest.py has the load client find it.
 
 const { createRequire } = require('node:module');
 const { join } = require('node:path');
-const { Server } = createRequire(join(__dirname, '../e2e/'))('socket.io');
+const packages = createRequire(join(__dirname, '../e2e/'));
+const { Server } = packages('socket.io');
 
-const [port, pingInterval = 25000, fault] = process.argv.slice(2);
+const [port, pingInterval = 25000, more = ''] = process.argv.slice(2);
+const redis = more.startsWith('redis:');
 const io = new Server({ pingInterval: Number(pingInterval) });
 
 const bench = io.of('/bench');
@@ -30,5 +32,14 @@ bench.on('connection', (socket) => {
   socket.on('relay', (value) => bench.to('red').emit('relayed', value));
   socket.on('ask', ask);
 });
-io.listen(Number(port));
-if (fault) require('./faults.js')(io.engine, fault);
+async function join_cluster(url) {
+  const publisher = packages('redis').createClient({ url });
+  const subscriber = publisher.duplicate();
+  await Promise.all([publisher.connect(), subscriber.connect()]);
+  io.adapter(packages('@socket.io/redis-adapter').createAdapter(publisher, subscriber));
+}
+
+(redis ? join_cluster(more) : Promise.resolve()).then(() => {
+  io.listen(Number(port));
+  if (more && !redis) require('./faults.js')(io.engine, more);
+});
