@@ -8855,7 +8855,8 @@ struct Channels {
 
 enum class Type : std::uint8_t { sockets, all_rooms, join, leave, disconnect, fetch, server_side_emit, broadcast, client_count, ack };
 
-SIO_DEMO_INLINE const json* field(const json& object, const char* name) {
+template <class Json>  // const or not
+Json* field(Json& object, const char* name) {
   const auto found = object.is_object() ? object.find(name) : object.end();
   return found == object.end() ? nullptr : &*found;
 }
@@ -8905,14 +8906,14 @@ SIO_DEMO_INLINE json packet_of(std::string_view nsp, const json::array_t& values
 
 /// What is no event that clients can take is malformed, such as a packet of another type, which the official server
 /// passes on.
-SIO_DEMO_INLINE bool read_packet(const json& packet, std::string& nsp, json::array_t& values) {
+SIO_DEMO_INLINE bool read_packet(json& packet, std::string& nsp, json::array_t& values) {
   const auto type = number_field(packet, "type");
-  const json *data = field(packet, "data"), *name = field(packet, "nsp");
+  json *data = field(packet, "data"), *name = field(packet, "nsp");
   if (!type || (*type != 2 && *type != 5) || !data || !data->is_array() || data->empty() || (name && !name->is_string())) return false;
   const json& event = data->front();
   if (!event.is_number() && (!event.is_string() || socketio::is_reserved(event.get_ref<const std::string&>()))) return false;
   nsp = name ? name->get<std::string>() : "/";
-  values = data->get_ref<const json::array_t&>();
+  values = std::move(data->get_ref<json::array_t&>());
   return true;
 }
 
@@ -8924,7 +8925,7 @@ SIO_DEMO_INLINE std::string encode(const Event& event) {
 }
 
 SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text, Limits limits = {}) {
-  const auto message = from_msgpack(text, limits);
+  auto message = from_msgpack(text, limits);
   if (!message || !message->is_array() || message->size() < 3 || !message->front().is_string()) return std::nullopt;
   Event out{.uid = message->front().get<std::string>(), .nsp = {}};
   if (!read_packet((*message)[1], out.nsp, out.values) || !read_options(*message, out.target)) return std::nullopt;
@@ -8968,8 +8969,8 @@ SIO_DEMO_INLINE std::string encode(const Request& request) {
 }
 
 /// The fields of a request that its type wants. false: they are malformed.
-SIO_DEMO_INLINE bool read_fields(const json& message, Request& out) {
-  const json *close = field(message, "close"), *data = field(message, "data"), *packet = field(message, "packet"), *sid = field(message, "sid");
+SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
+  json *close = field(message, "close"), *data = field(message, "data"), *packet = field(message, "packet"), *sid = field(message, "sid");
   out.close = close && *close == json(true);
   switch (out.type) {
     case Type::all_rooms: return out.wants_answer();
@@ -8983,7 +8984,7 @@ SIO_DEMO_INLINE bool read_fields(const json& message, Request& out) {
       return true;
     case Type::server_side_emit:
       if (!data || !data->is_array() || data->empty() || !data->front().is_string()) return false;
-      out.values = data->get_ref<const json::array_t&>();
+      out.values = std::move(data->get_ref<json::array_t&>());
       return true;
     case Type::broadcast:
       return out.wants_answer() && packet && read_packet(*packet, out.nsp, out.values) && read_options(message, out.target, &out.timeout);
@@ -8992,7 +8993,7 @@ SIO_DEMO_INLINE bool read_fields(const json& message, Request& out) {
 }
 
 SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text, Limits limits = {}) {
-  const auto message = from_text(text, limits);
+  auto message = from_text(text, limits);
   if (!message) return std::nullopt;
   const auto type = number_field(*message, "type");
   if (!type || *type > static_cast<std::uint64_t>(Type::broadcast)) return std::nullopt;
