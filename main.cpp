@@ -7,10 +7,18 @@
 #include <future>
 #include <thread>
 
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
 namespace sio = sio_demo;
-using sio::demo::Config;
 
 namespace {
+
+/// The service's knobs, and the program's own.
+struct Config : sio::demo::Config {
+  bool trace = false;
+};
 
 /// One command-line flag. The same row parses it, and prints it in --help with its default.
 struct Flag {
@@ -216,6 +224,7 @@ std::vector<Flag> flags() {
       boolean("allow-upgrades", "from polling to WebSocket", [](Config& c) -> auto& { return c.server.allow_upgrades; }),
       list("trusted-proxy", "NETWORK", "whose X-Forwarded-For is believed, or \"none\"", [](Config& c) -> auto& { return c.server.trusted_proxies; }, network),
       log_level(),
+      boolean("trace", "every packet and request in a line, explained; see --log-level off", [](Config& c) -> auto& { return c.trace; }),
   };
 }
 
@@ -245,6 +254,7 @@ Config parse(const std::vector<std::string_view>& arguments) {
     if (const auto equals = argument.find('='); equals != argument.npos) value = argument.substr(equals + 1), argument = argument.substr(0, equals);
     const auto flag = std::find_if(all.begin(), all.end(), [&](const Flag& f) { return argument == "--" + f.name; });
     if (flag == all.end()) fail("unknown flag \"" + std::string(argument) + "\"");
+    if (!value && flag->value == "on|off" && (i + 1 == arguments.size() || arguments[i + 1].starts_with("--"))) value = "on";
     if (!value && i + 1 < arguments.size()) value = arguments[++i];
     if (!value) fail("--" + flag->name + " needs a value: " + flag->value + ", " + flag->help);
     try {
@@ -289,6 +299,15 @@ class LogWriter {
   std::thread thread_;
 };
 
+/// Whether the trace may have colours: it goes to a terminal, whose user has not said no (no-color.org).
+bool colourful() {
+#ifdef _WIN32
+  return false;
+#else
+  return ::isatty(STDOUT_FILENO) == 1 && !std::getenv("NO_COLOR");
+#endif
+}
+
 /// Runs the service until a signal; the program's exit code.
 int serve(const Config& config, sio::LogQueue& log) {
   asio::io_context loop(1);
@@ -323,6 +342,7 @@ int main(int count, char** arguments) {
 #endif
   sio::LogQueue queue;
   config.server.log_sink = [&](const sio::LogRecord& record) { queue.push(sio::json_line(record) + '\n'); };
+  if (config.trace) config.server.trace = [&, colour = colourful()](const sio::TraceRecord& record) { queue.push(sio::trace_line(record, colour) + '\n'); };
   LogWriter writer(queue);
   return writer.exit_code = serve(config, queue);
 }

@@ -48,7 +48,7 @@
 //                                 without Socket.IO
 //   10  Driver                    listeners, connections, deadlines, gathered writes, drain
 //   11  Redis adapter             a member of a cluster of servers, ours or official ones
-//   12  Metrics                   counters and gauges as Prometheus text
+//   12  Metrics and trace         counters and gauges as Prometheus text; every packet in plain words
 //   13  Broadcaster               one timer for everybody, a fresh random delay each time
 //   14  Demo service              the service that main.cpp runs
 //   15  End                       macros cleared, changelog, licence, what to read next
@@ -182,8 +182,9 @@ using Seconds = std::chrono::seconds;
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
 
-struct LogRecord;  // chapter 3
-class Next;        // chapter 3
+struct LogRecord;    // chapter 3
+struct TraceRecord;  // chapter 3
+class Next;          // chapter 3
 namespace http {
 struct Request;  // chapter 4
 /// Header lines to be written, in their order.
@@ -414,6 +415,9 @@ struct Options {
   /// Where log records go; empty writes JSON lines to standard error. Called on the loop's thread, which
   /// waits for it: see LogQueue. One that throws has lost the line, which is counted.
   std::function<void(const LogRecord&)> log_sink{};
+  /// Called with every packet, request and step of an upgrade, as it happens: for people, who see the protocol at
+  /// work, see trace_line(). It must not call the server. Default: none, and then nothing is spent on it.
+  std::function<void(const TraceRecord&)> trace{};
 };
 
 // ================================================================================================
@@ -1353,6 +1357,27 @@ struct LogRecord {
   std::string_view message;
   Fields fields;
   std::chrono::system_clock::time_point time;
+};
+
+/// What crossed the server's edge, or happened to a session: what Options::trace is told, and chapter 12 explains. The
+/// views live only while the sink runs.
+struct TraceRecord {
+  enum class Kind : std::uint8_t {
+    request,   // HTTP: the method and the target
+    response,  // HTTP: the body, `status` beside it
+    packet,    // Engine.IO: the text of one as polling has it, or the bytes of a binary one
+    step,      // of an upgrade, or of an end: the session's new state
+    close      // a session's end: the reason as Socket.IO calls it
+  };
+  Kind kind = Kind::packet;
+  bool incoming = false;          // from the client
+  bool binary = false;            // of a packet
+  std::uint16_t status = 0;       // of a response
+  std::string_view session{};     // its id; empty before it begins
+  std::string_view transport{};   // "http", "polling" or "websocket"
+  std::string_view text{};
+  std::string_view details{};     // of a close: why; of a step: the old state
+  std::chrono::system_clock::time_point time = std::chrono::system_clock::now();
 };
 
 constexpr std::string_view level_name(LogLevel level) {
@@ -2919,6 +2944,16 @@ constexpr std::optional<State> after(State from, Move move) {
   return std::nullopt;
 }
 
+/// Calls f with each packet of what polling sends at once.
+template <class F>
+void each_packet(std::string_view payload, F f) {
+  for (auto end = payload.find(record_separator); end != payload.npos; end = payload.find(record_separator)) {
+    f(payload.substr(0, end));
+    payload.remove_prefix(end + 1);
+  }
+  f(payload);
+}
+
 class Engine;
 
 /// One client's session. Lives as long as somebody holds a Ref; inert once closed. An open one must
@@ -2979,6 +3014,7 @@ class Session final : public Receiver, public Timed {
   void deliver(std::string_view payload, bool binary);
   void alive();
   void answer_poll(std::string_view body);
+  void trace(bool incoming, std::string_view transport, std::string_view packet, bool binary = false) const;
   void reschedule();
   void doom();
 
@@ -3040,6 +3076,11 @@ class Engine {
   void tick(Time now) {
     advance(now);
     deadlines.tick(now);
+  }
+
+  bool tracing() const { return static_cast<bool>(options.trace); }
+  void trace(const TraceRecord& record) const {
+    guarded(log, "trace threw", "session", record.session, [&] { options.trace(record); });
   }
 
   /// From now on no session is opened.
@@ -3173,7 +3214,13 @@ SIO_DEMO_INLINE void Session::move(Move move) {
   if (!to) return;
   if (engine_.log.enabled(LogLevel::debug) && *to != state_)
     engine_.log.write(LogLevel::debug, "Session moved", {{"session", id_}, {"from", state_name(state_)}, {"to", state_name(*to)}});
+  if (engine_.tracing() && *to != state_ && *to != State::closed)
+    engine_.trace({.kind = TraceRecord::Kind::step, .session = id_, .transport = transport(), .text = state_name(*to), .details = state_name(state_)});
   state_ = *to;
+}
+
+SIO_DEMO_INLINE void Session::trace(bool incoming, std::string_view transport, std::string_view packet, bool binary) const {
+  engine_.trace({.incoming = incoming, .binary = binary, .session = id_, .transport = transport, .text = packet});
 }
 
 SIO_DEMO_INLINE void Session::reschedule() {
@@ -3230,6 +3277,7 @@ SIO_DEMO_INLINE void Session::send(const MessageRef& message) {
   engine_.assert_thread();
   ++engine_.counters.packets_sent;
   if (state_ == State::websocket) {
+    if (engine_.tracing()) trace(false, "websocket", (base64_ ? Message::as_text(message) : message)->payload(), message->is_binary() && !base64_);
     channel_->send(base64_ ? Message::as_text(message) : message);
     if (channel_->queued() > engine_.options.max_queue_bytes) doom();
     return;
@@ -3267,6 +3315,7 @@ SIO_DEMO_INLINE void Session::flush() {
 }
 
 SIO_DEMO_INLINE void Session::answer_poll(std::string_view body) {
+  if (engine_.tracing()) each_packet(body, [&](std::string_view packet) { trace(false, "polling", packet); });
   std::exchange(poll_, {}).answer({200, "text/plain; charset=UTF-8", body});
 }
 
@@ -3315,6 +3364,7 @@ SIO_DEMO_INLINE void Session::post_body(std::string_view body) {
   for (std::size_t packets = 1; open(); ++packets) {
     const auto separator = body.find(record_separator);
     if (packets > engine_.options.max_packets_per_payload) return end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
+    if (engine_.tracing()) trace(true, "polling", body.substr(0, separator));
     packet(body.substr(0, separator));
     if (separator == body.npos) return;
     body.remove_prefix(separator + 1);
@@ -3335,6 +3385,7 @@ SIO_DEMO_INLINE bool Session::attach(Peer& candidate) {
 
 SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool binary) {
   const Ref<Session> self(this);
+  if (engine_.tracing()) trace(true, "websocket", payload, binary);
   if (&from == candidate_) return candidate_frame(payload, binary);
   if (&from != channel_ || !open()) return;
   if (binary) return afford() ? deliver(payload, true) : void();
@@ -3345,6 +3396,7 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
 SIO_DEMO_INLINE void Session::candidate_frame(std::string_view payload, bool binary) {
   if (!binary && payload == "2probe") {
     move(Move::probe);
+    if (engine_.tracing()) trace(false, "websocket", "3probe");
     candidate_->send(Message::text({"3probe"}));
     if (noop_due_ == never) noop_due_ = engine_.now() + Milliseconds(100);
     return reschedule();
@@ -3457,6 +3509,8 @@ SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
   place_ = {};
   if (engine_.log.enabled(LogLevel::debug))
     engine_.log.write(LogLevel::debug, "Session closed", {{"session", id_}, {"reason", row(reason).text}, {"cause", row(reason).name}, {"why", why}});
+  if (engine_.tracing())
+    engine_.trace({.kind = TraceRecord::Kind::close, .session = id_, .transport = transport(), .text = row(reason).text, .details = why});
   engine_.application.on_close(*this, reason, why);
   engine_.forget(*this);
 }
@@ -7277,6 +7331,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void refuse_engine(Reason reason, std::string_view details = {}, std::string_view headers = {});
   void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header);
   void respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers = {});
+  void trace_response(std::uint16_t status, std::string_view body, std::string_view session = {}) const;
   void abandon_requests(const char* why);
   void settle();
 
@@ -7677,6 +7732,10 @@ SIO_DEMO_INLINE void Connection::on_head() {
                       http::cors_headers(options().cors, request.header("origin"))});
   if (request.upgrade() && (http_->pending.size() > 1 || http_->body)) return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
   if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return decline(http_->next_exchange, Reason::unknown_expectation);
+  if (engine().tracing()) {
+    const std::string line = std::string(request.method) + ' ' + std::string(request.target);
+    engine().trace({.kind = TraceRecord::Kind::request, .incoming = true, .session = request.query["sid"], .transport = request.upgrade() ? "websocket" : "http", .text = line});
+  }
   const bool ours = (options().polling || options().websocket) && request.target.starts_with(options().path) && !driver_->router.serves(request);
   ours ? on_engine_request() : on_route_request();
   if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && http_->pending.size() == 1)
@@ -7857,6 +7916,7 @@ SIO_DEMO_INLINE void Connection::refuse(Reason reason, const char* why) {
     driver_->log.write(LogLevel::info, "Request refused", {{"address", http_->peer}, {"reason", row(reason).name}, {"why", why}});
   std::string head = "HTTP/1.1 " + std::to_string(row(reason).status) + " ";
   head += http::status_text(row(reason).status);
+  trace_response(row(reason).status, why);
   enqueue(engineio::Message::raw({head, "\r\nConnection: close\r\n\r\n"}));
   mode_ = Mode::head;
   head_begun_ = false;
@@ -7889,6 +7949,7 @@ SIO_DEMO_INLINE void Connection::refuse_engine(Reason reason, std::string_view d
 
 /// In plain text, because a browser shows nothing of it anyway and other clients read the status line.
 SIO_DEMO_INLINE void Connection::refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header) {
+  trace_response(status, text);
   std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
   head += http::status_text(status);
   head += "\r\nConnection: close\r\n";
@@ -7909,11 +7970,17 @@ SIO_DEMO_INLINE void Connection::answer(std::uint32_t exchange, const engineio::
   respond(exchange, answer.status, answer.type, answer.body, answer.status == 200 ? "cache-control: no-store\r\n" : "");
 }
 
+SIO_DEMO_INLINE void Connection::trace_response(std::uint16_t status, std::string_view body, std::string_view session) const {
+  if (engine().tracing())
+    engine().trace({.kind = TraceRecord::Kind::response, .status = status, .session = session, .transport = status == 101 ? "websocket" : "http", .text = body});
+}
+
 /// Writes an answer and queues it once it is its turn.
 SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers) {
   if (!http_) return;
   const auto pending = std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
   if (pending == http_->pending.end() || pending->ready) return;
+  trace_response(status, body, pending->session ? pending->session->id() : std::string_view());
   std::string head;
   head.reserve(256);
   head += "HTTP/1.1 ";
@@ -7958,6 +8025,7 @@ SIO_DEMO_INLINE void Connection::settle() {
 SIO_DEMO_INLINE bool Connection::begin_websocket() {
   const auto refusal = websocket::check_handshake(request());
   if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers), false;
+  trace_response(101, {}, request().query["sid"]);
   enqueue(engineio::Message::raw({websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
   http_.reset();
   mode_ = Mode::websocket;
@@ -9964,7 +10032,7 @@ SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) { return 
 }  // namespace redis
 
 // ================================================================================================
-// 12  Metrics
+// 12  Metrics and trace
 //
 // What the server counts, in the text format that Prometheus reads (exposition format 0.0.4).
 //
@@ -9978,6 +10046,14 @@ SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) { return 
 // Counting is an addition where something happens; the text is made when somebody asks for it. How
 // many lines there are is the program's doing, never a client's: reasons and transports are fixed, and the
 // namespaces that clients made by name are one row. No address and no id is shown.
+//
+// And what it says to whom, packet by packet, in plain words, for whoever learns or teaches the protocol:
+//
+//     options.trace = [](const sio::TraceRecord& record) { std::puts(sio::trace_line(record, true).c_str()); };
+//
+//     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]   17 B  message · EVENT /demo ack 7 ["ping"]  The client ...
+//
+// A record is made only for a trace that is on; the words stand in tables, by packet type and by who sends it.
 // ================================================================================================
 
 /// A route that answers with a server's metrics. The server must outlive it, which its own routes grant.
@@ -10095,6 +10171,229 @@ SIO_DEMO_INLINE http::Router::Handler metrics(const Host& server) {
     server.measure(out);
     return http::Response{200, "text/plain; version=0.0.4; charset=utf-8", out.text(), {}};
   };
+}
+#endif  // SIO_DEMO_BODIES
+
+// ---- The trace in words
+
+/// What one record of the trace says, for people who learn the protocol.
+struct Explanation {
+  std::string layers;         // what it is, on each layer: message · EVENT /demo ack 7 ["ping"]
+  std::string sentence;       // what it is for
+  std::string_view chapter;   // which of this header does it: "6", "6 and 7"
+  std::string_view section;   // which part of which protocol tells it: "Engine.IO 4, Heartbeat"
+};
+
+Explanation explain(const TraceRecord& record);
+
+/// A record as one line for a terminal, aligned with the others, without the line's end. What a client sent is shown
+/// without control characters, and shortened; its bytes are counted. `colour`: with the escapes of ANSI terminals.
+///
+///     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]      17 B  message · EVENT /demo ack 7 ["ping"]  The client ...
+std::string trace_line(const TraceRecord& record, bool colour = false);
+
+#if SIO_DEMO_BODIES
+namespace detail {
+
+/// What a packet of Engine.IO is, by its type, who sends it and what it says.
+struct PacketRow {
+  char type;
+  bool incoming;
+  std::string_view payload;  // how it begins
+  std::string_view name, section, sentence;
+};
+inline constexpr std::array packet_rows{
+    PacketRow{'0', false, "", "open", "Engine.IO 4, Handshake", "The session begins: its id, whether it may upgrade, when pings come, how large a message may be."},
+    PacketRow{'1', false, "", "close", "Engine.IO 4, Upgrade", "Releases the held poll: nothing more comes over polling."},
+    PacketRow{'1', true, "", "close", "Engine.IO 4, Protocol", "The client ends the session."},
+    PacketRow{'2', false, "", "ping", "Engine.IO 4, Heartbeat", "Is the client there? Without an answer within pingTimeout the session ends."},
+    PacketRow{'2', true, "probe", "ping", "Engine.IO 4, Upgrade", "The client asks over the new WebSocket whether it works; polling goes on meanwhile."},
+    PacketRow{'2', true, "", "ping", "Engine.IO 4, Heartbeat", "A client's ping is of protocol 3; in 4 the server pings, so the session ends."},
+    PacketRow{'3', false, "probe", "pong", "Engine.IO 4, Upgrade", "The WebSocket works. What poll is held will be released, and then the client may upgrade."},
+    PacketRow{'3', true, "", "pong", "Engine.IO 4, Heartbeat", "The client is there; the next ping comes after pingInterval."},
+    PacketRow{'5', true, "", "upgrade", "Engine.IO 4, Upgrade", "The client gives up polling: from now on all packets travel over the WebSocket."},
+    PacketRow{'6', false, "", "noop", "Engine.IO 4, Upgrade", "Says nothing: it releases the held poll, so that the client can upgrade."},
+};
+
+struct RequestRow {
+  std::string_view method;
+  bool websocket, has_session;
+  std::string_view layers, section, sentence;
+};
+inline constexpr std::array request_rows{
+    RequestRow{"GET", false, false, "handshake", "Engine.IO 4, Handshake", "A client opens a session over HTTP long-polling."},
+    RequestRow{"GET", true, false, "handshake", "Engine.IO 4, Handshake", "A client opens a session over WebSocket, without polling before."},
+    RequestRow{"GET", false, true, "poll", "Engine.IO 4, HTTP long-polling", "The client asks for packets; the server holds the request until it has one."},
+    RequestRow{"GET", true, true, "upgrade", "Engine.IO 4, Upgrade", "A WebSocket for a session that began over polling; it has to prove itself first."},
+    RequestRow{"POST", false, true, "packets", "Engine.IO 4, HTTP long-polling", "The client sends packets, in the request's body."},
+    RequestRow{"OPTIONS", false, false, "preflight", "Fetch, CORS", "A browser asks whether a page of another origin may do this."},
+    RequestRow{"OPTIONS", false, true, "preflight", "Fetch, CORS", "A browser asks whether a page of another origin may do this."},
+};
+
+struct StepRow {
+  std::string_view to, section, sentence;
+};
+inline constexpr std::array step_rows{
+    StepRow{"probing", "Engine.IO 4, Upgrade", "A WebSocket has come for the session. It is on trial, and polling goes on."},
+    StepRow{"probed", "Engine.IO 4, Upgrade", "The probe is answered. Held polls are released, so that none is on its way when the client upgrades."},
+    StepRow{"websocket", "Engine.IO 4, Upgrade", "The upgrade is done: what was queued for polling follows over the WebSocket."},
+    StepRow{"polling", "Engine.IO 4, Upgrade", "The upgrade has failed, and no harm is done: polling goes on."},
+    StepRow{"lingering", "Engine.IO 4, Protocol", "The server has ended the session; the client learns it from its next poll."},
+};
+
+inline constexpr std::array<std::string_view, 7> packet_names{"CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK"};
+
+SIO_DEMO_INLINE std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+/// Text that clients sent, fit for a terminal: at most so many characters of it, none of control.
+SIO_DEMO_INLINE std::string shown(std::string_view text, std::size_t most) {
+  std::string out;
+  const bytes::Utf8Text readable(text.substr(0, 4 * most + 4));
+  std::size_t characters = 0;
+  for (const char c : readable.view()) {
+    characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    if (characters > most) return out + "...";
+    out += static_cast<unsigned char>(c) < ' ' || c == '\x7f' ? '.' : c;
+  }
+  return out;
+}
+
+SIO_DEMO_INLINE std::string shown_bytes(std::string_view bytes, std::size_t most) {
+  std::string out;
+  for (const char c : bytes.substr(0, most)) out += formatted("%02x ", static_cast<unsigned>(static_cast<unsigned char>(c)));
+  if (bytes.size() > most) return out + "...";
+  if (!out.empty()) out.pop_back();
+  return out;
+}
+
+SIO_DEMO_INLINE std::string id_text(double id) {
+  std::string out;
+  bytes::append_number(out, id);
+  return out;
+}
+
+/// What an event, an ack, a CONNECT... is about, in a sentence.
+SIO_DEMO_INLINE std::string sentence_of(const socketio::Packet& packet, bool incoming) {
+  using Type = socketio::PacketType;
+  const std::string who = incoming ? "The client" : "The server", other = incoming ? "server" : "client", nsp(shown(packet.nsp, 60));
+  const std::string binary = packet.attachments == 0 ? "" : " " + std::to_string(packet.attachments) + " binary message" + (packet.attachments == 1 ? " follows." : "s follow.");
+  switch (packet.type) {
+    case Type::connect:
+      if (!incoming) return "The client has joined " + nsp + "; the sid is its socket's id there.";
+      return "The client wants to join the namespace " + nsp + (packet.json.empty() ? "." : "; the payload is its auth.");
+    case Type::disconnect: return (incoming ? "The client leaves " : "The server takes the client out of ") + nsp + "; the session lives on.";
+    case Type::connect_error: return "The client may not join " + nsp + ", and is told why.";
+    case Type::ack: case Type::binary_ack: return who + " answers the " + other + "'s event " + (packet.id ? id_text(*packet.id) : "without a number") + '.' + binary;
+    default: break;
+  }
+  return who + " emits \"" + shown(packet.name, 40) + '"' + (packet.id ? ", and wants an ack with the number " + id_text(*packet.id) : "") + '.' + binary;
+}
+
+SIO_DEMO_INLINE std::string_view section_of(const socketio::Packet& packet) {
+  using Type = socketio::PacketType;
+  switch (packet.type) {
+    case Type::connect: case Type::connect_error: return "Socket.IO 5, Connection to a namespace";
+    case Type::disconnect: return "Socket.IO 5, Disconnection from a namespace";
+    case Type::ack: case Type::binary_ack: return "Socket.IO 5, Acknowledgement";
+    default: return "Socket.IO 5, Sending and receiving data";
+  }
+}
+
+SIO_DEMO_INLINE Explanation explain_message(std::string_view payload, bool incoming) {
+  socketio::Packet packet;
+  socketio::Decoder decoder({.attachments = 1'000'000, .json = {}});
+  if (const char* why = decoder.decode(payload, packet))
+    return {"message · " + shown(payload, 40), std::string(incoming ? "The client" : "The server") + " sends a message that is no packet of Socket.IO: " + why + '.', "6", "Engine.IO 4, Message"};
+  std::string layers = "message · ";
+  layers += packet_names[static_cast<std::size_t>(packet.type)];
+  if (packet.nsp != "/") layers += ' ' + shown(packet.nsp, 40);
+  if (packet.id) layers += " ack " + id_text(*packet.id);
+  if (!packet.json.empty()) layers += ' ' + shown(packet.json, 40);
+  return {std::move(layers), sentence_of(packet, incoming), "6 and 7", section_of(packet)};
+}
+
+SIO_DEMO_INLINE Explanation explain_packet(const TraceRecord& record) {
+  const std::string_view text = record.text;
+  const std::string who = record.incoming ? "The client" : "The server";
+  if (record.binary || text.starts_with('b'))
+    return {"message · binary", who + " sends bytes: what the event before has in place of a _placeholder" + (record.binary ? "." : "; polling carries them as base64."), "6 and 7", "Socket.IO 5, Packet encoding"};
+  if (text.starts_with('4')) return explain_message(text.substr(1), record.incoming);
+  for (const PacketRow& row : packet_rows)
+    if (text.starts_with(row.type) && record.incoming == row.incoming && text.substr(1).starts_with(row.payload)) {
+      std::string layers(row.name);
+      if (text.size() > 1) layers += ' ' + shown(text.substr(1), 40);
+      return {std::move(layers), std::string(row.sentence), "6", row.section};
+    }
+  return {"unknown", who + " sends what is no packet here.", "6", "Engine.IO 4, Packet encoding"};
+}
+
+SIO_DEMO_INLINE Explanation explain_request(const TraceRecord& record) {
+  const auto method = record.text.substr(0, record.text.find(' '));
+  const bool of_engine = record.text.find("EIO=") != record.text.npos;
+  for (const RequestRow& row : request_rows)
+    if (of_engine && row.method == method && row.websocket == (record.transport == "websocket") && row.has_session == !record.session.empty())
+      return {std::string(row.layers), std::string(row.sentence), "4 and 10", row.section};
+  return {"request", of_engine ? "This is not how a session is used." : "A request that is not Engine.IO's: a route of the program answers, or 404.", "4 and 10", "HTTP/1.1"};
+}
+
+SIO_DEMO_INLINE Explanation explain_response(const TraceRecord& record) {
+  if (record.status == 101) return {"101 Switching Protocols", "The connection is a WebSocket from here on.", "5", "WebSocket, RFC 6455"};
+  const auto layers = std::to_string(record.status) + ' ' + std::string(http::status_text(record.status));
+  constexpr std::string_view section = "Engine.IO 4, HTTP long-polling";
+  if (record.status >= 400) return {layers, record.text.empty() ? "Refused." : "Refused: " + shown(record.text, 80), "3 and 10", "HTTP/1.1"};
+  if (record.text == "ok") return {layers, "The packets of the POST have arrived.", "6", section};
+  if (!record.session.empty() || record.text.starts_with("0{")) return {layers, "Answers the poll with what stands above.", "6", section};
+  return {layers, "The answer of a route of the program.", "10", "HTTP/1.1"};
+}
+
+SIO_DEMO_INLINE Explanation explain_step(const TraceRecord& record) {
+  for (const StepRow& row : step_rows)
+    if (row.to == record.text) return {std::string(record.details) + " -> " + std::string(row.to), std::string(row.sentence), "6", row.section};
+  return {std::string(record.text), {}, "6", {}};
+}
+
+}  // namespace detail
+
+SIO_DEMO_INLINE Explanation explain(const TraceRecord& record) {
+  using Kind = TraceRecord::Kind;
+  switch (record.kind) {
+    case Kind::request: return detail::explain_request(record);
+    case Kind::response: return detail::explain_response(record);
+    case Kind::step: return detail::explain_step(record);
+    case Kind::close: return {"end: " + std::string(record.text), record.details.empty() ? "The session is over." : "The session is over: " + std::string(record.details) + '.', "3 and 6", "Engine.IO 4, Protocol"};
+    case Kind::packet: break;
+  }
+  return detail::explain_packet(record);
+}
+
+SIO_DEMO_INLINE std::string trace_line(const TraceRecord& record, bool colour) {
+  using Kind = TraceRecord::Kind;
+  constexpr std::size_t raw_width = 40, layers_width = 48;
+  const auto [layers, sentence, chapter, section] = explain(record);
+  const bool crosses = record.kind != Kind::step && record.kind != Kind::close, bad = record.kind == Kind::close || record.status >= 400;
+  const char* paint = bad ? "31" : !crosses ? "33" : record.incoming ? "32" : "36";
+  std::string line;
+  const auto column = [&](const std::string& text, std::size_t width, const char* code) {
+    if (colour) line += "\x1b[", line += code, line += 'm';
+    line += text;
+    if (colour) line += "\x1b[0m";
+    line.append(width - (std::min)(width, detail::width_of(text)) + 1, ' ');
+  };
+  const bool has_text = crosses && !(record.kind == Kind::response && record.status == 101);
+  const std::string size = has_text ? std::to_string(record.text.size()) + " B" : "";
+  column(iso_8601(record.time).substr(11, 12), 12, "2");
+  column(record.session.empty() ? "-" : detail::shown(record.session.substr(0, 8), 8), 8, "2");
+  column(!crosses ? "--" : record.incoming ? "C>" : "S>", 2, paint);
+  column(std::string(record.transport), 9, paint);
+  column(!has_text ? "" : record.binary ? detail::shown_bytes(record.text, raw_width / 3 - 1) : detail::shown(record.text, raw_width - 3), raw_width, paint);
+  column(std::string(size.size() < 9 ? 9 - size.size() : 0, ' ') + size, 9, "2");
+  column(detail::shown(layers, layers_width - 3), layers_width, "1");
+  line += sentence;
+  line += colour ? " \x1b[2m[" : " [";
+  line += "chapter" + std::string(chapter.size() > 2 ? "s " : " ") + std::string(chapter) + "; " + std::string(section) + ']';
+  return colour ? line + "\x1b[0m" : line;
 }
 #endif  // SIO_DEMO_BODIES
 
