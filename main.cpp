@@ -235,10 +235,15 @@ void print_help(const std::vector<Flag>& all) {
     const std::string left = "--" + flag.name + " " + flag.value;
     std::printf("  %-36s %s (default: %s)\n", left.c_str(), flag.help.c_str(), flag.show(defaults).c_str());
   }
-  std::printf("  %-36s %s\n  %-36s %s\n", "--help", "this text", "--version", "the version");
+  std::printf("  %-36s %s\n  %-36s %s\n  %-36s %s\n", "--help", "this text", "--version", "the version", "--print-types", "the events' interfaces for clients in TypeScript");
 }
 
-/// Exits for --help and --version, and, with one line on standard error, for what it does not understand.
+void print_types() {
+  using namespace sio::demo;
+  std::fputs(sio::typescript(random_string, connection_status, error, ping).c_str(), stdout);
+}
+
+/// Exits for --help, --version and --print-types, and, with one line on standard error, for what it does not understand.
 Config parse(const std::vector<std::string_view>& arguments) {
   const auto all = flags();
   Config config;
@@ -250,6 +255,7 @@ Config parse(const std::vector<std::string_view>& arguments) {
     std::string_view argument = arguments[i];
     if (argument == "--help") print_help(all), std::exit(0);
     if (argument == "--version") std::puts("sio_demo " SIO_DEMO_VERSION), std::exit(0);
+    if (argument == "--print-types") print_types(), std::exit(0);
     std::optional<std::string_view> value;
     if (const auto equals = argument.find('='); equals != argument.npos) value = argument.substr(equals + 1), argument = argument.substr(0, equals);
     const auto flag = std::find_if(all.begin(), all.end(), [&](const Flag& f) { return argument == "--" + f.name; });

@@ -4338,6 +4338,8 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
 #define SIO_DEMO_EACH(what, type, ...) __VA_OPT__(SIO_DEMO_EXPAND(SIO_DEMO_EACH_NEXT(what, type, __VA_ARGS__)))
 #define SIO_DEMO_EACH_NEXT(what, type, first, ...) \
   what(type, first) __VA_OPT__(, SIO_DEMO_AGAIN SIO_DEMO_PARENTHESES(what, type, __VA_ARGS__))
+#define SIO_DEMO_TYPE_NAME(Type) \
+  [[maybe_unused]] constexpr std::string_view sio_demo_name(const Type*) { return #Type; }
 #define SIO_DEMO_NAMED_FIELD(type, field) ::sio_demo::detail::Named{#field, &type::field}
 #define SIO_DEMO_NAMED_VALUE(type, value) ::sio_demo::detail::Named{#value, type::value}
 
@@ -4345,13 +4347,151 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
 #define SIO_DEMO_FIELDS(Type, ...)                                           \
   [[maybe_unused]] constexpr auto sio_demo_fields(const Type*) {             \
     return std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)}; \
-  }
+  }                                                                          \
+  SIO_DEMO_TYPE_NAME(Type)
 
 /// SIO_DEMO_ENUM(Type, value...): the enum travels as a string, the name of its value.
 #define SIO_DEMO_ENUM(Type, ...)                                             \
   [[maybe_unused]] constexpr auto sio_demo_names(const Type*) {              \
     return std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)}; \
+  }                                                                          \
+  SIO_DEMO_TYPE_NAME(Type)
+
+// ---- The events as TypeScript sees them
+
+namespace detail {
+
+/// What a type and a direction are in TypeScript. Structs and enums are declared under their names on the way.
+class TypeScript {
+ public:
+  template <class T>
+  std::string type() {
+    if constexpr (std::is_same_v<T, bool>) return "boolean";
+    else if constexpr (std::is_arithmetic_v<T>) return "number";
+    else if constexpr (std::is_same_v<T, std::string>) return "string";
+    else if constexpr (std::is_same_v<T, std::nullptr_t>) return "null";
+    else if constexpr (std::is_same_v<T, Bytes>) return uses_bytes_ = true, "Bytes";
+    else if constexpr (HasNames<T>) return declared<T>([](const std::string& name) { return "export type " + name + " = " + names_of<T>() + ";\n"; });
+    else if constexpr (HasFields<T>) return declared<T>([this](const std::string& name) { return "export interface " + name + " {\n" + fields_of<T>() + "}\n"; });
+    else if constexpr (is_specialization<T, std::optional>) return type<typename T::value_type>() + " | null";
+    else if constexpr (StringKeyed<T>) return "Record<string, " + type<typename T::mapped_type>() + ">";
+    else if constexpr (is_specialization<T, std::vector>) return "Array<" + type<typename T::value_type>() + ">";
+    else if constexpr (is_array<T> || is_specialization<T, std::tuple> || is_specialization<T, std::pair>) return elements_of<T>(std::make_index_sequence<std::tuple_size_v<T>>{});
+    else return "unknown";  // json, RawJson, and what nlohmann/json converts
   }
+
+  template <Name Text, class Answer, class... Parameters>
+  void add(const ServerToClient<Text, Answer(Parameters...)>&) {
+    to_client_ += event<Answer, Parameters...>(Text.view());
+  }
+  template <Name Text, class Answer, class... Parameters>
+  void add(const ClientToServer<Text, Answer(Parameters...)>&) {
+    to_server_ += event<Answer, Parameters...>(Text.view());
+  }
+
+  std::string text() const {
+    std::string out = "// The events of the server. In a client:\n"
+                      "//   const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io(url);\n"
+                      "// Instead of its answer, an ack brings { error: { code, message } } if the server refused the event or failed.\n\n";
+    if (uses_bytes_) out += "/** Browsers get an ArrayBuffer, Node.js a Buffer. */\nexport type Bytes = ArrayBuffer | Uint8Array;\n\n";
+    for (const auto& declaration : declarations_) out += declaration + '\n';
+    return out + "export interface ServerToClientEvents {\n" + to_client_ + "}\n\nexport interface ClientToServerEvents {\n" + to_server_ + "}\n";
+  }
+
+ private:
+  /// By its address, a type is known.
+  template <class T>
+  static constexpr char tag{};
+
+  template <class T, class Declare>
+  std::string declared(Declare declare) {
+    const auto [known, fresh] = names_.try_emplace(&tag<T>);
+    if (!fresh) return known->second;
+    const std::string name = known->second = free_name(sio_demo_name(static_cast<const T*>(nullptr)));
+    declarations_.push_back(declare(name));  // the name first: a struct may hold itself
+    return name;
+  }
+
+  /// `demo::Pong` is Pong; the second one of that name Pong2.
+  std::string free_name(std::string_view qualified) {
+    const auto colon = qualified.rfind(':');
+    const std::string name(colon == qualified.npos ? qualified : qualified.substr(colon + 1));
+    std::string free = name;
+    for (int number = 2; !taken_.insert(free).second; ++number) free = name + std::to_string(number);
+    return free;
+  }
+
+  template <class T>
+  static std::string names_of() {
+    std::string out;
+    for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr))) {
+      if (!out.empty()) out += " | ";
+      bytes::append_string(out, named.name);
+    }
+    return out;
+  }
+  template <class T>
+  std::string fields_of() {
+    std::string out;
+    std::apply([&](const auto&... field) { ((out += field_of<T>(field)), ...); }, sio_demo_fields(static_cast<const T*>(nullptr)));
+    return out;
+  }
+  template <class T, class Member>
+  std::string field_of(const Named<Member>& field) {
+    using Type = std::remove_cvref_t<decltype(std::declval<T&>().*field.member)>;
+    return "  " + key(field.name) + (is_specialization<Type, std::optional> ? "?: " : ": ") + type<Type>() + ";\n";
+  }
+  template <class T, std::size_t... I>
+  std::string elements_of(std::index_sequence<I...>) {
+    std::string out;
+    ((out += (out.empty() ? "" : ", ") + type<std::tuple_element_t<I, T>>()), ...);
+    return '[' + out + ']';
+  }
+
+  template <class Answer, class... Parameters>
+  std::string event(std::string_view name) {
+    struct Parameter {
+      std::string type;
+      bool optional;
+    };
+    std::vector<Parameter> parameters{{type<std::remove_cvref_t<Parameters>>(), is_specialization<std::remove_cvref_t<Parameters>, std::optional>}...};
+    bool optional = std::is_void_v<Answer>;  // only the last ones may be left out
+    for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter) parameter->optional = optional = optional && parameter->optional;
+    std::string out = "  " + key(name) + ": (";
+    std::size_t number = 0;
+    for (const auto& parameter : parameters) {
+      if (number > 0) out += ", ";
+      out += "value" + std::to_string(++number) + (parameter.optional ? "?: " : ": ") + parameter.type;
+    }
+    if constexpr (!std::is_void_v<Answer>) out += (number > 0 ? ", ack: (answer: " : "ack: (answer: ") + type<Answer>() + ") => void";
+    return out + ") => void;\n";
+  }
+
+  static std::string key(std::string_view name) {
+    const auto in_word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$'; };
+    std::string quoted;
+    bytes::append_string(quoted, name);
+    const bool plain = !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), in_word);
+    return plain ? std::string(name) : quoted;
+  }
+
+  std::map<const char*, std::string> names_;  // of declared types, by their tags
+  std::set<std::string> taken_{"Array", "ArrayBuffer", "Bytes", "ClientToServerEvents", "Record", "ServerToClientEvents", "Uint8Array"};
+  std::vector<std::string> declarations_;
+  std::string to_client_, to_server_;
+  bool uses_bytes_ = false;
+};
+
+}  // namespace detail
+
+/// The interfaces ServerToClientEvents and ClientToServerEvents of these events, for a client in TypeScript:
+/// write(file, sio::typescript(message, say)). Names are those of the C++ structs and enums.
+template <class... Events>
+std::string typescript(const Events&... events) {
+  detail::TypeScript out;
+  (out.add(events), ...);
+  return out.text();
+}
 
 // ================================================================================================
 // 9  Server

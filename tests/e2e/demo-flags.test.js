@@ -24,6 +24,7 @@ const FLAGS = {
   '--log-level': [/\binfo\b/],
   '--help': [],
   '--version': [],
+  '--print-types': [],
 };
 
 const MISTAKES = [
