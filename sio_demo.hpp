@@ -3078,7 +3078,7 @@ class Engine {
     deadlines.tick(now);
   }
 
-  bool tracing() const { return static_cast<bool>(options.trace); }
+  const bool tracing = static_cast<bool>(options.trace);
   void trace(const TraceRecord& record) const {
     guarded(log, "trace threw", "session", record.session, [&] { options.trace(record); });
   }
@@ -3214,7 +3214,7 @@ SIO_DEMO_INLINE void Session::move(Move move) {
   if (!to) return;
   if (engine_.log.enabled(LogLevel::debug) && *to != state_)
     engine_.log.write(LogLevel::debug, "Session moved", {{"session", id_}, {"from", state_name(state_)}, {"to", state_name(*to)}});
-  if (engine_.tracing() && *to != state_ && *to != State::closed)
+  if (engine_.tracing && *to != state_ && *to != State::closed)
     engine_.trace({.kind = TraceRecord::Kind::step, .session = id_, .transport = transport(), .text = state_name(*to), .details = state_name(state_)});
   state_ = *to;
 }
@@ -3277,8 +3277,9 @@ SIO_DEMO_INLINE void Session::send(const MessageRef& message) {
   engine_.assert_thread();
   ++engine_.counters.packets_sent;
   if (state_ == State::websocket) {
-    if (engine_.tracing()) trace(false, "websocket", (base64_ ? Message::as_text(message) : message)->payload(), message->is_binary() && !base64_);
-    channel_->send(base64_ ? Message::as_text(message) : message);
+    const MessageRef& sent = base64_ ? Message::as_text(message) : message;
+    if (engine_.tracing) [[unlikely]] trace(false, "websocket", sent->payload(), sent->is_binary());
+    channel_->send(sent);
     if (channel_->queued() > engine_.options.max_queue_bytes) doom();
     return;
   }
@@ -3315,7 +3316,7 @@ SIO_DEMO_INLINE void Session::flush() {
 }
 
 SIO_DEMO_INLINE void Session::answer_poll(std::string_view body) {
-  if (engine_.tracing()) each_packet(body, [&](std::string_view packet) { trace(false, "polling", packet); });
+  if (engine_.tracing) each_packet(body, [&](std::string_view packet) { trace(false, "polling", packet); });
   std::exchange(poll_, {}).answer({200, "text/plain; charset=UTF-8", body});
 }
 
@@ -3364,7 +3365,7 @@ SIO_DEMO_INLINE void Session::post_body(std::string_view body) {
   for (std::size_t packets = 1; open(); ++packets) {
     const auto separator = body.find(record_separator);
     if (packets > engine_.options.max_packets_per_payload) return end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
-    if (engine_.tracing()) trace(true, "polling", body.substr(0, separator));
+    if (engine_.tracing) [[unlikely]] trace(true, "polling", body.substr(0, separator));
     packet(body.substr(0, separator));
     if (separator == body.npos) return;
     body.remove_prefix(separator + 1);
@@ -3385,7 +3386,7 @@ SIO_DEMO_INLINE bool Session::attach(Peer& candidate) {
 
 SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool binary) {
   const Ref<Session> self(this);
-  if (engine_.tracing()) trace(true, "websocket", payload, binary);
+  if (engine_.tracing) [[unlikely]] trace(true, "websocket", payload, binary);
   if (&from == candidate_) return candidate_frame(payload, binary);
   if (&from != channel_ || !open()) return;
   if (binary) return afford() ? deliver(payload, true) : void();
@@ -3396,7 +3397,7 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
 SIO_DEMO_INLINE void Session::candidate_frame(std::string_view payload, bool binary) {
   if (!binary && payload == "2probe") {
     move(Move::probe);
-    if (engine_.tracing()) trace(false, "websocket", "3probe");
+    if (engine_.tracing) [[unlikely]] trace(false, "websocket", "3probe");
     candidate_->send(Message::text({"3probe"}));
     if (noop_due_ == never) noop_due_ = engine_.now() + Milliseconds(100);
     return reschedule();
@@ -3509,7 +3510,7 @@ SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
   place_ = {};
   if (engine_.log.enabled(LogLevel::debug))
     engine_.log.write(LogLevel::debug, "Session closed", {{"session", id_}, {"reason", row(reason).text}, {"cause", row(reason).name}, {"why", why}});
-  if (engine_.tracing())
+  if (engine_.tracing)
     engine_.trace({.kind = TraceRecord::Kind::close, .session = id_, .transport = transport(), .text = row(reason).text, .details = why});
   engine_.application.on_close(*this, reason, why);
   engine_.forget(*this);
@@ -7872,7 +7873,7 @@ SIO_DEMO_INLINE void Connection::on_head() {
                       http::cors_headers(options().cors, request.header("origin"))});
   if (request.upgrade() && (http_->pending.size() > 1 || http_->body)) return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
   if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return decline(http_->next_exchange, Reason::unknown_expectation);
-  if (engine().tracing()) {
+  if (engine().tracing) {
     const std::string line = std::string(request.method) + ' ' + std::string(request.target);
     engine().trace({.kind = TraceRecord::Kind::request, .incoming = true, .session = request.query["sid"], .transport = request.upgrade() ? "websocket" : "http", .text = line});
   }
@@ -8111,7 +8112,7 @@ SIO_DEMO_INLINE void Connection::answer(std::uint32_t exchange, const engineio::
 }
 
 SIO_DEMO_INLINE void Connection::trace_response(std::uint16_t status, std::string_view body, std::string_view session) const {
-  if (engine().tracing())
+  if (engine().tracing)
     engine().trace({.kind = TraceRecord::Kind::response, .status = status, .session = session, .transport = status == 101 ? "websocket" : "http", .text = body});
 }
 
