@@ -8595,6 +8595,7 @@ using Done = std::function<void(std::error_code, Value reply)>;
 
 class Link;
 class Adapter;
+class Lease;
 
 /// The connections to Redis of one server, and who wants what from them. Begins with the server's first namespace,
 /// and ends when the server's close() is through, or with the server. All of it on the loop's thread.
@@ -8649,6 +8650,7 @@ class Cluster final {
   Server* server_ = nullptr;  // while there are connections
   Ref<Link> commands_, subscriptions_;
   std::vector<Adapter*> adapters_;
+  std::vector<Lease*> leases_;
   StringMap<Adapter*> routes_;  // by channel and pattern
   bool connected_ = false, ever_connected_ = false;
   engineio::Time complained_of_outage_{}, complained_of_message_{}, complained_of_refusal_{};
@@ -8697,6 +8699,8 @@ class Lease final : public engineio::Timed {
   const std::string& id() const { return id_; }
 
  private:
+  friend class Cluster;
+
   void tick(engineio::Time) override;
   void ask();
   void answered(engineio::Time asked, std::uint64_t reconnects, std::error_code error, const Value& reply);
@@ -8709,7 +8713,7 @@ class Lease final : public engineio::Timed {
   engineio::Time until_{};        // when it ends, if it is held
   std::uint64_t reconnects_ = 0;  // when it was: a Redis that was away may have forgotten it
   std::optional<State> told_{};
-  bool asking_ = false, refused_ = false, released_ = false;
+  bool asking_ = false, refused_ = false, released_ = true;
   std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 
@@ -9703,6 +9707,7 @@ SIO_DEMO_INLINE void Cluster::stop() {
   connected_ = false;
   subscriptions->stop();
   commands->stop();
+  for (Lease* lease : leases_) forget(*lease);  // they may go after the server
   server_ = nullptr;
 }
 
@@ -9718,6 +9723,7 @@ SIO_DEMO_INLINE void Cluster::up() {
   const bool again = std::exchange(ever_connected_, true);
   if (again) ++counters_.reconnects;
   server_->log().write(LogLevel::info, again ? "Redis: connected again" : "Redis: connected", {{"address", address_.text()}, {"queued", queued()}});
+  for (Lease* lease : leases_) lease->ask();
 }
 
 SIO_DEMO_INLINE void Cluster::down(std::string_view why, bool was_ready) {
@@ -10103,12 +10109,18 @@ SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const
 // ---- Lease
 
 SIO_DEMO_INLINE Lease::Lease(Factory factory, std::string key, Milliseconds duration)
-    : factory_(std::move(factory)), key_(std::move(key)), duration_(duration) {}
-SIO_DEMO_INLINE Lease::~Lease() { factory_.cluster().forget(*this); }
+    : factory_(std::move(factory)), key_(std::move(key)), duration_(duration) {
+  factory_.cluster().leases_.push_back(this);
+}
+SIO_DEMO_INLINE Lease::~Lease() {
+  std::erase(factory_.cluster().leases_, this);
+  factory_.cluster().forget(*this);
+}
 
 SIO_DEMO_INLINE void Lease::start() {
   released_ = false;
-  factory_.cluster().set_deadline(*this, Milliseconds(0));
+  factory_.cluster().set_deadline(*this, duration_ / 3);
+  ask();
 }
 
 SIO_DEMO_INLINE Lease::State Lease::state() const {
@@ -10118,6 +10130,7 @@ SIO_DEMO_INLINE Lease::State Lease::state() const {
 }
 
 SIO_DEMO_INLINE void Lease::tick(engineio::Time) {
+  if (released_) return;
   Cluster& cluster = factory_.cluster();
   cluster.set_deadline(*this, duration_ / 3);
   ask();
@@ -10158,7 +10171,8 @@ SIO_DEMO_INLINE void Lease::observe() {
 SIO_DEMO_INLINE void Lease::release() {
   Cluster& cluster = factory_.cluster();
   if (std::exchange(released_, true) || !cluster.connected()) return;
-  until_ = {};  // or it is on its way to us
+  until_ = {};  // or it is on its way to us: that answer does not count
+  asking_ = false, alive_ = std::make_shared<char>();
   constexpr const char* give_back = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0";
   cluster.command({"EVAL", give_back, "1", key_, id_}, [](std::error_code, const Value&) {});
 }

@@ -806,6 +806,29 @@ TEST_CASE("cluster: a lease") {
     a.reset(), b.reset();
     settle(stage.loop, 30ms);
   }
+  SUBCASE("is given back before it is known to be taken") {
+    auto& holder = a->state() == State::held ? *a : *b;
+    holder.release();
+    CHECK(until([&] { return (&holder == a.get() ? *b : *a).state() == State::held; }));
+    holder.start(), holder.release(), holder.start();
+    settle(stage.loop, 30ms);
+    CHECK(holder.state() == State::elsewhere);
+    CHECK_FALSE(both);
+  }
+  SUBCASE("outlives the connections, and the server") {
+    auto client = stage.client(*one);
+    client.join();
+    bool closed = false;
+    one->io.close([&] { closed = true; });
+    CHECK(until([&] { return closed; }));
+    CHECK(a->state() == State::alone);
+    a.reset();
+    two->owned.reset();
+    CHECK(b->state() == State::alone);
+    b->release(), b->start();
+    settle(stage.loop, 30ms);
+    b.reset();
+  }
 }
 
 TEST_CASE("cluster: namespaces that come and go") {
