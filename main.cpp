@@ -712,7 +712,8 @@ class Connection {
   }
 
   message(text) {
-    const [, type, id, json] = /^(\d)(?:\d+-)?(?:\/[^,]*,?)?(\d*)(.*)$/s.exec(text) ?? [];
+    const [, type, namespace = "/", id, json] = /^(\d)(?:\d+-)?(?:(\/[^,]*),?)?(\d*)(.*)$/s.exec(text) ?? [];
+    if (namespace !== this.namespace) return;                          // another one of the same session
     const data = json ? JSON.parse(json) : undefined;
     switch (type) {
       case "0": return this.observer.joined(data);                     // CONNECT: the server let us in
@@ -1064,6 +1065,7 @@ function addString({ value, timestamp }) {
 // ---- Pings, and their round-trip times
 
 const trips = [];
+let plotting = 0;  // the frame that will
 
 // Resolves to whether there was an answer.
 async function ping() {
@@ -1073,7 +1075,7 @@ async function ping() {
   if (!answer) return false;
   trips.push(performance.now() - sent);
   if (trips.length > MOST_PINGS) trips.shift();
-  plot();
+  if (!plotting) plotting = requestAnimationFrame(plot);
   return true;
 }
 
@@ -1085,6 +1087,7 @@ function svg(name, attributes, text = "") {
 }
 
 function plot() {
+  plotting = 0;
   const width = $("plot").clientWidth || 320, height = 88, most = Math.max(...trips), sorted = [...trips].sort((a, b) => a - b);
   const ms = (value) => `${value.toFixed(1)} ms`;
   const x = (i) => 6 + (i * (width - 70)) / Math.max(19, trips.length - 1), y = (trip) => height - 8 - (trip / most) * (height - 22);
