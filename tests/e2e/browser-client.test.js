@@ -4,13 +4,12 @@
 
 const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
-const { once } = require('node:events');
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { after, afterEach, before, describe, it } = require('node:test');
-const { LOG, MODES, cleanUp, connect, connectionsAre, onCleanUp, startServer, until, within } = require('./harness');
-const { Tab, cuttable, forward, forwardUpgrade, launch, listen } = require('./browser-fixture');
+const { LOG, MODES, cleanUp, connect, connectionsAre, onCleanUp, startServer, until } = require('./harness');
+const { LATE, Tab, cuttable, forward, forwardUpgrade, launch, listen } = require('./browser-fixture');
 
 const BUNDLE = fs.readFileSync(path.join(path.dirname(require.resolve('socket.io-client/package.json')), 'dist', 'socket.io.min.js'));
 const SUPPORT = path.resolve(__dirname, process.env.SIO_SUPPORT_BINARY || '../../build/support');
@@ -77,6 +76,7 @@ describe('the official bundle in a page of another origin', () => {
         const from = await origin();
         const server = await startServer({ flags: ['--cors-origin', from, '--random-string-interval', '0.1..0.2'] });
         const tab = await open(from);
+        tab.expect(LATE);
         await start(tab, `${server.url}/demo`, mode, { withCredentials });
         assert.deepEqual(await seen(tab, 'connectionStatus'), ['connected']);
         await transportIs(tab, arrived(mode));
@@ -124,7 +124,8 @@ describe('the official bundle in a page of another origin', () => {
     const [tab, second] = [await open(from), await open(from)];
     await start(tab, `${server.url}/demo`, 'upgrade');
     await seen(tab, 'connectionStatus');
-    await start(second, `${server.url}/demo`, 'upgrade');
+    await transportIs(tab, 'websocket');
+    await start(second, `${server.url}/demo`, 'websocket');
     assert.deepEqual(await seen(second, 'connect_error'), ['Too many connections from this IP']);
     await tab.run(async () => { await socket.emitWithAck('ping'); socket.emit('ping'); });
     assert.deepEqual(await seen(tab, 'error'), [{ message: 'Ping limit exceeded', code: 'PING_LIMIT' }]);
@@ -171,7 +172,7 @@ describe('binary in a browser', () => {
     });
   }
 
-  it('survives a payload of many megabytes of events', async () => {
+  it('carries megabytes unharmed', async () => {
     const from = await origin(await support());
     const tab = await open(from);
     await start(tab, from, 'upgrade');
@@ -221,7 +222,6 @@ describe('a network that is cut under a browser', () => {
       const all = strings(witness.all('randomString'));
       assert.deepEqual(page, all.slice(all.indexOf(page[0]), all.indexOf(page.at(-1)) + 1));
       assert.ok(page.length >= 11, `only ${page.length} strings`);
-      assert.equal(await tab.run(() => window.seen.filter(([event]) => event === 'connectionStatus').length), 1);
     });
   }
 });

@@ -12,6 +12,9 @@ const path = require('node:path');
 const puppeteer = require('puppeteer-core');
 const { TIMEOUT, onCleanUp, until } = require('./harness');
 
+/** Who leaves over polling may have just begun another GET; the server has forgotten the session when it arrives. */
+const LATE = /status of 400 \(Bad Request\)/;
+
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 
 function chromium() {
@@ -130,4 +133,4 @@ async function cuttable(port) {
   return proxy;
 }
 
-module.exports = { Tab, cuttable, forward, forwardUpgrade, launch, listen };
+module.exports = { LATE, Tab, cuttable, forward, forwardUpgrade, launch, listen };

@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const http = require('node:http');
 const { after, afterEach, before, describe, it } = require('node:test');
 const { cleanUp, connectionsAre, request, startServer } = require('./harness');
-const { Tab, forward, forwardUpgrade, launch, listen } = require('./browser-fixture');
+const { LATE, Tab, forward, forwardUpgrade, launch, listen } = require('./browser-fixture');
 
 const GONE = [/ERR_CONNECTION_REFUSED/, /ERR_CONNECTION_RESET/, /ERR_EMPTY_RESPONSE/, /WebSocket connection to .* failed/];
 const OVER_WEBSOCKET = /^connected over WebSocket, socket [\w-]{20}$/;
@@ -119,6 +119,7 @@ describe('the page', () => {
   for (const [mode, name] of [['polling', 'polling'], ['websocket', 'WebSocket']]) {
     it(`stays with ${name} if it is told so, pings there, and leaves`, async () => {
       const tab = await connected(`${server.url}/`);
+      tab.expect(LATE);
       await tab.page.click('#clear');
       await tab.page.click(`input[value=${mode}]`);
       await tab.until((text) => document.getElementById('status').textContent.startsWith(`connected over ${text}`)
