@@ -419,9 +419,13 @@ constexpr std::string_view page_html = R"html(<!doctype html>
     </section>
   </div>
 </main>
+<details class="card source">
+  <summary>The client of this page, to be read</summary>
+  <pre class="raw" id="source" role="group" aria-label="Source of the client" tabindex="0"></pre>
+</details>
 <footer>The diagram keeps the last 500 rows. Sections named here are those of the Engine.IO protocol, version 4, and of the Socket.IO protocol, version 5.</footer>
 <script nonce="{{nonce}}" type="application/json" id="settings">{{settings}}</script>
-<script nonce="{{nonce}}">{{protocol}}</script>
+<script nonce="{{nonce}}" id="protocol">{{protocol}}</script>
 <script nonce="{{nonce}}">{{explain}}</script>
 <script nonce="{{nonce}}">{{script}}</script>
 </body>
@@ -538,6 +542,10 @@ output:empty { display: none; }
 .plot text { fill: var(--soft); font-size: 11px; }
 #raw { flex: 1 1 12rem; min-width: 0; width: 100%; font-family: var(--mono); font-size: 0.8125rem; }
 #example { flex: 1 1 9rem; min-width: 0; max-width: 100%; }
+.source { margin-top: 1rem; }
+.source summary { cursor: pointer; font-weight: 600; }
+.source pre { margin-top: 0.75rem; max-height: 40rem; white-space: pre; overflow-x: auto; overflow-wrap: normal; tab-size: 2; line-height: 1.55; }
+label.choice:has(:disabled) { color: var(--soft); text-decoration: line-through; cursor: default; }
 footer { margin-top: 1rem; font-size: 0.8125rem; color: var(--soft); }
 @media (max-width: 60rem) {
   body { padding: 0 0.75rem 1rem; }
@@ -672,7 +680,7 @@ class Connection {
   }
 
   flush() {
-    if (this.over || !this.queue.length) return;
+    if (this.over || !this.sid || !this.queue.length) return;
     if (this.transport === "websocket") this.queue.splice(0).forEach((packet) => this.transmit(packet));
     else if (!this.sending && !this.paused) this.sending = this.post();
   }
@@ -992,6 +1000,7 @@ const demo = {
   connection: null, socketId: "", pings: 0, failures: 0, timer: 0, problem: "",
 
   connect() {
+    if (this.connection && !this.connection.over) return;
     clearTimeout(this.timer);
     Object.assign(this, { socketId: "", pings: 0, problem: "" });
     const mode = new FormData($("transport")).get("mode");
@@ -1189,7 +1198,11 @@ try { $("theme").value = localStorage.getItem("theme") ?? ""; } catch { /* as ab
 document.documentElement.dataset.theme = $("theme").value;
 $("theme").addEventListener("change", () => remember($("theme").value));
 
+const offered = { upgrade: settings.polling && settings.websocket && settings.upgrades, polling: settings.polling, websocket: settings.websocket };
+for (const choice of $("transport").elements.mode) choice.disabled = !offered[choice.value];
+$("transport").querySelector("input:enabled").checked = true;
 $("transport").addEventListener("change", async () => { await demo.leave(); demo.connect(); });
+$("source").textContent = $("protocol").textContent.trim();
 $("connection").addEventListener("click", () => ($("status").dataset.state === "closed" ? demo.connect() : demo.leave()));
 $("clear").addEventListener("click", () => diagram.clear());
 $("follow").addEventListener("change", () => $("follow").checked && diagram.follow());
@@ -1222,7 +1235,7 @@ std::string fill(std::string_view text, const std::map<std::string_view, std::st
 std::string page_settings(const Config& config) {
   std::string path = config.server.path;
   if (!path.ends_with('/')) path += '/';
-  const sio::json settings{{"namespace", config.name}, {"path", path}};
+  const sio::json settings{{"namespace", config.name}, {"path", path}, {"polling", config.server.polling}, {"websocket", config.server.websocket}, {"upgrades", config.server.allow_upgrades}};
   std::string out;
   for (const char c : settings.dump(-1, ' ', true, sio::json::error_handler_t::replace)) c == '<' ? out += "\\u003c" : out += c;
   return out;

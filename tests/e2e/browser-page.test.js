@@ -137,6 +137,22 @@ describe('the page', () => {
     });
   }
 
+  it('has one connection, however fast its transport is changed', async () => {
+    const tab = await connected(`${server.url}/`);
+    tab.expect(LATE, /WebSocket is closed before the connection is established/);
+    await tab.run(() => { for (const mode of ['polling', 'websocket', 'upgrade', 'polling', 'websocket']) document.querySelector(`input[value=${mode}]`).click(); });
+    await says(tab, 'status', OVER_WEBSOCKET);
+    await connectionsAre(server, 1);
+    await tab.run(() => { for (let i = 0; i < 7; ++i) document.getElementById('connection').click(); });
+    await connectionsAre(server, 0);
+  });
+
+  it('shows the source of its client', async () => {
+    const tab = await connected(`${server.url}/`);
+    await tab.page.click('summary');
+    assert.match(await tab.run(() => document.getElementById('source').innerText), /^"use strict";\n\/\/ Socket\.IO by hand[^]*class Connection[^]*\}$/);
+  });
+
   it('pings, and plots the round trips with their numbers', async () => {
     const tab = await connected(`${server.url}/`);
     for (let i = 1; i <= 3; ++i) {
@@ -425,6 +441,19 @@ describe('the page elsewhere', () => {
     const server = await startServer({ flags: ['--namespace', '/</script><script>window.injected=1</script>'] });
     const tab = await connected(`${server.url}/`);
     assert.equal(await tab.run(() => 'injected' in window), false);
+  });
+
+  it('offers the transports that the server does', async () => {
+    for (const [flags, checked, disabled, status] of [
+      [['--websocket', 'off'], 'polling', ['upgrade', 'websocket'], /^connected over polling/],
+      [['--polling', 'off'], 'websocket', ['upgrade', 'polling'], /^connected over WebSocket/],
+      [['--allow-upgrades', 'off'], 'polling', ['upgrade'], /^connected over polling/],
+    ]) {
+      const server = await startServer({ flags });
+      const tab = await open(`${server.url}/`);
+      await says(tab, 'status', status);
+      assert.deepEqual(await tab.run(() => [document.querySelector('input:checked').value, [...document.querySelectorAll('input[type=radio]:disabled')].map((e) => e.value)]), [checked, disabled]);
+    }
   });
 
   it('works below a path prefix', async () => {
