@@ -556,16 +556,20 @@ footer { margin-top: 1rem; font-size: 0.8125rem; color: var(--soft); }
 @media (max-width: 36rem) {
   .packets button, .bar { grid-template-columns: 3.375rem minmax(0, 1fr); padding-right: 0.375rem; }
   .packets time { padding-right: 0.375rem; font-size: 0.6875rem; }
-  .lane { margin: 0 1.6875rem; }
+  .lane { margin: 0 1.8125rem; }
   .lane .label { inset-inline: 0.625rem; }
   .actors { padding: 0 0.375rem 0 3.375rem; }
-  .actors span { width: 3.5rem; font-size: 0.75rem; }
+  .actors span { width: 3.75rem; font-size: 0.75rem; }
+  .bar .lane span { margin: 0 -0.75rem; padding: 0.1875rem 0.375rem; font-size: 0.75rem; }
+  .parts dt { max-width: 4.75rem; }
+  .diagram > .line { gap: 0.5rem; padding: 0.75rem 0.75rem 0.5rem; }
+  #clear { padding: 0.25rem 0.5rem; }
 }
 )css";
 
 constexpr std::string_view page_protocol = R"js("use strict";
 // Socket.IO by hand, with fetch and WebSocket and nothing else. A Connection is one Engine.IO session with one namespace
-// in it. It tells its observer what happens; it does not come back once it is closed (Demo, further down, opens a new one).
+// in it. It tells its observer what happens; it does not come back once it is closed (`demo`, further down, opens a new one).
 //
 //   observer.http(from, text)           a request of HTTP, or its answer        from: "browser" or "server"
 //   observer.packet(from, via, text)    one packet                              via: "polling" or "websocket"
