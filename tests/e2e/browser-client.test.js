@@ -190,11 +190,14 @@ describe('binary in a browser', () => {
   });
 });
 
+/** Where the cut falls between two polls, nothing but the heartbeat tells the server of it. */
+const RECOVERY = ['--max-disconnection-duration', '60000', '--random-string-interval', '0.03..0.06', '--ping-interval', '2000', '--ping-timeout', '6000'];
+
 describe('a network that is cut under a browser', () => {
   for (const mode of Object.keys(MODES)) {
     it(`is survived over ${mode}: the same socket, no string lost, none doubled`, async () => {
       const from = await origin();
-      const server = await startServer({ flags: ['--cors-origin', from, '--max-disconnection-duration', '60000', '--random-string-interval', '0.03..0.06'] });
+      const server = await startServer({ flags: ['--cors-origin', from, ...RECOVERY] });
       const network = await cuttable(server.port);
       const witness = await connect(server.url);
       const strings = (args) => args.map(([{ value }]) => value);
