@@ -67,7 +67,10 @@ after(async () => { await browser?.close(); await cleanUp(); });
 
 describe('the page', () => {
   let server;
-  before(async () => { server = await startServer({ flags: ['--random-string-interval', '0.2..0.4', '--max-connections-per-ip', '50'] }); });
+  // A short heartbeat: a page that was closed between two of its polls is noticed by nothing else.
+  before(async () => {
+    server = await startServer({ flags: ['--random-string-interval', '0.2..0.4', '--max-connections-per-ip', '50', '--ping-interval', '2000', '--ping-timeout', '6000'] });
+  });
 
   it('comes alone, with a policy that allows nothing else', async () => {
     const answer = await request(`${server.url}/`);
