@@ -35,7 +35,7 @@ run: sio_demo                    ## build and start it; flags: make run ARGS="--
 test: setup-test                 ## run every suite, close with counts; some: make test SUITES="unit e2e"
 	@python3 tests/run.py $(SUITES)
 
-test-sanitize: setup-test        ## the unit, e2e, cluster, storm and abuse suites under AddressSanitizer and UBSan
+test-sanitize: setup-test        ## the unit, e2e, cluster, browser, storm and abuse suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
 
 fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuzz TARGETS="http packet" SECONDS=600

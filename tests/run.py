@@ -82,6 +82,7 @@ class Suite:
 
 PROGRAMS = [os.path.basename(path)[:-len(".cpp")] for path in sorted(glob.glob(os.path.join(ROOT, "tests/e2e/*.cpp")))]
 CLUSTER = ("cluster.test.js", "cluster-faults.test.js", "demo-cluster.test.js", "nginx.test.js")
+BROWSER = ("browser-page.test.js", "browser-client.test.js")
 
 SUITES = [
     Suite("unit", ["tests/unit/main.cpp", "tests/unit/*.cpp"], [f"{BUILD}/unit_tests"],
@@ -94,9 +95,12 @@ SUITES = [
           [sys.executable, "tests/fuzz/run.py", "--replay"], own_counts),
     Suite("e2e", ["tests/e2e/*.test.js", "tests/e2e/*.cpp"], [DEMO, *(f"{BUILD}/{name}" for name in PROGRAMS if name != "cluster")],
           ["node", "--test", "--test-concurrency=2", "--test-reporter=spec", "*.test.js"], node_counts,
-          folder="tests/e2e", sanitized=True, without=CLUSTER),
+          folder="tests/e2e", sanitized=True, without=CLUSTER + BROWSER),
     Suite("cluster", [*(f"tests/e2e/{name}" for name in CLUSTER), "tests/e2e/cluster.cpp"], [DEMO, f"{BUILD}/cluster"],
           ["node", "--test", "--test-concurrency=1", "--test-reporter=spec", *CLUSTER], node_counts,
+          folder="tests/e2e", sanitized=True),
+    Suite("browser", [f"tests/e2e/{name}" for name in BROWSER], [DEMO, f"{BUILD}/support"],
+          ["node", "--test", "--test-concurrency=1", "--test-reporter=spec", *BROWSER], node_counts,
           folder="tests/e2e", sanitized=True),
     Suite("abuse", ["tests/abuse/*.js", "tests/abuse/target.cpp"], [DEMO, f"{BUILD}/abuse_target"],
           ["node", "tests/abuse/run.js"], own_counts, minutes=15, sanitized=True),

@@ -58,7 +58,7 @@ describe('the health endpoint', () => {
   });
 
   it('answers 404 beside it', async () => {
-    for (const path of ['/', '/api/websocket', '/api/websocket/healthy', '/socket.io']) {
+    for (const path of ['/api/websocket', '/api/websocket/healthy', '/socket.io']) {
       assert.equal((await request(server.url + path)).status, 404, path);
     }
   });
