@@ -90,6 +90,8 @@ SUITES = [
           [sys.executable, "tests/compile/run.py"], own_counts),
     Suite("readme", ["README.md"], [DEMO],
           [sys.executable, "tests/readme.py"], own_counts),
+    Suite("workshop", ["tests/workshop/*.md", "tests/workshop/*.cpp"], [],
+          [sys.executable, "tests/workshop/run.py"], own_counts, minutes=20),
     Suite("fuzz", ["tests/fuzz/fuzz.cpp", "tests/fuzz/*.hpp"], ["build/fuzz/fuzz"],
           [sys.executable, "tests/fuzz/run.py", "--replay"], own_counts),
     Suite("e2e", ["tests/e2e/*.test.js", "tests/e2e/*.cpp"], [DEMO, *(f"{BUILD}/{name}" for name in PROGRAMS if name != "cluster")],
