@@ -6,7 +6,8 @@ a mark may say stands in the suite that reads it:
 
     <!-- server -->             ```sh: typed into the first terminal, where it stays until the next such block, or
                                 the end of the page; what comes next waits until it listens
-    <!-- output -->             what the block before must print; `...` stands for anything within a line
+    <!-- output -->             lines that the block before must print, in this order; `...` stands for anything
+    <!-- output, all of it -->  the same, and it prints nothing else
 """
 
 import os
@@ -66,7 +67,7 @@ def read_blocks(text: str) -> List[Block]:
             end = next((n for n in range(at + 1, len(lines)) if lines[n].strip() == "```"), len(lines))
             body = "".join(row[min(indent, len(row) - len(row.lstrip())):] + "\n" for row in lines[at + 1:end])
             block = Block(at + 1, line[3:].strip().split(" ")[0].lower(), body, marks, frame)
-            if block.mark("output") and blocks:
+            if block.mark("output(, all of it)?") and blocks:
                 blocks[-1].output = block
             else:
                 blocks.append(block)
@@ -89,6 +90,11 @@ def prints(output: str, wanted: str) -> bool:
     rows = iter(row.rstrip() for row in output.splitlines())
     patterns = [pattern(row) for row in wanted.splitlines() if row.strip() not in ("", "...")]
     return all(any(re.fullmatch(pattern, row) for row in rows) for pattern in patterns)
+
+
+def prints_what(output: str, wanted: Optional[Block], text: str) -> bool:
+    """The one or the other, as the output block's mark says."""
+    return (prints_exactly if wanted and wanted.mark("output, all of it") else prints)(output, text)
 
 
 def prints_exactly(output: str, wanted: str) -> bool:

@@ -28,6 +28,7 @@ the line before a block; readers do not see it) says what to do with the block:
     <!-- run until TEXT -->     for a command that does not end: executed (the port is not replaced) until it prints
                                 TEXT, then interrupted like by Ctrl-C; must end within 10 seconds
     <!-- output -->             lines that the block before must print, in this order; `...` stands for anything
+    <!-- output, all of it -->  the same, and it must print nothing else
     <!-- not run: REASON -->    neither compiled nor executed; a program or command without any mark fails
 
 Closes with `N passed, N failed`.
@@ -42,7 +43,7 @@ import subprocess
 import sys
 import tempfile
 
-from blocks import ROOT, STRICT, Block, Desk, Results, Running, free_port, listens, look_alike, prints, read_blocks
+from blocks import ROOT, STRICT, Block, Desk, Results, Running, free_port, listens, look_alike, prints, prints_what, read_blocks
 
 DEMO = os.environ.get("SIO_DEMO_BINARY", os.path.join(ROOT, "sio_demo"))
 PROGRAMS = ("cpp", "c++", "sh", "bash", "js", "javascript", "ts", "typescript", "html", "python")
@@ -108,7 +109,7 @@ def run_block(block: Block, desk: Desk) -> str:
     if block.language in ("js", "javascript"):
         return run_script(block, desk.folder, desk.ported(block.text), seconds, wanted)
     output, wrong = desk.type(block.text, seconds)
-    if not wrong and not prints(output, wanted):
+    if not wrong and not prints_what(output, block.output, wanted):
         wrong = f"should print:\n{wanted}but printed:"
     return f"{wrong}\n{output}" if wrong else ""
 
