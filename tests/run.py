@@ -89,7 +89,7 @@ SUITES = [
     Suite("compile", ["sio_demo.hpp", "main.cpp"], [],
           [sys.executable, "tests/compile/run.py"], own_counts),
     Suite("readme", ["README.md"], [DEMO],
-          [sys.executable, "tests/readme.py"], own_counts),
+          [sys.executable, "tests/readme.py"], own_counts, minutes=15),
     Suite("workshop", ["tests/workshop/*.md", "tests/workshop/*.cpp"], [],
           [sys.executable, "tests/workshop/run.py"], own_counts, minutes=20),
     Suite("fuzz", ["tests/fuzz/fuzz.cpp", "tests/fuzz/*.hpp"], ["build/fuzz/fuzz"],
