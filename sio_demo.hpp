@@ -6973,7 +6973,9 @@ SIO_DEMO_INLINE void Namespace::ask(detail::SocketState& socket, socketio::Write
 }
 
 SIO_DEMO_INLINE void Namespace::tell_watchers(const detail::StatePtr& state, const json::array_t& event) {
-  const std::string name = event.front().get<std::string>();
+  std::string name;
+  if (const auto* text = event.front().get_ptr<const std::string*>()) name = *text;
+  else bytes::append_number(name, event.front().get<double>());  // of another server's event
   const socketio::Arguments arguments(json::array_t(event.begin() + 1, event.end()));
   Socket socket(state);
   detail::Client::each_table(*state, [&](detail::EventTable& table) {
@@ -9124,7 +9126,7 @@ SIO_DEMO_INLINE bool read_packet(json& packet, std::string& nsp, json::array_t& 
   json *data = field(packet, "data"), *name = field(packet, "nsp");
   if (!type || (*type != 2 && *type != 5) || !data || !data->is_array() || data->empty() || (name && !name->is_string())) return false;
   const json& event = data->front();
-  if (!event.is_number() && (!event.is_string() || socketio::is_reserved(event.get_ref<const std::string&>()))) return false;
+  if (!(event.is_number() && std::isfinite(event.get<double>())) && (!event.is_string() || socketio::is_reserved(event.get_ref<const std::string&>()))) return false;
   nsp = name ? name->get<std::string>() : "/";
   values = std::move(data->get_ref<json::array_t&>());
   return true;
@@ -9853,7 +9855,7 @@ SIO_DEMO_INLINE void Adapter::on_message(std::string_view channel, const Value& 
   }
   const auto request = decode_request(message.text);
   if (!request) return cluster_->malformed(channel);
-  if (request->uid != uid_) serve(*request);
+  if (request->uid != uid_) detail::guard(nsp_.server().log(), "redis request", nsp_.name(), "", [&] { serve(*request); });
 }
 
 SIO_DEMO_INLINE std::string Adapter::answer_channel(const Request& request) const {
