@@ -8560,7 +8560,7 @@ struct Address {
 };
 
 /// How servers find each other, and what the connection to Redis may take. The first three are the official
-/// adapter's, and must be the same on all servers.
+/// adapter's, and must be the same on all servers. Times are from 1 ms to a day.
 struct Options {
   /// What every channel begins with. Default: "socket.io".
   std::string key = "socket.io";
@@ -8641,7 +8641,6 @@ class Cluster final {
   /// Whether a second has passed since this kind of line was written.
   bool may_complain(engineio::Time& last) const;
   bool usable() const;
-  engineio::Time now() const;
   void set_deadline(engineio::Timed& timed, Milliseconds delay);
   void forget(engineio::Timed& timed);
   std::string make_id();
@@ -8683,7 +8682,7 @@ class Lease final : public engineio::Timed {
     elsewhere  // by another server
   };
 
-  /// `key` is the same on all servers, `duration` is best the same. The cluster must be some server's by the time of
+  /// `key` is the same on all servers, `duration` (30 ms to a day) is best the same. The cluster must be some server's by the time of
   /// start() (Server::adapter), and that server must outlive the lease.
   Lease(Factory factory, std::string key, Milliseconds duration = Milliseconds(3'000));
   ~Lease();
@@ -9640,7 +9639,15 @@ class Adapter final : public sio_demo::Adapter {
 
 // ---- Cluster
 
-SIO_DEMO_INLINE Cluster::Cluster(Address address, Options options) : address_(std::move(address)), options_(std::move(options)) {}
+SIO_DEMO_INLINE void check_times(std::initializer_list<Milliseconds> times, Milliseconds least, const char* what) {
+  for (const auto time : times)
+    if (time < least || time > std::chrono::hours(24)) throw std::invalid_argument(std::string(what) + " must be from " + std::to_string(least.count()) + " ms to a day");
+}
+
+SIO_DEMO_INLINE Cluster::Cluster(Address address, Options options) : address_(std::move(address)), options_(std::move(options)) {
+  check_times({options_.requests_timeout, options_.connect_timeout, options_.ping_interval, options_.reconnect_delay, options_.reconnect_delay_max},
+              Milliseconds(1), "redis::Options: each time");
+}
 SIO_DEMO_INLINE Cluster::~Cluster() = default;
 
 SIO_DEMO_INLINE bool Cluster::usable() const { return commands_ && commands_->ready(); }
@@ -9766,11 +9773,6 @@ SIO_DEMO_INLINE void Cluster::malformed(std::string_view channel) {
   if (may_complain(complained_of_message_)) server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
 }
 
-SIO_DEMO_INLINE engineio::Time Cluster::now() const {
-  engineio::Time now{};
-  if (server_) server_->in_turn([&] { now = server_->engine_.now(); });
-  return now;
-}
 SIO_DEMO_INLINE void Cluster::set_deadline(engineio::Timed& timed, Milliseconds delay) {
   if (server_) server_->in_turn([&] { server_->engine_.deadlines.set(timed, server_->engine_.now() + delay); });
 }
@@ -10112,6 +10114,7 @@ SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const
 
 SIO_DEMO_INLINE Lease::Lease(Factory factory, std::string key, Milliseconds duration)
     : factory_(std::move(factory)), key_(std::move(key)), duration_(duration) {
+  check_times({duration}, Milliseconds(30), "redis::Lease: its duration");
   factory_.cluster().leases_.push_back(this);
 }
 SIO_DEMO_INLINE Lease::~Lease() {
@@ -10128,7 +10131,7 @@ SIO_DEMO_INLINE void Lease::start() {
 SIO_DEMO_INLINE Lease::State Lease::state() const {
   const Cluster& cluster = factory_.cluster();
   if (!cluster.connected() || refused_) return State::alone;
-  return cluster.now() < until_ && cluster.counters().reconnects == reconnects_ ? State::held : State::elsewhere;
+  return std::chrono::steady_clock::now() < until_ && cluster.counters().reconnects == reconnects_ ? State::held : State::elsewhere;
 }
 
 SIO_DEMO_INLINE void Lease::tick(engineio::Time) {
@@ -10142,7 +10145,7 @@ SIO_DEMO_INLINE void Lease::tick(engineio::Time) {
 SIO_DEMO_INLINE void Lease::ask() {
   Cluster& cluster = factory_.cluster();
   if (released_ || !cluster.connected() || std::exchange(asking_, true)) return;
-  const auto done = [this, alive = std::weak_ptr<void>(alive_), asked = cluster.now(), reconnects = cluster.counters().reconnects](std::error_code error, const Value& reply) {
+  const auto done = [this, alive = std::weak_ptr<void>(alive_), asked = std::chrono::steady_clock::now(), reconnects = cluster.counters().reconnects](std::error_code error, const Value& reply) {
     if (!alive.expired()) answered(asked, reconnects, error, reply);
   };
   constexpr const char* take = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end "
@@ -10163,11 +10166,11 @@ SIO_DEMO_INLINE void Lease::answered(engineio::Time asked, std::uint64_t reconne
 }
 
 SIO_DEMO_INLINE void Lease::observe() {
-  if (const State now = state(); told_ != now && changed_) {
-    told_ = now;
-    const auto tell = changed_;
-    tell(now);
-  }
+  const State now = state();
+  if (told_ == now || !changed_) return;
+  told_ = now;
+  const auto tell = changed_;
+  detail::guard(factory_.cluster().server_->log(), "redis lease", "", "", [&] { tell(now); });
 }
 
 SIO_DEMO_INLINE void Lease::release() {
