@@ -8618,7 +8618,7 @@ class Cluster final {
   /// Sends a command of the program's own: cluster.command({"SET", key, "me", "NX", "PX", "5000"}, done). `done`
   /// is called with Redis' reply, which may be an error of its own; or with not_connected, soon, if there is no
   /// connection, connection_reset if it breaks meanwhile (whether Redis has obeyed nobody knows), or
-  /// operation_canceled when the server ends. Without a server it is called at once.
+  /// operation_canceled when the server ends. Without a server it is called at once. It must not destroy the server.
   void command(std::initializer_list<std::string_view> words, Done done);
 
  private:
@@ -8718,7 +8718,7 @@ class Lease final : public engineio::Timed {
   std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 
-/// For Server::adapter(). Throws std::invalid_argument for a URL that parse_url refuses.
+/// For Server::adapter(). Throws std::invalid_argument for a URL that parse_url refuses, and for a time out of range.
 Factory adapter(std::string_view url, Options options = {});
 
 #if SIO_DEMO_BODIES
@@ -8767,7 +8767,8 @@ class Reader {
 
   bool read_head(char type, std::string_view rest) {
     if (++values_ > most_values) return fail("a reply has too many values");
-    if (type == '+' || type == '-') return value_ = {type == '+' ? Value::Kind::text : Value::Kind::error, std::string(rest)}, true;
+    if ((type == '+' || type == '-') && rest.size() > largest_ - bytes_) return fail("a reply is too large");
+    if (type == '+' || type == '-') return bytes_ += rest.size(), value_ = {type == '+' ? Value::Kind::text : Value::Kind::error, std::string(rest)}, true;
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
     if (error != std::errc{} || end != rest.data() + rest.size()) return fail("a number is malformed, or the type of a reply unknown");
@@ -8896,8 +8897,8 @@ SIO_DEMO_INLINE Address parse_url(std::string_view url) {
 
 /// Of one message.
 struct Limits {
-  unsigned depth = 72;  // what a client may send (64), and what is around it
-  std::size_t values = 2'000'000;
+  unsigned depth = 72;             // what a client may send (64), and what is around it
+  std::size_t values = 2'000'000;  // a list or map counts as 16, for what it takes in memory
 };
 
 /// The guard before nlohmann's parser, which recurses as deep as a message is nested.
@@ -8950,8 +8951,9 @@ class Outline {
   const char* read_value() {
     constexpr const char* early = "msgpack ends too early";
     if (in_.empty()) return early;
-    if (++values_ > limits_.values) return "msgpack has too many values";
     const Form form = form_of(static_cast<std::uint8_t>(in_[0]));
+    values_ += form.kind == Kind::map || form.kind == Kind::array ? 16 : 1;  // a byte of text takes that much more memory
+    if (values_ > limits_.values) return "msgpack has too many values";
     in_.remove_prefix(1);
     if (form.kind == Kind::unknown) return "msgpack holds an unknown type";
     if (!levels_.empty()) {
@@ -9014,9 +9016,28 @@ SIO_DEMO_INLINE bool replace_extension(json& value) {
   return value = iso_8601(std::chrono::system_clock::time_point(Milliseconds(time))), true;
 }
 
-/// The depth was bounded by the guard.
+/// What is not UTF-8 in a text, such as half a surrogate pair of JavaScript's, becomes U+FFFD.
+SIO_DEMO_INLINE void mend(std::string& text) {
+  if (!bytes::utf8_valid(text)) text = std::string(bytes::Utf8Text(text).view());
+}
+
+SIO_DEMO_INLINE void mend_keys(json::object_t& members) {
+  for (auto member = members.begin(); member != members.end();) {
+    const auto next = std::next(member);
+    if (!bytes::utf8_valid(member->first)) {
+      auto node = members.extract(member);
+      mend(node.key());
+      members.insert(std::move(node));
+    }
+    member = next;
+  }
+}
+
+/// Makes of msgpack's values what JSON has. The depth was bounded by the guard.
 SIO_DEMO_INLINE bool replace_extensions(json& value) {
   if (value.is_binary()) return replace_extension(value);
+  if (auto* text = value.get_ptr<std::string*>()) return mend(*text), true;
+  if (auto* members = value.get_ptr<json::object_t*>()) mend_keys(*members);
   if (!value.is_structured()) return true;
   for (json& member : value)
     if (!replace_extensions(member)) return false;
@@ -9585,7 +9606,7 @@ class Adapter final : public sio_demo::Adapter {
   void sockets_join(const Target& target, const std::vector<std::string>& rooms) override;
   void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override;
   void disconnect_sockets(const Target& target, bool close) override;
-  /// Throws std::invalid_argument for "connection", "new_namespace" and "error", of which official servers die.
+  /// Throws std::invalid_argument for "connect", "connection", "new_namespace" and "error", of which official servers die.
   void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) override;
   void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override;
   void server_count(std::function<void(std::error_code, std::size_t)> done) override;
@@ -9714,10 +9735,10 @@ SIO_DEMO_INLINE void Cluster::start(Server& server) {
 SIO_DEMO_INLINE void Cluster::stop() {
   const auto commands = std::exchange(commands_, {}), subscriptions = std::exchange(subscriptions_, {});
   connected_ = false;
-  subscriptions->stop();
-  commands->stop();
   for (Lease* lease : leases_) forget(*lease);  // they may go after the server
   server_ = nullptr;
+  subscriptions->stop();
+  commands->stop();  // last: it calls the program's functions, which may begin anew
 }
 
 /// The request channel comes last: whoever is subscribed to it is expected to answer.
@@ -9786,6 +9807,7 @@ SIO_DEMO_INLINE std::string Cluster::make_id() { return random_.id().substr(0, 6
 SIO_DEMO_INLINE Adapter::Adapter(Namespace& nsp, std::shared_ptr<Cluster> cluster)
     : sio_demo::Adapter(nsp), cluster_(std::move(cluster)), uid_(cluster_->make_id()), channels_(cluster_->options().key, nsp.name(), uid_) {
   cluster_->attach(*this, nsp.server());
+  ended_ = nsp.server().closing();  // then it serves what is here
 }
 
 /// Handles of sockets may keep us, and the cluster with us, when the server is gone.
@@ -10054,7 +10076,7 @@ SIO_DEMO_INLINE void Adapter::all_rooms(std::function<void(std::error_code, std:
 
 SIO_DEMO_INLINE void Adapter::server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) {
   const std::string name = event.empty() || !event.front().is_string() ? std::string() : event.front().get<std::string>();
-  const bool deadly = name == "connection" || name == "new_namespace" || name == "error";
+  const bool deadly = name == "connect" || name == "connection" || name == "new_namespace" || name == "error";
   if (deadly && !done) throw std::invalid_argument("server_side_emit: \"" + name + "\" is an event of the official server's own, choose another name");
   if (deadly) return done(std::make_error_code(std::errc::invalid_argument), {});
   if (ended_) return Base::server_side_emit(std::move(event), std::move(done));

@@ -13,13 +13,16 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -42,6 +45,13 @@ using namespace std::string_literals;
 using namespace std::string_view_literals;
 
 // ---- RESP ---------------------------------------------------------------------------------------------
+
+/// What a program keeps with a socket, and cannot say.
+struct Unspeakable {
+  int x = 0;
+};
+void to_json(json&, const Unspeakable&) { throw std::runtime_error("a bug"); }
+[[maybe_unused]] void from_json(const json&, Unspeakable&) {}
 
 /// A value as a person can read it: (pong ["a" 1 nil]) for a list.
 std::string spell(const Value& value) {
@@ -102,6 +112,15 @@ TEST_CASE("RESP: replies, cut anywhere") {
     INFO(printable(row.stream));
     for (std::size_t piece = 1; piece <= row.stream.size(); ++piece) CHECK(read_all(row.stream, piece) == row.expected);
   }
+}
+
+TEST_CASE("RESP: simple strings count, too") {
+  redis::Reader reader(100);
+  Value value;
+  const std::string in = "*3\r\n+" + std::string(60, 'x') + "\r\n+" + std::string(60, 'x') + "\r\n";
+  std::string_view rest = in;
+  CHECK(reader.read(rest, value) == Progress::malformed);
+  CHECK(reader.why() == "a reply is too large"s);
 }
 
 TEST_CASE("RESP: limits") {
@@ -553,6 +572,7 @@ TEST_CASE("cluster: fetch_sockets, all_rooms, server_side_emit") {
   REQUIRE(run_until(stage.loop, [&] { return loads.error.has_value(); }));
   CHECK(loads.result == json::array_t{{{"got", {1, json::binary({5})}}}});
   CHECK_THROWS_AS(one->io.server_side_emit("connection", 1), std::invalid_argument);
+  CHECK_THROWS_AS(one->adapter().server_side_emit({"connect", 1}, nullptr), std::invalid_argument);
 
   two->owned.reset();
   Brought<json::array_t> alone;
@@ -900,6 +920,86 @@ TEST_CASE("cluster: the server ends at bad moments") {
     node->owned.reset();
   }
   settle(stage.loop, 10ms);
+}
+
+TEST_CASE("cluster: what throws, and what others send, costs no more than itself") {
+  Stage stage;
+  auto one = stage.node();
+  auto a = stage.client(*one);
+  const auto ada = a.join();
+  Texts outgoing;
+  one->io.on_any_outgoing([&](sio::Socket&, std::string_view name, const sio::socketio::Arguments&) { outgoing.emplace_back(name); });
+  const auto event = [](const json& data) { return redis::to_msgpack(json::array({"u", {{"type", 2}, {"data", data}, {"nsp", "/"}}, json::object()})); };
+  stage.fake.deliver("socket.io#/#", event({5, 1}));  // JavaScript's names may be numbers
+  CHECK(a.hear() == "42[5,1]");
+  CHECK(outgoing == Texts{"5"});
+  CHECK_FALSE(redis::decode_event(event({std::nan(""), 1})));
+  CHECK_FALSE(redis::decode_event(event({HUGE_VAL, 1})));
+
+  one->io.find(ada)->data<Unspeakable>();
+  stage.fake.deliver("socket.io-request#/#", R"({"uid":"u","requestId":"q","type":5,"opts":{}})");
+  CHECK(run_until(stage.loop, [&] { return stage.lines.back() == "A handler threw"; }));
+
+  std::string heard;  // a half surrogate pair is JavaScript's, and no UTF-8
+  one->io.on_server_side_emit("x", [&](const json::array_t& values, const auto&) { heard = json(values).dump(); });
+  stage.fake.deliver("socket.io-request#/#", "\x83\xa3uid\xa1u\xa4type\x06\xa4" "data\x93\xa1x\xa3\xed\xa0\x80\x81\xa2\xff\xfe\x01");
+  CHECK(run_until(stage.loop, [&] { return !heard.empty(); }));
+  CHECK(heard == "[\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",{\"\xef\xbf\xbd\xef\xbf\xbd\":1}]");
+  CHECK(one->cluster().counters().malformed == 0);
+  CHECK(one->cluster().connected());
+}
+
+TEST_CASE("cluster: callbacks that do what nobody expects") {
+  Stage stage;
+  auto one = stage.node();
+  SUBCASE("a lease's throws") {
+    redis::Lease lease(one->factory, "k", 90ms);
+    lease.on_change([](redis::Lease::State state) {
+      if (state == redis::Lease::State::alone) throw std::runtime_error("a bug");
+    });
+    lease.start();
+    CHECK(run_until(stage.loop, [&] { return lease.state() == redis::Lease::State::held; }));
+    stage.fake.stop();
+    CHECK(run_until(stage.loop, [&] { return std::find(stage.lines.begin(), stage.lines.end(), "A handler threw") != stage.lines.end(); }));
+  }
+  SUBCASE("a handler takes longer than a lease") {
+    redis::Lease lease(one->factory, "k", 40ms);
+    lease.start();
+    CHECK(run_until(stage.loop, [&] { return lease.state() == redis::Lease::State::held; }));
+    std::optional<redis::Lease::State> state;
+    one->io.post([&] {
+      std::this_thread::sleep_for(60ms);
+      state = lease.state();
+    });
+    CHECK(run_until(stage.loop, [&] { return state.has_value(); }));
+    CHECK(state == redis::Lease::State::elsewhere);
+  }
+  SUBCASE("a command's makes a namespace while the cluster ends") {
+    stage.fake.mute = true;
+    bool called = false;
+    one->cluster().command({"GET", "x"}, [&](std::error_code, const Value&) { called = true, one->io.adapter(one->factory); });
+    settle(stage.loop, 5ms);
+    one->io.adapter([](sio::Namespace& nsp) { return std::make_unique<sio::Adapter>(nsp); });
+    CHECK(called);
+  }
+  SUBCASE("a namespace is made when the server is closed") {
+    bool closed = false;
+    one->io.close([&] { closed = true; });
+    CHECK(run_until(stage.loop, [&] { return closed; }));
+    Brought<Sockets> sockets;
+    one->io.of("/late").fetch_sockets(sockets.token());
+    CHECK(run_until(stage.loop, [&] { return sockets.error.has_value(); }));
+    CHECK_FALSE(*sockets.error);
+  }
+}
+
+TEST_CASE("cluster: times that make no sense") {
+  for (const auto time : {0ms, -1ms, sio::Milliseconds(25h), sio::Milliseconds::max()}) {
+    CHECK_THROWS_AS(redis::adapter("redis://localhost", {.requests_timeout = time}), std::invalid_argument);
+    CHECK_THROWS_AS(redis::adapter("redis://localhost", {.reconnect_delay = time}), std::invalid_argument);
+    CHECK_THROWS_AS(redis::Lease(redis::adapter("redis://localhost"), "k", time), std::invalid_argument);
+  }
+  CHECK_THROWS_WITH(redis::Lease(redis::adapter("redis://localhost"), "k", 29ms), "redis::Lease: its duration must be from 30 ms to a day");
 }
 
 TEST_CASE("cluster: a loop of the server's own comes to its end") {
