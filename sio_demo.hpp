@@ -10940,7 +10940,8 @@ class Service {
 // Changelog
 //   0.1.0  Engine.IO 4 and Socket.IO 5 over polling, WebSocket and upgrade; typed events; acks both ways;
 //          namespaces on demand; adapters; state recovery; HTTP, WebSocket and Engine.IO alone; limits by
-//          address and by rate; metrics; bodies compiled once (SIO_DEMO_SEPARATE); the demo.
+//          address and by rate; clusters through Redis; metrics; a trace that explains each packet; events as
+//          TypeScript; bodies compiled once (SIO_DEMO_SEPARATE); the demo.
 // ================================================================================================
 
 }  // namespace v0_1
