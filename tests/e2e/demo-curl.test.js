@@ -133,7 +133,7 @@ describe('curl', () => {
   });
 
   it('gets 404 where nothing is', async () => {
-    assert.equal((await curl(`${server.url}/`)).status, 404);
+    assert.equal((await curl(`${server.url}/nowhere`)).status, 404);
     assert.equal((await curl(`${server.url}/socket.io?EIO=4&transport=polling`)).status, 404);
   });
 
