@@ -416,7 +416,8 @@ struct Options {
   /// waits for it: see LogQueue. One that throws has lost the line, which is counted.
   std::function<void(const LogRecord&)> log_sink{};
   /// Called with every packet, request and step of an upgrade, as it happens: for people, who see the protocol at
-  /// work, see trace_line(). It must not call the server. Default: none, and then nothing is spent on it.
+  /// work, see trace_line(). On the loop's thread, which waits for it; it must not call the server. What it throws is
+  /// logged. Default: none, and then nothing is spent on it.
   std::function<void(const TraceRecord&)> trace{};
 };
 
@@ -8674,6 +8675,7 @@ class Factory {
 /// holds it renews it; another takes it when it was not renewed, so at most `duration` and a third after its holder
 /// died, and within a third after release(). Without Redis nobody knows of the others, and each is alone. In Redis it
 /// is a key, SET key id NX PX 3000, that is renewed by PEXPIRE while its value is still our id; each step is a script.
+/// All of it on the loop's thread.
 class Lease final : public engineio::Timed {
  public:
   enum class State : std::uint8_t {
@@ -8689,7 +8691,7 @@ class Lease final : public engineio::Timed {
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
 
-  /// Called when state() has changed, and first when it is known.
+  /// Called when state() has changed, and first when it is known. Set it before start(). What it throws is logged.
   void on_change(std::function<void(State)> handler) { changed_ = std::move(handler); }
   void start();
   /// Gives it back, so that another server need not wait. Before the server ends: without a connection it is not told.
@@ -9452,8 +9454,8 @@ SIO_DEMO_INLINE void Link::enter() {
 }
 
 SIO_DEMO_INLINE void Link::publish(std::string command) {
-  const bool fits = state_ != State::stopped && command.size() <= options_.max_queue_bytes - (std::min)(queue_bytes_, options_.max_queue_bytes);
   if (state_ == State::stopped) return;
+  const bool fits = command.size() <= options_.max_queue_bytes - (std::min)(queue_bytes_, options_.max_queue_bytes);
   ++(fits ? counters_->published : counters_->dropped);
   if (fits) push({std::move(command), {}, true});
 }

@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const net = require('node:net');
 const { after, afterEach, before, describe, it } = require('node:test');
-const { cleanUp, closeClients, connect, freePort, hasIpv6, notForTwin, request, run, startServer } = require('./harness');
+const { cleanUp, closeClients, connect, freePort, hasIpv6, notForTwin, request, run, startServer, until } = require('./harness');
 
 const OWN_COMMAND_LINE = notForTwin('the twin has just the flags that the tests need');
 
@@ -22,6 +22,8 @@ const FLAGS = {
   '--max-payload': [/\b1[ ,_']?000[ ,_']?000\b/],
   '--trusted-proxy': [/127\.|loopback/i],
   '--log-level': [/\binfo\b/],
+  '--redis': [/\bnone\b/],
+  '--trace': [/\boff\b/],
   '--help': [],
   '--version': [],
   '--print-types': [],
@@ -93,6 +95,23 @@ describe('the command line', () => {
     assert.match(stdout, /\b\d+\.\d+\.\d+\b/);
     assert.equal(stdout.split('\n').length, 1);
     assert.equal(stderr, '');
+  });
+
+  for (const [how, flags] of Object.entries({ 'at the end': ['--log-level', 'off', '--trace'], 'before another flag': ['--trace', '--log-level', 'off'], 'with a value': ['--trace=on', '--log-level=off'] })) {
+    it(`--trace, ${how}, explains each packet in a line, without colours where no terminal is`, { skip: OWN_COMMAND_LINE }, async () => {
+      const server = await startServer({ flags });
+      await connect(server.url);
+      await until(() => server.plainLines.some((line) => /S> websocket 40\/demo,\{"sid".* CONNECT \/demo .*The client has joined \/demo/.test(line)), 'waiting for the trace of the CONNECT');
+      assert.ok(server.plainLines.some((line) => /C> websocket GET \/socket\.io\/\?EIO=4.* handshake /.test(line)));
+      assert.ok(server.plainLines.every((line) => !line.includes('\x1b')));
+      assert.deepEqual(server.logs, []);
+    });
+  }
+
+  it('--trace off traces nothing', { skip: OWN_COMMAND_LINE }, async () => {
+    const server = await startServer({ flags: ['--trace', 'off', '--log-level', 'off'] });
+    await connect(server.url);
+    assert.deepEqual(server.plainLines.filter((line) => /[CS]> /.test(line)), []);
   });
 
   for (const [what, flags, named] of MISTAKES) {
