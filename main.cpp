@@ -26,7 +26,8 @@ struct Flag {
   std::string name;
   std::string value;  // what the value is called in --help
   std::string help;
-  std::function<bool(Config&, std::string_view)> set;  // false, or std::invalid_argument that says why: not a good value
+  std::function<bool(Config&, std::string_view)>
+      set;  // false, or std::invalid_argument that says why: not a good value
   std::function<std::string(const Config&)> show;
 };
 
@@ -40,7 +41,8 @@ bool set_number(Integer& target, std::string_view text, std::uint64_t least, std
 
 /// A flag for a number; `member` picks it from the configuration.
 template <class Member>
-Flag number(std::string name, std::string value, std::string help, std::uint64_t least, std::uint64_t most, Member member) {
+Flag number(std::string name, std::string value, std::string help, std::uint64_t least, std::uint64_t most,
+            Member member) {
   return {std::move(name), std::move(value), std::move(help),
           [=](Config& config, std::string_view text) { return set_number(member(config), text, least, most); },
           [=](const Config& config) { return std::to_string(member(const_cast<Config&>(config))); }};
@@ -106,7 +108,8 @@ Flag rate(std::string name, std::string help, Member member) {
           [=](Config& config, std::string_view text) {
             if (text == "none") return member(config) = {}, true;
             const auto slash = (std::min)(text.find('/'), text.size());
-            const auto burst = sio::bytes::whole_number(text.substr(0, slash)), per_second = sio::bytes::whole_number(text.substr((std::min)(slash + 1, text.size())));
+            const auto burst = sio::bytes::whole_number(text.substr(0, slash)),
+                       per_second = sio::bytes::whole_number(text.substr((std::min)(slash + 1, text.size())));
             if (!burst || !per_second || *burst == 0) return false;
             member(config) = {static_cast<double>(*burst), static_cast<double>(*per_second)};
             return true;
@@ -143,7 +146,8 @@ Flag interval() {
 Flag log_level() {
   return {"log-level", "LEVEL", "debug, info, warn, error or off",
           [](Config& config, std::string_view text) {
-            for (const auto level : {sio::LogLevel::debug, sio::LogLevel::info, sio::LogLevel::warn, sio::LogLevel::error, sio::LogLevel::off})
+            for (const auto level : {sio::LogLevel::debug, sio::LogLevel::info, sio::LogLevel::warn,
+                                     sio::LogLevel::error, sio::LogLevel::off})
               if (text == sio::level_name(level)) return config.server.log_level = level, true;
             return false;
           },
@@ -179,64 +183,109 @@ Flag boolean(std::string name, std::string help, Member member) {
 }
 
 std::vector<Flag> flags() {
-  const auto origin = [](std::string_view text) { return text == "none" || text == "*" || text.find("://") != text.npos; };
-  const auto network = [](std::string_view text) { return text == "none" || sio::http::Network::parse(text).has_value(); };
+  const auto origin = [](std::string_view text) {
+    return text == "none" || text == "*" || text.find("://") != text.npos;
+  };
+  const auto network = [](std::string_view text) {
+    return text == "none" || sio::http::Network::parse(text).has_value();
+  };
   const std::uint64_t million = 1'000'000, huge = 1'000'000'000;
   return {
-      number("port", "PORT", "TCP port; 0 lets the system choose", 0, 65535, [](Config& c) -> auto& { return c.server.port; }),
-      text("host", "HOST", "where to listen; \"localhost\" is both loopback families, \"::\" everywhere", "", [](Config& c) -> auto& { return c.server.host; }),
+      number("port", "PORT", "TCP port; 0 lets the system choose", 0, 65535,
+             [](Config& c) -> auto& { return c.server.port; }),
+      text("host", "HOST", "where to listen; \"localhost\" is both loopback families, \"::\" everywhere", "",
+           [](Config& c) -> auto& { return c.server.host; }),
       text("namespace", "NAME", "the service's namespace", "/", [](Config& c) -> auto& { return c.name; }),
       text("path", "PATH", "URL path that belongs to Socket.IO", "/", [](Config& c) -> auto& { return c.server.path; }),
-      text("health-path", "PATH", "URL path of the health answer", "/", [](Config& c) -> auto& { return c.health_path; }),
-      boolean("health-addresses", "whether the health answer says which addresses are connected", [](Config& c) -> auto& { return c.health_addresses; }),
+      text("health-path", "PATH", "URL path of the health answer", "/",
+           [](Config& c) -> auto& { return c.health_path; }),
+      boolean("health-addresses", "whether the health answer says which addresses are connected",
+              [](Config& c) -> auto& { return c.health_addresses; }),
       metrics_path(),
       redis(),
-      list("cors-origin", "ORIGIN", "origin whose pages may connect, or \"none\"", [](Config& c) -> auto& { return c.server.cors.origins; }, origin),
-      boolean("cors-credentials", "whether pages may send cookies", [](Config& c) -> auto& { return c.server.cors.credentials; }),
-      number("max-pings-per-client", "N", "pings of one client; the next one ends it", 0, huge, [](Config& c) -> auto& { return c.max_pings_per_client; }),
-      number("max-connections-per-ip", "N", "clients of one address; 0 is no limit", 0, huge, [](Config& c) -> auto& { return c.max_connections_per_ip; }),
+      list(
+          "cors-origin", "ORIGIN", "origin whose pages may connect, or \"none\"",
+          [](Config& c) -> auto& { return c.server.cors.origins; }, origin),
+      boolean("cors-credentials", "whether pages may send cookies",
+              [](Config& c) -> auto& { return c.server.cors.credentials; }),
+      number("max-pings-per-client", "N", "pings of one client; the next one ends it", 0, huge,
+             [](Config& c) -> auto& { return c.max_pings_per_client; }),
+      number("max-connections-per-ip", "N", "clients of one address; 0 is no limit", 0, huge,
+             [](Config& c) -> auto& { return c.max_connections_per_ip; }),
       interval(),
-      milliseconds("ping-interval", "from one heartbeat to the next", [](Config& c) -> auto& { return c.server.ping_interval; }),
-      milliseconds("ping-timeout", "how long a client may take to answer a heartbeat", [](Config& c) -> auto& { return c.server.ping_timeout; }),
-      milliseconds("upgrade-timeout", "how long an upgrade to WebSocket may take", [](Config& c) -> auto& { return c.server.upgrade_timeout; }),
-      milliseconds("connect-timeout", "how long a client may stay without a namespace", [](Config& c) -> auto& { return c.server.connect_timeout; }),
-      milliseconds("drain-timeout", "how long the end may take", [](Config& c) -> auto& { return c.server.drain_timeout; }),
-      milliseconds("header-timeout", "how long a request's head may take", [](Config& c) -> auto& { return c.server.http.header_timeout; }),
-      milliseconds("body-timeout", "how long a request's body may take", [](Config& c) -> auto& { return c.server.http.body_timeout; }),
-      milliseconds("keep-alive-timeout", "how long an idle HTTP connection is kept", [](Config& c) -> auto& { return c.server.http.keep_alive_timeout; }),
-      boolean("add-trailing-slash", "off: the path without its final slash is ours, too", [](Config& c) -> auto& { return c.server.add_trailing_slash; }),
-      boolean("destroy-upgrade", "whether an upgrade that nobody serves is ended", [](Config& c) -> auto& { return c.server.destroy_upgrade; }),
-      milliseconds("destroy-upgrade-timeout", "how long such an upgrade is left open", [](Config& c) -> auto& { return c.server.destroy_upgrade_timeout; }),
-      milliseconds("max-disconnection-duration", "how long a client that was cut off may come back as who it was; 0: not", [](Config& c) -> auto& { return c.server.connection_state_recovery.max_disconnection_duration; }, 0),
-      number("max-connections-per-address", "N", "TCP connections of one peer, trusted proxies aside; 0: no limit", 0, huge, [](Config& c) -> auto& { return c.server.max_connections_per_address; }),
-      number("max-sessions-per-address", "N", "sessions of one client's address, trusted proxies aside; 0: no limit", 0, huge, [](Config& c) -> auto& { return c.server.max_sessions_per_address; }),
-      rate("handshake-rate", "handshakes of one client's address", [](Config& c) -> auto& { return c.server.handshake_rate; }),
-      rate("packet-rate", "packets of one client, which is closed beyond", [](Config& c) -> auto& { return c.server.packet_rate; }),
-      rate("event-rate", "events of one client, which is told when to try again", [](Config& c) -> auto& { return c.server.event_rate; }),
-      milliseconds("slow-handler", "when a handler is logged as slow; 0: never", [](Config& c) -> auto& { return c.server.slow_handler; }, 0),
-      number("max-payload", "BYTES", "largest message", 1, huge, [](Config& c) -> auto& { return c.server.max_payload; }),
+      milliseconds("ping-interval", "from one heartbeat to the next",
+                   [](Config& c) -> auto& { return c.server.ping_interval; }),
+      milliseconds("ping-timeout", "how long a client may take to answer a heartbeat",
+                   [](Config& c) -> auto& { return c.server.ping_timeout; }),
+      milliseconds("upgrade-timeout", "how long an upgrade to WebSocket may take",
+                   [](Config& c) -> auto& { return c.server.upgrade_timeout; }),
+      milliseconds("connect-timeout", "how long a client may stay without a namespace",
+                   [](Config& c) -> auto& { return c.server.connect_timeout; }),
+      milliseconds("drain-timeout", "how long the end may take",
+                   [](Config& c) -> auto& { return c.server.drain_timeout; }),
+      milliseconds("header-timeout", "how long a request's head may take",
+                   [](Config& c) -> auto& { return c.server.http.header_timeout; }),
+      milliseconds("body-timeout", "how long a request's body may take",
+                   [](Config& c) -> auto& { return c.server.http.body_timeout; }),
+      milliseconds("keep-alive-timeout", "how long an idle HTTP connection is kept",
+                   [](Config& c) -> auto& { return c.server.http.keep_alive_timeout; }),
+      boolean("add-trailing-slash", "off: the path without its final slash is ours, too",
+              [](Config& c) -> auto& { return c.server.add_trailing_slash; }),
+      boolean("destroy-upgrade", "whether an upgrade that nobody serves is ended",
+              [](Config& c) -> auto& { return c.server.destroy_upgrade; }),
+      milliseconds("destroy-upgrade-timeout", "how long such an upgrade is left open",
+                   [](Config& c) -> auto& { return c.server.destroy_upgrade_timeout; }),
+      milliseconds(
+          "max-disconnection-duration", "how long a client that was cut off may come back as who it was; 0: not",
+          [](Config& c) -> auto& { return c.server.connection_state_recovery.max_disconnection_duration; }, 0),
+      number("max-connections-per-address", "N", "TCP connections of one peer, trusted proxies aside; 0: no limit", 0,
+             huge, [](Config& c) -> auto& { return c.server.max_connections_per_address; }),
+      number("max-sessions-per-address", "N", "sessions of one client's address, trusted proxies aside; 0: no limit", 0,
+             huge, [](Config& c) -> auto& { return c.server.max_sessions_per_address; }),
+      rate("handshake-rate", "handshakes of one client's address",
+           [](Config& c) -> auto& { return c.server.handshake_rate; }),
+      rate("packet-rate", "packets of one client, which is closed beyond",
+           [](Config& c) -> auto& { return c.server.packet_rate; }),
+      rate("event-rate", "events of one client, which is told when to try again",
+           [](Config& c) -> auto& { return c.server.event_rate; }),
+      milliseconds(
+          "slow-handler", "when a handler is logged as slow; 0: never",
+          [](Config& c) -> auto& { return c.server.slow_handler; }, 0),
+      number("max-payload", "BYTES", "largest message", 1, huge,
+             [](Config& c) -> auto& { return c.server.max_payload; }),
       number("max-sessions", "N", "sessions in all", 1, huge, [](Config& c) -> auto& { return c.server.max_sessions; }),
-      number("max-queue-bytes", "BYTES", "what may wait for one client", 1, 1000 * huge, [](Config& c) -> auto& { return c.server.max_queue_bytes; }),
-      number("max-json-depth", "N", "nesting of a client's JSON", 1, 64, [](Config& c) -> auto& { return c.server.max_json_depth; }),
-      number("max-json-tokens", "N", "tokens of a client's JSON", 1, 100 * million, [](Config& c) -> auto& { return c.server.max_json_tokens; }),
-      number("max-attachments", "N", "binary attachments of one event", 0, 1000, [](Config& c) -> auto& { return c.server.max_attachments; }),
+      number("max-queue-bytes", "BYTES", "what may wait for one client", 1, 1000 * huge,
+             [](Config& c) -> auto& { return c.server.max_queue_bytes; }),
+      number("max-json-depth", "N", "nesting of a client's JSON", 1, 64,
+             [](Config& c) -> auto& { return c.server.max_json_depth; }),
+      number("max-json-tokens", "N", "tokens of a client's JSON", 1, 100 * million,
+             [](Config& c) -> auto& { return c.server.max_json_tokens; }),
+      number("max-attachments", "N", "binary attachments of one event", 0, 1000,
+             [](Config& c) -> auto& { return c.server.max_attachments; }),
       boolean("polling", "long-polling offered", [](Config& c) -> auto& { return c.server.polling; }),
       boolean("websocket", "WebSocket offered", [](Config& c) -> auto& { return c.server.websocket; }),
-      boolean("allow-upgrades", "from polling to WebSocket", [](Config& c) -> auto& { return c.server.allow_upgrades; }),
-      list("trusted-proxy", "NETWORK", "whose X-Forwarded-For is believed, or \"none\"", [](Config& c) -> auto& { return c.server.trusted_proxies; }, network),
+      boolean("allow-upgrades", "from polling to WebSocket",
+              [](Config& c) -> auto& { return c.server.allow_upgrades; }),
+      list(
+          "trusted-proxy", "NETWORK", "whose X-Forwarded-For is believed, or \"none\"",
+          [](Config& c) -> auto& { return c.server.trusted_proxies; }, network),
       log_level(),
-      boolean("trace", "every packet and request in a line, explained; see --log-level off", [](Config& c) -> auto& { return c.trace; }),
+      boolean("trace", "every packet and request in a line, explained; see --log-level off",
+              [](Config& c) -> auto& { return c.trace; }),
   };
 }
 
 void print_help(const std::vector<Flag>& all) {
-  std::puts("sio_demo - a Socket.IO v4 service in C++: random strings, pings with limits, health.\n\nusage: sio_demo [--flag value]...\n");
+  std::puts(
+      "sio_demo - a Socket.IO v4 service in C++: random strings, pings with limits, health.\n\nusage: sio_demo [--flag "
+      "value]...\n");
   const Config defaults;
   for (const Flag& flag : all) {
     const std::string left = "--" + flag.name + " " + flag.value;
     std::printf("  %-36s %s (default: %s)\n", left.c_str(), flag.help.c_str(), flag.show(defaults).c_str());
   }
-  std::printf("  %-36s %s\n  %-36s %s\n  %-36s %s\n", "--help", "this text", "--version", "the version", "--print-types", "the events' interfaces for clients in TypeScript");
+  std::printf("  %-36s %s\n  %-36s %s\n  %-36s %s\n", "--help", "this text", "--version", "the version",
+              "--print-types", "the events' interfaces for clients in TypeScript");
 }
 
 void print_types() {
@@ -244,7 +293,8 @@ void print_types() {
   std::fputs(sio::typescript(random_string, connection_status, error, ping).c_str(), stdout);
 }
 
-/// Exits for --help, --version and --print-types, and, with one line on standard error, for what it does not understand.
+/// Exits for --help, --version and --print-types, and, with one line on standard error, for what it does not
+/// understand.
 Config parse(const std::vector<std::string_view>& arguments) {
   const auto all = flags();
   Config config;
@@ -258,10 +308,12 @@ Config parse(const std::vector<std::string_view>& arguments) {
     if (argument == "--version") std::puts("sio_demo " SIO_DEMO_VERSION), std::exit(0);
     if (argument == "--print-types") print_types(), std::exit(0);
     std::optional<std::string_view> value;
-    if (const auto equals = argument.find('='); equals != argument.npos) value = argument.substr(equals + 1), argument = argument.substr(0, equals);
+    if (const auto equals = argument.find('='); equals != argument.npos)
+      value = argument.substr(equals + 1), argument = argument.substr(0, equals);
     const auto flag = std::find_if(all.begin(), all.end(), [&](const Flag& f) { return argument == "--" + f.name; });
     if (flag == all.end()) fail("unknown flag \"" + std::string(argument) + "\"");
-    if (!value && flag->value == "on|off" && (i + 1 == arguments.size() || arguments[i + 1].starts_with("--"))) value = "on";
+    if (!value && flag->value == "on|off" && (i + 1 == arguments.size() || arguments[i + 1].starts_with("--")))
+      value = "on";
     if (!value && i + 1 < arguments.size()) value = arguments[++i];
     if (!value) fail("--" + flag->name + " needs a value: " + flag->value + ", " + flag->help);
     try {
@@ -269,7 +321,8 @@ Config parse(const std::vector<std::string_view>& arguments) {
     } catch (const std::invalid_argument& why) {
       fail("--" + flag->name + ": " + why.what());
     }
-    fail("--" + flag->name + " does not take \"" + std::string(*value) + "\": it wants " + flag->value + ", " + flag->help);
+    fail("--" + flag->name + " does not take \"" + std::string(*value) + "\": it wants " + flag->value + ", " +
+         flag->help);
   }
   return config;
 }
@@ -352,7 +405,10 @@ int main(int count, char** arguments) {
 #endif
   sio::LogQueue queue;
   config.server.log_sink = [&](const sio::LogRecord& record) { queue.push(sio::json_line(record) + '\n'); };
-  if (config.trace) config.server.trace = [&, colour = colourful()](const sio::TraceRecord& record) { queue.push(sio::trace_line(record, colour) + '\n'); };
+  if (config.trace)
+    config.server.trace = [&, colour = colourful()](const sio::TraceRecord& record) {
+      queue.push(sio::trace_line(record, colour) + '\n');
+    };
   LogWriter writer(queue);
   return writer.exit_code = serve(config, queue);
 }
@@ -793,7 +849,8 @@ class Connection {
 }
 )js";
 
-constexpr std::string_view page_explain = R"js(// What a packet says: its text taken apart, layer by layer, and in sentences. Nothing here touches the page.
+constexpr std::string_view page_explain =
+    R"js(// What a packet says: its text taken apart, layer by layer, and in sentences. Nothing here touches the page.
 
 const ENGINE = {
   0: ["open", "Engine.IO packet type: open. The answer to the handshake."],
@@ -903,7 +960,8 @@ function explain(record) {
 const direction = ({ from, via }) => `${from === "browser" ? "browser to server" : "server to browser"}, over ${via === "websocket" ? "WebSocket" : "polling"}`;
 )js";
 
-constexpr std::string_view page_script = R"js(// The page: draws what the connection's observer hears, and lets the visitor do things. Whatever comes from the wire
+constexpr std::string_view page_script =
+    R"js(// The page: draws what the connection's observer hears, and lets the visitor do things. Whatever comes from the wire
 // becomes text of a node, never markup.
 
 const settings = JSON.parse(document.getElementById("settings").textContent);
@@ -1265,9 +1323,14 @@ std::string fill(std::string_view text, const std::map<std::string_view, std::st
 std::string page_settings(const Config& config) {
   std::string path = config.server.path;
   if (!path.ends_with('/')) path += '/';
-  const sio::json settings{{"namespace", config.name}, {"path", path}, {"polling", config.server.polling}, {"websocket", config.server.websocket}, {"upgrades", config.server.allow_upgrades}};
+  const sio::json settings{{"namespace", config.name},
+                           {"path", path},
+                           {"polling", config.server.polling},
+                           {"websocket", config.server.websocket},
+                           {"upgrades", config.server.allow_upgrades}};
   std::string out;
-  for (const char c : settings.dump(-1, ' ', true, sio::json::error_handler_t::replace)) c == '<' ? out += "\\u003c" : out += c;
+  for (const char c : settings.dump(-1, ' ', true, sio::json::error_handler_t::replace))
+    c == '<' ? out += "\\u003c" : out += c;
   return out;
 }
 
@@ -1280,19 +1343,31 @@ std::string page_sources(std::string_view host) {
 }
 
 sio::http::Response page(const sio::http::Request& request, const std::string& settings, const std::string& nonce) {
-  const std::string policy = "default-src 'none'; script-src 'nonce-" + nonce + "'; style-src 'nonce-" + nonce + "'; img-src data:; connect-src " +
-                             page_sources(request.header("host")) +
-                             "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
-  return {200, "text/html; charset=utf-8",
-          fill(page_html, {{"nonce", nonce}, {"settings", settings}, {"style", page_style}, {"protocol", page_protocol}, {"explain", page_explain}, {"script", page_script}}),
-          {{"Content-Security-Policy", policy}, {"X-Content-Type-Options", "nosniff"}, {"Referrer-Policy", "no-referrer"}, {"Cache-Control", "no-store"}}};
+  const std::string policy = "default-src 'none'; script-src 'nonce-" + nonce + "'; style-src 'nonce-" + nonce +
+                             "'; img-src data:; connect-src " + page_sources(request.header("host")) +
+                             "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for "
+                             "'script'; trusted-types 'none'";
+  return {200,
+          "text/html; charset=utf-8",
+          fill(page_html, {{"nonce", nonce},
+                           {"settings", settings},
+                           {"style", page_style},
+                           {"protocol", page_protocol},
+                           {"explain", page_explain},
+                           {"script", page_script}}),
+          {{"Content-Security-Policy", policy},
+           {"X-Content-Type-Options", "nosniff"},
+           {"Referrer-Policy", "no-referrer"},
+           {"Cache-Control", "no-store"}}};
 }
 
 /// Unless "/" is Socket.IO's own, or that of another answer.
 void add_page(sio::Server& io, const Config& config) {
   if (config.server.path == "/" || io.http().find("GET", "/").first) return;
   const auto random = std::make_shared<sio::bytes::Random>();
-  io.http().get("/", [random, settings = page_settings(config)](const sio::http::Request& request) { return page(request, settings, random->id()); });
+  io.http().get("/", [random, settings = page_settings(config)](const sio::http::Request& request) {
+    return page(request, settings, random->id());
+  });
 }
 
 }  // namespace

@@ -70,22 +70,22 @@
 #error "sio_demo.hpp needs C++20: compile with -std=c++20 (MSVC: /std:c++20)"
 #endif
 
-#include <algorithm>      // any_of, find, find_if, min
-#include <array>          // array
-#include <bit>            // countr_zero, endian
-#include <cassert>        // assert
-#include <cerrno>         // errno
-#include <charconv>       // from_chars, to_chars
-#include <chrono>         // milliseconds, steady_clock, system_clock
-#include <cmath>          // ceil, floor, isfinite
+#include <algorithm>  // any_of, find, find_if, min
+#include <array>      // array
+#include <bit>        // countr_zero, endian
+#include <cassert>    // assert
+#include <cerrno>     // errno
+#include <charconv>   // from_chars, to_chars
+#include <chrono>     // milliseconds, steady_clock, system_clock
+#include <cmath>      // ceil, floor, isfinite
 #include <condition_variable>
-#include <cstdint>        // uint8_t and friends
-#include <cstdio>         // fopen, fread, fwrite
-#include <cstring>        // memchr, memcpy
-#include <ctime>          // time
-#include <deque>          // deque
-#include <exception>      // exception
-#include <functional>     // function
+#include <cstdint>     // uint8_t and friends
+#include <cstdio>      // fopen, fread, fwrite
+#include <cstring>     // memchr, memcpy
+#include <ctime>       // time
+#include <deque>       // deque
+#include <exception>   // exception
+#include <functional>  // function
 #include <initializer_list>
 #include <limits>         // numeric_limits
 #include <map>            // map
@@ -491,9 +491,7 @@ class Counted {
 /// Lets a map keyed by std::string be searched by std::string_view, without a copy.
 struct StringHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const {
-    return std::hash<std::string_view>{}(text);
-  }
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
 };
 template <class T>
 using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
@@ -532,10 +530,14 @@ class Few {
   void erase(std::size_t from, std::size_t count) {
     if (count == 0) return;
     if (only_) return only_ = {}, void();
-    many_->erase(many_->begin() + static_cast<std::ptrdiff_t>(from), many_->begin() + static_cast<std::ptrdiff_t>(from + count));
+    many_->erase(many_->begin() + static_cast<std::ptrdiff_t>(from),
+                 many_->begin() + static_cast<std::ptrdiff_t>(from + count));
   }
   void erase(const Pointer& pointer) {
-    if (const auto* found = std::find_if(begin(), end(), [&](const Pointer& one) { return one.get() == pointer.get(); }); found != end()) erase(static_cast<std::size_t>(found - begin()), 1);
+    if (const auto* found =
+            std::find_if(begin(), end(), [&](const Pointer& one) { return one.get() == pointer.get(); });
+        found != end())
+      erase(static_cast<std::size_t>(found - begin()), 1);
   }
   void clear() {
     only_ = {};
@@ -607,10 +609,8 @@ inline std::string sha1(std::string_view in) {
   std::array<std::uint32_t, 5> h{0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0};
   for (std::size_t block = 0; block < text.size(); block += 64) {
     std::array<std::uint32_t, 80> w{};
-    for (std::size_t i = 0; i < 64; ++i)
-      w[i / 4] = w[i / 4] << 8 | static_cast<std::uint8_t>(text[block + i]);
-    for (std::size_t i = 16; i < 80; ++i)
-      w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (std::size_t i = 0; i < 64; ++i) w[i / 4] = w[i / 4] << 8 | static_cast<std::uint8_t>(text[block + i]);
+    for (std::size_t i = 16; i < 80; ++i) w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
     auto [a, b, c, d, e] = h;
     for (std::size_t i = 0; i < 80; ++i) {
       const std::uint32_t mix = i < 20   ? ((b & c) | (~b & d)) + 0x5A827999
@@ -659,7 +659,8 @@ inline std::size_t utf8_valid_prefix(std::string_view in) {
       at += 8;
     }
     if (at == in.size()) break;
-    const auto character = static_cast<std::uint8_t>(in[at]) < 0x80 ? Utf8Character{1, true} : utf8_character(in.substr(at));
+    const auto character =
+        static_cast<std::uint8_t>(in[at]) < 0x80 ? Utf8Character{1, true} : utf8_character(in.substr(at));
     if (!character.good) return at;
     at += character.size;
   }
@@ -802,7 +803,8 @@ inline void append_number(std::string& out, double value) {
     return;
   }
   if (value < 0) out += '-', value = -value;
-  if (value < 9007199254740992.0 && value == std::floor(value)) return append_integer(out, static_cast<std::int64_t>(value));
+  if (value < 9007199254740992.0 && value == std::floor(value))
+    return append_integer(out, static_cast<std::int64_t>(value));
   std::array<char, 32> text;  // d.ddde+xx
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::scientific).ptr;
   const std::string_view all(text.data(), static_cast<std::size_t>(end - text.data()));
@@ -829,12 +831,14 @@ inline void append_number(std::string& out, double value) {
 /// at a time, for most of what comes is such text.
 inline std::size_t prefix_without(std::string_view in, char one, char other) {
   constexpr std::uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-  const std::uint64_t all_one = ones * static_cast<std::uint8_t>(one), all_other = ones * static_cast<std::uint8_t>(other);
+  const std::uint64_t all_one = ones * static_cast<std::uint8_t>(one),
+                      all_other = ones * static_cast<std::uint8_t>(other);
   std::size_t at = 0;
   for (; in.size() - at >= 8; at += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, in.data() + at, 8);
-    const std::uint64_t found = ((word - ones * 0x20) | ((word ^ all_one) - ones) | ((word ^ all_other) - ones)) & ~word & high;
+    const std::uint64_t found =
+        ((word - ones * 0x20) | ((word ^ all_one) - ones) | ((word ^ all_other) - ones)) & ~word & high;
     if (found == 0) continue;
     if constexpr (std::endian::native != std::endian::little) break;  // else the lowest bit is the first's
     return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
@@ -859,7 +863,8 @@ inline void append_string(std::string& out, std::string_view text) {
     text.remove_prefix(plain + 1);
     out += '\\';
     switch (c) {
-      case '"': case '\\': out += static_cast<char>(c); break;
+      case '"':
+      case '\\': out += static_cast<char>(c); break;
       case '\b': out += 'b'; break;
       case '\f': out += 'f'; break;
       case '\n': out += 'n'; break;
@@ -940,9 +945,7 @@ class Outline {
       case Expect::key_or_close:
         if (c == '}') return close(c, expect);
         [[fallthrough]];
-      case Expect::key:
-        expect = Expect::colon;
-        return c == '"' ? string() : "a JSON key is not a string";
+      case Expect::key: expect = Expect::colon; return c == '"' ? string() : "a JSON key is not a string";
       case Expect::value_or_close:
         if (c == ']') return close(c, expect);
         begin_element();
@@ -1076,6 +1079,7 @@ class Outline {
 // a LogQueue between.
 // ================================================================================================
 
+// clang-format off: by kind, not one a line
 enum class Reason : std::uint8_t {
   // A request of a session refused; the code and text are Engine.IO's.
   transport_unknown, session_unknown, bad_handshake_method, bad_request, forbidden,
@@ -1095,6 +1099,7 @@ enum class Reason : std::uint8_t {
   client_disconnect, server_disconnect, forced_server_close, server_shutdown,
   count_
 };
+// clang-format on
 
 struct ReasonRow {
   Reason reason;
@@ -1113,7 +1118,8 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
     {Reason::forbidden, "forbidden", "Forbidden", 403, 4, 0},
     {Reason::unsupported_version, "unsupported_version", "Unsupported protocol version", 400, 5, 0},
     {Reason::too_many_sessions, "too_many_sessions", "Too many sessions", 503, 3, 0},
-    {Reason::too_many_sessions_from_address, "too_many_sessions_from_address", "Too many sessions from this address", 429, 3, 0},
+    {Reason::too_many_sessions_from_address, "too_many_sessions_from_address", "Too many sessions from this address",
+     429, 3, 0},
     {Reason::too_many_handshakes, "too_many_handshakes", "Too many handshakes from this address", 429, 3, 0},
     {Reason::too_many_connections, "too_many_connections", "Too many connections from this address", 0, -1, 0},
     {Reason::malformed_request, "malformed_request", "Bad Request", 400, -1, 0},
@@ -1156,11 +1162,13 @@ constexpr const ReasonRow& row(Reason reason) { return reason_table[static_cast<
 /// Whether it ends a session or a socket; the others refuse one thing.
 constexpr bool is_end(Reason reason) { return reason >= Reason::frame_malformed; }
 
-static_assert([] {
-  for (std::size_t i = 0; i < reason_table.size(); ++i)
-    if (static_cast<std::size_t>(reason_table[i].reason) != i) return false;
-  return true;
-}(), "reason_table must list the reasons in the order of their enum");
+static_assert(
+    [] {
+      for (std::size_t i = 0; i < reason_table.size(); ++i)
+        if (static_cast<std::size_t>(reason_table[i].reason) != i) return false;
+      return true;
+    }(),
+    "reason_table must list the reasons in the order of their enum");
 
 /// What has happened since the server began, and how often each reason was the answer. A session that ends
 /// counts once, whatever sockets it takes along. Read it on the loop's thread; chapter 12 prints it.
@@ -1210,9 +1218,9 @@ class Bucket {
 class RateLimiter {
  public:
   struct Rules {
-    std::size_t concurrent = 0;   // places of a key; 0: no limit
-    double burst = 0;             // tokens of a full bucket; 0: no limit
-    double per_second = 0;        // refill
+    std::size_t concurrent = 0;  // places of a key; 0: no limit
+    double burst = 0;            // tokens of a full bucket; 0: no limit
+    double per_second = 0;       // refill
     std::size_t max_keys = 100'000;
   };
   using Time = Bucket::Time;
@@ -1231,7 +1239,7 @@ class RateLimiter {
     Rules rules;
     Rate rate;
     Entries entries{};
-    Time now{};       // the latest that was heard of
+    Time now{};  // the latest that was heard of
     Time swept{};
     bool freed = false, timed = false;
 
@@ -1245,7 +1253,8 @@ class RateLimiter {
     void sweep() {
       if (!std::exchange(freed, false) && now - swept < std::chrono::seconds(1)) return;
       swept = now;
-      std::erase_if(entries, [&](const auto& entry) { return entry.second.held == 0 && entry.second.bucket.full(rate, now); });
+      std::erase_if(entries,
+                    [&](const auto& entry) { return entry.second.held == 0 && entry.second.bucket.full(rate, now); });
     }
     Entries::pointer find_or_make(std::string_view key) {
       if (const auto found = entries.find(key); found != entries.end()) return &*found;
@@ -1328,7 +1337,8 @@ inline Refuse refuse(std::string_view message, json data = nullptr) { return {st
 /// server is gone. Copyable; called on the loop's thread.
 class Next {
  public:
-  explicit Next(std::function<void(std::optional<Refuse>)> answer) : answer_(std::make_shared<Answer>(std::move(answer))) {}
+  explicit Next(std::function<void(std::optional<Refuse>)> answer)
+      : answer_(std::make_shared<Answer>(std::move(answer))) {}
 
   void operator()(Accept = {}) const { (*this)(std::optional<Refuse>()); }
   void operator()(Refuse refusal) const { (*this)(std::optional<Refuse>(std::move(refusal))); }
@@ -1345,8 +1355,8 @@ class Next {
 struct ConnectionError {
   const http::Request& request;
   Reason reason;
-  std::string_view details{};                    // what allow_request said
-  int code = row(reason).code;                   // 0 to 5, as engine.io-protocol counts
+  std::string_view details{};   // what allow_request said
+  int code = row(reason).code;  // 0 to 5, as engine.io-protocol counts
   std::string_view message = row(reason).text;
 };
 
@@ -1371,13 +1381,13 @@ struct TraceRecord {
     close      // a session's end: the reason as Socket.IO calls it
   };
   Kind kind = Kind::packet;
-  bool incoming = false;          // from the client
-  bool binary = false;            // of a packet
-  std::uint16_t status = 0;       // of a response
-  std::string_view session{};     // its id; empty before it begins
-  std::string_view transport{};   // "http", "polling" or "websocket"
+  bool incoming = false;         // from the client
+  bool binary = false;           // of a packet
+  std::uint16_t status = 0;      // of a response
+  std::string_view session{};    // its id; empty before it begins
+  std::string_view transport{};  // "http", "polling" or "websocket"
   std::string_view text{};
-  std::string_view details{};     // of a close: why; of a step: the old state
+  std::string_view details{};  // of a close: why; of a step: the old state
   std::chrono::system_clock::time_point time = std::chrono::system_clock::now();
 };
 
@@ -1409,7 +1419,8 @@ struct CivilTime {
 };
 
 inline constexpr std::array<const char*, 7> weekday_names{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-inline constexpr std::array<const char*, 12> month_names{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+inline constexpr std::array<const char*, 12> month_names{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 template <std::size_t Size, class... Values>
 std::string formatted(const char (&format)[Size], Values... values) {
@@ -1421,15 +1432,16 @@ std::string formatted(const char (&format)[Size], Values... values) {
 /// "2026-11-23T06:30:13.042Z"
 inline std::string iso_8601(std::chrono::system_clock::time_point time) {
   const CivilTime t(time);
-  return formatted("%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", t.year, t.month, t.day, t.hour, t.minute,
-                   t.second, t.millisecond);
+  return formatted("%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", t.year, t.month, t.day, t.hour, t.minute, t.second,
+                   t.millisecond);
 }
 
 /// "Mon Nov 23 2026 06:43:26 GMT+0000 (Coordinated Universal Time)", as JavaScript's Date prints itself.
 inline std::string javascript_date(std::chrono::system_clock::time_point time) {
   const CivilTime t(time);
-  return formatted("%s %s %02u %04d %02d:%02d:%02d GMT+0000 ", weekday_names[t.weekday], month_names[t.month - 1], t.day, t.year, t.hour,
-                   t.minute, t.second) + "(Coordinated Universal Time)";
+  return formatted("%s %s %02u %04d %02d:%02d:%02d GMT+0000 ", weekday_names[t.weekday], month_names[t.month - 1],
+                   t.day, t.year, t.hour, t.minute, t.second) +
+         "(Coordinated Universal Time)";
 }
 
 /// Milliseconds since 1970, as JavaScript's Date.now().
@@ -1507,7 +1519,8 @@ class Log {
     }
     if (!outermost) return good;
     running_ = false;
-    if (const auto took = took_long(start)) tell(LogLevel::warn, "A handler is slow: nothing else runs meanwhile", std::to_string(took->count()) + " ms");
+    if (const auto took = took_long(start))
+      tell(LogLevel::warn, "A handler is slow: nothing else runs meanwhile", std::to_string(took->count()) + " ms");
     return good;
   }
 
@@ -1706,16 +1719,16 @@ struct Query {
 
 /// A request. Its views are valid while the handler that got it runs; copy what you keep.
 struct Request {
-  std::string_view method;   // "GET"
-  std::string_view target;   // as it came: "/socket.io/?EIO=4"
-  std::string_view path;     // the target up to '?', not decoded
+  std::string_view method;      // "GET"
+  std::string_view target;      // as it came: "/socket.io/?EIO=4"
+  std::string_view path;        // the target up to '?', not decoded
   std::string_view query_text;  // what follows it, not decoded
-  std::string_view head;     // the header lines as they came
-  int minor = 1;             // HTTP/1.minor
+  std::string_view head;        // the header lines as they came
+  int minor = 1;                // HTTP/1.minor
   std::vector<Header> headers;
   Query query;
-  std::string_view body;     // complete, for routes
-  std::string address;       // the client's, see ClientAddress
+  std::string_view body;  // complete, for routes
+  std::string address;    // the client's, see ClientAddress
 
   /// The first header of this name, in any case; nullptr if there is none.
   const std::string_view* find(std::string_view name) const {
@@ -1728,9 +1741,8 @@ struct Request {
     return value ? *value : std::string_view();
   }
   std::size_t count(std::string_view name) const {
-    return static_cast<std::size_t>(std::count_if(headers.begin(), headers.end(), [&](const Header& h) {
-      return bytes::equal_ignoring_case(h.name, name);
-    }));
+    return static_cast<std::size_t>(std::count_if(
+        headers.begin(), headers.end(), [&](const Header& h) { return bytes::equal_ignoring_case(h.name, name); }));
   }
   /// Whether a header that is a list holds this token, on whichever of its lines (RFC 9110, 5.3).
   bool lists(std::string_view name, std::string_view token) const {
@@ -1743,7 +1755,8 @@ struct Request {
   bool upgrade() const { return find("upgrade") && lists("connection", "upgrade"); }
   /// The request's head as it came: for a HeadReader, once the views are no longer valid.
   std::string whole_head() const {
-    return std::string(method) + " " + std::string(target) + " HTTP/1." + std::to_string(minor) + "\r\n" + std::string(head) + "\r\n";
+    return std::string(method) + " " + std::string(target) + " HTTP/1." + std::to_string(minor) + "\r\n" +
+           std::string(head) + "\r\n";
   }
 };
 
@@ -1785,10 +1798,13 @@ class HeadReader {
       if (seen_ == in.size()) break;
       const auto c = static_cast<std::uint8_t>(in[seen_]);
       if (seen_ > 0 && in[seen_ - 1] == '\r' && c != '\n') return bad("a CR without LF in the request's head");
-      if (seen_ >= limits.header_bytes + blank_) return Parsed::malformed(Reason::headers_too_large, "the request's head is too large");
+      if (seen_ >= limits.header_bytes + blank_)
+        return Parsed::malformed(Reason::headers_too_large, "the request's head is too large");
       if (c == '\n' && line_ended(in)) return ++seen_, Parsed::complete(seen_);
-      if (c == '\n' && (seen_ == 0 || in[seen_ - 1] != '\r')) return bad("a line of the request's head ends without CR");
-      if ((c < 0x20 && c != '\r' && c != '\n' && c != '\t') || c == 0x7f) return bad("a control character in the request's head");
+      if (c == '\n' && (seen_ == 0 || in[seen_ - 1] != '\r'))
+        return bad("a line of the request's head ends without CR");
+      if ((c < 0x20 && c != '\r' && c != '\n' && c != '\t') || c == 0x7f)
+        return bad("a control character in the request's head");
       if (blank_ > 16) return bad("too many blank lines before a request");
       if (lines_ == 0 && seen_ >= limits.request_line + blank_)
         return Parsed::malformed(Reason::request_line_too_long, "the request line is too long");
@@ -1802,7 +1818,8 @@ class HeadReader {
   /// Goes on to the next character that something may be said against.
   void skip_text(std::string_view in, const HttpLimits& limits) {
     if (blank_ > 16 || (seen_ > 0 && in[seen_ - 1] == '\r')) return;
-    const std::size_t end = blank_ + (lines_ == 0 ? (std::min)(limits.request_line, limits.header_bytes) : limits.header_bytes);
+    const std::size_t end =
+        blank_ + (lines_ == 0 ? (std::min)(limits.request_line, limits.header_bytes) : limits.header_bytes);
     if (seen_ < end) seen_ += bytes::prefix_without(in.substr(seen_, end - seen_), '\x7f', '\x7f');
   }
 
@@ -1825,7 +1842,8 @@ class HeadReader {
     for (auto rest = out.head; !rest.empty();) {
       const Header header = next_header(rest);
       if (!is_token(header.name)) return bad("a header line lacks a proper name");
-      if (out.headers.size() == limits.headers) return Parsed::malformed(Reason::headers_too_large, "the request has too many headers");
+      if (out.headers.size() == limits.headers)
+        return Parsed::malformed(Reason::headers_too_large, "the request has too many headers");
       out.headers.push_back(header);
     }
     return host(out);
@@ -1841,7 +1859,8 @@ class HeadReader {
     const auto methods = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"};
     if (std::find(methods.begin(), methods.end(), out.method) == methods.end()) return bad("the method is unknown");
     const auto plain = [](char c) { return c > ' ' && c < 0x7f; };
-    if (out.target.empty() || !std::all_of(out.target.begin(), out.target.end(), plain)) return bad("the request target is malformed");
+    if (out.target.empty() || !std::all_of(out.target.begin(), out.target.end(), plain))
+      return bad("the request target is malformed");
     if (version.size() != 8 || version.substr(0, 5) != "HTTP/") return bad("the HTTP version is malformed");
     if (version.substr(5, 2) != "1." || (version[7] != '0' && version[7] != '1'))
       return Parsed::malformed(Reason::version_not_supported, "only HTTP/1.0 and 1.1 are spoken here");
@@ -1856,7 +1875,8 @@ class HeadReader {
     const std::size_t hosts = request.count("host");
     const auto host = request.header("host");
     if (hosts > 1 || (hosts == 0 && request.minor == 1)) return bad("the request does not have exactly one Host");
-    if (hosts == 1 && (host.empty() || host.find_first_of("/@ ,") != host.npos)) return bad("the Host header is malformed");
+    if (hosts == 1 && (host.empty() || host.find_first_of("/@ ,") != host.npos))
+      return bad("the Host header is malformed");
     return Parsed::complete(0);
   }
 
@@ -1877,14 +1897,16 @@ class BodyReader {
     const std::size_t lengths = request.count("content-length");
     if (const auto* coding = request.find("transfer-encoding")) {
       if (lengths > 0) return bad("both Content-Length and Transfer-Encoding");
-      if (request.count("transfer-encoding") > 1 || !bytes::equal_ignoring_case(*coding, "chunked") || request.minor == 0)
+      if (request.count("transfer-encoding") > 1 || !bytes::equal_ignoring_case(*coding, "chunked") ||
+          request.minor == 0)
         return bad("a transfer coding other than chunked");
       state_ = State::chunk_size;
       return Parsed::complete(0);
     }
     if (lengths == 0) return Parsed::complete(0);
     const auto length = bytes::whole_number(request.header("content-length"));
-    if (lengths > 1 || !length || *length > (std::numeric_limits<std::uint64_t>::max)() / 2) return bad("a malformed Content-Length");
+    if (lengths > 1 || !length || *length > (std::numeric_limits<std::uint64_t>::max)() / 2)
+      return bad("a malformed Content-Length");
     left_ = *length;
     state_ = left_ > 0 ? State::data : State::done;
     too_large_ = left_ > limit_;
@@ -1915,7 +1937,18 @@ class BodyReader {
 
  private:
   // Chunked framing, a byte at a time: SIZE [;extension] CRLF data CRLF ... 0 CRLF [trailers] CRLF
-  enum class State : std::uint8_t { done, data, chunk_size, chunk_extension, chunk_size_lf, chunk_data, chunk_cr, chunk_lf, trailer, trailer_lf };
+  enum class State : std::uint8_t {
+    done,
+    data,
+    chunk_size,
+    chunk_extension,
+    chunk_size_lf,
+    chunk_data,
+    chunk_cr,
+    chunk_lf,
+    trailer,
+    trailer_lf
+  };
 
   static Parsed bad(const char* why) { return Parsed::malformed(Reason::malformed_request, why); }
 
@@ -1939,12 +1972,8 @@ class BodyReader {
         state_ = left_ > 0 ? State::chunk_data : State::trailer;
         size_digits_ = 0;
         return c == '\n' ? nullptr : "a chunk size ends without LF";
-      case State::chunk_cr:
-        state_ = State::chunk_lf;
-        return c == '\r' ? nullptr : "a chunk does not end with CR LF";
-      case State::chunk_lf:
-        state_ = State::chunk_size;
-        return c == '\n' ? nullptr : "a chunk does not end with CR LF";
+      case State::chunk_cr: state_ = State::chunk_lf; return c == '\r' ? nullptr : "a chunk does not end with CR LF";
+      case State::chunk_lf: state_ = State::chunk_size; return c == '\n' ? nullptr : "a chunk does not end with CR LF";
       case State::trailer:  // trailers are read and dropped, never merged into the headers
         if (c == '\r') state_ = State::trailer_lf;
         else ++trailer_line_;
@@ -1960,7 +1989,8 @@ class BodyReader {
     if (digit >= 0 && ++size_digits_ <= 15) return left_ = left_ << 4 | static_cast<std::uint64_t>(digit), nullptr;
     if (digit >= 0 || size_digits_ == 0) return "a malformed chunk size";
     if (c != ';' && c != '\r') return "a malformed chunk size";
-    too_large_ = too_large_ || left_ > limit_ - (std::min)(limit_, body_.size());  // what is announced is refused, not awaited
+    too_large_ =
+        too_large_ || left_ > limit_ - (std::min)(limit_, body_.size());  // what is announced is refused, not awaited
     state_ = c == ';' ? State::chunk_extension : State::chunk_size_lf;
     return nullptr;
   }
@@ -2015,7 +2045,8 @@ inline void append_header(std::string& out, std::string_view name, std::string_v
 
 /// Whether a header is the server's own to write: it frames the message or speaks for the connection.
 inline bool is_framing(std::string_view name) {
-  constexpr std::array<std::string_view, 6> own{"connection", "content-length", "date", "keep-alive", "transfer-encoding", "upgrade"};
+  constexpr std::array<std::string_view, 6> own{"connection", "content-length",    "date",
+                                                "keep-alive", "transfer-encoding", "upgrade"};
   return bytes::equal_ignoring_case(name.substr(0, 14), "sec-websocket-") ||
          std::any_of(own.begin(), own.end(), [&](std::string_view o) { return bytes::equal_ignoring_case(name, o); });
 }
@@ -2023,13 +2054,15 @@ inline bool is_framing(std::string_view name) {
 /// Appends the program's headers, a Content-Type only if there is none yet.
 inline void append_headers(std::string& out, const Headers& headers, bool typed) {
   for (const auto& [name, value] : headers)
-    if (!is_framing(name) && !(typed && bytes::equal_ignoring_case(name, "content-type"))) append_header(out, name, value);
+    if (!is_framing(name) && !(typed && bytes::equal_ignoring_case(name, "content-type")))
+      append_header(out, name, value);
 }
 
 /// "Mon, 23 Nov 2026 06:30:13 GMT" (RFC 9110, 5.6.7)
 inline std::string http_date(std::chrono::system_clock::time_point time) {
   const CivilTime t(time);
-  return formatted("%s, %02u %s %04d %02d:%02d:%02d GMT", weekday_names[t.weekday], t.day, month_names[t.month - 1], t.year, t.hour, t.minute, t.second);
+  return formatted("%s, %02u %s %04d %02d:%02d:%02d GMT", weekday_names[t.weekday], t.day, month_names[t.month - 1],
+                   t.year, t.hour, t.minute, t.second);
 }
 
 // ---- cookies and versions
@@ -2037,15 +2070,22 @@ inline std::string http_date(std::chrono::system_clock::time_point time) {
 /// What keeps these options from being a cookie, or nullptr. A name, path or domain with characters of
 /// the syntax could set attributes, or other cookies (RFC 6265, 4.1.1; CVE-2024-47764).
 inline const char* cookie_fault(const CookieOptions& cookie) {
-  const auto among = [](std::string_view text, std::initializer_list<std::string_view> list) { return std::find(list.begin(), list.end(), text) != list.end(); };
+  const auto among = [](std::string_view text, std::initializer_list<std::string_view> list) {
+    return std::find(list.begin(), list.end(), text) != list.end();
+  };
   const auto plain = [](char c) { return c >= ' ' && c < 0x7f && c != ';'; };
   const auto of_host = [](char c) { return bytes::is_plain(c, ".-"); };
   if (!is_token(cookie.name)) return "the cookie's name is not a token (RFC 6265, 4.1.1)";
-  if (!std::all_of(cookie.path.begin(), cookie.path.end(), plain)) return "the cookie's path holds a ';' or characters other than ASCII";
-  if (!std::all_of(cookie.domain.begin(), cookie.domain.end(), of_host)) return "the cookie's domain is not a host name";
-  if (!among(cookie.same_site, {"", "Strict", "Lax", "None"})) return "the cookie's same_site is not \"Strict\", \"Lax\", \"None\" or \"\"";
-  if (!cookie.secure && (cookie.partitioned || cookie.same_site == "None")) return "browsers take a cookie that is partitioned, or of same_site \"None\", only if it is secure";
-  if (!among(cookie.priority, {"", "Low", "Medium", "High"})) return "the cookie's priority is not \"Low\", \"Medium\", \"High\" or \"\"";
+  if (!std::all_of(cookie.path.begin(), cookie.path.end(), plain))
+    return "the cookie's path holds a ';' or characters other than ASCII";
+  if (!std::all_of(cookie.domain.begin(), cookie.domain.end(), of_host))
+    return "the cookie's domain is not a host name";
+  if (!among(cookie.same_site, {"", "Strict", "Lax", "None"}))
+    return "the cookie's same_site is not \"Strict\", \"Lax\", \"None\" or \"\"";
+  if (!cookie.secure && (cookie.partitioned || cookie.same_site == "None"))
+    return "browsers take a cookie that is partitioned, or of same_site \"None\", only if it is secure";
+  if (!among(cookie.priority, {"", "Low", "Medium", "High"}))
+    return "the cookie's priority is not \"Low\", \"Medium\", \"High\" or \"\"";
   return nullptr;
 }
 
@@ -2068,7 +2108,9 @@ inline std::string cookie_text(const CookieOptions& cookie, std::string_view val
 }
 
 /// An entity tag that changes with the contents (RFC 9110, 8.8.3).
-inline std::string entity_tag(std::string_view contents) { return '"' + bytes::base64_encode(bytes::sha1(contents)) + '"'; }
+inline std::string entity_tag(std::string_view contents) {
+  return '"' + bytes::base64_encode(bytes::sha1(contents)) + '"';
+}
 
 /// Whether the client says that it has what this tag stands for (RFC 9110, 13.1.2).
 inline bool has_already(const Request& request, std::string_view tag) {
@@ -2083,7 +2125,8 @@ inline bool has_already(const Request& request, std::string_view tag) {
 // ---- CORS (Fetch standard, 3.2). The browser enforces it; we say the same on every answer.
 
 inline bool origin_listed(const CorsOptions& cors, std::string_view origin) {
-  return std::any_of(cors.origins.begin(), cors.origins.end(), [&](const std::string& o) { return o == "*" || o == origin; });
+  return std::any_of(cors.origins.begin(), cors.origins.end(),
+                     [&](const std::string& o) { return o == "*" || o == origin; });
 }
 
 /// What an answer and a preflight to this Origin ("" if there was none) have in common.
@@ -2107,7 +2150,8 @@ inline std::string joined(const std::vector<std::string>& names) {
 /// The CORS header lines of an answer to this Origin.
 inline std::string cors_headers(const CorsOptions& cors, std::string_view origin) {
   std::string out = cors_origin_headers(cors, origin);
-  if (cors.on() && !cors.exposed_headers.empty()) append_header(out, "Access-Control-Expose-Headers", joined(cors.exposed_headers));
+  if (cors.on() && !cors.exposed_headers.empty())
+    append_header(out, "Access-Control-Expose-Headers", joined(cors.exposed_headers));
   return out;
 }
 
@@ -2119,7 +2163,8 @@ inline std::string preflight_headers(const CorsOptions& cors, const Request& req
   if (echo && vary != out.npos) out.insert(vary + 12, ", Access-Control-Request-Headers");
   out += "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n";
   if (echo && vary == out.npos) out += "Vary: Access-Control-Request-Headers\r\n";
-  const std::string allowed = echo ? std::string(request.header("access-control-request-headers")) : joined(cors.allowed_headers);
+  const std::string allowed =
+      echo ? std::string(request.header("access-control-request-headers")) : joined(cors.allowed_headers);
   if (!allowed.empty()) append_header(out, "Access-Control-Allow-Headers", allowed);
   if (cors.max_age.count() > 0) append_header(out, "Access-Control-Max-Age", std::to_string(cors.max_age.count()));
   if (!cors.exposed_headers.empty()) append_header(out, "Access-Control-Expose-Headers", joined(cors.exposed_headers));
@@ -2235,7 +2280,8 @@ struct Address {
         return good = tail.has_value();
       }
       const auto value = part.size() <= 4 ? bytes::whole_number(part, 16) : std::nullopt;
-      if (value) out.push_back(static_cast<std::uint8_t>(*value >> 8)), out.push_back(static_cast<std::uint8_t>(*value & 0xff));
+      if (value)
+        out.push_back(static_cast<std::uint8_t>(*value >> 8)), out.push_back(static_cast<std::uint8_t>(*value & 0xff));
       return good = value.has_value() && out.size() <= 16;
     });
     return good;
@@ -2268,7 +2314,8 @@ struct Network {
     const auto base = Address::parse(text.substr(0, slash));
     if (!base) return std::nullopt;
     const unsigned widest = base->v4() ? 32 : 128;
-    const auto bits = slash == text.npos ? std::optional<std::uint64_t>(widest) : bytes::whole_number(text.substr(slash + 1));
+    const auto bits =
+        slash == text.npos ? std::optional<std::uint64_t>(widest) : bytes::whole_number(text.substr(slash + 1));
     if (!bits || *bits > widest) return std::nullopt;
     return Network{*base, static_cast<unsigned>(*bits) + 128 - widest};
   }
@@ -2291,7 +2338,8 @@ class ClientAddress {
   explicit ClientAddress(const std::vector<std::string>& trusted) {
     for (const auto& text : trusted) {
       const auto network = Network::parse(text);
-      if (!network) throw std::invalid_argument("trusted proxy \"" + text + "\" is not a network: write it as 10.0.0.0/8 or ::1");
+      if (!network)
+        throw std::invalid_argument("trusted proxy \"" + text + "\" is not a network: write it as 10.0.0.0/8 or ::1");
       trusted_.push_back(*network);
     }
   }
@@ -2342,10 +2390,11 @@ class Router {
   /// Serves these bytes, which are kept in memory; a client that has them already is told so (304).
   Router& file(std::string path, const std::string& type, std::string contents) {
     const std::string tag = entity_tag(contents);
-    return get(std::move(path), [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](const Request& request) {
-      if (has_already(request, tag)) return Response{304, {}, {}, {{"ETag", tag}}};
-      return Response{200, type, *kept, {{"ETag", tag}}};
-    });
+    return get(std::move(path),
+               [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](const Request& request) {
+                 if (has_already(request, tag)) return Response{304, {}, {}, {{"ETag", tag}}};
+                 return Response{200, type, *kept, {{"ETag", tag}}};
+               });
   }
   /// Serves WebSockets on this path, without Engine.IO; see websocket::Socket.
   Router& websocket(std::string path, websocket::Handlers handlers);
@@ -2365,7 +2414,8 @@ class Router {
   }
   /// Whether there is a route for exactly this request.
   bool serves(const Request& request) const {
-    return request.upgrade() ? find_websocket(request.path) != nullptr : find(request.method, request.path).first != nullptr;
+    return request.upgrade() ? find_websocket(request.path) != nullptr
+                             : find(request.method, request.path).first != nullptr;
   }
 
  private:
@@ -2420,11 +2470,13 @@ inline Refusal check_handshake(const http::Request& request) {
   const auto version = request.header("sec-websocket-version");
   const auto* protocols = request.find("sec-websocket-protocol");
   const bool key_good = key.size() == 24 && key.substr(22) == "==" &&
-                        std::all_of(key.begin(), key.begin() + 22, [](char c) { return bytes::base64_digit(c) >= 0 && c != '-' && c != '_'; });
+                        std::all_of(key.begin(), key.begin() + 22,
+                                    [](char c) { return bytes::base64_digit(c) >= 0 && c != '-' && c != '_'; });
   bool protocols_good = true;
   if (protocols) {
     std::vector<std::string_view> seen;
-    bytes::split(*protocols, ',', [&](std::string_view p) { return seen.push_back(p), protocols_good = http::is_token(p); });
+    bytes::split(*protocols, ',',
+                 [&](std::string_view p) { return seen.push_back(p), protocols_good = http::is_token(p); });
     std::sort(seen.begin(), seen.end());
     protocols_good = protocols_good && std::adjacent_find(seen.begin(), seen.end()) == seen.end();
   }
@@ -2433,18 +2485,21 @@ inline Refusal check_handshake(const http::Request& request) {
   if (!bytes::equal_ignoring_case(request.header("upgrade"), "websocket")) return {400, "Invalid Upgrade header"};
   if (!key_good) return {400, "Missing or invalid Sec-WebSocket-Key header"};
   if (version != "13" && version != "8")
-    return {400, "Missing or invalid Sec-WebSocket-Version header", "Content-Type: text/html\r\nSec-WebSocket-Version: 13, 8\r\n"};
+    return {400, "Missing or invalid Sec-WebSocket-Version header",
+            "Content-Type: text/html\r\nSec-WebSocket-Version: 13, 8\r\n"};
   if (!protocols_good) return {400, "Invalid Sec-WebSocket-Protocol header"};
   return {};
 }
 
 /// The answer that turns the connection into a WebSocket. The first offered subprotocol is taken.
 inline std::string handshake_answer(const http::Request& request, std::string_view cors) {
-  std::string out = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
+  std::string out =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
   out += accept_key(request.header("sec-websocket-key"));
   out += "\r\n";
   const auto protocols = request.header("sec-websocket-protocol");
-  if (!protocols.empty()) http::append_header(out, "Sec-WebSocket-Protocol", bytes::trim(protocols.substr(0, protocols.find(','))));
+  if (!protocols.empty())
+    http::append_header(out, "Sec-WebSocket-Protocol", bytes::trim(protocols.substr(0, protocols.find(','))));
   out += cors;
   out += "\r\n";
   return out;
@@ -2475,14 +2530,16 @@ inline std::string frame(Opcode opcode, std::string_view payload) {
 inline std::string close_payload(std::uint16_t code, std::string_view text = {}) {
   if (code == 0) return {};
   text = text.substr(0, 123);
-  return std::string{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)}.append(text.substr(0, bytes::utf8_valid_prefix(text)));
+  return std::string{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)}.append(
+      text.substr(0, bytes::utf8_valid_prefix(text)));
 }
 
 inline std::string close_frame(std::uint16_t code = 0) { return frame(Opcode::close, close_payload(code)); }
 
 /// The codes that may stand in a close frame (7.4).
 constexpr bool close_code_valid(unsigned code) {
-  return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) || (code >= 3000 && code <= 4999);
+  return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+         (code >= 3000 && code <= 4999);
 }
 
 /// XORs with the masking key, eight bytes at a time.
@@ -2560,7 +2617,8 @@ class Reader {
          breaks(is_control(frame.opcode) && !frame.last, "a control frame is fragmented (RFC 6455, 5.5)") ||
          breaks(is_control(frame.opcode) && short_size > 125, "a control frame is too long (RFC 6455, 5.5)") ||
          breaks(frame.opcode == Opcode::continuation && !fragments_, "a continuation of nothing (RFC 6455, 5.4)") ||
-         breaks((frame.opcode == Opcode::text || frame.opcode == Opcode::binary) && fragments_, "a new message within a fragmented one (RFC 6455, 5.4)")))
+         breaks((frame.opcode == Opcode::text || frame.opcode == Opcode::binary) && fragments_,
+                "a new message within a fragmented one (RFC 6455, 5.4)")))
       return Reason::frame_malformed;
 
     const std::size_t extended = short_size == 126 ? 2 : short_size == 127 ? 8 : 0;
@@ -2568,8 +2626,13 @@ class Reader {
     std::uint64_t size = extended == 0 ? short_size : 0;
     for (std::size_t i = 0; i < extended; ++i) size = size << 8 | byte(2 + i);
     if (!is_control(frame.opcode)) {
-      if (breaks(size > options_.max_payload || (fragments_ && fragments_->message.size() + size > options_.max_payload), "a message is larger than max_payload")) return Reason::message_too_big;
-      if (breaks(fragments_ && fragments_->count == options_.max_fragments, "a message has more than max_fragments frames")) return Reason::too_many_fragments;
+      if (breaks(
+              size > options_.max_payload || (fragments_ && fragments_->message.size() + size > options_.max_payload),
+              "a message is larger than max_payload"))
+        return Reason::message_too_big;
+      if (breaks(fragments_ && fragments_->count == options_.max_fragments,
+                 "a message has more than max_fragments frames"))
+        return Reason::too_many_fragments;
     }
     frame.header = 2 + extended + 4;
     frame.size = static_cast<std::size_t>(size);
@@ -2596,15 +2659,21 @@ class Reader {
 
   static Event message(Opcode opcode, std::string_view payload) {
     if (opcode == Opcode::binary) return {Event::Kind::binary, payload};
-    if (!bytes::utf8_valid(payload)) return violation(Reason::text_not_utf8, "a text message is not UTF-8 (RFC 6455, 8.1)");
+    if (!bytes::utf8_valid(payload))
+      return violation(Reason::text_not_utf8, "a text message is not UTF-8 (RFC 6455, 8.1)");
     return {Event::Kind::text, payload};
   }
 
   static Event close(std::string_view payload) {
     if (payload.empty()) return {Event::Kind::close, payload};
-    const unsigned code = payload.size() < 2 ? 0u : static_cast<unsigned>(static_cast<std::uint8_t>(payload[0]) << 8 | static_cast<std::uint8_t>(payload[1]));
-    if (!close_code_valid(code)) return violation(Reason::frame_malformed, "a close frame's code is invalid (RFC 6455, 7.4)");
-    if (!bytes::utf8_valid(payload.substr(2))) return violation(Reason::text_not_utf8, "a close frame's text is not UTF-8 (RFC 6455, 7.1.6)");
+    const unsigned code =
+        payload.size() < 2
+            ? 0u
+            : static_cast<unsigned>(static_cast<std::uint8_t>(payload[0]) << 8 | static_cast<std::uint8_t>(payload[1]));
+    if (!close_code_valid(code))
+      return violation(Reason::frame_malformed, "a close frame's code is invalid (RFC 6455, 7.4)");
+    if (!bytes::utf8_valid(payload.substr(2)))
+      return violation(Reason::text_not_utf8, "a close frame's text is not UTF-8 (RFC 6455, 7.1.6)");
     return {Event::Kind::close, payload};
   }
 
@@ -2662,8 +2731,8 @@ inline constexpr Time never = (Time::max)();
 constexpr char record_separator = '\x1e';
 
 struct PacketType {
-  static constexpr char open = '0', close = '1', ping = '2', pong = '3', message = '4', upgrade = '5',
-                        noop = '6', binary = 'b';
+  static constexpr char open = '0', close = '1', ping = '2', pong = '3', message = '4', upgrade = '5', noop = '6',
+                        binary = 'b';
 };
 
 /// What goes out, encoded once and shared by all who get it: the bytes of one WebSocket frame, whose
@@ -2792,7 +2861,8 @@ class Deadlines {
   void tick(Time now) {
     while (!heap_.empty() && heap_.front().due <= now) {
       Timed& timed = *heap_.front().timed;
-      if (timed.due_ <= now) timed.due_ = never, timed.tick(now);  // which mostly sets it again: its entry waits for that
+      if (timed.due_ <= now)
+        timed.due_ = never, timed.tick(now);  // which mostly sets it again: its entry waits for that
       else if (timed.due_ == never) forget(timed);
       else heap_.front().due = timed.due_, sink(0);  // it had moved away
     }
@@ -2812,14 +2882,16 @@ class Deadlines {
   }
   void rise(std::size_t slot) {
     const Entry entry = heap_[slot];
-    for (; slot > 0 && entry.due < heap_[(slot - 1) / children].due; slot = (slot - 1) / children) place(slot, heap_[(slot - 1) / children]);
+    for (; slot > 0 && entry.due < heap_[(slot - 1) / children].due; slot = (slot - 1) / children)
+      place(slot, heap_[(slot - 1) / children]);
     place(slot, entry);
   }
   void sink(std::size_t slot) {
     const Entry entry = heap_[slot];
     for (;;) {
       const auto first = heap_.begin() + static_cast<std::ptrdiff_t>((std::min)(children * slot + 1, heap_.size()));
-      const auto last = heap_.begin() + static_cast<std::ptrdiff_t>((std::min)(children * slot + 1 + children, heap_.size()));
+      const auto last =
+          heap_.begin() + static_cast<std::ptrdiff_t>((std::min)(children * slot + 1 + children, heap_.size()));
       const auto next = std::min_element(first, last, [](const Entry& a, const Entry& b) { return a.due < b.due; });
       if (next == last || entry.due <= next->due) break;
       place(slot, *next);
@@ -2843,11 +2915,12 @@ struct Answer {
 class Peer {
  public:
   virtual void answer(std::uint32_t exchange, const Answer& answer) = 0;
-  virtual void cut() = 0;                                   // drop the connection without an answer
-  virtual void send(const MessageRef& message) = 0;         // WebSocket: queue one message
-  virtual void send_close(Reason reason, std::string_view payload = {}) = 0;  // WebSocket: close frame behind what is queued
-  virtual std::size_t queued() const = 0;                   // WebSocket: bytes that are not written yet
-  virtual void wake() = 0;                                  // call session.flush() when all that was ready is handled
+  virtual void cut() = 0;                            // drop the connection without an answer
+  virtual void send(const MessageRef& message) = 0;  // WebSocket: queue one message
+  virtual void send_close(Reason reason,
+                          std::string_view payload = {}) = 0;  // WebSocket: close frame behind what is queued
+  virtual std::size_t queued() const = 0;                      // WebSocket: bytes that are not written yet
+  virtual void wake() = 0;  // call session.flush() when all that was ready is handled
 
  protected:
   ~Peer() = default;
@@ -2976,7 +3049,9 @@ class Session final : public Receiver, public Timed {
   void send(const MessageRef& message);
   /// Sends one message. What is not UTF-8 in a text becomes U+FFFD. A client for which more than
   /// max_queue_bytes wait is closed; sending to a closed one does nothing.
-  void send_text(std::string_view text) { send(Message::text({{&PacketType::message, 1}, bytes::Utf8Text(text).view()})); }
+  void send_text(std::string_view text) {
+    send(Message::text({{&PacketType::message, 1}, bytes::Utf8Text(text).view()}));
+  }
   void send_binary(std::string_view bytes) { send(Message::binary(bytes)); }
   /// Ends the session from our side. What is queued is still delivered.
   void close(Reason reason = Reason::forced_close);
@@ -3021,19 +3096,19 @@ class Session final : public Receiver, public Timed {
 
   // In front stands what every message touches.
   Engine& engine_;
-  Peer* channel_ = nullptr;     // the WebSocket, once it is the transport
+  Peer* channel_ = nullptr;          // the WebSocket, once it is the transport
   std::unique_ptr<Bucket> packets_;  // if packet_rate is on
-  Peer* candidate_ = nullptr;   // the WebSocket that wants to be
+  Peer* candidate_ = nullptr;        // the WebSocket that wants to be
   State state_;
-  bool on_websocket_;           // the transport, or, once closed, the last one
-  bool base64_;                 // asked for text only, by b64=1
+  bool on_websocket_;  // the transport, or, once closed, the last one
+  bool base64_;        // asked for text only, by b64=1
   bool awaiting_pong_ = false;
-  bool grace_used_ = false;     // one packet per ping may prolong the wait for its pong
-  bool doomed_ = false;         // too slow: ends soon
+  bool grace_used_ = false;  // one packet per ping may prolong the wait for its pong
+  bool doomed_ = false;      // too slow: ends soon
   Exchange poll_, post_;
   std::vector<MessageRef> queue_;  // what waits for a poll
   std::size_t queue_bytes_ = 0;
-  RateLimiter::Permit place_;         // if sessions of its address are limited
+  RateLimiter::Permit place_;  // if sessions of its address are limited
   Time heartbeat_due_ = never, trial_due_ = never, upgrade_due_ = never, noop_due_ = never, linger_due_ = never;
   std::string id_;
 };
@@ -3053,8 +3128,13 @@ class Engine {
  public:
   /// Throws std::invalid_argument for a trusted proxy that is no network.
   Engine(const Options& its_options, const Log& its_log, Counters& its_counters, Application& its_application)
-      : options(its_options), log(its_log), counters(its_counters), application(its_application), client_address(options.trusted_proxies),
-        addresses_({options.max_sessions_per_address, options.handshake_rate.burst, options.handshake_rate.per_second}) {}
+      : options(its_options),
+        log(its_log),
+        counters(its_counters),
+        application(its_application),
+        client_address(options.trusted_proxies),
+        addresses_(
+            {options.max_sessions_per_address, options.handshake_rate.burst, options.handshake_rate.per_second}) {}
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -3069,7 +3149,10 @@ class Engine {
   /// Whether the caller is on the loop's thread. Set by whoever drives the engine.
   std::function<bool()> on_thread{};
   std::size_t guests = 0;  // WebSockets that are no sessions
-  void assert_thread() const { assert((!on_thread || on_thread()) && "call this on the loop's thread: server.post(f) is the only door from another one"); }
+  void assert_thread() const {
+    assert((!on_thread || on_thread()) &&
+           "call this on the loop's thread: server.post(f) is the only door from another one");
+  }
 
   /// Sets the time for whatever happens next. Time never runs backwards.
   void advance(Time now) { now_ = now; }
@@ -3103,7 +3186,8 @@ class Engine {
     if (const auto id = request.query["sid"]; !id.empty()) return judge_session(request, id, upgrading);
     if (request.method != "GET") return {Verdict::Act::refuse, Reason::bad_handshake_method};
     if (transport == "websocket" && !upgrading) return {Verdict::Act::refuse, Reason::bad_request};
-    if (upgrading && !http::websocket_origin_allowed(options.cors, request)) return {Verdict::Act::refuse, Reason::forbidden};
+    if (upgrading && !http::websocket_origin_allowed(options.cors, request))
+      return {Verdict::Act::refuse, Reason::forbidden};
     if (options.allow_request) return {Verdict::Act::ask};
     return admit(request);
   }
@@ -3114,7 +3198,8 @@ class Engine {
     if (request.query["EIO"] != "4") return {Verdict::Act::refuse, Reason::unsupported_version};
     Verdict verdict = place_for(request);
     if (verdict.act == Verdict::Act::refuse) return verdict;
-    if (request.query["transport"] == "polling") verdict.act = upgrading ? Verdict::Act::close_websocket : Verdict::Act::open_polling;
+    if (request.query["transport"] == "polling")
+      verdict.act = upgrading ? Verdict::Act::close_websocket : Verdict::Act::open_polling;
     return verdict;
   }
 
@@ -3127,9 +3212,14 @@ class Engine {
     if (options.max_sessions_per_address == 0 && !options.handshake_rate.on()) return verdict;
     const std::string key = client_address.bucket(request.address);
     if (key.empty()) return verdict;
-    if (const auto wait = addresses_.spend(key, now_)) {  // some more, at random: or all who were refused come back at once
+    if (const auto wait =
+            addresses_.spend(key, now_)) {  // some more, at random: or all who were refused come back at once
       const auto seconds = static_cast<std::int64_t>(std::ceil((std::min)(wait->count(), 3600.0)));
-      return {Verdict::Act::refuse, Reason::too_many_handshakes, {}, {}, Seconds(std::uniform_int_distribution<std::int64_t>(seconds, 2 * seconds + 1)(random))};
+      return {Verdict::Act::refuse,
+              Reason::too_many_handshakes,
+              {},
+              {},
+              Seconds(std::uniform_int_distribution<std::int64_t>(seconds, 2 * seconds + 1)(random))};
     }
     verdict.place = addresses_.acquire(key);
     if (!verdict.place) verdict.act = Verdict::Act::refuse, verdict.reason = Reason::too_many_sessions_from_address;
@@ -3139,7 +3229,8 @@ class Engine {
   /// Makes a session; its open packet is queued. `channel` is the WebSocket it begins on, if any.
   Ref<Session> open(const http::Request& request, Peer* channel, RateLimiter::Permit place = {}) {
     const bool base64 = channel && !request.query["b64"].empty();
-    Ref<Session> session(new Session(*this, make_id(request), channel ? State::websocket : State::polling, base64, std::move(place)));
+    Ref<Session> session(
+        new Session(*this, make_id(request), channel ? State::websocket : State::polling, base64, std::move(place)));
     if (channel) session->opened_on(*channel);
     sessions_.insert(session);
     ++counters.sessions_opened;
@@ -3162,8 +3253,11 @@ class Engine {
     if (!session) return {Verdict::Act::refuse, Reason::session_unknown};
     if (!upgrading && transport != session->transport()) return {Verdict::Act::refuse, Reason::bad_request};
     if (request.query["EIO"] != "4") return {Verdict::Act::refuse, Reason::bad_request};
-    if (upgrading && !http::websocket_origin_allowed(options.cors, request)) return {Verdict::Act::refuse, Reason::forbidden};
-    if (upgrading) return {transport == "websocket" ? Verdict::Act::attach : Verdict::Act::close_websocket, Reason::bad_request, session};
+    if (upgrading && !http::websocket_origin_allowed(options.cors, request))
+      return {Verdict::Act::refuse, Reason::forbidden};
+    if (upgrading)
+      return {transport == "websocket" ? Verdict::Act::attach : Verdict::Act::close_websocket, Reason::bad_request,
+              session};
     if (transport == "websocket") return {Verdict::Act::refuse, Reason::bad_request};
     if (request.method == "GET") return {Verdict::Act::poll, Reason::bad_request, session};
     if (request.method == "POST") return {Verdict::Act::post, Reason::bad_request, session};
@@ -3176,7 +3270,9 @@ class Engine {
     guarded(log, "generate_id threw", "url", request.target, [&] { id = options.generate_id(request); });
     const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return bytes::is_plain(c, "_.~-"); });
     if (plain && !id.empty() && id.size() <= 128 && !sessions_.contains(id)) return id;
-    log.write(LogLevel::error, "An id of generate_id is empty, too long, taken, or not of A-Z a-z 0-9 _ . ~ -: a random one is used", {{"id", id}});
+    log.write(LogLevel::error,
+              "An id of generate_id is empty, too long, taken, or not of A-Z a-z 0-9 _ . ~ -: a random one is used",
+              {{"id", id}});
     return random.id();
   }
 
@@ -3200,7 +3296,12 @@ class Engine {
 
 #if SIO_DEMO_BODIES
 SIO_DEMO_INLINE Session::Session(Engine& engine, std::string id, State first, bool base64, RateLimiter::Permit place)
-    : engine_(engine), state_(first), on_websocket_(first == State::websocket), base64_(base64), place_(std::move(place)), id_(std::move(id)) {
+    : engine_(engine),
+      state_(first),
+      on_websocket_(first == State::websocket),
+      base64_(base64),
+      place_(std::move(place)),
+      id_(std::move(id)) {
   if (engine_.options.packet_rate.on()) packets_ = std::make_unique<Bucket>(engine_.options.packet_rate, engine_.now());
   heartbeat_due_ = engine_.now() + engine_.options.ping_interval;
   reschedule();
@@ -3214,18 +3315,25 @@ SIO_DEMO_INLINE void Session::move(Move move) {
   assert(to && "a move that the table does not know");
   if (!to) return;
   if (engine_.log.enabled(LogLevel::debug) && *to != state_)
-    engine_.log.write(LogLevel::debug, "Session moved", {{"session", id_}, {"from", state_name(state_)}, {"to", state_name(*to)}});
+    engine_.log.write(LogLevel::debug, "Session moved",
+                      {{"session", id_}, {"from", state_name(state_)}, {"to", state_name(*to)}});
   if (engine_.tracing && *to != state_ && *to != State::closed)
-    engine_.trace({.kind = TraceRecord::Kind::step, .session = id_, .transport = transport(), .text = state_name(*to), .details = state_name(state_)});
+    engine_.trace({.kind = TraceRecord::Kind::step,
+                   .session = id_,
+                   .transport = transport(),
+                   .text = state_name(*to),
+                   .details = state_name(state_)});
   state_ = *to;
 }
 
-SIO_DEMO_INLINE void Session::trace(bool incoming, std::string_view transport, std::string_view packet, bool binary) const {
+SIO_DEMO_INLINE void Session::trace(bool incoming, std::string_view transport, std::string_view packet,
+                                    bool binary) const {
   engine_.trace({.incoming = incoming, .binary = binary, .session = id_, .transport = transport, .text = packet});
 }
 
 SIO_DEMO_INLINE void Session::reschedule() {
-  engine_.deadlines.set(*this, doomed_ ? engine_.now() : (std::min)({heartbeat_due_, trial_due_, upgrade_due_, noop_due_, linger_due_}));
+  engine_.deadlines.set(
+      *this, doomed_ ? engine_.now() : (std::min)({heartbeat_due_, trial_due_, upgrade_due_, noop_due_, linger_due_}));
 }
 
 SIO_DEMO_INLINE void Session::tick(Time now) {
@@ -3279,7 +3387,8 @@ SIO_DEMO_INLINE void Session::send(const MessageRef& message) {
   ++engine_.counters.packets_sent;
   if (state_ == State::websocket) {
     const MessageRef& sent = base64_ ? Message::as_text(message) : message;
-    if (engine_.tracing) [[unlikely]] trace(false, "websocket", sent->payload(), sent->is_binary());
+    if (engine_.tracing) [[unlikely]]
+      trace(false, "websocket", sent->payload(), sent->is_binary());
     channel_->send(sent);
     if (channel_->queued() > engine_.options.max_queue_bytes) doom();
     return;
@@ -3332,7 +3441,9 @@ SIO_DEMO_INLINE void Session::poll(Exchange get) {
   }
   poll_ = get;
   if (state_ == State::lingering && queue_.empty()) {
-    answer_poll("6\x1e" "1");
+    answer_poll(
+        "6\x1e"
+        "1");
     return end(Reason::forced_close, "");
   }
   flush();
@@ -3365,8 +3476,10 @@ SIO_DEMO_INLINE void Session::post_body(std::string_view body) {
   post.answer({200, "text/html", "ok"});  // whatever the packets are worth; it leaves when they are handled
   for (std::size_t packets = 1; open(); ++packets) {
     const auto separator = body.find(record_separator);
-    if (packets > engine_.options.max_packets_per_payload) return end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
-    if (engine_.tracing) [[unlikely]] trace(true, "polling", body.substr(0, separator));
+    if (packets > engine_.options.max_packets_per_payload)
+      return end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
+    if (engine_.tracing) [[unlikely]]
+      trace(true, "polling", body.substr(0, separator));
     packet(body.substr(0, separator));
     if (separator == body.npos) return;
     body.remove_prefix(separator + 1);
@@ -3387,7 +3500,8 @@ SIO_DEMO_INLINE bool Session::attach(Peer& candidate) {
 
 SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool binary) {
   const Ref<Session> self(this);
-  if (engine_.tracing) [[unlikely]] trace(true, "websocket", payload, binary);
+  if (engine_.tracing) [[unlikely]]
+    trace(true, "websocket", payload, binary);
   if (&from == candidate_) return candidate_frame(payload, binary);
   if (&from != channel_ || !open()) return;
   if (binary) return afford() ? deliver(payload, true) : void();
@@ -3398,7 +3512,8 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
 SIO_DEMO_INLINE void Session::candidate_frame(std::string_view payload, bool binary) {
   if (!binary && payload == "2probe") {
     move(Move::probe);
-    if (engine_.tracing) [[unlikely]] trace(false, "websocket", "3probe");
+    if (engine_.tracing) [[unlikely]]
+      trace(false, "websocket", "3probe");
     candidate_->send(Message::text({"3probe"}));
     if (noop_due_ == never) noop_due_ = engine_.now() + Milliseconds(100);
     return reschedule();
@@ -3461,8 +3576,11 @@ SIO_DEMO_INLINE void Session::packet(std::string_view packet) {
     case PacketType::close:
       if (poll_) answer_poll("6");
       return end(Reason::transport_close, "the client sent a close packet");
-    case PacketType::ping: return end(Reason::transport_error, "a ping from the client: since protocol 4 the server pings");
-    case PacketType::open: case PacketType::upgrade: case PacketType::noop: return;
+    case PacketType::ping:
+      return end(Reason::transport_error, "a ping from the client: since protocol 4 the server pings");
+    case PacketType::open:
+    case PacketType::upgrade:
+    case PacketType::noop: return;
     default: return end(Reason::parse_error, "an unknown packet type");
   }
 }
@@ -3510,9 +3628,14 @@ SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
   take_queue();
   place_ = {};
   if (engine_.log.enabled(LogLevel::debug))
-    engine_.log.write(LogLevel::debug, "Session closed", {{"session", id_}, {"reason", row(reason).text}, {"cause", row(reason).name}, {"why", why}});
+    engine_.log.write(LogLevel::debug, "Session closed",
+                      {{"session", id_}, {"reason", row(reason).text}, {"cause", row(reason).name}, {"why", why}});
   if (engine_.tracing)
-    engine_.trace({.kind = TraceRecord::Kind::close, .session = id_, .transport = transport(), .text = row(reason).text, .details = why});
+    engine_.trace({.kind = TraceRecord::Kind::close,
+                   .session = id_,
+                   .transport = transport(),
+                   .text = row(reason).text,
+                   .details = why});
   engine_.application.on_close(*this, reason, why);
   engine_.forget(*this);
 }
@@ -3541,9 +3664,16 @@ struct Handlers {
 /// max_payload, max_fragments and max_queue_bytes bound it. Everything is called on the loop's thread.
 class Socket final : public engineio::Receiver, public engineio::Timed {
  public:
-  Socket(engineio::Engine& engine, engineio::Peer& channel, const http::Request& request, std::shared_ptr<const Handlers> handlers, RateLimiter::Permit place)
-      : engine_(engine), channel_(&channel), handlers_(std::move(handlers)), place_(std::move(place)), packets_(engine.options.packet_rate, engine.now()),
-        url_(request.target), head_(request.head), address_(request.address) {
+  Socket(engineio::Engine& engine, engineio::Peer& channel, const http::Request& request,
+         std::shared_ptr<const Handlers> handlers, RateLimiter::Permit place)
+      : engine_(engine),
+        channel_(&channel),
+        handlers_(std::move(handlers)),
+        place_(std::move(place)),
+        packets_(engine.options.packet_rate, engine.now()),
+        url_(request.target),
+        head_(request.head),
+        address_(request.address) {
     ++engine_.guests;
   }
   ~Socket() override { engine_.deadlines.forget(*this); }
@@ -3620,7 +3750,8 @@ SIO_DEMO_INLINE void Socket::send(const engineio::MessageRef& message) {
 SIO_DEMO_INLINE bool Socket::control() {
   const Rate& rate = engine_.options.packet_rate;
   if (!channel_ || !rate.on() || !packets_.spend(rate, engine_.now())) return true;
-  end(Reason::too_many_packets, "more packets than packet_rate allows", close_payload(row(Reason::too_many_packets).close));
+  end(Reason::too_many_packets, "more packets than packet_rate allows",
+      close_payload(row(Reason::too_many_packets).close));
   return false;
 }
 
@@ -3645,7 +3776,9 @@ SIO_DEMO_INLINE void Socket::tick(engineio::Time) {
 }
 
 SIO_DEMO_INLINE void Socket::close(std::uint16_t code, std::string_view reason) {
-  if (!close_code_valid(code)) throw std::invalid_argument("cannot close a WebSocket with code " + std::to_string(code) + ": use 1000, or one from 3000 to 4999");
+  if (!close_code_valid(code))
+    throw std::invalid_argument("cannot close a WebSocket with code " + std::to_string(code) +
+                                ": use 1000, or one from 3000 to 4999");
   if (channel_) end(Reason::forced_close, reason, close_payload(code, reason));
 }
 
@@ -3721,7 +3854,8 @@ struct Packet {
 
 /// Names that mean something to the API on either side and are never an event (the reference's list).
 constexpr bool is_reserved(std::string_view event) {
-  constexpr std::array<std::string_view, 6> names{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"};
+  constexpr std::array<std::string_view, 6> names{"connect",       "connect_error", "disconnect",
+                                                  "disconnecting", "newListener",   "removeListener"};
   for (const auto name : names)
     if (event == name) return true;
   return false;
@@ -3790,7 +3924,9 @@ class Decoder {
   }
 
   static const char* read_id(std::string_view& text, Packet& packet) {
-    const auto digits = text.substr(0, static_cast<std::size_t>(std::find_if(text.begin(), text.end(), [](char c) { return c < '0' || c > '9'; }) - text.begin()));
+    const auto digits = text.substr(
+        0, static_cast<std::size_t>(std::find_if(text.begin(), text.end(), [](char c) { return c < '0' || c > '9'; }) -
+                                    text.begin()));
     if (digits.empty()) return nullptr;
     if (digits.size() > 300) return "an ack id beyond the range of numbers";
     if (const auto id = bytes::whole_number(digits)) packet.id = static_cast<double>(*id);
@@ -3803,12 +3939,15 @@ class Decoder {
   }
 
   const char* check_payload(Packet& packet) {
-    const char first = packet.json.front() > ' ' ? packet.json.front() : packet.json[packet.json.find_first_not_of(" \t\r\n")];
+    const char first =
+        packet.json.front() > ' ' ? packet.json.front() : packet.json[packet.json.find_first_not_of(" \t\r\n")];
     switch (packet.type) {
       case PacketType::connect: return first == '{' ? nullptr : "a CONNECT whose payload is not an object";
       case PacketType::disconnect: return "a DISCONNECT with a payload";
-      case PacketType::connect_error: return first == '{' || first == '"' ? nullptr : "a CONNECT_ERROR whose payload is neither object nor string";
-      case PacketType::ack: case PacketType::binary_ack: return first == '[' ? nullptr : "an ACK whose payload is not an array";
+      case PacketType::connect_error:
+        return first == '{' || first == '"' ? nullptr : "a CONNECT_ERROR whose payload is neither object nor string";
+      case PacketType::ack:
+      case PacketType::binary_ack: return first == '[' ? nullptr : "an ACK whose payload is not an array";
       default: break;
     }
     if (first != '[' || packet.elements.empty()) return "an EVENT whose payload is not an array with a name";
@@ -3953,11 +4092,14 @@ struct Writer {
 /// Puts the header before the payload that `writer` holds. `type` is the one without binary.
 inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<double> id, Writer&& writer) {
   const bool with_binary = !writer.attachments.empty();
-  std::string front{engineio::PacketType::message, static_cast<char>('0' + static_cast<int>(type) + (with_binary ? 3 : 0))}, number;
+  std::string front{engineio::PacketType::message,
+                    static_cast<char>('0' + static_cast<int>(type) + (with_binary ? 3 : 0))},
+      number;
   if (with_binary) bytes::append_integer(front, writer.attachments.size()), front += '-';
   if (id) bytes::append_number(number, *id);
   const bool is_main = nsp == "/";
-  return {engineio::Message::text({front, is_main ? "" : nsp, is_main ? "" : ",", number, writer.text}), std::move(writer.attachments)};
+  return {engineio::Message::text({front, is_main ? "" : nsp, is_main ? "" : ",", number, writer.text}),
+          std::move(writer.attachments)};
 }
 
 }  // namespace socketio
@@ -4024,7 +4166,8 @@ struct ServerToClient;
 template <Name Text, class Answer, class... Parameters>
 struct ServerToClient<Text, Answer(Parameters...)> {
   static constexpr std::string_view name = Text.view();
-  static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>, "this name is reserved by Socket.IO: choose another one for the event");
+  static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>,
+                "this name is reserved by Socket.IO: choose another one for the event");
 };
 
 /// An event that clients emit: ClientToServer<"name", Ack(Arguments...)>; Ack is what the handler
@@ -4034,7 +4177,8 @@ struct ClientToServer;
 template <Name Text, class Answer, class... Parameters>
 struct ClientToServer<Text, Answer(Parameters...)> {
   static constexpr std::string_view name = Text.view();
-  static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>, "this name is reserved by Socket.IO: choose another one for the event");
+  static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>,
+                "this name is reserved by Socket.IO: choose another one for the event");
 };
 
 /// A JSON value as its text. As an argument it is what the client wrote, checked but not parsed; emitted, it is
@@ -4170,11 +4314,14 @@ void write(socketio::Writer& out, const T& value) {
     end_object(out, separator);
   } else if constexpr (is_specialization<T, std::tuple> || is_specialization<T, std::pair>) {
     char separator = '[';
-    std::apply([&](const auto&... element) { ((out.text += std::exchange(separator, ','), write(out, element)), ...); }, value);
+    std::apply([&](const auto&... element) { ((out.text += std::exchange(separator, ','), write(out, element)), ...); },
+               value);
     out.text += separator == '[' ? "[]" : "]";
   } else if constexpr (is_specialization<T, std::vector> || is_array<T>) write_list(out, value);
   else if constexpr (std::is_convertible_v<const T&, json>) out.value(json(value));
-  else static_assert(always_false<T>, "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's to_json");
+  else
+    static_assert(always_false<T>,
+                  "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's to_json");
 }
 
 // ---- JSON values to C++
@@ -4183,18 +4330,22 @@ void write(socketio::Writer& out, const T& value) {
 template <class T>
 std::string expected() {
   if constexpr (std::is_same_v<T, bool>) return "true or false";
-  else if constexpr (std::is_integral_v<T>) return "a whole number from " + std::to_string((std::numeric_limits<T>::min)()) + " to " + std::to_string((std::numeric_limits<T>::max)());
+  else if constexpr (std::is_integral_v<T>)
+    return "a whole number from " + std::to_string((std::numeric_limits<T>::min)()) + " to " +
+           std::to_string((std::numeric_limits<T>::max)());
   else if constexpr (std::is_floating_point_v<T>) return "a number";
   else if constexpr (std::is_same_v<T, std::string>) return "a string";
   else if constexpr (std::is_same_v<T, Bytes>) return "binary";
   else if constexpr (std::is_same_v<T, RawJson>) return "a value without binary";
   else if constexpr (HasNames<T>) {
     std::string names = "one of";
-    for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr))) names += " \"" + std::string(named.name) + '"';
+    for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr)))
+      names += " \"" + std::string(named.name) + '"';
     return names;
   } else if constexpr (HasFields<T> || StringKeyed<T>) return "an object";
   else if constexpr (is_specialization<T, std::vector>) return "an array";
-  else if constexpr (is_array<T> || is_specialization<T, std::tuple>) return "an array of " + std::to_string(std::tuple_size_v<T>) + " elements";
+  else if constexpr (is_array<T> || is_specialization<T, std::tuple>)
+    return "an array of " + std::to_string(std::tuple_size_v<T>) + " elements";
   else if constexpr (is_specialization<T, std::optional>) return expected<typename T::value_type>();
   else return "another value";
 }
@@ -4255,10 +4406,11 @@ bool read(const json& value, T& out, Fault& fault) {
   } else if constexpr (std::is_same_v<T, bool>) return value.is_boolean() ? out = value.get<bool>(), true : fail();
   else if constexpr (std::is_integral_v<T>) return read_integer(value, out) || fail();
   else if constexpr (std::is_floating_point_v<T>) {
-    if (!value.is_number() || std::abs(value.get<double>()) > static_cast<double>((std::numeric_limits<T>::max)())) return fail();
+    if (!value.is_number() || std::abs(value.get<double>()) > static_cast<double>((std::numeric_limits<T>::max)()))
+      return fail();
     return out = static_cast<T>(value.get<double>()), true;
-  }
-  else if constexpr (std::is_same_v<T, std::string>) return value.is_string() ? out = value.get_ref<const std::string&>(), true : fail();
+  } else if constexpr (std::is_same_v<T, std::string>)
+    return value.is_string() ? out = value.get_ref<const std::string&>(), true : fail();
   else if constexpr (std::is_same_v<T, Bytes>) return value.is_binary() ? out = value.get_binary(), true : fail();
   else if constexpr (HasNames<T>) {
     if (value.is_string())
@@ -4267,7 +4419,8 @@ bool read(const json& value, T& out, Fault& fault) {
     return fail();
   } else if constexpr (HasFields<T>) {
     if (!value.is_object()) return fail();
-    return std::apply([&](const auto&... field) { return (read_field(value, out, field, fault) && ...); }, sio_demo_fields(&out));
+    return std::apply([&](const auto&... field) { return (read_field(value, out, field, fault) && ...); },
+                      sio_demo_fields(&out));
   } else if constexpr (is_specialization<T, std::optional>) {
     if (value.is_null()) return out.reset(), true;
     return read(value, out.emplace(), fault);
@@ -4279,9 +4432,15 @@ bool read(const json& value, T& out, Fault& fault) {
   } else if constexpr (is_specialization<T, std::tuple>) {
     if (!value.is_array() || value.size() != std::tuple_size_v<T>) return fail();
     std::size_t i = 0;
-    return std::apply([&](auto&... element) { return ((read(value[i], element, fault) ? (++i, true) : fault.within(std::to_string(i))) && ...); }, out);
-  } else if constexpr (is_specialization<T, std::vector>) return value.is_array() ? read_list(value, out, fault) : fail();
-  else if constexpr (is_array<T>) return value.is_array() && value.size() == out.size() ? read_list(value, out, fault) : fail();
+    return std::apply(
+        [&](auto&... element) {
+          return ((read(value[i], element, fault) ? (++i, true) : fault.within(std::to_string(i))) && ...);
+        },
+        out);
+  } else if constexpr (is_specialization<T, std::vector>)
+    return value.is_array() ? read_list(value, out, fault) : fail();
+  else if constexpr (is_array<T>)
+    return value.is_array() && value.size() == out.size() ? read_list(value, out, fault) : fail();
   else if constexpr (requires { value.get_to(out); }) {
     try {
       value.get_to(out);
@@ -4289,7 +4448,10 @@ bool read(const json& value, T& out, Fault& fault) {
     } catch (const std::exception&) {
       return fail();
     }
-  } else static_assert(always_false<T>, "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's from_json");
+  } else
+    static_assert(
+        always_false<T>,
+        "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's from_json");
 }
 
 /// Reads an argument. A plain string, the usual case, and a RawJson are taken from the text; all else is parsed.
@@ -4312,7 +4474,9 @@ template <class... T>
 bool read_arguments(const socketio::Arguments& arguments, std::tuple<T...>& out, Fault& fault) {
   constexpr std::size_t most = sizeof...(T);
   if (arguments.size() > most) {
-    fault.set("is one too many: expected " + (most == 0 ? "no arguments" : most == 1 ? "1 argument" : std::to_string(most) + " arguments"));
+    fault.set("is one too many: expected " + (most == 0   ? "no arguments"
+                                              : most == 1 ? "1 argument"
+                                                          : std::to_string(most) + " arguments"));
     return fault.within(std::to_string(most));
   }
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -4325,7 +4489,8 @@ bool read_arguments(const socketio::Arguments& arguments, std::tuple<T...>& out,
 template <class From, class To>
 inline constexpr bool fits = std::is_convertible_v<From, To> &&
                              !(std::is_floating_point_v<std::remove_cvref_t<From>> && std::is_integral_v<To>) &&
-                             !(std::is_same_v<To, bool> && (std::is_pointer_v<std::decay_t<From>> || std::is_null_pointer_v<std::decay_t<From>>));
+                             !(std::is_same_v<To, bool> &&
+                               (std::is_pointer_v<std::decay_t<From>> || std::is_null_pointer_v<std::decay_t<From>>));
 
 }  // namespace detail
 
@@ -4342,21 +4507,23 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
   what(type, first) __VA_OPT__(, SIO_DEMO_AGAIN SIO_DEMO_PARENTHESES(what, type, __VA_ARGS__))
 #define SIO_DEMO_TYPE_NAME(Type) \
   [[maybe_unused]] constexpr std::string_view sio_demo_name(const Type*) { return #Type; }
-#define SIO_DEMO_NAMED_FIELD(type, field) ::sio_demo::detail::Named{#field, &type::field}
-#define SIO_DEMO_NAMED_VALUE(type, value) ::sio_demo::detail::Named{#value, type::value}
+#define SIO_DEMO_NAMED_FIELD(type, field) \
+  ::sio_demo::detail::Named { #field, &type::field }
+#define SIO_DEMO_NAMED_VALUE(type, value) \
+  ::sio_demo::detail::Named { #value, type::value }
 
 /// SIO_DEMO_FIELDS(Type, field...): the struct travels as an object with these fields.
-#define SIO_DEMO_FIELDS(Type, ...)                                           \
-  [[maybe_unused]] constexpr auto sio_demo_fields(const Type*) {             \
+#define SIO_DEMO_FIELDS(Type, ...)                                             \
+  [[maybe_unused]] constexpr auto sio_demo_fields(const Type*) {               \
     return std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)}; \
-  }                                                                          \
+  }                                                                            \
   SIO_DEMO_TYPE_NAME(Type)
 
 /// SIO_DEMO_ENUM(Type, value...): the enum travels as a string, the name of its value.
-#define SIO_DEMO_ENUM(Type, ...)                                             \
-  [[maybe_unused]] constexpr auto sio_demo_names(const Type*) {              \
+#define SIO_DEMO_ENUM(Type, ...)                                               \
+  [[maybe_unused]] constexpr auto sio_demo_names(const Type*) {                \
     return std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)}; \
-  }                                                                          \
+  }                                                                            \
   SIO_DEMO_TYPE_NAME(Type)
 
 // ---- The events as TypeScript sees them
@@ -4373,12 +4540,16 @@ class TypeScript {
     else if constexpr (std::is_same_v<T, std::string>) return "string";
     else if constexpr (std::is_same_v<T, std::nullptr_t>) return "null";
     else if constexpr (std::is_same_v<T, Bytes>) return uses_bytes_ = true, "Bytes";
-    else if constexpr (HasNames<T>) return declared<T>([](const std::string& name) { return "export type " + name + " = " + names_of<T>() + ";\n"; });
-    else if constexpr (HasFields<T>) return declared<T>([this](const std::string& name) { return "export interface " + name + " {\n" + fields_of<T>() + "}\n"; });
+    else if constexpr (HasNames<T>)
+      return declared<T>([](const std::string& name) { return "export type " + name + " = " + names_of<T>() + ";\n"; });
+    else if constexpr (HasFields<T>)
+      return declared<T>(
+          [this](const std::string& name) { return "export interface " + name + " {\n" + fields_of<T>() + "}\n"; });
     else if constexpr (is_specialization<T, std::optional>) return type<typename T::value_type>() + " | null";
     else if constexpr (StringKeyed<T>) return "Record<string, " + type<typename T::mapped_type>() + ">";
     else if constexpr (is_specialization<T, std::vector>) return "Array<" + type<typename T::value_type>() + ">";
-    else if constexpr (is_array<T> || is_specialization<T, std::tuple> || is_specialization<T, std::pair>) return elements_of<T>(std::make_index_sequence<std::tuple_size_v<T>>{});
+    else if constexpr (is_array<T> || is_specialization<T, std::tuple> || is_specialization<T, std::pair>)
+      return elements_of<T>(std::make_index_sequence<std::tuple_size_v<T>>{});
     else return "unknown";  // json, RawJson, and what nlohmann/json converts
   }
 
@@ -4392,12 +4563,16 @@ class TypeScript {
   }
 
   std::string text() const {
-    std::string out = "// The events of the server. In a client:\n"
-                      "//   const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io(url);\n"
-                      "// Instead of its answer, an ack brings { error: { code, message } } if the server refused the event or failed.\n\n";
-    if (uses_bytes_) out += "/** Browsers get an ArrayBuffer, Node.js a Buffer. */\nexport type Bytes = ArrayBuffer | Uint8Array;\n\n";
+    std::string out =
+        "// The events of the server. In a client:\n"
+        "//   const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io(url);\n"
+        "// Instead of its answer, an ack brings { error: { code, message } } if the server refused the event or "
+        "failed.\n\n";
+    if (uses_bytes_)
+      out += "/** Browsers get an ArrayBuffer, Node.js a Buffer. */\nexport type Bytes = ArrayBuffer | Uint8Array;\n\n";
     for (const auto& declaration : declarations_) out += declaration + '\n';
-    return out + "export interface ServerToClientEvents {\n" + to_client_ + "}\n\nexport interface ClientToServerEvents {\n" + to_server_ + "}\n";
+    return out + "export interface ServerToClientEvents {\n" + to_client_ +
+           "}\n\nexport interface ClientToServerEvents {\n" + to_server_ + "}\n";
   }
 
  private:
@@ -4435,7 +4610,8 @@ class TypeScript {
   template <class T>
   std::string fields_of() {
     std::string out;
-    std::apply([&](const auto&... field) { ((out += field_of<T>(field)), ...); }, sio_demo_fields(static_cast<const T*>(nullptr)));
+    std::apply([&](const auto&... field) { ((out += field_of<T>(field)), ...); },
+               sio_demo_fields(static_cast<const T*>(nullptr)));
     return out;
   }
   template <class T, class Member>
@@ -4456,29 +4632,36 @@ class TypeScript {
       std::string type;
       bool optional;
     };
-    std::vector<Parameter> parameters{{type<std::remove_cvref_t<Parameters>>(), is_specialization<std::remove_cvref_t<Parameters>, std::optional>}...};
+    std::vector<Parameter> parameters{{type<std::remove_cvref_t<Parameters>>(),
+                                       is_specialization<std::remove_cvref_t<Parameters>, std::optional>}...};
     bool optional = std::is_void_v<Answer>;  // only the last ones may be left out
-    for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter) parameter->optional = optional = optional && parameter->optional;
+    for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter)
+      parameter->optional = optional = optional && parameter->optional;
     std::string out = "  " + key(name) + ": (";
     std::size_t number = 0;
     for (const auto& parameter : parameters) {
       if (number > 0) out += ", ";
       out += "value" + std::to_string(++number) + (parameter.optional ? "?: " : ": ") + parameter.type;
     }
-    if constexpr (!std::is_void_v<Answer>) out += (number > 0 ? ", ack: (answer: " : "ack: (answer: ") + type<Answer>() + ") => void";
+    if constexpr (!std::is_void_v<Answer>)
+      out += (number > 0 ? ", ack: (answer: " : "ack: (answer: ") + type<Answer>() + ") => void";
     return out + ") => void;\n";
   }
 
   static std::string key(std::string_view name) {
-    const auto in_word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$'; };
+    const auto in_word = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$';
+    };
     std::string quoted;
     bytes::append_string(quoted, name);
-    const bool plain = !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), in_word);
+    const bool plain =
+        !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), in_word);
     return plain ? std::string(name) : quoted;
   }
 
   std::map<const char*, std::string> names_;  // of declared types, by their tags
-  std::set<std::string> taken_{"Array", "ArrayBuffer", "Bytes", "ClientToServerEvents", "Record", "ServerToClientEvents", "Uint8Array"};
+  std::set<std::string> taken_{"Array",  "ArrayBuffer",          "Bytes",     "ClientToServerEvents",
+                               "Record", "ServerToClientEvents", "Uint8Array"};
   std::vector<std::string> declarations_;
   std::string to_client_, to_server_;
   bool uses_bytes_ = false;
@@ -4545,7 +4728,8 @@ class Driver;
 template <class E>
 Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_context& loop) {
   const auto check = [](const Error& error) {
-    if (error) throw std::system_error(error, "cannot serve a connection (its socket must be open, with no operation pending)");
+    if (error)
+      throw std::system_error(error, "cannot serve a connection (its socket must be open, with no operation pending)");
   };
   Error error;
   const auto protocol = socket.local_endpoint(error).protocol();
@@ -4560,11 +4744,11 @@ Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_contex
   check(error);
   return stream;
 }
-}
+}  // namespace net
 namespace redis {  // chapter 11
 class Link;
 class Cluster;
-}
+}  // namespace redis
 
 /// Stands for several arguments in emit() and replies: emit("said", each(words)) sends every word as
 /// an argument of its own. The list must live until the call returns.
@@ -4592,8 +4776,10 @@ using StatePtr = std::shared_ptr<SocketState>;
 /// What the first HTTP request of a session said; shared by the client's sockets.
 struct ConnectionInfo {
   explicit ConnectionInfo(const http::Request& request)
-      : url_end(request.target.size()), head_end(url_end + request.head.size()),
-        text(std::string(request.target).append(request.head).append(request.address)), time(std::chrono::system_clock::now()) {
+      : url_end(request.target.size()),
+        head_end(url_end + request.head.size()),
+        text(std::string(request.target).append(request.head).append(request.address)),
+        time(std::chrono::system_clock::now()) {
     text.shrink_to_fit();
   }
 
@@ -4658,7 +4844,8 @@ class Handlers {
   void drop_spent() {
     if (!list_) return;
     auto next = std::make_shared<List>();
-    std::copy_if(list_->begin(), list_->end(), std::back_inserter(*next), [](const Entry& entry) { return !entry.spent || !*entry.spent; });
+    std::copy_if(list_->begin(), list_->end(), std::back_inserter(*next),
+                 [](const Entry& entry) { return !entry.spent || !*entry.spent; });
     list_ = next->empty() ? nullptr : std::move(next);
   }
 
@@ -4669,7 +4856,8 @@ class Handlers {
 struct EventTable {
   StringMap<Handlers<EventHandler>> by_name;
   Handlers<AnyHandler> any, any_outgoing;
-  Handlers<std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>> middlewares;  // of a socket's events
+  Handlers<std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>>
+      middlewares;  // of a socket's events
   Handlers<std::function<void(Socket&, const Disconnect&)>> disconnecting, disconnect;
   Handlers<std::function<void(Socket&, const Refuse&)>> error;
   Handlers<std::function<void(Socket&)>> upgrade;
@@ -4693,24 +4881,29 @@ struct Comeback {
 };
 
 struct SocketState : std::enable_shared_from_this<SocketState> {
-  SocketState(std::shared_ptr<Namespace> its_nsp, Client& its_client, std::shared_ptr<const ConnectionInfo> its_info, std::string its_id)
-      : nsp(*its_nsp), client(&its_client), id(std::move(its_id)), info(std::move(its_info)), keep_nsp(std::move(its_nsp)) {}
+  SocketState(std::shared_ptr<Namespace> its_nsp, Client& its_client, std::shared_ptr<const ConnectionInfo> its_info,
+              std::string its_id)
+      : nsp(*its_nsp),
+        client(&its_client),
+        id(std::move(its_id)),
+        info(std::move(its_info)),
+        keep_nsp(std::move(its_nsp)) {}
 
   bool connected = false, leaving = false, recovered = false;
-  std::uint32_t mark = 0;        // see RoomIndex::visit
+  std::uint32_t mark = 0;  // see RoomIndex::visit
   Namespace& nsp;
-  Client* client;  // null once the session is over
-  std::shared_ptr<EventTable> events;  // handlers of this socket alone
+  Client* client;                                                                     // null once the session is over
+  std::shared_ptr<EventTable> events;                                                 // handlers of this socket alone
   std::unique_ptr<std::unordered_map<std::uint64_t, std::shared_ptr<AckWait>>> acks;  // those that the client owes
   std::shared_ptr<void> data;
   const void* data_type = nullptr;
   json (*data_json)(const void*) = nullptr;
   std::vector<Membership> rooms;  // besides the one named by its id
-  std::size_t slot = 0;          // in RoomIndex::sockets_
-  engineio::Time left{};         // when it did
+  std::size_t slot = 0;           // in RoomIndex::sockets_
+  engineio::Time left{};          // when it did
   std::string id;
   std::shared_ptr<const ConnectionInfo> info;
-  json auth;                     // null: none was given
+  json auth;  // null: none was given
   std::shared_ptr<Namespace> keep_nsp;
   std::unique_ptr<Comeback> comeback;  // if recovery is on
 };
@@ -4828,7 +5021,7 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
   virtual void complete(std::error_code error) = 0;
 
  private:
-  Server* server_;  // null once finished
+  Server* server_;             // null once finished
   std::weak_ptr<void> alive_;  // the server: whoever waits may outlive it by a turn
   std::vector<std::weak_ptr<SocketState>> waiting_;
   std::uint64_t id_ = 0;
@@ -4886,7 +5079,7 @@ struct FirstArguments {
 template <class Token, class Signature>
 inline constexpr bool takes_answer = true;
 template <class Token, class... Arguments>
-  requires requires { &Token::operator(); }
+requires requires { &Token::operator(); }
 inline constexpr bool takes_answer<Token, void(Arguments...)> = std::is_invocable_v<Token, Arguments...>;
 
 /// Calls a completion handler where it wants to be called: at once if that is our own loop, whose turn this
@@ -4898,7 +5091,9 @@ class Completion {
   using Executor = asio::associated_executor_t<Handler, Loop>;
 
   Completion(asio::io_context& loop, Handler&& handler)
-      : loop_(loop.get_executor()), handler_(std::move(handler)), work_(asio::get_associated_executor(handler_, loop_)) {}
+      : loop_(loop.get_executor()),
+        handler_(std::move(handler)),
+        work_(asio::get_associated_executor(handler_, loop_)) {}
 
   Handler& handler() { return handler_; }
   template <class... Results>
@@ -4921,7 +5116,8 @@ class Completion {
 template <class Answer, class Handler>
 class AckWaitFor final : public AckWait {
  public:
-  AckWaitFor(Server& server, asio::io_context& loop, Handler&& handler) : AckWait(server), completion_(loop, std::move(handler)) {}
+  AckWaitFor(Server& server, asio::io_context& loop, Handler&& handler)
+      : AckWait(server), completion_(loop, std::move(handler)) {}
 
   /// Lets who waits call it off: the operation then completes with operation_canceled.
   void be_cancellable() {
@@ -4960,7 +5156,9 @@ void complete_orphan(Handler&& handler) {
 /// Splits off the last of several arguments: f(last, others...).
 template <class F, class... All>
 decltype(auto) with_last(F f, All&&... all) {
-  static_assert(sizeof...(All) > 0, "emit_with_ack: the last argument says what to do with the answer: a callback, asio::use_awaitable, asio::use_future");
+  static_assert(sizeof...(All) > 0,
+                "emit_with_ack: the last argument says what to do with the answer: a callback, asio::use_awaitable, "
+                "asio::use_future");
   auto list = std::forward_as_tuple(std::forward<All>(all)...);
   return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
     return f(std::get<sizeof...(All) - 1>(std::move(list)), std::get<I>(list)...);
@@ -4970,10 +5168,12 @@ decltype(auto) with_last(F f, All&&... all) {
 /// `["name",values...]`, checked against a typed event's signature.
 template <Name Text, class... Parameters, class... Values>
 socketio::Writer typed_event(const Values&... values) {
-  static_assert(holds<sizeof...(Values) == sizeof...(Parameters), spelled<Text>>, "emit: another number of arguments than the event has");
+  static_assert(holds < sizeof...(Values) == sizeof...(Parameters), spelled < Text >>,
+                "emit: another number of arguments than the event has");
   auto writer = event_writer(Text.view());
   if constexpr (sizeof...(Values) == sizeof...(Parameters)) {
-    static_assert(holds<(fits<const Values&, Parameters> && ...), spelled<Text>>, "emit: an argument of another type than the event has");
+    static_assert(holds<(fits<const Values&, Parameters> && ...), spelled<Text>>,
+                  "emit: an argument of another type than the event has");
     if constexpr ((fits<const Values&, Parameters> && ...)) (add_argument(writer, as<Parameters>(values)), ...);
   }
   writer.text += ']';
@@ -4983,7 +5183,9 @@ socketio::Writer typed_event(const Values&... values) {
 /// The same for an event by name. Throws std::invalid_argument for a name that Socket.IO reserves.
 template <class... Values>
 socketio::Writer named_event(std::string_view name, const Values&... values) {
-  if (socketio::is_reserved(name)) throw std::invalid_argument("cannot emit \"" + std::string(name) + "\": Socket.IO reserves this name, choose another one");
+  if (socketio::is_reserved(name))
+    throw std::invalid_argument("cannot emit \"" + std::string(name) +
+                                "\": Socket.IO reserves this name, choose another one");
   auto writer = event_writer(name);
   (add_argument(writer, values), ...);
   writer.text += ']';
@@ -5003,12 +5205,15 @@ class Emits {
   }
   template <Name Text, class Signature, class... Values>
   void emit(const ClientToServer<Text, Signature>&, const Values&...) const {
-    static_assert(holds<always_false<Signature>, spelled<Text>>, "emit: this event goes from client to server, a server does not emit it");
+    static_assert(holds<always_false<Signature>, spelled<Text>>,
+                  "emit: this event goes from client to server, a server does not emit it");
   }
   /// Emits an event by name, with any values that have a JSON form. Throws std::invalid_argument for
   /// a name that Socket.IO reserves.
   template <class... Values>
-  void emit(std::string_view name, const Values&... values) const { derived().deliver(named_event(name, values...)); }
+  void emit(std::string_view name, const Values&... values) const {
+    derived().deliver(named_event(name, values...));
+  }
 
   /// Emits and waits for the ack: an asynchronous operation of Asio. The last argument is its completion
   /// token (a callback, asio::use_awaitable, asio::use_future, ...), called on the loop's thread with
@@ -5032,26 +5237,35 @@ class Emits {
   template <Name Text, class Answer, class... Parameters, class... ValuesAndToken>
   auto ask(Limit limit, const ServerToClient<Text, Answer(Parameters...)>&, ValuesAndToken&&... rest) const {
     constexpr bool complete = sizeof...(ValuesAndToken) == sizeof...(Parameters) + 1;
-    static_assert(holds<complete, spelled<Text>>, "emit_with_ack: wants the event's arguments, then what to do with the answer: a callback, asio::use_awaitable, asio::use_future");
+    static_assert(holds<complete, spelled<Text>>,
+                  "emit_with_ack: wants the event's arguments, then what to do with the answer: a callback, "
+                  "asio::use_awaitable, asio::use_future");
     if constexpr (complete) {
-      return with_last([&](auto&& token, const auto&... values) {
-        using Result = std::conditional_t<Derived::many, EachAnswer<Answer>, OneAnswer<Answer>>;
-        static_assert(holds<takes_answer<std::decay_t<decltype(token)>, typename Result::Signature>, spelled<Text>>,
-                      "emit_with_ack: this callback does not take what the answer brings, (std::error_code, Ack), of a broadcast (std::error_code, std::vector<Ack>)");
-        return start<Result>(limit, typed_event<Text, Parameters...>(values...), std::forward<decltype(token)>(token));
-      }, std::forward<ValuesAndToken>(rest)...);
+      return with_last(
+          [&](auto&& token, const auto&... values) {
+            using Result = std::conditional_t<Derived::many, EachAnswer<Answer>, OneAnswer<Answer>>;
+            static_assert(holds<takes_answer<std::decay_t<decltype(token)>, typename Result::Signature>, spelled<Text>>,
+                          "emit_with_ack: this callback does not take what the answer brings, (std::error_code, Ack), "
+                          "of a broadcast (std::error_code, std::vector<Ack>)");
+            return start<Result>(limit, typed_event<Text, Parameters...>(values...),
+                                 std::forward<decltype(token)>(token));
+          },
+          std::forward<ValuesAndToken>(rest)...);
     }
   }
   template <Name Text, class Signature, class... ValuesAndToken>
   void ask(Limit, const ClientToServer<Text, Signature>&, ValuesAndToken&&...) const {
-    static_assert(holds<always_false<Signature>, spelled<Text>>, "emit_with_ack: this event goes from client to server, a server does not emit it");
+    static_assert(holds<always_false<Signature>, spelled<Text>>,
+                  "emit_with_ack: this event goes from client to server, a server does not emit it");
   }
   template <class... ValuesAndToken>
   auto ask(Limit limit, std::string_view name, ValuesAndToken&&... rest) const {
-    return with_last([&](auto&& token, const auto&... values) {
-      using Result = std::conditional_t<Derived::many, FirstArguments, AllArguments>;
-      return start<Result>(limit, named_event(name, values...), std::forward<decltype(token)>(token));
-    }, std::forward<ValuesAndToken>(rest)...);
+    return with_last(
+        [&](auto&& token, const auto&... values) {
+          using Result = std::conditional_t<Derived::many, FirstArguments, AllArguments>;
+          return start<Result>(limit, named_event(name, values...), std::forward<decltype(token)>(token));
+        },
+        std::forward<ValuesAndToken>(rest)...);
   }
 
   template <class Result, class Token>
@@ -5061,7 +5275,8 @@ class Emits {
       if constexpr (requires { self.orphaned(); })
         if (self.orphaned()) return complete_orphan<Result>(Handler(std::forward<decltype(handler)>(handler)));
       auto& server = self.server();
-      const auto wait = std::make_shared<AckWaitFor<Result, Handler>>(server, server.loop(), Handler(std::forward<decltype(handler)>(handler)));
+      const auto wait = std::make_shared<AckWaitFor<Result, Handler>>(
+          server, server.loop(), Handler(std::forward<decltype(handler)>(handler)));
       wait->be_cancellable();
       if (limit) wait->arm(*limit);
       self.ask(std::move(writer), wait);
@@ -5090,12 +5305,14 @@ struct result_of<asio::awaitable<T, Executor>> {
 #endif
 
 template <class Answer>
-using ReplyFor = std::conditional_t<std::is_void_v<Answer>, Reply<>, Reply<std::conditional_t<std::is_void_v<Answer>, int, Answer>>>;
+using ReplyFor =
+    std::conditional_t<std::is_void_v<Answer>, Reply<>, Reply<std::conditional_t<std::is_void_v<Answer>, int, Answer>>>;
 
 void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault);
 /// Starts a coroutine handler; defined where Server is known.
 template <class Answer, class Handler, class... Values>
-void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values, Reply<> reply);
+void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values,
+                   Reply<> reply);
 
 /// Calls a typed handler in the form that it has, and answers the ack with what it returns.
 template <std::string_view const& Event, class Answer, class Handler, class... Parameters>
@@ -5107,7 +5324,9 @@ void call_typed(const Handler& handler, Socket& socket, std::tuple<Parameters...
     else std::apply([&](const auto&... value) { handler(socket, value...); }, all);
   } else {
     using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&...>;
-    const auto call = [&] { return std::apply([&](const Parameters&... value) { return handler(socket, value...); }, values); };
+    const auto call = [&] {
+      return std::apply([&](const Parameters&... value) { return handler(socket, value...); }, values);
+    };
     if constexpr (is_awaitable<Result>) spawn_handler<Answer>(socket, Event, handler, std::move(values), Reply<>(ack));
     else if constexpr (std::is_void_v<Answer>) call();
     else if (ack.id) ack.answer(answer_writer(as<Answer>(call())));
@@ -5117,10 +5336,13 @@ void call_typed(const Handler& handler, Socket& socket, std::tuple<Parameters...
 
 /// Calls a handler by name.
 template <class Handler, class... Values>
-void call_named(const Handler& handler, Socket& socket, std::string_view event, const AckRequest& ack, Values... values) {
+void call_named(const Handler& handler, Socket& socket, std::string_view event, const AckRequest& ack,
+                Values... values) {
   using Result = std::invoke_result_t<const Handler&, Socket&, const Values&...>;
-  static_assert(std::is_void_v<result_value<Result>>, "on: a handler by name returns nothing; it answers through a last parameter Reply<>");
-  if constexpr (is_awaitable<Result>) spawn_handler<void>(socket, event, handler, std::tuple<Values...>(std::move(values)...), Reply<>(ack));
+  static_assert(std::is_void_v<result_value<Result>>,
+                "on: a handler by name returns nothing; it answers through a last parameter Reply<>");
+  if constexpr (is_awaitable<Result>)
+    spawn_handler<void>(socket, event, handler, std::tuple<Values...>(std::move(values)...), Reply<>(ack));
   else handler(socket, values...);
 }
 
@@ -5137,7 +5359,8 @@ class Listens {
   }
   template <Name Text, class Signature, class Handler>
   Derived& on(const ServerToClient<Text, Signature>&, Handler) {
-    static_assert(holds<always_false<Signature>, spelled<Text>>, "on: this event goes from server to client, a server does not receive it");
+    static_assert(holds<always_false<Signature>, spelled<Text>>,
+                  "on: this event goes from server to client, a server does not receive it");
     return derived();
   }
   /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments) and perhaps a
@@ -5153,10 +5376,13 @@ class Listens {
   }
   /// Takes the handlers of one event away, of this name or of all of them.
   template <Name Text, class Signature>
-  Derived& off(const ClientToServer<Text, Signature>&) { return off(Text.view()); }
+  Derived& off(const ClientToServer<Text, Signature>&) {
+    return off(Text.view());
+  }
   Derived& off(std::string_view name) {
     auto& table = derived().events().by_name;
-    if (const auto entry = table.find(name); entry != table.end()) entry->second.clear();  // it may be running: the entry stays
+    if (const auto entry = table.find(name); entry != table.end())
+      entry->second.clear();  // it may be running: the entry stays
     return derived();
   }
   Derived& off() {
@@ -5183,7 +5409,9 @@ class Listens {
     return derived().events().error.add(std::move(handler)), derived();
   }
   /// Runs when a socket's client has changed from polling to WebSocket.
-  Derived& on_upgrade(std::function<void(Socket&)> handler) { return derived().events().upgrade.add(std::move(handler)), derived(); }
+  Derived& on_upgrade(std::function<void(Socket&)> handler) {
+    return derived().events().upgrade.add(std::move(handler)), derived();
+  }
   /// Runs when a socket is about to leave; its rooms are still there.
   template <class Handler>
   Derived& on_disconnecting(Handler handler) {
@@ -5204,18 +5432,23 @@ class Listens {
   Derived& add(const ClientToServer<Text, Answer(Parameters...)>&, Handler handler, bool once) {
     constexpr bool plain = std::is_invocable_v<const Handler&, Socket&, const Parameters&...>;
     constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>;
-    static_assert(holds<plain || replies, spelled<Text>>, "on: this handler does not take what the event brings, (Socket&, const Parameters&...) and perhaps a Reply");
+    static_assert(
+        holds < plain || replies, spelled < Text >>,
+        "on: this handler does not take what the event brings, (Socket&, const Parameters&...) and perhaps a Reply");
     if constexpr (plain && !replies) {
       using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&...>;
-      static_assert(holds<std::is_void_v<Answer> || fits<result_value<Result>, Answer>, spelled<Text>>, "on: this handler does not return what the event's ack carries");
+      static_assert(holds < std::is_void_v<Answer> || fits<result_value<Result>, Answer>, spelled < Text >>,
+                    "on: this handler does not return what the event's ack carries");
     }
     if constexpr (plain || replies)
-      put(Text.view(), once, [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
-        std::tuple<Parameters...> values;
-        Fault fault;
-        if (!read_arguments(arguments, values, fault)) return refuse_payload(socket, ack, Text.view(), fault);
-        call_typed<ClientToServer<Text, Answer(Parameters...)>::name, Answer>(handler, socket, std::move(values), ack);
-      });
+      put(Text.view(), once,
+          [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
+            std::tuple<Parameters...> values;
+            Fault fault;
+            if (!read_arguments(arguments, values, fault)) return refuse_payload(socket, ack, Text.view(), fault);
+            call_typed<ClientToServer<Text, Answer(Parameters...)>::name, Answer>(handler, socket, std::move(values),
+                                                                                  ack);
+          });
     return derived();
   }
   template <class Handler>
@@ -5224,10 +5457,12 @@ class Listens {
     constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>>;
     static_assert(replies || std::is_invocable_v<const Handler&, Socket&, Arguments>,
                   "on: a handler by name takes (Socket&, const json::array_t&) and perhaps a Reply<>");
-    put(name, once, [handler = std::move(handler), name = std::string(name)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
-      if constexpr (replies) call_named(handler, socket, name, ack, arguments.values(), Reply<>(ack));
-      else call_named(handler, socket, name, ack, arguments.values());
-    });
+    put(name, once,
+        [handler = std::move(handler), name = std::string(name)](Socket& socket, const socketio::Arguments& arguments,
+                                                                 const AckRequest& ack) {
+          if constexpr (replies) call_named(handler, socket, name, ack, arguments.values(), Reply<>(ack));
+          else call_named(handler, socket, name, ack, arguments.values());
+        });
     return derived();
   }
   void put(std::string_view name, bool once, EventHandler handler) {
@@ -5241,11 +5476,11 @@ class Listens {
 struct RoomNames {
   std::vector<std::string> names;
 
-  RoomNames(const char* name) : names{name} {}                                                                // NOLINT: implicit on purpose
-  RoomNames(std::string_view name) : names{std::string(name)} {}                                              // NOLINT
-  RoomNames(const std::string& name) : names{name} {}                                                         // NOLINT
-  RoomNames(std::initializer_list<std::string_view> several) : names(several.begin(), several.end()) {}       // NOLINT
-  RoomNames(std::vector<std::string> several) : names(std::move(several)) {}                                  // NOLINT
+  RoomNames(const char* name) : names{name} {}                    // NOLINT: implicit on purpose
+  RoomNames(std::string_view name) : names{std::string(name)} {}  // NOLINT
+  RoomNames(const std::string& name) : names{name} {}             // NOLINT
+  RoomNames(std::initializer_list<std::string_view> several) : names(several.begin(), several.end()) {}  // NOLINT
+  RoomNames(std::vector<std::string> several) : names(std::move(several)) {}                             // NOLINT
 };
 
 /// Made by timeout(): emits, and waits so long for the ack. See emit_with_ack() for what it completes with.
@@ -5259,7 +5494,9 @@ class Timeout {
     return static_cast<const detail::Emits<To>&>(to_).ask(limit_, event, std::forward<ValuesAndToken>(rest)...);
   }
   template <class Event, class... ValuesAndToken>
-  auto emit_with_ack(const Event& event, ValuesAndToken&&... rest) const { return emit(event, std::forward<ValuesAndToken>(rest)...); }
+  auto emit_with_ack(const Event& event, ValuesAndToken&&... rest) const {
+    return emit(event, std::forward<ValuesAndToken>(rest)...);
+  }
 
   // ---- of a broadcast: whom it reaches may be said behind the time, too
   Timeout& to(const RoomNames& rooms) requires To::many { return to_.to(rooms), *this; }
@@ -5286,12 +5523,17 @@ class RemoteSocket : public detail::Emits<RemoteSocket> {
   static constexpr bool many = false;
 
   std::string id;
-  json handshake;                  // as Handshake::to_json()
+  json handshake;  // as Handshake::to_json()
   std::vector<std::string> rooms;
-  json data;                       // its data<T>(), where T has a JSON form; else {}
+  json data;  // its data<T>(), where T has a JSON form; else {}
 
-  RemoteSocket(Namespace& nsp, std::string its_id, json its_handshake, std::vector<std::string> its_rooms, json its_data)
-      : id(std::move(its_id)), handshake(std::move(its_handshake)), rooms(std::move(its_rooms)), data(std::move(its_data)), nsp_(&nsp) {}
+  RemoteSocket(Namespace& nsp, std::string its_id, json its_handshake, std::vector<std::string> its_rooms,
+               json its_data)
+      : id(std::move(its_id)),
+        handshake(std::move(its_handshake)),
+        rooms(std::move(its_rooms)),
+        data(std::move(its_data)),
+        nsp_(&nsp) {}
 
   void join(const RoomNames& names) const;
   void leave(const RoomNames& names) const;
@@ -5329,7 +5571,8 @@ struct Restored {
 ///     C> 40{"pid":"5N5l...","offset":"Q8798XM"}       the client comes back with the last one that it saw
 class Recovery final : public engineio::Timed {
  public:
-  Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines) : options_(options), deadlines_(&deadlines) {}
+  Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines)
+      : options_(options), deadlines_(&deadlines) {}
   ~Recovery() { end(); }
   Recovery(const Recovery&) = delete;
   Recovery& operator=(const Recovery&) = delete;
@@ -5375,7 +5618,8 @@ class Recovery final : public engineio::Timed {
     forget_old(now);
     const auto found = sessions_.find(pid);
     if (found == sessions_.end()) return std::nullopt;  // a guess is not worth the search
-    if (std::none_of(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == offset; })) return std::nullopt;
+    if (std::none_of(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == offset; }))
+      return std::nullopt;
     Restored session = std::move(found->second);
     sessions_.erase(found);
     order_.erase({session.left, pid});  // else who comes and goes all the time would fill it
@@ -5386,7 +5630,8 @@ class Recovery final : public engineio::Timed {
 
   /// Adds what was emitted since: nothing is sent to a client that waits for a middleware.
   void catch_up(Restored& session) const {
-    const auto last = std::find_if(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == session.offset; });
+    const auto last = std::find_if(packets_.rbegin(), packets_.rend(),
+                                   [&](const Packet& packet) { return packet.offset == session.offset; });
     for (auto packet = last.base(); packet != packets_.end(); ++packet)
       if (concerns(session, packet->target)) session.missed.push_back(packet->packet);
     if (!packets_.empty()) session.offset = packets_.back().offset;
@@ -5423,7 +5668,8 @@ class Recovery final : public engineio::Timed {
   /// Drops what is too old, or too much, and has itself called when the next one will be too old.
   void forget_old(engineio::Time now) {
     const auto expired = [&](engineio::Time time) { return now - time > options_.max_disconnection_duration; };
-    while (!packets_.empty() && (expired(packets_.front().time) || packets_.size() > options_.max_packets || bytes_ > options_.max_bytes)) {
+    while (!packets_.empty() &&
+           (expired(packets_.front().time) || packets_.size() > options_.max_packets || bytes_ > options_.max_bytes)) {
       bytes_ -= packets_.front().bytes;
       packets_.pop_front();
     }
@@ -5434,16 +5680,17 @@ class Recovery final : public engineio::Timed {
     auto oldest = engineio::never;
     if (!packets_.empty()) oldest = packets_.front().time;
     if (!order_.empty()) oldest = (std::min)(oldest, order_.begin()->first);
-    deadlines_->set(*this, oldest == engineio::never ? oldest : oldest + options_.max_disconnection_duration + Milliseconds(1));
+    deadlines_->set(
+        *this, oldest == engineio::never ? oldest : oldest + options_.max_disconnection_duration + Milliseconds(1));
   }
 
   const RecoveryOptions& options_;
-  engineio::Deadlines* deadlines_;  // null once over
-  std::deque<Packet> packets_;                                  // the oldest in front
-  StringMap<Restored> sessions_;                                // by pid
-  std::set<std::pair<engineio::Time, std::string>> order_;      // of their leaving, and their pids
+  engineio::Deadlines* deadlines_;                          // null once over
+  std::deque<Packet> packets_;                              // the oldest in front
+  StringMap<Restored> sessions_;                            // by pid
+  std::set<std::pair<engineio::Time, std::string>> order_;  // of their leaving, and their pids
   std::size_t bytes_ = 0;
-  std::int64_t last_ = 0;        // time of the last offset, and how many more there have been of it
+  std::int64_t last_ = 0;  // time of the last offset, and how many more there have been of it
   std::uint64_t repeated_ = 0;
 };
 
@@ -5563,7 +5810,8 @@ class Adapter {
   virtual void broadcast(socketio::Writer&& event, const Target& target);
   /// Must call wait->seal() once all who owe an answer are known.
   virtual void broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<AckWait>& wait);
-  virtual void fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done);
+  virtual void fetch_sockets(const Target& target,
+                             std::function<void(std::error_code, std::vector<RemoteSocket>)> done);
   virtual void sockets_join(const Target& target, const std::vector<std::string>& rooms);
   virtual void sockets_leave(const Target& target, const std::vector<std::string>& rooms);
   virtual void disconnect_sockets(const Target& target, bool close);
@@ -5605,10 +5853,10 @@ class Adapter {
 
 /// What a client said when it came. Views and references live as long as the socket's handle.
 struct Handshake {
-  const json& auth;             // of this namespace's CONNECT, {} if there was none
-  std::string_view address;     // the client's, see Options::trusted_proxies
-  std::string_view url;         // request target of the session's first request
-  std::string_view head;        // its header lines
+  const json& auth;          // of this namespace's CONNECT, {} if there was none
+  std::string_view address;  // the client's, see Options::trusted_proxies
+  std::string_view url;      // request target of the session's first request
+  std::string_view head;     // its header lines
   std::chrono::system_clock::time_point time;
 
   /// A header of the first request, by name in any case; empty if absent.
@@ -5663,7 +5911,9 @@ class Broadcast : public detail::Emits<Broadcast> {
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
   const Broadcast& handle() const { return *this; }
-  Broadcast& add(std::vector<std::string>& list, const RoomNames& rooms) { return list.insert(list.end(), rooms.names.begin(), rooms.names.end()), *this; }
+  Broadcast& add(std::vector<std::string>& list, const RoomNames& rooms) {
+    return list.insert(list.end(), rooms.names.begin(), rooms.names.end()), *this;
+  }
 
   Namespace* nsp_;
   Target target_;
@@ -5765,10 +6015,14 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
   static constexpr bool many = true;
 
   /// Runs for each socket that has connected.
-  Derived& on_connection(std::function<void(Socket&)> handler) { return main().connection_.add(std::move(handler)), derived(); }
+  Derived& on_connection(std::function<void(Socket&)> handler) {
+    return main().connection_.add(std::move(handler)), derived();
+  }
   /// Decides, in the order of their registration, whether a client may join. The socket has its
   /// handshake and data, but is in no room yet. One that throws refuses.
-  Derived& use(std::function<void(Socket&, Next)> middleware) { return main().middlewares_.add(std::move(middleware)), derived(); }
+  Derived& use(std::function<void(Socket&, Next)> middleware) {
+    return main().middlewares_.add(std::move(middleware)), derived();
+  }
 
   Broadcast to(const RoomNames& rooms) const { return std::move(everybody().to(rooms)); }
   Broadcast in(const RoomNames& rooms) const { return to(rooms); }
@@ -5783,7 +6037,9 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
   std::optional<Socket> find(std::string_view id) const;
   /// See Broadcast.
   template <class Token>
-  auto fetch_sockets(Token&& token) const { return everybody().fetch_sockets(std::forward<Token>(token)); }
+  auto fetch_sockets(Token&& token) const {
+    return everybody().fetch_sockets(std::forward<Token>(token));
+  }
   void sockets_join(const RoomNames& rooms) const { everybody().sockets_join(rooms); }
   void sockets_leave(const RoomNames& rooms) const { everybody().sockets_leave(rooms); }
   void disconnect_sockets(bool close = false) const { everybody().disconnect_sockets(close); }
@@ -5994,21 +6250,30 @@ namespace engineio {
 class Server final : private Application, public Host {
  public:
   explicit Server(Options options = {.path = "/engine.io/"}) : Host(nullptr, std::move(options), *this) {}
-  explicit Server(asio::io_context& loop, Options options = {.path = "/engine.io/"}) : Host(&loop, std::move(options), *this) {}
+  explicit Server(asio::io_context& loop, Options options = {.path = "/engine.io/"})
+      : Host(&loop, std::move(options), *this) {}
   ~Server() { abandon(); }
 
   /// A session has begun; the request lives while the handler runs.
-  Server& on_connection(std::function<void(Session&, const http::Request&)> handler) { return connection_.add(std::move(handler)), *this; }
+  Server& on_connection(std::function<void(Session&, const http::Request&)> handler) {
+    return connection_.add(std::move(handler)), *this;
+  }
   /// A message has come: a text, which is UTF-8, or bytes. They live while the handler runs.
-  Server& on_message(std::function<void(Session&, std::string_view payload, bool binary)> handler) { return message_.add(std::move(handler)), *this; }
+  Server& on_message(std::function<void(Session&, std::string_view payload, bool binary)> handler) {
+    return message_.add(std::move(handler)), *this;
+  }
   /// A session that began over polling has become a WebSocket.
   Server& on_upgrade(std::function<void(Session&)> handler) { return upgrade_.add(std::move(handler)), *this; }
   /// A session is over, whoever ended it; called once. `why` says more than the reason, or is empty.
-  Server& on_close(std::function<void(Session&, Reason reason, std::string_view why)> handler) { return close_.add(std::move(handler)), *this; }
+  Server& on_close(std::function<void(Session&, Reason reason, std::string_view why)> handler) {
+    return close_.add(std::move(handler)), *this;
+  }
 
  private:
   void on_open(Session& session, const http::Request& request) override { call(connection_, session, request); }
-  void on_message(Session& session, std::string_view payload, bool binary) override { call(message_, session, payload, binary); }
+  void on_message(Session& session, std::string_view payload, bool binary) override {
+    call(message_, session, payload, binary);
+  }
   void on_upgrade(Session& session) override { call(upgrade_, session); }
   void on_close(Session& session, Reason reason, std::string_view why) override { call(close_, session, reason, why); }
 
@@ -6046,16 +6311,24 @@ class Server final : private engineio::Application, public Host, public detail::
   /// Namespaces made when a client asks for them: those whose name (and the client's auth) the predicate
   /// accepts. It returns a bool, or takes a last std::function<void(bool)> and calls it, now or later.
   /// Handlers and middlewares registered on what is returned count in all of them, and what is emitted to
-  /// it reaches all of them (but it cannot ask: emit_with_ack fails with operation_not_supported). Predicates are asked in the order of their registration.
+  /// it reaches all of them (but it cannot ask: emit_with_ack fails with operation_not_supported). Predicates are asked
+  /// in the order of their registration.
   template <class Predicate>
-    requires std::is_invocable_r_v<bool, Predicate&, std::string_view, const json&> ||
-             std::is_invocable_v<Predicate&, std::string_view, const json&, std::function<void(bool)>>
+  requires std::is_invocable_r_v<bool, Predicate&, std::string_view, const json&> ||
+           std::is_invocable_v<Predicate&, std::string_view, const json&, std::function<void(bool)>>
   Namespace& of(Predicate predicate) {
-    if constexpr (std::is_invocable_v<Predicate&, std::string_view, const json&, std::function<void(bool)>>) return add_parent(std::move(predicate));
-    else return add_parent([predicate = std::move(predicate)](std::string_view name, const json& auth, const std::function<void(bool)>& answer) mutable { answer(predicate(name, auth)); });
+    if constexpr (std::is_invocable_v<Predicate&, std::string_view, const json&, std::function<void(bool)>>)
+      return add_parent(std::move(predicate));
+    else
+      return add_parent([predicate = std::move(predicate)](std::string_view name, const json& auth,
+                                                           const std::function<void(bool)>& answer) mutable {
+        answer(predicate(name, auth));
+      });
   }
   /// Runs for each namespace that is made from now on (`new_namespace`).
-  Server& on_new_namespace(std::function<void(Namespace&)> handler) { return new_namespace_.add(std::move(handler)), *this; }
+  Server& on_new_namespace(std::function<void(Namespace&)> handler) {
+    return new_namespace_.add(std::move(handler)), *this;
+  }
   /// Has every namespace use an adapter of another kind, such as redis::adapter(...), to join a cluster. Before
   /// any client is there.
   Server& adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make);
@@ -6118,7 +6391,8 @@ namespace detail {
 template <class F>
 bool guard(const Log& log, std::string_view event, std::string_view nsp, std::string_view socket, F f) {
   return log.attempt(std::move(f), [&](LogLevel level, std::string_view slow, std::string_view what) {
-    log.write(level, slow.empty() ? "A handler threw" : slow, {{"event", event}, {"socketId", socket}, {"namespace", nsp}, {slow.empty() ? "error" : "time", what}});
+    log.write(level, slow.empty() ? "A handler threw" : slow,
+              {{"event", event}, {"socketId", socket}, {"namespace", nsp}, {slow.empty() ? "error" : "time", what}});
   });
 }
 
@@ -6150,7 +6424,9 @@ class Client final : public engineio::Context {
   void join_room(SocketState& state, const std::string& room) {
     if (state.nsp.adapter().here_.join(state, room, server_.options().max_rooms)) return;
     count(Reason::too_many_rooms);
-    if (may_complain()) log().write(LogLevel::warn, "A socket is in max_rooms rooms and joins no further one", {{"socketId", state.id}, {"room", room}});
+    if (may_complain())
+      log().write(LogLevel::warn, "A socket is in max_rooms rooms and joins no further one",
+                  {{"socketId", state.id}, {"room", room}});
   }
 
   /// The handlers that concern a socket: the namespace's, then its own, which a handler may take away.
@@ -6180,7 +6456,8 @@ class Client final : public engineio::Context {
 
   void upgraded() {
     for (const auto& state : sockets_.copy())
-      if (Socket socket(state); state->connected) each_table(*state, [&](EventTable& table) { call(table.upgrade, socket, "upgrade"); });
+      if (Socket socket(state); state->connected)
+        each_table(*state, [&](EventTable& table) { call(table.upgrade, socket, "upgrade"); });
   }
 
   /// The server's own disconnect of one socket, or of all and the transport.
@@ -6196,13 +6473,16 @@ class Client final : public engineio::Context {
   enum class Fail : std::uint8_t { decoding, state };
   /// A packet whose attachments are on their way.
   struct Waiting final : engineio::Timed {
-    Waiting(Client& its_client, std::string_view its_text, std::size_t its_expected) : client(its_client), text(its_text), expected(its_expected) {}
+    Waiting(Client& its_client, std::string_view its_text, std::size_t its_expected)
+        : client(its_client), text(its_text), expected(its_expected) {}
     ~Waiting() { client.server_.engine_.deadlines.forget(*this); }
     void more_to_come() {
       auto& engine = client.server_.engine_;
       engine.deadlines.set(*this, engine.now() + engine.options.attachment_timeout);
     }
-    void tick(engineio::Time) override { client.fail("an attachment did not come within attachment_timeout", Fail::decoding); }
+    void tick(engineio::Time) override {
+      client.fail("an attachment did not come within attachment_timeout", Fail::decoding);
+    }
 
     Client& client;
     std::string text;
@@ -6216,7 +6496,8 @@ class Client final : public engineio::Context {
 
   void attachment(std::string_view bytes) {
     if (!waiting_) return fail("binary that no packet announced", Fail::decoding);
-    if (bytes.size() > server_.options().max_attachment_bytes - waiting_->bytes) return fail("attachments of more than max_attachment_bytes", Fail::decoding);
+    if (bytes.size() > server_.options().max_attachment_bytes - waiting_->bytes)
+      return fail("attachments of more than max_attachment_bytes", Fail::decoding);
     waiting_->bytes += bytes.size();
     waiting_->attachments.emplace_back(bytes);
     if (waiting_->attachments.size() < waiting_->expected) return waiting_->more_to_come();
@@ -6231,8 +6512,10 @@ class Client final : public engineio::Context {
     if (!state && left_just_now(packet.nsp)) return;
     if (!state) return fail("a packet to a namespace that was not joined", Fail::state);
     switch (packet.type) {
-      case socketio::PacketType::event: case socketio::PacketType::binary_event: return event(state, packet, attachments);
-      case socketio::PacketType::ack: case socketio::PacketType::binary_ack: return ack(*state, packet, attachments);
+      case socketio::PacketType::event:
+      case socketio::PacketType::binary_event: return event(state, packet, attachments);
+      case socketio::PacketType::ack:
+      case socketio::PacketType::binary_ack: return ack(*state, packet, attachments);
       case socketio::PacketType::disconnect: return leave(*state, {Reason::client_disconnect});
       default: return fail("a CONNECT_ERROR from a client", Fail::state);
     }
@@ -6243,7 +6526,9 @@ class Client final : public engineio::Context {
   /// take the news, a wrong state ends the sockets at once, undecodable bytes when the news is taken.
   void fail(const char* why, Fail kind) {
     const Ref<engineio::Session> keep(&session_);
-    if (log().enabled(LogLevel::info)) log().write(LogLevel::info, "Malformed packet", {{"session", session_.id()}, {"address", info_->address()}, {"why", why}});
+    if (log().enabled(LogLevel::info))
+      log().write(LogLevel::info, "Malformed packet",
+                  {{"session", session_.id()}, {"address", info_->address()}, {"why", why}});
     count(Reason::malformed_packet);
     waiting_.reset();
     for (const auto& state : sockets_.copy())
@@ -6267,8 +6552,12 @@ class Client final : public engineio::Context {
     if (find(name)) return fail("a second CONNECT to a namespace", Fail::state);
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
     auto& wishes = rarely().wishes;
-    std::erase_if(wishes, [](const auto& weak) { const auto wish = weak.lock(); return !wish || wish->over; });
-    if (!server_.parents_.empty() && sockets_.size() + wishes.size() >= server_.options().max_namespaces) return too_many_namespaces(name);
+    std::erase_if(wishes, [](const auto& weak) {
+      const auto wish = weak.lock();
+      return !wish || wish->over;
+    });
+    if (!server_.parents_.empty() && sockets_.size() + wishes.size() >= server_.options().max_namespaces)
+      return too_many_namespaces(name);
     const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(auth)});
     wishes.push_back(wish);
     resolve(wish, 0);
@@ -6277,8 +6566,8 @@ class Client final : public engineio::Context {
   struct Wish;
   /// What few clients have.
   struct Rarely {
-    std::vector<StatePtr> left{};                // sockets that left, but somebody held a handle
-    std::vector<std::weak_ptr<Wish>> wishes{};   // predicates are being asked
+    std::vector<StatePtr> left{};               // sockets that left, but somebody held a handle
+    std::vector<std::weak_ptr<Wish>> wishes{};  // predicates are being asked
   };
   Rarely& rarely() {
     if (!rarely_) rarely_ = std::make_unique<Rarely>();
@@ -6295,7 +6584,8 @@ class Client final : public engineio::Context {
   void resolve(const std::shared_ptr<Wish>& wish, std::size_t step) {
     wish->over = step == server_.parents_.size();
     if (wish->over) return send_error(wish->name, refuse("Invalid namespace"));
-    const auto answer = [this, keep = Ref<engineio::Session>(&session_), wish, step, done = std::make_shared<bool>(false)](bool accepted) {
+    const auto answer = [this, keep = Ref<engineio::Session>(&session_), wish, step,
+                         done = std::make_shared<bool>(false)](bool accepted) {
       if (std::exchange(*done, true) || !session_.open()) return;
       if (!accepted) return resolve(wish, step + 1);
       wish->over = true;
@@ -6304,20 +6594,24 @@ class Client final : public engineio::Context {
       nsp ? enter(*nsp, wish->auth) : too_many_namespaces(wish->name);
     };
     const auto accepts = server_.parents_[step].accepts;
-    if (!guard(log(), "namespace predicate", wish->name, "", [&] { accepts(wish->name, wish->auth, answer); })) answer(false);
+    if (!guard(log(), "namespace predicate", wish->name, "", [&] { accepts(wish->name, wish->auth, answer); }))
+      answer(false);
   }
 
   void enter(Namespace& nsp, json auth) {
     if (sockets_.size() >= server_.options().max_namespaces) return too_many_namespaces(nsp.name());
     auto restored = restore(nsp, auth);
-    const auto state = std::make_shared<SocketState>(server_.namespaces_.find(nsp.name())->second, *this, info_, restored ? restored->id : server_.engine_.random.id());
+    const auto state = std::make_shared<SocketState>(server_.namespaces_.find(nsp.name())->second, *this, info_,
+                                                     restored ? restored->id : server_.engine_.random.id());
     if (!auth.empty()) state->auth = std::move(auth);
     ++nsp.clients_;
     sockets_.push_back(state);
-    if (nsp.recovery_.on()) state->comeback = std::make_unique<Comeback>(Comeback{restored ? restored->pid : server_.engine_.random.id()});
+    if (nsp.recovery_.on())
+      state->comeback = std::make_unique<Comeback>(Comeback{restored ? restored->pid : server_.engine_.random.id()});
     if (restored) {
       state->recovered = true;
-      state->data = std::move(restored->data), state->data_type = restored->data_type, state->data_json = restored->data_json;
+      state->data = std::move(restored->data), state->data_type = restored->data_type,
+      state->data_json = restored->data_json;
       state->comeback->restored = std::make_shared<Restored>(std::move(*restored));
       if (server_.options().connection_state_recovery.skip_middlewares) return join(state);
     }
@@ -6328,7 +6622,8 @@ class Client final : public engineio::Context {
     if (!nsp.recovery_.on()) return std::nullopt;
     const auto pid = auth.find("pid"), offset = auth.find("offset");
     if (pid == auth.end() || offset == auth.end() || !pid->is_string() || !offset->is_string()) return std::nullopt;
-    return nsp.recovery_.restore(pid->get_ref<const std::string&>(), offset->get_ref<const std::string&>(), server_.engine_.now());
+    return nsp.recovery_.restore(pid->get_ref<const std::string&>(), offset->get_ref<const std::string&>(),
+                                 server_.engine_.now());
   }
 
   using Middleware = std::function<void(Socket&, Next)>;
@@ -6353,7 +6648,8 @@ class Client final : public engineio::Context {
       if (state->client) state->client->refused(state, *refusal);
     });
     Socket socket(state);
-    if (!guard(client.log(), socket, "middleware", [&] { (*middlewares)[step].handler(socket, next); })) next(refuse("Internal server error"));
+    if (!guard(client.log(), socket, "middleware", [&] { (*middlewares)[step].handler(socket, next); }))
+      next(refuse("Internal server error"));
   }
 
   void refused(const StatePtr& state, const Refuse& refusal) {
@@ -6369,7 +6665,8 @@ class Client final : public engineio::Context {
     rooms.add(*state);
     ++server_.engine_.counters.sockets_joined;
     session_.close_at(engineio::never);
-    if (const auto restored = state->comeback ? std::exchange(state->comeback->restored, nullptr) : nullptr) {  // what it missed comes before the answer
+    if (const auto restored = state->comeback ? std::exchange(state->comeback->restored, nullptr)
+                                              : nullptr) {  // what it missed comes before the answer
       state->nsp.recovery_.catch_up(*restored);
       for (const auto& room : restored->rooms) join_room(*state, room);
       for (const auto& packet : restored->missed) packet.send_to(session_);
@@ -6394,7 +6691,8 @@ class Client final : public engineio::Context {
     socketio::Writer writer;
     writer.text = "{\"message\":";
     bytes::append_string(writer.text, refusal.message);
-    if (!refusal.data.is_null()) writer.text += ",\"data\":" + refusal.data.dump(-1, ' ', false, json::error_handler_t::replace);
+    if (!refusal.data.is_null())
+      writer.text += ",\"data\":" + refusal.data.dump(-1, ' ', false, json::error_handler_t::replace);
     writer.text += '}';
     encode(socketio::PacketType::connect_error, nsp, std::nullopt, std::move(writer)).send_to(session_);
   }
@@ -6402,8 +6700,11 @@ class Client final : public engineio::Context {
   // ---- events
 
   /// A packet's arguments behind the first `skip`; nothing if a placeholder is malformed.
-  static std::optional<socketio::Arguments> arguments_of(const socketio::Packet& packet, const std::vector<std::string>* attachments, std::size_t skip) {
-    if (!attachments || packet.elements.empty()) return socketio::Arguments(std::span(packet.elements).subspan(packet.elements.empty() ? 0 : skip));
+  static std::optional<socketio::Arguments> arguments_of(const socketio::Packet& packet,
+                                                         const std::vector<std::string>* attachments,
+                                                         std::size_t skip) {
+    if (!attachments || packet.elements.empty())
+      return socketio::Arguments(std::span(packet.elements).subspan(packet.elements.empty() ? 0 : skip));
     json values = socketio::parse(packet.json);
     if (values.is_discarded() || !socketio::replace_placeholders(values, *attachments)) return std::nullopt;
     auto& array = values.get_ref<json::array_t&>();
@@ -6421,7 +6722,8 @@ class Client final : public engineio::Context {
     each_table(*state, [&](EventTable& table) {
       if (state->connected) call(table.any, socket, packet.name, packet.name, *arguments);
     });
-    if (state->events && !state->events->middlewares.empty()) return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
+    if (state->events && !state->events->middlewares.empty())
+      return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
     dispatch(socket, packet.name, packet.id, *arguments);
   }
 
@@ -6437,7 +6739,9 @@ class Client final : public engineio::Context {
   void too_many_events(const StatePtr& state, const socketio::Packet& packet, Bucket::Wait wait) {
     count(Reason::too_many_events);
     const bool first = may_complain();
-    if (first) log().write(LogLevel::info, "Event refused: more than event_rate allows", {{"socketId", state->id}, {"event", packet.name}});
+    if (first)
+      log().write(LogLevel::info, "Event refused: more than event_rate allows",
+                  {{"socketId", state->id}, {"event", packet.name}});
     if (!first && !packet.id) return;
     EventError error{std::string(packet.name) + ": too many events", "RATE_LIMITED", std::string(packet.name)};
     error.retryAfter = static_cast<std::int64_t>(std::ceil(wait.count() * 1000));
@@ -6455,7 +6759,8 @@ class Client final : public engineio::Context {
   };
   using EventMiddleware = std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>;
 
-  static void filter(const std::shared_ptr<Held>& held, const std::shared_ptr<const Handlers<EventMiddleware>::List>& middlewares, std::size_t step) {
+  static void filter(const std::shared_ptr<Held>& held,
+                     const std::shared_ptr<const Handlers<EventMiddleware>::List>& middlewares, std::size_t step) {
     const StatePtr& state = held->state;
     if (!state->client || !state->connected) return;
     Client& client = *state->client;
@@ -6465,7 +6770,9 @@ class Client final : public engineio::Context {
       if (!refusal) return filter(held, middlewares, step + 1);
       if (held->state->client) held->state->client->report(held->state, *refusal);
     });
-    if (!guard(client.log(), socket, held->name, [&] { (*middlewares)[step].handler(socket, held->name, held->arguments, next); })) next(refuse("Internal server error"));
+    if (!guard(client.log(), socket, held->name,
+               [&] { (*middlewares)[step].handler(socket, held->name, held->arguments, next); }))
+      next(refuse("Internal server error"));
   }
 
   void dispatch(Socket& socket, std::string_view name, std::optional<double> id, const socketio::Arguments& arguments) {
@@ -6494,7 +6801,9 @@ class Client final : public engineio::Context {
   template <class List, class... Arguments>
   bool call(List& handlers, Socket& socket, std::string_view event, Arguments&... arguments) const {
     bool good = true;
-    handlers.each([&](const auto& handler) { good = guard(log(), socket, event, [&] { handler(socket, arguments...); }) && good; });
+    handlers.each([&](const auto& handler) {
+      good = guard(log(), socket, event, [&] { handler(socket, arguments...); }) && good;
+    });
     return good;
   }
 
@@ -6534,7 +6843,8 @@ class Client final : public engineio::Context {
   /// What is left of a socket's state ends, whether it had joined or not.
   void end(SocketState& state) {
     state.client = nullptr;
-    if (const auto unused = state.comeback ? std::exchange(state.comeback->restored, nullptr) : nullptr) {  // it was refused, or gone too soon: it may try again
+    if (const auto unused = state.comeback ? std::exchange(state.comeback->restored, nullptr)
+                                           : nullptr) {  // it was refused, or gone too soon: it may try again
       unused->data = state.data, unused->missed.clear();
       state.nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
@@ -6548,7 +6858,9 @@ class Client final : public engineio::Context {
   /// Unless one side has said goodbye, or the client cannot speak Engine.IO, it may come back.
   void keep_for_recovery(const SocketState& state, Reason reason) {
     auto& recovery = state.nsp.recovery_;
-    if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect || reason == Reason::parse_error) return;
+    if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect ||
+        reason == Reason::parse_error)
+      return;
     Restored session{state.id, state.comeback->pid, {}, state.data, state.data_type, state.data_json};
     for (const auto& membership : state.rooms) session.rooms.push_back(membership.room->first);
     recovery.keep(std::move(session), server_.engine_.now());
@@ -6558,8 +6870,8 @@ class Client final : public engineio::Context {
   /// bytes that brought the end about, and costs nobody anything.
   bool left_just_now(std::string_view nsp) const {
     return rarely_ && std::any_of(rarely_->left.begin(), rarely_->left.end(), [&](const StatePtr& state) {
-      return state->nsp.name() == nsp && state->left == server_.engine_.now();
-    });
+             return state->nsp.name() == nsp && state->left == server_.engine_.now();
+           });
   }
 
   StatePtr find(std::string_view nsp) const {
@@ -6573,7 +6885,7 @@ class Client final : public engineio::Context {
   engineio::Session& session_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Bucket> events_;  // once event_rate has been asked about
-  Few<StatePtr> sockets_;  // joined, or waiting for a middleware
+  Few<StatePtr> sockets_;           // joined, or waiting for a middleware
   std::unique_ptr<Rarely> rarely_;
   std::shared_ptr<const ConnectionInfo> info_;
   engineio::Time complained_{};
@@ -6588,10 +6900,13 @@ SIO_DEMO_INLINE void AckRequest::answer(socketio::Writer&& writer) const {
 
 /// Tells the client, and the log, where its payload is wrong.
 SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
-  const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD", std::string(event), fault.path};
+  const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD",
+                         std::string(event), fault.path};
   const Log& log = socket.nsp().server().log();
   ack.state.client->count(Reason::invalid_payload);
-  if (log.enabled(LogLevel::info) && ack.state.client->may_complain()) log.write(LogLevel::info, "Invalid payload", {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
+  if (log.enabled(LogLevel::info) && ack.state.client->may_complain())
+    log.write(LogLevel::info, "Invalid payload",
+              {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
   answer_error(socket, ack, error);
 }
 
@@ -6616,7 +6931,9 @@ SIO_DEMO_INLINE EventError internal_error(std::string_view event) {
 /// The frame owns the socket's handle and the values, so references to them stay good while it waits.
 template <class Answer, class Handler, class... Values>
 asio::awaitable<void> await_handler(Handler handler, Socket socket, std::tuple<Values...> values, Reply<> reply) {
-  const auto call = [&] { return std::apply([&](const Values&... value) { return handler(socket, value...); }, values); };
+  const auto call = [&] {
+    return std::apply([&](const Values&... value) { return handler(socket, value...); }, values);
+  };
   if constexpr (std::is_void_v<Answer>) co_await call();
   else reply(as<Answer>(co_await call()));
 }
@@ -6625,13 +6942,16 @@ asio::awaitable<void> await_handler(Handler handler, Socket socket, std::tuple<V
 #endif
 
 template <class Answer, class Handler, class... Values>
-void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values, Reply<> reply) {
-  auto done = [socket, reply, event = std::string(event), server = socket.nsp().server().lifetime()](std::exception_ptr error) {
+void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values,
+                   Reply<> reply) {
+  auto done = [socket, reply, event = std::string(event),
+               server = socket.nsp().server().lifetime()](std::exception_ptr error) {
     if (!error || server.expired()) return;
     reply(std::map<std::string, EventError>{{"error", internal_error(event)}});
     guard(socket.nsp().server().log(), socket, event, [&] { std::rethrow_exception(error); });
   };
-  asio::co_spawn(socket.nsp().server().loop(), await_handler<Answer>(handler, socket, std::move(values), reply), std::move(done));
+  asio::co_spawn(socket.nsp().server().loop(), await_handler<Answer>(handler, socket, std::move(values), reply),
+                 std::move(done));
 }
 #endif
 
@@ -6645,7 +6965,9 @@ SIO_DEMO_INLINE Handshake Socket::handshake() const {
   return {state_->auth.is_null() ? nsp().no_auth_ : state_->auth, info.address(), info.url(), info.head(), info.time};
 }
 
-SIO_DEMO_INLINE std::string_view Handshake::header(std::string_view name) const { return http::find_header(head, name); }
+SIO_DEMO_INLINE std::string_view Handshake::header(std::string_view name) const {
+  return http::find_header(head, name);
+}
 
 SIO_DEMO_INLINE std::vector<std::pair<std::string, std::string>> Handshake::headers() const {
   std::vector<std::pair<std::string, std::string>> out;
@@ -6665,8 +6987,15 @@ SIO_DEMO_INLINE json Handshake::to_json() const {
     field = field.is_null() ? value : field.get<std::string>() + (name == "cookie" ? "; " : ", ") + value;
   }
   for (const auto& [name, value] : query().parameters) parameters[name] = value;
-  return {{"headers", std::move(fields)}, {"time", javascript_date(time)}, {"address", address}, {"xdomain", xdomain()}, {"secure", secure()},
-          {"issued", issued()}, {"url", url}, {"query", std::move(parameters)}, {"auth", auth}};
+  return {{"headers", std::move(fields)},
+          {"time", javascript_date(time)},
+          {"address", address},
+          {"xdomain", xdomain()},
+          {"secure", secure()},
+          {"issued", issued()},
+          {"url", url},
+          {"query", std::move(parameters)},
+          {"auth", auth}};
 }
 
 SIO_DEMO_INLINE http::Query Handshake::query() const {
@@ -6764,13 +7093,15 @@ template <class Result, class Token, class Start>
 auto operation(Server& server, Start start, Token&& token) {
   auto initiation = [&server, start = std::move(start)](auto&& handler) mutable {
     using Handler = std::decay_t<decltype(handler)>;
-    auto completion = std::make_shared<Completion<Handler>>(server.loop(), Handler(std::forward<decltype(handler)>(handler)));
-    start([&server, &loop = server.loop(), completion, alive = server.lifetime()](std::error_code error, Result result) {
-      asio::post(loop, [&server, completion, alive, error, result = std::move(result)]() mutable {
-        if (alive.expired()) return (*completion)(error, std::move(result));
-        guard(server.log(), "completion", "", "", [&] { (*completion)(error, std::move(result)); });
-      });
-    });
+    auto completion =
+        std::make_shared<Completion<Handler>>(server.loop(), Handler(std::forward<decltype(handler)>(handler)));
+    start(
+        [&server, &loop = server.loop(), completion, alive = server.lifetime()](std::error_code error, Result result) {
+          asio::post(loop, [&server, completion, alive, error, result = std::move(result)]() mutable {
+            if (alive.expired()) return (*completion)(error, std::move(result));
+            guard(server.log(), "completion", "", "", [&] { (*completion)(error, std::move(result)); });
+          });
+        });
   };
   return asio::async_initiate<Token, void(std::error_code, Result)>(std::move(initiation), token);
 }
@@ -6800,10 +7131,12 @@ SIO_DEMO_INLINE void Adapter::broadcast(socketio::Writer&& event, const Target& 
     for (const Socket& socket : sockets(target)) nsp_.tell_watchers(socket.state_, values);
 }
 
-SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<detail::AckWait>& wait) {
+SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target,
+                                                 const std::shared_ptr<detail::AckWait>& wait) {
   const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
   const std::uint64_t id = nsp_.next_ack_++;
-  const auto packet = socketio::encode(socketio::PacketType::event, nsp_.name(), static_cast<double>(id), std::move(event));
+  const auto packet =
+      socketio::encode(socketio::PacketType::event, nsp_.name(), static_cast<double>(id), std::move(event));
   here_.visit(target, [&](detail::SocketState& state) {
     if (state.client && wait->expect(state, id)) packet.send_to(state.client->session());
   });
@@ -6818,11 +7151,13 @@ SIO_DEMO_INLINE std::vector<Socket> Adapter::sockets(const Target& target) {
   return out;
 }
 
-SIO_DEMO_INLINE void Adapter::fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) {
+SIO_DEMO_INLINE void Adapter::fetch_sockets(const Target& target,
+                                            std::function<void(std::error_code, std::vector<RemoteSocket>)> done) {
   std::vector<RemoteSocket> out;
   for (const Socket& socket : sockets(target)) {
     const auto& state = *socket.state_;
-    out.emplace_back(nsp_, socket.id(), socket.handshake().to_json(), socket.rooms(), state.data_json ? state.data_json(state.data.get()) : json::object());
+    out.emplace_back(nsp_, socket.id(), socket.handshake().to_json(), socket.rooms(),
+                     state.data_json ? state.data_json(state.data.get()) : json::object());
   }
   done({}, std::move(out));
 }
@@ -6850,10 +7185,13 @@ SIO_DEMO_INLINE void Adapter::disconnect_sockets(const Target& target, bool clos
     Adapter::disconnect_sockets(next, all_of_it);  // a derived one was told when it was asked for
   }
 }
-SIO_DEMO_INLINE void Adapter::server_side_emit(json::array_t, std::function<void(std::error_code, json::array_t)> done) {
+SIO_DEMO_INLINE void Adapter::server_side_emit(json::array_t,
+                                               std::function<void(std::error_code, json::array_t)> done) {
   if (done) done({}, {});
 }
-SIO_DEMO_INLINE void Adapter::all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) { done({}, rooms()); }
+SIO_DEMO_INLINE void Adapter::all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) {
+  done({}, rooms());
+}
 SIO_DEMO_INLINE void Adapter::server_count(std::function<void(std::error_code, std::size_t)> done) { done({}, 1); }
 
 namespace detail {
@@ -6870,10 +7208,13 @@ class Children final : public Adapter {
     wait->lost(std::make_error_code(std::errc::operation_not_supported));
     wait->seal();
   }
-  void fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override {
+  void fetch_sockets(const Target& target,
+                     std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override {
     std::vector<RemoteSocket> all;
     each([&](Adapter& child) {
-      child.Adapter::fetch_sockets(target, [&](std::error_code, std::vector<RemoteSocket> some) { all.insert(all.end(), some.begin(), some.end()); });
+      child.Adapter::fetch_sockets(target, [&](std::error_code, std::vector<RemoteSocket> some) {
+        all.insert(all.end(), some.begin(), some.end());
+      });
     });
     done({}, std::move(all));
   }
@@ -6906,26 +7247,42 @@ class Children final : public Adapter {
 
 }  // namespace detail
 
-SIO_DEMO_INLINE void RemoteSocket::deliver(socketio::Writer&& writer) const { nsp_->adapter().broadcast(std::move(writer), {.rooms = {id}}); }
+SIO_DEMO_INLINE void RemoteSocket::deliver(socketio::Writer&& writer) const {
+  nsp_->adapter().broadcast(std::move(writer), {.rooms = {id}});
+}
 SIO_DEMO_INLINE void RemoteSocket::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
   nsp_->adapter().broadcast_with_ack(std::move(writer), {.rooms = {id}}, wait);
 }
 SIO_DEMO_INLINE Server& RemoteSocket::server() const { return nsp_->server(); }
-SIO_DEMO_INLINE void RemoteSocket::join(const RoomNames& names) const { nsp_->adapter().sockets_join({.rooms = {id}}, names.names); }
-SIO_DEMO_INLINE void RemoteSocket::leave(const RoomNames& names) const { nsp_->adapter().sockets_leave({.rooms = {id}}, names.names); }
-SIO_DEMO_INLINE void RemoteSocket::disconnect(bool close) const { nsp_->adapter().disconnect_sockets({.rooms = {id}}, close); }
+SIO_DEMO_INLINE void RemoteSocket::join(const RoomNames& names) const {
+  nsp_->adapter().sockets_join({.rooms = {id}}, names.names);
+}
+SIO_DEMO_INLINE void RemoteSocket::leave(const RoomNames& names) const {
+  nsp_->adapter().sockets_leave({.rooms = {id}}, names.names);
+}
+SIO_DEMO_INLINE void RemoteSocket::disconnect(bool close) const {
+  nsp_->adapter().disconnect_sockets({.rooms = {id}}, close);
+}
 
 // ---- Broadcast
 
-SIO_DEMO_INLINE void Broadcast::deliver(socketio::Writer&& writer) const { nsp_->adapter().broadcast(std::move(writer), target_); }
+SIO_DEMO_INLINE void Broadcast::deliver(socketio::Writer&& writer) const {
+  nsp_->adapter().broadcast(std::move(writer), target_);
+}
 SIO_DEMO_INLINE void Broadcast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
   nsp_->adapter().broadcast_with_ack(std::move(writer), target_, wait);
 }
 SIO_DEMO_INLINE Server& Broadcast::server() const { return nsp_->server(); }
 SIO_DEMO_INLINE std::vector<Socket> Broadcast::sockets() const { return nsp_->adapter().sockets(target_); }
-SIO_DEMO_INLINE void Broadcast::sockets_join(const RoomNames& rooms) const { nsp_->adapter().sockets_join(target_, rooms.names); }
-SIO_DEMO_INLINE void Broadcast::sockets_leave(const RoomNames& rooms) const { nsp_->adapter().sockets_leave(target_, rooms.names); }
-SIO_DEMO_INLINE void Broadcast::disconnect_sockets(bool close) const { nsp_->adapter().disconnect_sockets(target_, close); }
+SIO_DEMO_INLINE void Broadcast::sockets_join(const RoomNames& rooms) const {
+  nsp_->adapter().sockets_join(target_, rooms.names);
+}
+SIO_DEMO_INLINE void Broadcast::sockets_leave(const RoomNames& rooms) const {
+  nsp_->adapter().sockets_leave(target_, rooms.names);
+}
+SIO_DEMO_INLINE void Broadcast::disconnect_sockets(bool close) const {
+  nsp_->adapter().disconnect_sockets(target_, close);
+}
 #endif  // SIO_DEMO_BODIES
 
 template <class Token>
@@ -6938,7 +7295,11 @@ auto Broadcast::fetch_sockets(Token&& token) const {
 // ---- Namespace
 
 SIO_DEMO_INLINE Namespace::Namespace(Server& server, std::string name, Namespace* parent)
-    : server_(server), server_lifetime_(server.lifetime()), name_(std::move(name)), parent_(parent), recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
+    : server_(server),
+      server_lifetime_(server.lifetime()),
+      name_(std::move(name)),
+      parent_(parent),
+      recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
   const bool real = name_.starts_with('/');  // what of(predicate) gives gets its adapter from there
   adapter_ = server.make_adapter_ && real ? server.make_adapter_(*this) : std::make_unique<Adapter>(*this);
 }
@@ -6959,18 +7320,21 @@ SIO_DEMO_INLINE void Namespace::send(detail::SocketState& socket, socketio::Writ
   if (away)
     if (const auto back = adapter_->find(socket.id)) return send(*back->state_, std::move(event), droppable);
   if (watched() && !away) tell_watchers(socket.shared_from_this(), detail::values_of(event));
-  const auto packet = recovery_.on() ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
-                                     : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
+  const auto packet = recovery_.on()
+                          ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
+                          : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
   if (away) return;
   if (!droppable || socket.client->session().writable()) packet.send_to(socket.client->session());
   else ++server_.engine_.counters.volatile_dropped;
 }
 
-SIO_DEMO_INLINE void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait) {
+SIO_DEMO_INLINE void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event,
+                                    const std::shared_ptr<detail::AckWait>& wait) {
   if (watched()) tell_watchers(socket.shared_from_this(), detail::values_of(event));
   const std::uint64_t id = next_ack_++;
   if (!socket.client || !wait->expect(socket, id)) return;
-  socketio::encode(socketio::PacketType::event, name_, static_cast<double>(id), std::move(event)).send_to(socket.client->session());
+  socketio::encode(socketio::PacketType::event, name_, static_cast<double>(id), std::move(event))
+      .send_to(socket.client->session());
 }
 
 SIO_DEMO_INLINE void Namespace::tell_watchers(const detail::StatePtr& state, const json::array_t& event) {
@@ -6980,7 +7344,9 @@ SIO_DEMO_INLINE void Namespace::tell_watchers(const detail::StatePtr& state, con
   const socketio::Arguments arguments(json::array_t(event.begin() + 1, event.end()));
   Socket socket(state);
   detail::Client::each_table(*state, [&](detail::EventTable& table) {
-    table.any_outgoing.each([&](const auto& handler) { detail::guard(server_.log(), socket, name, [&] { handler(socket, name, arguments); }); });
+    table.any_outgoing.each([&](const auto& handler) {
+      detail::guard(server_.log(), socket, name, [&] { handler(socket, name, arguments); });
+    });
   });
 }
 
@@ -6989,7 +7355,9 @@ SIO_DEMO_INLINE void Namespace::server_side_event(const json::array_t& event, co
   const std::string name = event.front().get<std::string>();
   const json::array_t arguments(event.begin() + 1, event.end());
   if (const auto entry = server_side_.find(name); entry != server_side_.end())
-    entry->second.each([&](const auto& handler) { detail::guard(server_.log(), name, name_, "", [&] { handler(arguments, answer); }); });
+    entry->second.each([&](const auto& handler) {
+      detail::guard(server_.log(), name, name_, "", [&] { handler(arguments, answer); });
+    });
 }
 #endif  // SIO_DEMO_BODIES
 
@@ -7016,10 +7384,14 @@ void Gathers<Derived>::server_side_emit(std::string_view name, const Values&... 
 template <class Derived>
 template <class... ValuesAndToken>
 auto Gathers<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const {
-  return with_last([&](auto&& token, const auto&... values) {
-    auto start = [&nsp = main(), event = values_of(named_event(name, values...))](auto done) { nsp.adapter().server_side_emit(event, std::move(done)); };
-    return operation<json::array_t>(main().server(), std::move(start), std::forward<decltype(token)>(token));
-  }, std::forward<ValuesAndToken>(rest)...);
+  return with_last(
+      [&](auto&& token, const auto&... values) {
+        auto start = [&nsp = main(), event = values_of(named_event(name, values...))](auto done) {
+          nsp.adapter().server_side_emit(event, std::move(done));
+        };
+        return operation<json::array_t>(main().server(), std::move(start), std::forward<decltype(token)>(token));
+      },
+      std::forward<ValuesAndToken>(rest)...);
 }
 
 /// A T as JSON, if it has such a form.
@@ -7038,13 +7410,17 @@ json json_of(const void* object) {
 
 template <class T>
 T& Socket::data() const {
-  if (!state_->data) state_->data = std::make_shared<T>(), state_->data_type = &detail::type_tag<T>, state_->data_json = &detail::json_of<T>;
+  if (!state_->data)
+    state_->data = std::make_shared<T>(), state_->data_type = &detail::type_tag<T>,
+    state_->data_json = &detail::json_of<T>;
   assert(state_->data_type == &detail::type_tag<T> && "data<T>() was first used with another T");
   return *static_cast<T*>(state_->data.get());
 }
 
 #if SIO_DEMO_BODIES
-SIO_DEMO_INLINE void Unicast::deliver(socketio::Writer&& writer) const { state_->nsp.send(*state_, std::move(writer), droppable_); }
+SIO_DEMO_INLINE void Unicast::deliver(socketio::Writer&& writer) const {
+  state_->nsp.send(*state_, std::move(writer), droppable_);
+}
 SIO_DEMO_INLINE void Unicast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
   if (state_->client && !state_->leaving) state_->nsp.ask(*state_, std::move(writer), wait);
   else wait->lost();
@@ -7053,10 +7429,14 @@ SIO_DEMO_INLINE void Unicast::ask(socketio::Writer&& writer, const std::shared_p
 SIO_DEMO_INLINE Server& Unicast::server() const { return state_->nsp.server(); }
 SIO_DEMO_INLINE bool Unicast::orphaned() const { return state_->nsp.server_lifetime_.expired(); }
 
-SIO_DEMO_INLINE void Socket::deliver(socketio::Writer&& writer) const { state_->nsp.send(*state_, std::move(writer), false); }
+SIO_DEMO_INLINE void Socket::deliver(socketio::Writer&& writer) const {
+  state_->nsp.send(*state_, std::move(writer), false);
+}
 SIO_DEMO_INLINE Namespace& Socket::watch() const { return state_->nsp; }
 
-SIO_DEMO_INLINE engineio::Session* Socket::conn() const { return state_->client ? &state_->client->session() : nullptr; }
+SIO_DEMO_INLINE engineio::Session* Socket::conn() const {
+  return state_->client ? &state_->client->session() : nullptr;
+}
 SIO_DEMO_INLINE std::string_view Socket::transport() const { return conn() ? conn()->transport() : ""; }
 
 SIO_DEMO_INLINE void Socket::join(const RoomNames& rooms) const {
@@ -7075,8 +7455,12 @@ SIO_DEMO_INLINE std::vector<std::string> Socket::rooms() const {
 }
 
 SIO_DEMO_INLINE Broadcast Socket::broadcast() const { return state_->nsp.except(id()); }
-SIO_DEMO_INLINE Broadcast Socket::to(const RoomNames& rooms) const { return std::move(state_->nsp.to(rooms).except(id())); }
-SIO_DEMO_INLINE Broadcast Socket::except(const RoomNames& rooms) const { return std::move(state_->nsp.except(rooms).except(id())); }
+SIO_DEMO_INLINE Broadcast Socket::to(const RoomNames& rooms) const {
+  return std::move(state_->nsp.to(rooms).except(id()));
+}
+SIO_DEMO_INLINE Broadcast Socket::except(const RoomNames& rooms) const {
+  return std::move(state_->nsp.except(rooms).except(id()));
+}
 
 SIO_DEMO_INLINE void Socket::disconnect(bool close) const {
   if (!state_->client || !(state_->connected || close)) return;
@@ -7110,7 +7494,8 @@ SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, Namespace& paren
   if (children_ >= options().max_child_namespaces) return nullptr;
   ++children_;
   auto& nsp = *namespaces_.emplace(name, std::make_shared<Namespace>(*this, std::string(name), &parent)).first->second;
-  new_namespace_.each([&](const auto& handler) { detail::guard(log(), "new_namespace", nsp.name(), "", [&] { handler(nsp); }); });
+  new_namespace_.each(
+      [&](const auto& handler) { detail::guard(log(), "new_namespace", nsp.name(), "", [&] { handler(nsp); }); });
   return &nsp;
 }
 
@@ -7142,7 +7527,9 @@ SIO_DEMO_INLINE void Server::on_message(engineio::Session& session, std::string_
   static_cast<detail::Client&>(*session.context).receive(payload, binary);
 }
 
-SIO_DEMO_INLINE void Server::on_upgrade(engineio::Session& session) { static_cast<detail::Client&>(*session.context).upgraded(); }
+SIO_DEMO_INLINE void Server::on_upgrade(engineio::Session& session) {
+  static_cast<detail::Client&>(*session.context).upgraded();
+}
 
 SIO_DEMO_INLINE void Server::on_close(engineio::Session& session, Reason reason, std::string_view why) {
   static_cast<detail::Client&>(*session.context).closed(reason, why);
@@ -7154,16 +7541,21 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
     if (wrong) throw std::invalid_argument(std::string("sio_demo::Options: ") + what);
   };
   if (!with_engine) options.polling = options.websocket = false;
-  refuse_if(with_engine && !options.polling && !options.websocket, "neither polling nor websocket is on; enable at least one transport");
+  refuse_if(with_engine && !options.polling && !options.websocket,
+            "neither polling nor websocket is on; enable at least one transport");
   refuse_if(options.max_json_depth == 0 || options.max_json_depth > 64, "max_json_depth must be from 1 to 64");
-  refuse_if(options.ping_interval.count() <= 0 || options.ping_timeout.count() <= 0, "ping_interval and ping_timeout must be positive");
+  refuse_if(options.ping_interval.count() <= 0 || options.ping_timeout.count() <= 0,
+            "ping_interval and ping_timeout must be positive");
   refuse_if(!options.path.starts_with('/'), "path must begin with '/'");
   refuse_if(options.max_payload == 0, "max_payload must be positive");
   const auto& origins = options.cors.origins;
   const bool any = std::find(origins.begin(), origins.end(), "*") != origins.end();
-  refuse_if(any && options.cors.credentials, "the origin \"*\" together with credentials would open every user's session to every page; list the origins");
+  refuse_if(
+      any && options.cors.credentials,
+      "the origin \"*\" together with credentials would open every user's session to every page; list the origins");
   refuse_if(any && origins.size() > 1, "the origin \"*\" stands beside others; list either \"*\" or the origins");
-  for (const auto& origin : origins) refuse_if(origin.empty() || !http::is_field_value(origin), "an origin is empty or holds control characters");
+  for (const auto& origin : origins)
+    refuse_if(origin.empty() || !http::is_field_value(origin), "an origin is empty or holds control characters");
   if (const char* fault = options.cookie ? http::cookie_fault(*options.cookie) : nullptr) refuse_if(true, fault);
   if (options.path.ends_with('/')) options.path.pop_back();
   if (options.add_trailing_slash) options.path += '/';
@@ -7205,7 +7597,8 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 namespace net {
 
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using Endpoint = asio::ip::tcp::endpoint;
 
 class Connection;
@@ -7224,7 +7617,9 @@ class OperationMemory {
     T* allocate(std::size_t count) { return static_cast<T*>(memory->allocate(count * sizeof(T))); }
     void deallocate(T* bytes, std::size_t) { memory->deallocate(bytes); }
     template <class U>
-    bool operator==(const Allocator<U>& other) const { return memory == other.memory; }
+    bool operator==(const Allocator<U>& other) const {
+      return memory == other.memory;
+    }
   };
 
  private:
@@ -7243,8 +7638,13 @@ class OperationMemory {
 class Driver final : public Counted<Driver>, public engineio::Timed {
  public:
   Driver(asio::io_context& loop, engineio::Engine& its_engine, const http::Router& its_router)
-      : engine(its_engine), options(engine.options), log(engine.log), router(its_router),
-        loop_(loop), timer_(loop.get_executor()), peers_({.concurrent = options.max_connections_per_address}) {
+      : engine(its_engine),
+        options(engine.options),
+        log(engine.log),
+        router(its_router),
+        loop_(loop),
+        timer_(loop.get_executor()),
+        peers_({.concurrent = options.max_connections_per_address}) {
     engine.on_thread = [this] { return on_thread(); };
   }
 
@@ -7252,7 +7652,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   const Options& options;
   const Log& log;
   const http::Router& router;
-  http::Request request;            // the one being read; its memory is reused
+  http::Request request;                                // the one being read; its memory is reused
   std::vector<char> in{std::vector<char>(64 * 1024)};   // what was read last
   std::vector<char> out{std::vector<char>(64 * 1024)};  // where small frames are gathered
   std::vector<asio::const_buffer> buffers;              // of one gathered write
@@ -7287,7 +7687,9 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   bool closing() const { return closing_; }
 
   /// Whether the caller is on the thread of the latest turn, or nothing runs that it could disturb.
-  bool on_thread() const { return thread_ == std::thread::id() || thread_ == std::this_thread::get_id() || loop_.stopped(); }
+  bool on_thread() const {
+    return thread_ == std::thread::id() || thread_ == std::this_thread::get_id() || loop_.stopped();
+  }
   /// Calls f soon, when nothing of ours is under way; f makes the turn that it needs.
   template <class F>
   void post(F f) {
@@ -7335,7 +7737,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   std::vector<Ref<Connection>> connections_;  // each until it is lost()
   std::vector<Ref<Connection>> ready_, dirty_;
   std::vector<Ref<Connection>> ready_memory_, dirty_memory_;  // for the lists of the next round
-  RateLimiter peers_;  // how many connections each has
+  RateLimiter peers_;                                         // how many connections each has
   engineio::Time complained_{};
   std::vector<std::function<void()>> done_;  // who asked to be told of the end
   std::string date_line_;
@@ -7349,7 +7751,11 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
 class Connection final : public Counted<Connection>, public engineio::Peer, public engineio::Timed {
  public:
   Connection(Driver& driver, Stream socket, const http::Address& peer, RateLimiter::Permit place)
-      : driver_(&driver), socket_(std::move(socket)), frames_(driver.options), http_(std::make_unique<Http>(peer)), place_(std::move(place)) {
+      : driver_(&driver),
+        socket_(std::move(socket)),
+        frames_(driver.options),
+        http_(std::make_unique<Http>(peer)),
+        place_(std::move(place)) {
     http_->is_proxy = driver.engine.client_address.trusts(peer);
   }
 
@@ -7389,11 +7795,11 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
 
  private:
   enum class Mode : std::uint8_t {
-    head,       // HTTP: waiting for a request, or in the middle of its head
-    body,       // HTTP: in the middle of a body
+    head,  // HTTP: waiting for a request, or in the middle of its head
+    body,  // HTTP: in the middle of a body
     websocket,
-    closing,    // WebSocket: our close frame is on its way, theirs is awaited
-    draining,   // nothing more is said; what comes is dropped until the peer closes
+    closing,   // WebSocket: our close frame is on its way, theirs is awaited
+    draining,  // nothing more is said; what comes is dropped until the peer closes
     dead
   };
   enum class BodyUse : std::uint8_t { drop, session, route };
@@ -7403,9 +7809,9 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     std::uint32_t id = 0;
     bool keep_alive = true, head_only = false, is_post = false;
     std::string cors{};
-    std::string headers{};              // of a 200 of the engine, if the program's hooks had a say in them
-    Ref<engineio::Session> session{};   // whose poll or POST it is
-    engineio::MessageRef ready{};       // answered before its turn
+    std::string headers{};             // of a 200 of the engine, if the program's hooks had a say in them
+    Ref<engineio::Session> session{};  // whose poll or POST it is
+    engineio::MessageRef ready{};      // answered before its turn
   };
 
   /// That allow_request was asked. Whoever answers holds a weak reference, for the connection may be gone.
@@ -7417,8 +7823,8 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   /// What a connection needs as long as it speaks HTTP.
   struct Http {
     explicit Http(const http::Address& its_peer) : peer(its_peer.to_string()) {}
-    std::string peer;                      // its address
-    bool is_proxy = false;                 // of those that we trust
+    std::string peer;       // its address
+    bool is_proxy = false;  // of those that we trust
     std::uint32_t next_exchange = 0;
     std::vector<Pending> pending{};
     http::HeadReader head{};
@@ -7474,7 +7880,8 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void decline(std::uint32_t exchange, Reason reason);
   void refuse_engine(Reason reason, std::string_view details = {}, std::string_view headers = {});
   void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header);
-  void respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers = {});
+  void respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body,
+               std::string_view headers = {});
   void trace_response(std::uint16_t status, std::string_view body, std::string_view session = {}) const;
   void abandon_requests(const char* why);
   void settle();
@@ -7500,23 +7907,25 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   Stream socket_;
   Mode mode_ = Mode::head;
   BodyUse body_use_ = BodyUse::drop;
-  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false, reading_ = false;
-  Ref<engineio::Receiver> receiver_;      // of the WebSocket's messages
+  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false,
+       reading_ = false;
+  Ref<engineio::Receiver> receiver_;  // of the WebSocket's messages
   Few<engineio::MessageRef> queue_;
   std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: of the first in the queue
-  std::string input_;                     // bytes of an incomplete head or frame
+  std::string input_;                       // bytes of an incomplete head or frame
   websocket::Reader frames_;
-  std::uint16_t received_ = 0;            // bytes of the chunk that wait to be handled
-  std::array<char, 192> chunk_;           // what is read next; most frames fit
+  std::uint16_t received_ = 0;   // bytes of the chunk that wait to be handled
+  std::array<char, 192> chunk_;  // what is read next; most frames fit
   OperationMemory reading_memory_;
-  std::unique_ptr<Http> http_;            // until the connection is a WebSocket
-  RateLimiter::Permit place_;             // if connections of its address are limited
+  std::unique_ptr<Http> http_;  // until the connection is a WebSocket
+  RateLimiter::Permit place_;   // if connections of its address are limited
 };
 
 // ---- listening
 
 /// Where a host name asks us to listen. "localhost" means both loopback families.
-SIO_DEMO_INLINE std::vector<Endpoint> Driver::endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop) {
+SIO_DEMO_INLINE std::vector<Endpoint> Driver::endpoints(const std::string& host, std::uint16_t port,
+                                                        asio::io_context& loop) {
   if (host == "localhost") return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
   Error error;
   const auto address = asio::ip::make_address(host, error);
@@ -7529,7 +7938,9 @@ SIO_DEMO_INLINE std::vector<Endpoint> Driver::endpoints(const std::string& host,
 
 SIO_DEMO_INLINE void Driver::listen(const std::string& host, std::uint16_t port) {
   const auto where = host + ":" + std::to_string(port);
-  if (closing_) throw std::system_error(make_error_code(std::errc::operation_canceled), "cannot listen on " + where + " (the server is closing: make another one)");
+  if (closing_)
+    throw std::system_error(make_error_code(std::errc::operation_canceled),
+                            "cannot listen on " + where + " (the server is closing: make another one)");
   const auto all = endpoints(host, port, loop_);
   Error error = all.empty() ? make_error_code(std::errc::address_not_available) : Error();
   std::size_t listening = 0;
@@ -7544,9 +7955,10 @@ SIO_DEMO_INLINE void Driver::listen(const std::string& host, std::uint16_t port)
   // One family of "localhost" may be missing from a machine; a port that is taken in one is an error.
   if (listening > 0 && error != asio::error::address_in_use) return;
   for (Error ignored; listening > 0; --listening, listeners_.pop_back()) listeners_.back()->acceptor.close(ignored);
-  const char* hint = error == asio::error::address_in_use        ? "stop the program that uses this port, or choose another port"
-                     : error == asio::error::access_denied   ? "ports below 1024 need privileges: choose another port"
-                                                               : "choose an address of this machine, \"localhost\", \"0.0.0.0\" or \"::\"";
+  const char* hint =
+      error == asio::error::address_in_use  ? "stop the program that uses this port, or choose another port"
+      : error == asio::error::access_denied ? "ports below 1024 need privileges: choose another port"
+                                            : "choose an address of this machine, \"localhost\", \"0.0.0.0\" or \"::\"";
   throw std::system_error(error, "cannot listen on " + where + " (" + hint + ")");
 }
 
@@ -7557,7 +7969,8 @@ SIO_DEMO_INLINE void Driver::listen(const Endpoint& endpoint, Error& error) {
 #ifndef _WIN32  // there it would let two programs share a port
   acceptor.set_option(asio::socket_base::reuse_address(true), error);
 #endif
-  if (endpoint.protocol() == asio::ip::tcp::v6()) acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
+  if (endpoint.protocol() == asio::ip::tcp::v6())
+    acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
   acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (!error) acceptor.non_blocking(true, error);  // see accepted()
@@ -7569,7 +7982,9 @@ SIO_DEMO_INLINE void Driver::listen(const Endpoint& endpoint, Error& error) {
 }
 
 SIO_DEMO_INLINE void Driver::serve(Stream socket, std::string_view bytes_already_read) {
-  if (closing_) throw std::system_error(make_error_code(std::errc::operation_canceled), "cannot serve a connection (the server is closing: make another one)");
+  if (closing_)
+    throw std::system_error(make_error_code(std::errc::operation_canceled),
+                            "cannot serve a connection (the server is closing: make another one)");
   Error gone;
   const auto peer = socket.remote_endpoint(gone);
   if (gone) return;  // nobody's mistake
@@ -7599,7 +8014,10 @@ SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::str
       engine.counters.add(Reason::too_many_connections);
       if (engine.now() - complained_ < Seconds(10)) return;
       complained_ = engine.now();
-      return log.write(LogLevel::warn, "An address has max_connections_per_address connections, and gets no further one. If it is a proxy, name it in trusted_proxies", {{"address", address.to_string()}});
+      return log.write(LogLevel::warn,
+                       "An address has max_connections_per_address connections, and gets no further one. If it is a "
+                       "proxy, name it in trusted_proxies",
+                       {{"address", address.to_string()}});
     }
   }
   ++engine.counters.connections_opened;
@@ -7623,7 +8041,8 @@ SIO_DEMO_INLINE void Driver::accepted(const Ref<Listener>& listener, Stream sock
     socket = listener->acceptor.accept(listener->peer, error);
   }
   if (!error) begin(std::move(socket), listener->peer, {});
-  const bool nobody = error == asio::error::would_block || error == asio::error::connection_aborted;  // that one is the client's
+  const bool nobody =
+      error == asio::error::would_block || error == asio::error::connection_aborted;  // that one is the client's
   (!error || nobody) ? accept(listener) : retry(listener, error);
 }
 
@@ -7631,7 +8050,9 @@ SIO_DEMO_INLINE void Driver::accepted(const Ref<Listener>& listener, Stream sock
 SIO_DEMO_INLINE void Driver::retry(const Ref<Listener>& listener, const Error& why) {
   if (engine.now() - listener->complained > Seconds(10)) {
     listener->complained = engine.now();
-    log.write(LogLevel::error, "Cannot accept clients for now, they wait: close programs, or raise the limit of open files", {{"error", why.message()}});
+    log.write(LogLevel::error,
+              "Cannot accept clients for now, they wait: close programs, or raise the limit of open files",
+              {{"error", why.message()}});
   }
   listener->retry.expires_after(Milliseconds(200));
   listener->retry.async_wait([listener](const Error& cancelled) {
@@ -7736,7 +8157,8 @@ SIO_DEMO_INLINE void Driver::close(std::function<void()> done) {
 SIO_DEMO_INLINE void Driver::tick(engineio::Time) { finish(); }
 
 SIO_DEMO_INLINE bool Driver::busy() const {
-  return !ready_.empty() || !dirty_.empty() || std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->busy(); });
+  return !ready_.empty() || !dirty_.empty() ||
+         std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->busy(); });
 }
 
 SIO_DEMO_INLINE void Driver::finish() {
@@ -7795,7 +8217,8 @@ SIO_DEMO_INLINE void Connection::handle() {
 /// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is
 /// always read: its pongs and its end must not wait.
 SIO_DEMO_INLINE void Connection::resume_reading() {
-  if (mode_ == Mode::dead || reading_ || input_ended_ || asking() || (waiting_writable_ && mode_ < Mode::websocket)) return;
+  if (mode_ == Mode::dead || reading_ || input_ended_ || asking() || (waiting_writable_ && mode_ < Mode::websocket))
+    return;
   read();
 }
 
@@ -7803,8 +8226,10 @@ SIO_DEMO_INLINE void Connection::resume_reading() {
 SIO_DEMO_INLINE void Connection::on_end_of_input() {
   input_ended_ = true;
   if (mode_ >= Mode::websocket) return lost(Reason::transport_close, "the connection was closed");
-  if (mode_ == Mode::body && !body_answered()) refuse(Reason::malformed_request, "the connection was closed in the middle of a body");
-  const bool held = std::any_of(http_->pending.begin(), http_->pending.end(), [](const Pending& p) { return !p.ready; });
+  if (mode_ == Mode::body && !body_answered())
+    refuse(Reason::malformed_request, "the connection was closed in the middle of a body");
+  const bool held =
+      std::any_of(http_->pending.begin(), http_->pending.end(), [](const Pending& p) { return !p.ready; });
   if (held || queue_.empty()) return lost(Reason::transport_close, "the connection was closed");
   close_after_write_ = true;
   due(options().close_timeout);
@@ -7842,7 +8267,8 @@ SIO_DEMO_INLINE std::size_t Connection::consume(std::span<char> bytes) {
 
 /// true: go on with what follows.
 SIO_DEMO_INLINE bool Connection::read_head(std::span<char>& in) {
-  if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive)) return in = {}, false;
+  if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive))
+    return in = {}, false;
   const auto parsed = http_->head.read({in.data(), in.size()}, options().http, request());
   if (parsed.progress == Progress::malformed) return refuse(parsed.reason, parsed.why), false;
   if (parsed.progress == Progress::more) {
@@ -7853,7 +8279,8 @@ SIO_DEMO_INLINE bool Connection::read_head(std::span<char>& in) {
   due_never();
   in = in.subspan(parsed.size);
   ++engine().counters.requests;
-  if (http_->pending.size() >= options().http.pipelined) return refuse(Reason::malformed_request, "too many pipelined requests"), false;
+  if (http_->pending.size() >= options().http.pipelined)
+    return refuse(Reason::malformed_request, "too many pipelined requests"), false;
   on_head();
   return true;
 }
@@ -7863,7 +8290,8 @@ SIO_DEMO_INLINE void Connection::on_head() {
   auto& request = this->request();
   if (!prepare_request()) return refuse(Reason::malformed_request, "too many query parameters");
   auto body = std::make_unique<http::BodyReader>();
-  if (const auto framing = body->begin(request, options().max_payload, options().http.chunk_overhead); framing.progress == Progress::malformed)
+  if (const auto framing = body->begin(request, options().max_payload, options().http.chunk_overhead);
+      framing.progress == Progress::malformed)
     return refuse(framing.reason, framing.why);
   const auto expect = request.header("expect");
   if (!body->done()) {
@@ -7872,15 +8300,23 @@ SIO_DEMO_INLINE void Connection::on_head() {
     mode_ = Mode::body;
     due(options().http.body_timeout);
   }
-  http_->pending.push_back({++http_->next_exchange, request.keep_alive() && !driver_->closing(), request.method == "HEAD", request.method == "POST",
-                      http::cors_headers(options().cors, request.header("origin"))});
-  if (request.upgrade() && (http_->pending.size() > 1 || http_->body)) return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
-  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue")) return decline(http_->next_exchange, Reason::unknown_expectation);
+  http_->pending.push_back({++http_->next_exchange, request.keep_alive() && !driver_->closing(),
+                            request.method == "HEAD", request.method == "POST",
+                            http::cors_headers(options().cors, request.header("origin"))});
+  if (request.upgrade() && (http_->pending.size() > 1 || http_->body))
+    return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
+  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue"))
+    return decline(http_->next_exchange, Reason::unknown_expectation);
   if (engine().tracing) {
     const std::string line = std::string(request.method) + ' ' + std::string(request.target);
-    engine().trace({.kind = TraceRecord::Kind::request, .incoming = true, .session = request.query["sid"], .transport = request.upgrade() ? "websocket" : "http", .text = line});
+    engine().trace({.kind = TraceRecord::Kind::request,
+                    .incoming = true,
+                    .session = request.query["sid"],
+                    .transport = request.upgrade() ? "websocket" : "http",
+                    .text = line});
   }
-  const bool ours = (options().polling || options().websocket) && request.target.starts_with(options().path) && !driver_->router.serves(request);
+  const bool ours = (options().polling || options().websocket) && request.target.starts_with(options().path) &&
+                    !driver_->router.serves(request);
   ours ? on_engine_request() : on_route_request();
   if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && http_->pending.size() == 1)
     enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
@@ -7949,9 +8385,7 @@ SIO_DEMO_INLINE void Connection::on_verdict(engineio::Verdict verdict) {
   pending.headers = std::move(headers);
   switch (verdict.act) {
     case Act::open_polling: return verdict.session->poll({this, pending.id});
-    case Act::poll:
-      pending.session = verdict.session;
-      return verdict.session->poll({this, pending.id});
+    case Act::poll: pending.session = verdict.session; return verdict.session->poll({this, pending.id});
     case Act::post: return begin_post(verdict.session, pending);
     default:
       if (begin_websocket()) become_session(verdict);
@@ -7965,11 +8399,14 @@ SIO_DEMO_INLINE void Connection::ask() {
     const auto question = asked.lock();
     if (!question) return;
     if (question->head.empty()) return question->asker.decide(refusal);
-    question->asker.driver_->post([asked, refusal = std::move(refusal)] {  // the caller may be in the middle of another request
-      if (const auto late = asked.lock()) late->asker.decide_late(refusal);
-    });
+    question->asker.driver_->post(
+        [asked, refusal = std::move(refusal)] {  // the caller may be in the middle of another request
+          if (const auto late = asked.lock()) late->asker.decide_late(refusal);
+        });
   });
-  if (!guarded(driver_->log, "allow_request threw", "url", request().target, [&] { options().allow_request(request(), next); })) next(Refuse{});
+  if (!guarded(driver_->log, "allow_request threw", "url", request().target,
+               [&] { options().allow_request(request(), next); }))
+    next(Refuse{});
   if (!asking()) return;
   http_->question->head = request().whole_head();
   due(options().http.header_timeout);
@@ -8050,14 +8487,16 @@ SIO_DEMO_INLINE void Connection::run_route() {
   }
   std::string headers;
   http::append_headers(headers, response.headers, !response.type.empty());
-  if (!http_->pending.empty()) respond(http_->pending.back().id, response.status, response.type, response.body, headers);
+  if (!http_->pending.empty())
+    respond(http_->pending.back().id, response.status, response.type, response.body, headers);
 }
 
 /// Refuses a request that cannot be understood; nothing behind it can be trusted, so the connection ends.
 SIO_DEMO_INLINE void Connection::refuse(Reason reason, const char* why) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::info))
-    driver_->log.write(LogLevel::info, "Request refused", {{"address", http_->peer}, {"reason", row(reason).name}, {"why", why}});
+    driver_->log.write(LogLevel::info, "Request refused",
+                       {{"address", http_->peer}, {"reason", row(reason).name}, {"why", why}});
   std::string head = "HTTP/1.1 " + std::to_string(row(reason).status) + " ";
   head += http::status_text(row(reason).status);
   trace_response(row(reason).status, why);
@@ -8070,29 +8509,35 @@ SIO_DEMO_INLINE void Connection::refuse(Reason reason, const char* why) {
 }
 
 SIO_DEMO_INLINE std::string Connection::retry_after(const engineio::Verdict& verdict) {
-  return verdict.retry_after.count() > 0 ? "Retry-After: " + std::to_string(verdict.retry_after.count()) + "\r\n" : std::string();
+  return verdict.retry_after.count() > 0 ? "Retry-After: " + std::to_string(verdict.retry_after.count()) + "\r\n"
+                                         : std::string();
 }
 
 /// Refuses a request on Engine.IO's path. `details`: what the client reads instead of the reason's text.
 SIO_DEMO_INLINE void Connection::refuse_engine(Reason reason, std::string_view details, std::string_view headers) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::debug))
-    driver_->log.write(LogLevel::debug, "Handshake refused", {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
+    driver_->log.write(LogLevel::debug, "Handshake refused",
+                       {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
   const std::string_view text = details.empty() ? row(reason).text : details;
   if (request().upgrade() && options().websocket) {
     const auto status = row(reason).status;
-    refuse_websocket(status == 503 || status == 429 ? status : 400, text, "Content-type: text/html\r\n" + std::string(headers));
+    refuse_websocket(status == 503 || status == 429 ? status : 400, text,
+                     "Content-type: text/html\r\n" + std::string(headers));
   } else {
     std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
     bytes::append_string(body, text);
     respond(http_->pending.back().id, row(reason).status, "application/json", body + '}', headers);
   }
   const ConnectionError error{request(), reason, details};
-  driver_->connection_error.each([&](const auto& handler) { guarded(driver_->log, "A handler of connection errors threw", "url", request().target, [&] { handler(error); }); });
+  driver_->connection_error.each([&](const auto& handler) {
+    guarded(driver_->log, "A handler of connection errors threw", "url", request().target, [&] { handler(error); });
+  });
 }
 
 /// In plain text, because a browser shows nothing of it anyway and other clients read the status line.
-SIO_DEMO_INLINE void Connection::refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header) {
+SIO_DEMO_INLINE void Connection::refuse_websocket(std::uint16_t status, std::string_view text,
+                                                  std::string_view header) {
   trace_response(status, text);
   std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
   head += http::status_text(status);
@@ -8114,15 +8559,22 @@ SIO_DEMO_INLINE void Connection::answer(std::uint32_t exchange, const engineio::
   respond(exchange, answer.status, answer.type, answer.body, answer.status == 200 ? "cache-control: no-store\r\n" : "");
 }
 
-SIO_DEMO_INLINE void Connection::trace_response(std::uint16_t status, std::string_view body, std::string_view session) const {
+SIO_DEMO_INLINE void Connection::trace_response(std::uint16_t status, std::string_view body,
+                                                std::string_view session) const {
   if (engine().tracing)
-    engine().trace({.kind = TraceRecord::Kind::response, .status = status, .session = session, .transport = status == 101 ? "websocket" : "http", .text = body});
+    engine().trace({.kind = TraceRecord::Kind::response,
+                    .status = status,
+                    .session = session,
+                    .transport = status == 101 ? "websocket" : "http",
+                    .text = body});
 }
 
 /// Writes an answer and queues it once it is its turn.
-SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body, std::string_view headers) {
+SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t status, std::string_view type,
+                                         std::string_view body, std::string_view headers) {
   if (!http_) return;
-  const auto pending = std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
+  const auto pending =
+      std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
   if (pending == http_->pending.end() || pending->ready) return;
   trace_response(status, body, pending->session ? pending->session->id() : std::string_view());
   std::string head;
@@ -8170,7 +8622,8 @@ SIO_DEMO_INLINE bool Connection::begin_websocket() {
   const auto refusal = websocket::check_handshake(request());
   if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers), false;
   trace_response(101, {}, request().query["sid"]);
-  enqueue(engineio::Message::raw({websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
+  enqueue(engineio::Message::raw(
+      {websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
   http_.reset();
   mode_ = Mode::websocket;
   engine().deadlines.forget(*this);
@@ -8179,8 +8632,10 @@ SIO_DEMO_INLINE bool Connection::begin_websocket() {
 
 SIO_DEMO_INLINE void Connection::become_session(engineio::Verdict& verdict) {
   using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::open_websocket) receiver_ = Ref<engineio::Receiver>(engine().open(request(), this, std::move(verdict.place)).get());
-  else if (verdict.act == Act::attach && verdict.session->attach(*this)) receiver_ = Ref<engineio::Receiver>(verdict.session.get());
+  if (verdict.act == Act::open_websocket)
+    receiver_ = Ref<engineio::Receiver>(engine().open(request(), this, std::move(verdict.place)).get());
+  else if (verdict.act == Act::attach && verdict.session->attach(*this))
+    receiver_ = Ref<engineio::Receiver>(verdict.session.get());
   else send_close(Reason::forced_close, {});
 }
 
@@ -8191,10 +8646,12 @@ SIO_DEMO_INLINE void Connection::on_websocket_route(const std::shared_ptr<const 
   else verdict.reason = Reason::forbidden;
   if (verdict.act == engineio::Verdict::Act::refuse) {
     engine().counters.add(verdict.reason);
-    return refuse_websocket(row(verdict.reason).status, row(verdict.reason).text, "Content-Type: text/html\r\n" + retry_after(verdict));
+    return refuse_websocket(row(verdict.reason).status, row(verdict.reason).text,
+                            "Content-Type: text/html\r\n" + retry_after(verdict));
   }
   if (!begin_websocket()) return;
-  const Ref<websocket::Socket> socket(new websocket::Socket(engine(), *this, request(), handlers, std::move(verdict.place)));
+  const Ref<websocket::Socket> socket(
+      new websocket::Socket(engine(), *this, request(), handlers, std::move(verdict.place)));
   receiver_ = Ref<engineio::Receiver>(socket.get());
   socket->opened();
 }
@@ -8207,23 +8664,25 @@ SIO_DEMO_INLINE bool Connection::read_frame(std::span<char>& in) {
     case Kind::more:
       if (receiver_) receiver_->heard();
       return false;
-    case Kind::text: case Kind::binary:
+    case Kind::text:
+    case Kind::binary:
       if (mode_ == Mode::websocket && receiver_) receiver_->frame(*this, event.payload, event.kind == Kind::binary);
       return true;
     case Kind::ping:
       if (receiver_ && !receiver_->control()) return true;
-      if (queued() > options().max_queue_bytes) return lost(Reason::slow_consumer, "the client does not read its pongs"), false;
-      if (mode_ == Mode::websocket) enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::pong, event.payload)}));
+      if (queued() > options().max_queue_bytes)
+        return lost(Reason::slow_consumer, "the client does not read its pongs"), false;
+      if (mode_ == Mode::websocket)
+        enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::pong, event.payload)}));
       return true;
     case Kind::pong:
       if (receiver_) receiver_->control();
       return true;
     case Kind::close:
-      end_websocket(Reason::transport_close, "the client sent a close frame", websocket::frame(websocket::Opcode::close, event.payload));
+      end_websocket(Reason::transport_close, "the client sent a close frame",
+                    websocket::frame(websocket::Opcode::close, event.payload));
       return false;
-    default:
-      end_websocket(event.reason, event.why, websocket::close_frame(row(event.reason).close));
-      return false;
+    default: end_websocket(event.reason, event.why, websocket::close_frame(row(event.reason).close)); return false;
   }
 }
 
@@ -8270,7 +8729,8 @@ SIO_DEMO_INLINE void Connection::write() {
   while (!queue_.empty() && mode_ != Mode::dead) {
     const std::size_t size = gather(buffers);
     Error error;
-    const std::size_t done = buffers.size() == 1 ? socket_.write_some(buffers.front(), error) : socket_.write_some(buffers, error);
+    const std::size_t done =
+        buffers.size() == 1 ? socket_.write_some(buffers.front(), error) : socket_.write_some(buffers, error);
     if (error && error != asio::error::would_block) return lost(Reason::transport_close, "the connection was reset");
     written(done);
     if (done < size) return await_writable();
@@ -8351,15 +8811,18 @@ SIO_DEMO_INLINE void Connection::drain() {
 
 SIO_DEMO_INLINE void Connection::cut() {
   for (std::size_t i = 0; answering() && i < http_->pending.size(); ++i)
-    if (auto& pending = http_->pending[i]; pending.is_post) pending.session = {};  // it is the session that asks for this
+    if (auto& pending = http_->pending[i]; pending.is_post)
+      pending.session = {};  // it is the session that asks for this
   lost(Reason::transport_close, "the connection was cut");
 }
 
 SIO_DEMO_INLINE void Connection::tick(engineio::Time) {
   const Ref<Connection> self(this);
   if (asking()) refuse(Reason::header_timeout, "allow_request did not answer in time"), resume_reading();
-  else if (mode_ == Mode::head && head_begun_) refuse(Reason::header_timeout, "the request's head was not complete in time");
-  else if (mode_ == Mode::body && !body_answered()) refuse(Reason::body_timeout, "the request's body was not complete in time");
+  else if (mode_ == Mode::head && head_begun_)
+    refuse(Reason::header_timeout, "the request's head was not complete in time");
+  else if (mode_ == Mode::body && !body_answered())
+    refuse(Reason::body_timeout, "the request's body was not complete in time");
   else lost(Reason::transport_close, "idle, or silent for too long");
   if (mode_ != Mode::dead) due(options().close_timeout);
 }
@@ -8392,9 +8855,13 @@ SIO_DEMO_INLINE void Connection::abandon_requests(const char* why) {
 
 // ---- chapter 9's members that need the driver
 
-SIO_DEMO_INLINE Host::Host(asio::io_context* loop, Options options, engineio::Application& application, bool with_engine)
-    : own_loop_(loop ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)), loop_(loop ? *loop : *own_loop_),
-      options_(checked(std::move(options), with_engine)), log_(options_.log_level, options_.log_sink, options_.slow_handler), engine_(options_, log_, counters_, application),
+SIO_DEMO_INLINE Host::Host(asio::io_context* loop, Options options, engineio::Application& application,
+                           bool with_engine)
+    : own_loop_(loop ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)),
+      loop_(loop ? *loop : *own_loop_),
+      options_(checked(std::move(options), with_engine)),
+      log_(options_.log_level, options_.log_sink, options_.slow_handler),
+      engine_(options_, log_, counters_, application),
       driver_(new net::Driver(loop_, engine_, router_)) {}
 
 SIO_DEMO_INLINE Host::~Host() = default;
@@ -8429,7 +8896,9 @@ SIO_DEMO_INLINE void Host::in_turn(const std::function<void()>& f) {
   f();
 }
 
-SIO_DEMO_INLINE void Host::on_connection_error(std::function<void(const ConnectionError&)> handler) { driver_->connection_error.add(std::move(handler)); }
+SIO_DEMO_INLINE void Host::on_connection_error(std::function<void(const ConnectionError&)> handler) {
+  driver_->connection_error.add(std::move(handler));
+}
 
 SIO_DEMO_INLINE void Host::take_over(net::Stream socket, std::string_view bytes_already_read) {
   engine_.assert_thread();
@@ -8458,23 +8927,30 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
   const std::string base = options_.path + (options_.path.ends_with('/') ? "" : "/");
   std::error_code failed;
   std::size_t served = 0;
-  for (const std::string name : {"socket.io.js", "socket.io.js.map", "socket.io.min.js", "socket.io.min.js.map", "socket.io.esm.min.js",
-                                 "socket.io.esm.min.js.map", "socket.io.msgpack.min.js", "socket.io.msgpack.min.js.map"}) {
+  for (const std::string name :
+       {"socket.io.js", "socket.io.js.map", "socket.io.min.js", "socket.io.min.js.map", "socket.io.esm.min.js",
+        "socket.io.esm.min.js.map", "socket.io.msgpack.min.js", "socket.io.msgpack.min.js.map"}) {
     std::string contents;
     if (const auto error = detail::read_file(folder + "/" + name, most, contents)) {
-      if (error != std::errc::no_such_file_or_directory) log_.write(LogLevel::warn, "Cannot read a file of the client", {{"file", name}, {"error", error.message()}});
+      if (error != std::errc::no_such_file_or_directory)
+        log_.write(LogLevel::warn, "Cannot read a file of the client", {{"file", name}, {"error", error.message()}});
       if (!failed) failed = error;
       continue;
     }
     ++served;
-    const std::string type = name.ends_with(".js") ? "application/javascript; charset=utf-8" : "application/json; charset=utf-8";
+    const std::string type =
+        name.ends_with(".js") ? "application/javascript; charset=utf-8" : "application/json; charset=utf-8";
     const std::string tag = version.empty() ? http::entity_tag(contents) : '"' + std::string(version) + '"';
-    router_.get(base + name, [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](const http::Request& request) {
+    router_.get(base + name, [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](
+                                 const http::Request& request) {
       if (http::has_already(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the reference's
-      return http::Response{200, {}, *kept, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
+      return http::Response{
+          200, {}, *kept, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
     });
   }
-  if (served == 0) throw std::system_error(failed, "cannot serve " + folder + "/socket.io.js (give the folder client-dist of the npm package socket.io)");
+  if (served == 0)
+    throw std::system_error(
+        failed, "cannot serve " + folder + "/socket.io.js (give the folder client-dist of the npm package socket.io)");
 }
 
 SIO_DEMO_INLINE Server::~Server() {
@@ -8484,7 +8960,8 @@ SIO_DEMO_INLINE Server::~Server() {
 }
 
 SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
-    : Host(loop, std::move(options), *this), decoder_({this->options().max_attachments, {this->options().max_json_depth, this->options().max_json_tokens}}),
+    : Host(loop, std::move(options), *this),
+      decoder_({this->options().max_attachments, {this->options().max_json_depth, this->options().max_json_tokens}}),
       main_(&of("/")) {}
 
 #endif  // SIO_DEMO_BODIES
@@ -8505,8 +8982,9 @@ SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
 //
 //     publish    socket.io#/chat#red#    93 a6 "gFZBwt"  83 a4 "type" 02  a4 "data" 91 a1 "x"  a3 "nsp" a5 "/chat"
 //                                        83 a5 "rooms" 91 a3 "red"  a6 "except" 90  a5 "flags" 80
-//     publish    socket.io-request#/chat#     {"uid":"gFZBwt","requestId":"hKuaxo","type":5,"opts":{"rooms":[],"except":[]}}
-//     message    socket.io-response#/chat#    {"requestId":"hKuaxo","sockets":[{"id":"kZIF...AAAB",...}]}
+//     publish    socket.io-request#/chat#
+//     {"uid":"gFZBwt","requestId":"hKuaxo","type":5,"opts":{"rooms":[],"except":[]}} message socket.io-response#/chat#
+//     {"requestId":"hKuaxo","sockets":[{"id":"kZIF...AAAB",...}]}
 //
 // How many answers a request gets, Redis says: as many as there are subscribers of the request channel
 // (PUBSUB NUMSUB), less ourselves. Who is silent makes it time out, so everything that is asked is answered.
@@ -8532,11 +9010,11 @@ namespace redis {
 struct Value {
   enum class Kind : std::uint8_t {
     null,
-    text,     // a simple or a bulk string
-    error,    // what Redis says is wrong, in `text`: "WRONGPASS invalid username-password pair"
+    text,   // a simple or a bulk string
+    error,  // what Redis says is wrong, in `text`: "WRONGPASS invalid username-password pair"
     integer,
     list,
-    too_big   // a bulk string beyond the limit: it was skipped
+    too_big  // a bulk string beyond the limit: it was skipped
   };
   Kind kind = Kind::null;
   std::string text{};
@@ -8684,8 +9162,8 @@ class Lease final : public engineio::Timed {
     elsewhere  // by another server
   };
 
-  /// `key` is the same on all servers, `duration` (30 ms to a day) is best the same. The cluster must be some server's by the time of
-  /// start() (Server::adapter), and that server must outlive the lease.
+  /// `key` is the same on all servers, `duration` (30 ms to a day) is best the same. The cluster must be some server's
+  /// by the time of start() (Server::adapter), and that server must outlive the lease.
   Lease(Factory factory, std::string key, Milliseconds duration = Milliseconds(3'000));
   ~Lease();
   Lease(const Lease&) = delete;
@@ -8770,15 +9248,19 @@ class Reader {
   bool read_head(char type, std::string_view rest) {
     if (++values_ > most_values) return fail("a reply has too many values");
     if ((type == '+' || type == '-') && rest.size() > largest_ - bytes_) return fail("a reply is too large");
-    if (type == '+' || type == '-') return bytes_ += rest.size(), value_ = {type == '+' ? Value::Kind::text : Value::Kind::error, std::string(rest)}, true;
+    if (type == '+' || type == '-')
+      return bytes_ += rest.size(), value_ = {type == '+' ? Value::Kind::text : Value::Kind::error, std::string(rest)},
+                                    true;
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-    if (error != std::errc{} || end != rest.data() + rest.size()) return fail("a number is malformed, or the type of a reply unknown");
+    if (error != std::errc{} || end != rest.data() + rest.size())
+      return fail("a number is malformed, or the type of a reply unknown");
     if (type == ':') return value_.kind = Value::Kind::integer, value_.number = number, true;
     if (type != '$' && type != '*') return fail("the type of a reply is unknown");
     if (number == -1) return true;  // null
     if (number < 0) return fail("a length is negative");
-    return type == '$' ? begin_bulk(static_cast<std::uint64_t>(number)) : begin_list(static_cast<std::uint64_t>(number));
+    return type == '$' ? begin_bulk(static_cast<std::uint64_t>(number))
+                       : begin_list(static_cast<std::uint64_t>(number));
   }
 
   bool read_bulk(std::string_view& in) {
@@ -8824,11 +9306,11 @@ class Reader {
   }
 
   const std::size_t largest_;
-  std::string line_;           // as much of it as has come
-  Value value_;                // the one being read
-  std::vector<Level> levels_;  // the lists that it is in
+  std::string line_;                    // as much of it as has come
+  Value value_;                         // the one being read
+  std::vector<Level> levels_;           // the lists that it is in
   std::size_t values_ = 0, bytes_ = 0;  // of the reply so far
-  std::uint64_t missing_ = 0;  // of a bulk string, and how much of its CR LF has come
+  std::uint64_t missing_ = 0;           // of a bulk string, and how much of its CR LF has come
   std::size_t ending_ = 0;
   bool in_bulk_ = false;
   const char* why_ = nullptr;
@@ -8855,15 +9337,19 @@ SIO_DEMO_INLINE Address parse_url(std::string_view url) {
   const auto begin = url.find("://");
   const auto refuse = [&](const char* why) {
     const bool secret = at != url.npos;
-    const std::string shown = secret ? std::string(url.substr(0, begin == url.npos ? 0 : begin + 3)) + "***" + std::string(url.substr(at)) : std::string(url);
-    throw std::invalid_argument("cannot use \"" + shown + "\" as the address of Redis: " + why + " (write redis://user:password@host:6379/0)");
+    const std::string shown =
+        secret ? std::string(url.substr(0, begin == url.npos ? 0 : begin + 3)) + "***" + std::string(url.substr(at))
+               : std::string(url);
+    throw std::invalid_argument("cannot use \"" + shown + "\" as the address of Redis: " + why +
+                                " (write redis://user:password@host:6379/0)");
   };
   const auto decoded = [&](std::string_view text) {
     std::string plus;  // which stands for itself here
     for (const char c : text) c == '+' ? plus += "%2B" : plus += c;
     return http::percent_decode(plus);
   };
-  if (url.starts_with("rediss://")) refuse("TLS is not spoken here: let a proxy such as stunnel speak it, and connect to that");
+  if (url.starts_with("rediss://"))
+    refuse("TLS is not spoken here: let a proxy such as stunnel speak it, and connect to that");
   if (!url.starts_with("redis://")) refuse("it does not begin with redis://");
   Address out;
   std::string_view rest = url.substr(8);
@@ -8875,7 +9361,8 @@ SIO_DEMO_INLINE Address parse_url(std::string_view url) {
     if (out.password.empty()) refuse("there is a user without a password");
     rest = url.substr(at + 1);
   }
-  if (rest.find_first_of("?#") != rest.npos) refuse("something follows the database: what it would set is an option of redis::adapter");
+  if (rest.find_first_of("?#") != rest.npos)
+    refuse("something follows the database: what it would set is an option of redis::adapter");
   if (const auto slash = rest.find('/'); slash != rest.npos) {
     const auto name = rest.substr(slash + 1);
     const auto number = name.empty() ? 0 : bytes::whole_number(name);
@@ -8890,7 +9377,8 @@ SIO_DEMO_INLINE Address parse_url(std::string_view url) {
   if (!host.empty()) out.host = decoded(host);
   if (rest.empty()) return out;
   const auto port = rest[0] == ':' ? bytes::whole_number(rest.substr(1)) : std::nullopt;
-  if (!port || *port == 0 || *port > 65535) refuse("the port is not a number from 1 to 65535 (an IPv6 address stands in brackets)");
+  if (!port || *port == 0 || *port > 65535)
+    refuse("the port is not a number from 1 to 65535 (an IPv6 address stands in brackets)");
   out.port = static_cast<std::uint16_t>(*port);
   return out;
 }
@@ -8933,15 +9421,16 @@ class Outline {
   static Form form_of(std::uint8_t first) {
     using enum Kind;
     constexpr std::array<Form, 32> forms{{
-        {scalar, 0, 0}, {unknown, 0, 0}, {scalar, 0, 0}, {scalar, 0, 0},                              // c0 nil, c1, false, true
-        {scalar, 1, 0}, {scalar, 2, 0}, {scalar, 4, 0},                                               // c4 bin 8, 16, 32
-        {extension, 1, 0}, {extension, 2, 0}, {extension, 4, 0},                                      // c7 ext 8, 16, 32
-        {scalar, 0, 4}, {scalar, 0, 8},                                                               // ca float 32, 64
-        {scalar, 0, 1}, {scalar, 0, 2}, {scalar, 0, 4}, {scalar, 0, 8},                               // cc uint 8 to 64
-        {scalar, 0, 1}, {scalar, 0, 2}, {scalar, 0, 4}, {scalar, 0, 8},                               // d0 int 8 to 64
-        {extension, 0, 1}, {extension, 0, 2}, {extension, 0, 4}, {extension, 0, 8}, {extension, 0, 16},  // d4 fixext 1 to 16
-        {text, 1, 0}, {text, 2, 0}, {text, 4, 0},                                                     // d9 str 8, 16, 32
-        {array, 2, 0}, {array, 4, 0}, {map, 2, 0}, {map, 4, 0},                                       // dc array, de map 16, 32
+        {scalar, 0, 0},     {unknown, 0, 0},   {scalar, 0, 0},    {scalar, 0, 0},  // c0 nil, c1, false, true
+        {scalar, 1, 0},     {scalar, 2, 0},    {scalar, 4, 0},                     // c4 bin 8, 16, 32
+        {extension, 1, 0},  {extension, 2, 0}, {extension, 4, 0},                  // c7 ext 8, 16, 32
+        {scalar, 0, 4},     {scalar, 0, 8},                                        // ca float 32, 64
+        {scalar, 0, 1},     {scalar, 0, 2},    {scalar, 0, 4},    {scalar, 0, 8},  // cc uint 8 to 64
+        {scalar, 0, 1},     {scalar, 0, 2},    {scalar, 0, 4},    {scalar, 0, 8},  // d0 int 8 to 64
+        {extension, 0, 1},  {extension, 0, 2}, {extension, 0, 4}, {extension, 0, 8},
+        {extension, 0, 16},                                                     // d4 fixext 1 to 16
+        {text, 1, 0},       {text, 2, 0},      {text, 4, 0},                    // d9 str 8, 16, 32
+        {array, 2, 0},      {array, 4, 0},     {map, 2, 0},       {map, 4, 0},  // dc array, de map 16, 32
     }};
     if (first < 0x80 || first >= 0xe0) return {scalar, 0, 0};
     if (first < 0x90) return {map, 0, static_cast<std::uint8_t>(first & 15)};
@@ -8954,7 +9443,8 @@ class Outline {
     constexpr const char* early = "msgpack ends too early";
     if (in_.empty()) return early;
     const Form form = form_of(static_cast<std::uint8_t>(in_[0]));
-    values_ += form.kind == Kind::map || form.kind == Kind::array ? 16 : 1;  // a byte of text takes that much more memory
+    values_ +=
+        form.kind == Kind::map || form.kind == Kind::array ? 16 : 1;  // a byte of text takes that much more memory
     if (values_ > limits_.values) return "msgpack has too many values";
     in_.remove_prefix(1);
     if (form.kind == Kind::unknown) return "msgpack holds an unknown type";
@@ -8997,7 +9487,8 @@ SIO_DEMO_INLINE json timestamp(const std::vector<std::uint8_t>& in) {
   constexpr std::int64_t most = 9'000'000'000;  // system_clock counts nanoseconds in 64 bits
   if (seconds > most || seconds < -most || nanoseconds > 999'999'999) return nullptr;
   const auto time = Seconds(seconds) + Milliseconds(nanoseconds / 1'000'000);
-  return iso_8601(std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(time)));
+  return iso_8601(
+      std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(time)));
 }
 
 /// What notepack.io makes of msgpack's extensions, as JSON and binary. false: it knows no such one.
@@ -9006,7 +9497,8 @@ SIO_DEMO_INLINE bool replace_extension(json& value) {
   if (!binary.has_subtype()) return true;
   const auto type = static_cast<std::int8_t>(binary.subtype());
   const std::vector<std::uint8_t>& content = binary;
-  if (type == -1 && (content.size() == 4 || content.size() == 8 || content.size() == 12)) return value = timestamp(content), true;
+  if (type == -1 && (content.size() == 4 || content.size() == 8 || content.size() == 12))
+    return value = timestamp(content), true;
   if (type != 0) return false;
   if (content.size() == 1) return value = nullptr, true;  // undefined, as its version 2 wrote it
   if (content.size() != 8) return value = json::binary(std::vector<std::uint8_t>(content)), true;
@@ -9057,7 +9549,9 @@ SIO_DEMO_INLINE std::string to_msgpack(const json& value) {
 }
 
 /// As a request or an answer travels: JSON, or msgpack if JSON cannot say it.
-SIO_DEMO_INLINE std::string to_text(const json& value) { return has_binary(value) ? to_msgpack(value) : value.dump(-1, ' ', false, json::error_handler_t::replace); }
+SIO_DEMO_INLINE std::string to_text(const json& value) {
+  return has_binary(value) ? to_msgpack(value) : value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 SIO_DEMO_INLINE std::optional<json> from_msgpack(std::string_view text, Limits limits = {}) {
   if (Outline(limits).read(text)) return std::nullopt;
@@ -9080,7 +9574,10 @@ SIO_DEMO_INLINE std::optional<json> from_text(std::string_view text, Limits limi
 /// The channels of one namespace of one server.
 struct Channels {
   Channels(const std::string& key, const std::string& nsp, const std::string& uid)
-      : broadcast(key + '#' + nsp + '#'), request(key + "-request#" + nsp + '#'), response(key + "-response#" + nsp + '#'), own(response + uid + '#') {
+      : broadcast(key + '#' + nsp + '#'),
+        request(key + "-request#" + nsp + '#'),
+        response(key + "-response#" + nsp + '#'),
+        own(response + uid + '#') {
     for (const char c : broadcast) {  // a glob, in which the namespace's name has to stand for itself
       if (std::string_view("*?[]\\").find(c) != std::string_view::npos) pattern += '\\';
       pattern += c;
@@ -9090,7 +9587,18 @@ struct Channels {
   std::string broadcast, request, response, own, pattern{};
 };
 
-enum class Type : std::uint8_t { sockets, all_rooms, join, leave, disconnect, fetch, server_side_emit, broadcast, client_count, ack };
+enum class Type : std::uint8_t {
+  sockets,
+  all_rooms,
+  join,
+  leave,
+  disconnect,
+  fetch,
+  server_side_emit,
+  broadcast,
+  client_count,
+  ack
+};
 
 template <class Json>  // const or not
 Json* field(Json& object, const char* name) {
@@ -9103,7 +9611,8 @@ SIO_DEMO_INLINE std::string text_field(const json& object, const char* name) {
 }
 SIO_DEMO_INLINE std::optional<std::uint64_t> number_field(const json& object, const char* name) {
   const json* value = field(object, name);
-  if (!value || !value->is_number_integer() || (!value->is_number_unsigned() && value->get<std::int64_t>() < 0)) return std::nullopt;
+  if (!value || !value->is_number_integer() || (!value->is_number_unsigned() && value->get<std::int64_t>() < 0))
+    return std::nullopt;
   return value->get<std::uint64_t>();
 }
 
@@ -9123,12 +9632,15 @@ SIO_DEMO_INLINE bool read_rooms(const json& object, const char* name, std::vecto
 SIO_DEMO_INLINE json options_of(const Target& target) { return {{"rooms", target.rooms}, {"except", target.except}}; }
 SIO_DEMO_INLINE bool read_options(const json& message, Target& out, std::optional<Milliseconds>* timeout = nullptr) {
   const json* options = message.is_array() ? &message[2] : field(message, "opts");
-  if (!options || !options->is_object() || !read_rooms(*options, "rooms", out.rooms) || !read_rooms(*options, "except", out.except)) return false;
+  if (!options || !options->is_object() || !read_rooms(*options, "rooms", out.rooms) ||
+      !read_rooms(*options, "except", out.except))
+    return false;
   const json* flags = field(*options, "flags");
   if (!flags) return true;
   const json* droppable = field(*flags, "volatile");
   out.droppable = droppable && *droppable == json(true);
-  if (const auto limit = number_field(*flags, "timeout"); limit && timeout) *timeout = Milliseconds((std::min)(*limit, std::uint64_t{86'400'000}));
+  if (const auto limit = number_field(*flags, "timeout"); limit && timeout)
+    *timeout = Milliseconds((std::min)(*limit, std::uint64_t{86'400'000}));
   return true;
 }
 
@@ -9139,16 +9651,22 @@ struct Event {
   Target target{};
 };
 
-SIO_DEMO_INLINE json packet_of(std::string_view nsp, const json::array_t& values) { return {{"type", 2}, {"data", values}, {"nsp", nsp}}; }
+SIO_DEMO_INLINE json packet_of(std::string_view nsp, const json::array_t& values) {
+  return {{"type", 2}, {"data", values}, {"nsp", nsp}};
+}
 
 /// What is no event that clients can take is malformed, such as a packet of another type, which the official server
 /// passes on.
 SIO_DEMO_INLINE bool read_packet(json& packet, std::string& nsp, json::array_t& values) {
   const auto type = number_field(packet, "type");
   json *data = field(packet, "data"), *name = field(packet, "nsp");
-  if (!type || (*type != 2 && *type != 5) || !data || !data->is_array() || data->empty() || (name && !name->is_string())) return false;
+  if (!type || (*type != 2 && *type != 5) || !data || !data->is_array() || data->empty() ||
+      (name && !name->is_string()))
+    return false;
   const json& event = data->front();
-  if (!(event.is_number() && std::isfinite(event.get<double>())) && (!event.is_string() || socketio::is_reserved(event.get_ref<const std::string&>()))) return false;
+  if (!(event.is_number() && std::isfinite(event.get<double>())) &&
+      (!event.is_string() || socketio::is_reserved(event.get_ref<const std::string&>())))
+    return false;
   nsp = name ? name->get<std::string>() : "/";
   values = std::move(data->get_ref<json::array_t&>());
   return true;
@@ -9172,14 +9690,14 @@ SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text, Limits 
 /// What one server wants of the others. Which fields count, the type says.
 struct Request {
   Type type{};
-  std::string uid{}, id{};             // of whom; of what is to be answered
-  Target target{};                     // join, leave, disconnect, fetch, broadcast
-  std::vector<std::string> rooms{};    // sockets, join, leave
-  bool close = false;                  // disconnect
-  std::string nsp{};                   // broadcast
-  json::array_t values{};              // server_side_emit, broadcast: name and arguments
+  std::string uid{}, id{};                // of whom; of what is to be answered
+  Target target{};                        // join, leave, disconnect, fetch, broadcast
+  std::vector<std::string> rooms{};       // sockets, join, leave
+  bool close = false;                     // disconnect
+  std::string nsp{};                      // broadcast
+  json::array_t values{};                 // server_side_emit, broadcast: name and arguments
   std::optional<Milliseconds> timeout{};  // broadcast
-  std::optional<std::string> sid{};    // join, leave, disconnect in their old form, of one socket
+  std::optional<std::string> sid{};       // join, leave, disconnect in their old form, of one socket
 
   bool wants_answer() const { return !id.empty(); }
 };
@@ -9188,7 +9706,8 @@ SIO_DEMO_INLINE std::string encode(const Request& request) {
   json out{{"uid", request.uid}, {"type", request.type}};
   if (request.wants_answer()) out["requestId"] = request.id;
   switch (request.type) {
-    case Type::join: case Type::leave: out["opts"] = options_of(request.target), out["rooms"] = request.rooms; break;
+    case Type::join:
+    case Type::leave: out["opts"] = options_of(request.target), out["rooms"] = request.rooms; break;
     case Type::disconnect: out["opts"] = options_of(request.target), out["close"] = request.close; break;
     case Type::fetch: out["opts"] = options_of(request.target); break;
     case Type::sockets: out["rooms"] = request.rooms; break;
@@ -9207,13 +9726,16 @@ SIO_DEMO_INLINE std::string encode(const Request& request) {
 
 /// The fields of a request that its type wants. false: they are malformed.
 SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
-  json *close = field(message, "close"), *data = field(message, "data"), *packet = field(message, "packet"), *sid = field(message, "sid");
+  json *close = field(message, "close"), *data = field(message, "data"), *packet = field(message, "packet"),
+       *sid = field(message, "sid");
   out.close = close && *close == json(true);
   switch (out.type) {
     case Type::all_rooms: return out.wants_answer();
     case Type::sockets: return out.wants_answer() && read_rooms(message, "rooms", out.rooms);
     case Type::fetch: return out.wants_answer() && read_options(message, out.target);
-    case Type::join: case Type::leave: case Type::disconnect:
+    case Type::join:
+    case Type::leave:
+    case Type::disconnect:
       if (field(message, "opts")) return read_options(message, out.target) && read_rooms(message, "rooms", out.rooms);
       if (!sid || !sid->is_string()) return false;
       out.sid = sid->get<std::string>();
@@ -9224,7 +9746,8 @@ SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
       out.values = std::move(data->get_ref<json::array_t&>());
       return true;
     case Type::broadcast:
-      return out.wants_answer() && packet && read_packet(*packet, out.nsp, out.values) && read_options(message, out.target, &out.timeout);
+      return out.wants_answer() && packet && read_packet(*packet, out.nsp, out.values) &&
+             read_options(message, out.target, &out.timeout);
     default: return false;
   }
 }
@@ -9234,7 +9757,8 @@ SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text, Lim
   if (!message) return std::nullopt;
   const auto type = number_field(*message, "type");
   if (!type || *type > static_cast<std::uint64_t>(Type::broadcast)) return std::nullopt;
-  Request out{.type = static_cast<Type>(*type), .uid = text_field(*message, "uid"), .id = text_field(*message, "requestId")};
+  Request out{
+      .type = static_cast<Type>(*type), .uid = text_field(*message, "uid"), .id = text_field(*message, "requestId")};
   if (!read_fields(*message, out)) return std::nullopt;
   return out;
 }
@@ -9244,7 +9768,9 @@ struct Answer {
   std::string id;
   json fields;
 
-  Type type() const { return static_cast<Type>((std::min)(number_field(fields, "type").value_or(255), std::uint64_t{255})); }
+  Type type() const {
+    return static_cast<Type>((std::min)(number_field(fields, "type").value_or(255), std::uint64_t{255}));
+  }
 };
 
 SIO_DEMO_INLINE std::optional<Answer> decode_answer(std::string_view text, Limits limits = {}) {
@@ -9273,7 +9799,8 @@ inline constexpr std::array advices{
 
 /// What Redis says, and what to do about it.
 SIO_DEMO_INLINE std::string explained(const std::string& error) {
-  const auto found = std::find_if(advices.begin(), advices.end(), [&](const Advice& one) { return error.starts_with(one.error); });
+  const auto found =
+      std::find_if(advices.begin(), advices.end(), [&](const Advice& one) { return error.starts_with(one.error); });
   return found == advices.end() ? error : error + "; " + std::string(found->advice);
 }
 
@@ -9346,9 +9873,15 @@ class Link final : public Counted<Link>, public engineio::Timed {
   std::optional<Reader> reader_;
 };
 
-SIO_DEMO_INLINE Link::Link(Server& server, const Address& address, const Options& options, Counters& counters, Events events)
-    : server_(&server), address_(address), options_(options), counters_(&counters), events_(std::move(events)),
-      socket_(server.loop().get_executor()), resolver_(server.loop().get_executor()) {}
+SIO_DEMO_INLINE Link::Link(Server& server, const Address& address, const Options& options, Counters& counters,
+                           Events events)
+    : server_(&server),
+      address_(address),
+      options_(options),
+      counters_(&counters),
+      events_(std::move(events)),
+      socket_(server.loop().get_executor()),
+      resolver_(server.loop().get_executor()) {}
 
 /// A handler of Asio for this connection, which does nothing when that is over.
 template <class F>
@@ -9399,21 +9932,25 @@ SIO_DEMO_INLINE void Link::connect() {
   reader_.emplace(options_.max_message_bytes);
   due(options_.connect_timeout);
   net::Error error;
-  if (address_.host == "localhost") return connect({{asio::ip::address_v4::loopback(), address_.port}, {asio::ip::address_v6::loopback(), address_.port}});
-  if (const auto literal = asio::ip::make_address(address_.host, error); !error) return connect({{literal, address_.port}});
-  resolver_.async_resolve(address_.host, std::to_string(address_.port), in_round([this](const net::Error& failed, const auto& found) {
-    if (failed) return lost("cannot find " + address_.host + ": " + failed.message());
-    std::vector<net::Endpoint> endpoints;
-    for (const auto& entry : found) endpoints.push_back(entry.endpoint());
-    connect(std::move(endpoints));
-  }));
+  if (address_.host == "localhost")
+    return connect(
+        {{asio::ip::address_v4::loopback(), address_.port}, {asio::ip::address_v6::loopback(), address_.port}});
+  if (const auto literal = asio::ip::make_address(address_.host, error); !error)
+    return connect({{literal, address_.port}});
+  resolver_.async_resolve(address_.host, std::to_string(address_.port),
+                          in_round([this](const net::Error& failed, const auto& found) {
+                            if (failed) return lost("cannot find " + address_.host + ": " + failed.message());
+                            std::vector<net::Endpoint> endpoints;
+                            for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+                            connect(std::move(endpoints));
+                          }));
 }
 
 SIO_DEMO_INLINE void Link::connect(std::vector<net::Endpoint> endpoints) {
   asio::async_connect(socket_, endpoints, in_round([this](const net::Error& error, const auto&) {
-    if (error) return lost("cannot connect: " + error.message());
-    greet();
-  }));
+                        if (error) return lost("cannot connect: " + error.message());
+                        greet();
+                      }));
 }
 
 /// Asks to be let in, all questions at once; the last answer counts.
@@ -9427,21 +9964,24 @@ SIO_DEMO_INLINE void Link::greet() {
   greet({"CLIENT", "SETNAME", options_.client_name}, nullptr);  // it may be forbidden; it is only for those who look
   writing_ = true;
   asio::async_write(socket_, asio::buffer(out_), in_round([this](const net::Error& error, std::size_t) {
-    writing_ = false;
-    if (error) return lost("cannot write: " + error.message());
-    flush();
-  }));
+                      writing_ = false;
+                      if (error) return lost("cannot write: " + error.message());
+                      flush();
+                    }));
   read();
 }
 
 SIO_DEMO_INLINE void Link::greet(std::initializer_list<std::string_view> words, const char* what) {
   out_ += redis::command(words);
   in_flight_.push_back({{}, [this, what](std::error_code broken, const Value& reply) {
-    if (broken || state_ != State::greeting) return;
-    if (what && reply.is(Value::Kind::error)) return lost(std::string("Redis refuses ") + what + ": " + explained(reply.text));
-    if (reply.is(Value::Kind::error) && !reply.text.starts_with("ERR") && !reply.text.starts_with("NOPERM")) return lost("Redis does not let us in: " + explained(reply.text));
-    if (!what) enter();
-  }});
+                          if (broken || state_ != State::greeting) return;
+                          if (what && reply.is(Value::Kind::error))
+                            return lost(std::string("Redis refuses ") + what + ": " + explained(reply.text));
+                          if (reply.is(Value::Kind::error) && !reply.text.starts_with("ERR") &&
+                              !reply.text.starts_with("NOPERM"))
+                            return lost("Redis does not let us in: " + explained(reply.text));
+                          if (!what) enter();
+                        }});
 }
 
 SIO_DEMO_INLINE void Link::enter() {
@@ -9487,21 +10027,23 @@ SIO_DEMO_INLINE void Link::flush() {
   }
   writing_ = true;
   asio::async_write(socket_, asio::buffer(out_), in_round([this](const net::Error& error, std::size_t size) {
-    writing_ = false;
-    if (error) return lost("cannot write: " + error.message());
-    queue_bytes_ -= size;
-    flush();
-  }));
+                      writing_ = false;
+                      if (error) return lost("cannot write: " + error.message());
+                      queue_bytes_ -= size;
+                      flush();
+                    }));
 }
 
 SIO_DEMO_INLINE void Link::read() {
   socket_.async_read_some(asio::buffer(in_), in_round([this](const net::Error& error, std::size_t size) {
-    if (error) return lost(error == asio::error::eof ? "Redis has closed the connection" : "cannot read: " + error.message());
-    const auto round = round_;
-    heard_ = true;
-    receive({in_.data(), size});
-    if (round == round_) read();
-  }));
+                            if (error)
+                              return lost(error == asio::error::eof ? "Redis has closed the connection"
+                                                                    : "cannot read: " + error.message());
+                            const auto round = round_;
+                            heard_ = true;
+                            receive({in_.data(), size});
+                            if (round == round_) read();
+                          }));
 }
 
 SIO_DEMO_INLINE void Link::receive(std::string_view in) {
@@ -9509,7 +10051,8 @@ SIO_DEMO_INLINE void Link::receive(std::string_view in) {
   const auto round = round_;
   Progress progress = Progress::complete;
   while (round == round_ && (progress = reader_->read(in, value)) == Progress::complete) take(value);
-  if (round == round_ && progress == Progress::malformed) lost(std::string("what came is not of Redis: ") + reader_->why());
+  if (round == round_ && progress == Progress::malformed)
+    lost(std::string("what came is not of Redis: ") + reader_->why());
 }
 
 SIO_DEMO_INLINE void Link::take(Value& value) {
@@ -9529,7 +10072,8 @@ SIO_DEMO_INLINE void Link::tick(engineio::Time) {
   const Ref<Link> self(this);
   switch (state_) {
     case State::waiting: return connect();
-    case State::connecting: case State::greeting: return lost("no answer within connect_timeout");
+    case State::connecting:
+    case State::greeting: return lost("no answer within connect_timeout");
     case State::ready: return heartbeat();
     case State::stopped: return;
   }
@@ -9538,7 +10082,8 @@ SIO_DEMO_INLINE void Link::tick(engineio::Time) {
 /// A peer that vanished without a word is known by its silence.
 SIO_DEMO_INLINE void Link::heartbeat() {
   net::Error ignored;
-  const bool silent = !std::exchange(heard_, false) && socket_.available(ignored) == 0;  // or a slow handler kept us from reading
+  const bool silent =
+      !std::exchange(heard_, false) && socket_.available(ignored) == 0;  // or a slow handler kept us from reading
   if (silent && pinged_) return lost("Redis is silent");
   due(options_.ping_interval);
   pinged_ = silent;
@@ -9563,8 +10108,10 @@ SIO_DEMO_INLINE void Link::lost(const std::string& why) {
     if (command.publish) queue_bytes_ += command.text.size(), queue_.push_back(std::move(command));
     else if (command.done) broken.push_back(std::move(command.done));
   }
-  const auto longest = (std::min)(options_.reconnect_delay_max.count(), options_.reconnect_delay.count() << (std::min)(failures_++, 16u));
-  due(Milliseconds(std::uniform_int_distribution<std::int64_t>(longest / 2, (std::max)(longest, longest / 2))(server_->engine_.random)));
+  const auto longest = (std::min)(options_.reconnect_delay_max.count(), options_.reconnect_delay.count()
+                                                                            << (std::min)(failures_++, 16u));
+  due(Milliseconds(std::uniform_int_distribution<std::int64_t>(
+      longest / 2, (std::max)(longest, longest / 2))(server_->engine_.random)));
   const auto tell = events_.lost;
   tell(why, was_ready);
   for (const Done& done : broken) done(std::make_error_code(std::errc::connection_reset), {});
@@ -9603,12 +10150,15 @@ class Adapter final : public sio_demo::Adapter {
   ~Adapter() override { end(); }
 
   void broadcast(socketio::Writer&& event, const Target& target) override;
-  void broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<AckWait>& wait) override;
-  void fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override;
+  void broadcast_with_ack(socketio::Writer&& event, const Target& target,
+                          const std::shared_ptr<AckWait>& wait) override;
+  void fetch_sockets(const Target& target,
+                     std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override;
   void sockets_join(const Target& target, const std::vector<std::string>& rooms) override;
   void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override;
   void disconnect_sockets(const Target& target, bool close) override;
-  /// Throws std::invalid_argument for "connect", "connection", "new_namespace" and "error", of which official servers die.
+  /// Throws std::invalid_argument for "connect", "connection", "new_namespace" and "error", of which official servers
+  /// die.
   void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) override;
   void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override;
   void server_count(std::function<void(std::error_code, std::size_t)> done) override;
@@ -9640,7 +10190,9 @@ class Adapter final : public sio_demo::Adapter {
   void serve_one_socket(const Request& request);
   void serve_emit(const Request& request);
   void serve_broadcast(const Request& request);
-  void answer(const Request& request, const json& fields) { cluster_->publish(answer_channel(request), to_text(fields)); }
+  void answer(const Request& request, const json& fields) {
+    cluster_->publish(answer_channel(request), to_text(fields));
+  }
   std::string answer_channel(const Request& request) const;
   // ---- questions
   void publish(Request request);
@@ -9664,11 +10216,15 @@ class Adapter final : public sio_demo::Adapter {
 
 SIO_DEMO_INLINE void check_times(std::initializer_list<Milliseconds> times, Milliseconds least, const char* what) {
   for (const auto time : times)
-    if (time < least || time > std::chrono::hours(24)) throw std::invalid_argument(std::string(what) + " must be from " + std::to_string(least.count()) + " ms to a day");
+    if (time < least || time > std::chrono::hours(24))
+      throw std::invalid_argument(std::string(what) + " must be from " + std::to_string(least.count()) +
+                                  " ms to a day");
 }
 
-SIO_DEMO_INLINE Cluster::Cluster(Address address, Options options) : address_(std::move(address)), options_(std::move(options)) {
-  check_times({options_.requests_timeout, options_.connect_timeout, options_.ping_interval, options_.reconnect_delay, options_.reconnect_delay_max},
+SIO_DEMO_INLINE Cluster::Cluster(Address address, Options options)
+    : address_(std::move(address)), options_(std::move(options)) {
+  check_times({options_.requests_timeout, options_.connect_timeout, options_.ping_interval, options_.reconnect_delay,
+               options_.reconnect_delay_max},
               Milliseconds(1), "redis::Options: each time");
 }
 SIO_DEMO_INLINE Cluster::~Cluster() = default;
@@ -9678,20 +10234,26 @@ SIO_DEMO_INLINE std::size_t Cluster::queued() const { return commands_ ? command
 
 SIO_DEMO_INLINE void Cluster::command(std::initializer_list<std::string_view> words, Done done) {
   if (usable())
-    return commands_->send(redis::command(words), [done = std::move(done), server = server_](std::error_code error, Value reply) {
-      detail::guard(server->log(), "redis command", "", "", [&] { done(error, std::move(reply)); });
-    });
+    return commands_->send(
+        redis::command(words), [done = std::move(done), server = server_](std::error_code error, Value reply) {
+          detail::guard(server->log(), "redis command", "", "", [&] { done(error, std::move(reply)); });
+        });
   const auto error = std::make_error_code(std::errc::not_connected);
   if (!server_) return done(error, {});
-  server_->post([done = std::move(done), server = server_, error] { detail::guard(server->log(), "redis command", "", "", [&] { done(error, {}); }); });
+  server_->post([done = std::move(done), server = server_, error] {
+    detail::guard(server->log(), "redis command", "", "", [&] { done(error, {}); });
+  });
 }
 
 SIO_DEMO_INLINE void Cluster::attach(Adapter& adapter, Server& server) {
-  if (server_ && server_ != &server) throw std::invalid_argument("redis::adapter: this one is another server's (call redis::adapter once for each server)");
+  if (server_ && server_ != &server)
+    throw std::invalid_argument(
+        "redis::adapter: this one is another server's (call redis::adapter once for each server)");
   if (server.closing()) return;
   adapters_.push_back(&adapter);
   const Channels& channels = adapter.channels();
-  for (const auto* name : {&channels.pattern, &channels.request, &channels.response, &channels.own}) routes_.insert_or_assign(*name, &adapter);
+  for (const auto* name : {&channels.pattern, &channels.request, &channels.response, &channels.own})
+    routes_.insert_or_assign(*name, &adapter);
   if (!server_) start(server);
   else if (subscriptions_->ready()) subscribe(adapter);
 }
@@ -9729,7 +10291,9 @@ SIO_DEMO_INLINE void Cluster::start(Server& server) {
   };
   const auto publish_refused = [this](std::string_view error) { refused("a message for the other servers", error); };
   commands_ = Ref<Link>(new Link(server, address_, options_, counters_, {commands_ready, lost, publish_refused, {}}));
-  subscriptions_ = Ref<Link>(new Link(server, address_, options_, counters_, {subscriptions_ready, subscriptions_lost, {}, [this](Value& value) { pushed(value); }}));
+  subscriptions_ =
+      Ref<Link>(new Link(server, address_, options_, counters_,
+                         {subscriptions_ready, subscriptions_lost, {}, [this](Value& value) { pushed(value); }}));
   subscriptions_->start();
   commands_->start();
 }
@@ -9746,7 +10310,9 @@ SIO_DEMO_INLINE void Cluster::stop() {
 /// The request channel comes last: whoever is subscribed to it is expected to answer.
 SIO_DEMO_INLINE void Cluster::subscribe(const Adapter& adapter) {
   const Channels& channels = adapter.channels();
-  subscriptions_->send(redis::command({"PSUBSCRIBE", channels.pattern}) + redis::command({"SUBSCRIBE", channels.own, channels.response, channels.request}), {});
+  subscriptions_->send(redis::command({"PSUBSCRIBE", channels.pattern}) +
+                           redis::command({"SUBSCRIBE", channels.own, channels.response, channels.request}),
+                       {});
 }
 
 SIO_DEMO_INLINE void Cluster::up() {
@@ -9754,14 +10320,17 @@ SIO_DEMO_INLINE void Cluster::up() {
   connected_ = true;
   const bool again = std::exchange(ever_connected_, true);
   if (again) ++counters_.reconnects;
-  server_->log().write(LogLevel::info, again ? "Redis: connected again" : "Redis: connected", {{"address", address_.text()}, {"queued", queued()}});
+  server_->log().write(LogLevel::info, again ? "Redis: connected again" : "Redis: connected",
+                       {{"address", address_.text()}, {"queued", queued()}});
   for (Lease* lease : leases_) lease->ask();
 }
 
 SIO_DEMO_INLINE void Cluster::down(std::string_view why, bool was_ready) {
   connected_ = false;
   if (!may_complain(complained_of_outage_)) return;
-  server_->log().write(LogLevel::warn, was_ready ? "Redis: connection lost. Clients of this server go on; other servers are not reached" : "Redis: not reached. Clients of this server go on without the others",
+  server_->log().write(LogLevel::warn,
+                       was_ready ? "Redis: connection lost. Clients of this server go on; other servers are not reached"
+                                 : "Redis: not reached. Clients of this server go on without the others",
                        {{"address", address_.text()}, {"reason", why}});
 }
 
@@ -9771,9 +10340,12 @@ SIO_DEMO_INLINE bool Cluster::may_complain(engineio::Time& last) const {
 }
 
 SIO_DEMO_INLINE void Cluster::pushed(Value& value) {
-  const auto text = [&](std::size_t i) { return i < value.list.size() ? std::string_view(value.list[i].text) : std::string_view(); };
+  const auto text = [&](std::size_t i) {
+    return i < value.list.size() ? std::string_view(value.list[i].text) : std::string_view();
+  };
   if (value.is(Value::Kind::error)) return refused("a subscription", value.text);
-  const bool matched = text(0) == "pmessage" && value.list.size() == 4, message = text(0) == "message" && value.list.size() == 3;
+  const bool matched = text(0) == "pmessage" && value.list.size() == 4,
+             message = text(0) == "message" && value.list.size() == 3;
   const auto found = routes_.find(text(1));
   if (found == routes_.end()) return;
   counters_.received += matched || message;
@@ -9788,12 +10360,14 @@ SIO_DEMO_INLINE void Cluster::publish(std::string_view channel, std::string_view
 
 SIO_DEMO_INLINE void Cluster::refused(std::string_view what, std::string_view error) {
   if (may_complain(complained_of_refusal_))
-    server_->log().write(LogLevel::error, "Redis refuses " + std::string(what), {{"address", address_.text()}, {"reason", explained(std::string(error))}});
+    server_->log().write(LogLevel::error, "Redis refuses " + std::string(what),
+                         {{"address", address_.text()}, {"reason", explained(std::string(error))}});
 }
 
 SIO_DEMO_INLINE void Cluster::malformed(std::string_view channel) {
   ++counters_.malformed;
-  if (may_complain(complained_of_message_)) server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
+  if (may_complain(complained_of_message_))
+    server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
 }
 
 SIO_DEMO_INLINE void Cluster::set_deadline(engineio::Timed& timed, Milliseconds delay) {
@@ -9807,7 +10381,10 @@ SIO_DEMO_INLINE std::string Cluster::make_id() { return random_.id().substr(0, 6
 // ---- Adapter
 
 SIO_DEMO_INLINE Adapter::Adapter(Namespace& nsp, std::shared_ptr<Cluster> cluster)
-    : sio_demo::Adapter(nsp), cluster_(std::move(cluster)), uid_(cluster_->make_id()), channels_(cluster_->options().key, nsp.name(), uid_) {
+    : sio_demo::Adapter(nsp),
+      cluster_(std::move(cluster)),
+      uid_(cluster_->make_id()),
+      channels_(cluster_->options().key, nsp.name(), uid_) {
   cluster_->attach(*this, nsp.server());
   ended_ = nsp.server().closing();  // then it serves what is here
 }
@@ -9840,7 +10417,8 @@ SIO_DEMO_INLINE void Adapter::publish(Request request) {
 SIO_DEMO_INLINE void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
   if (!target.local && !ended_) {
     const auto values = detail::values_of(event);
-    const std::string channel = target.rooms.size() == 1 ? channels_.broadcast + target.rooms.front() + '#' : channels_.broadcast;
+    const std::string channel =
+        target.rooms.size() == 1 ? channels_.broadcast + target.rooms.front() + '#' : channels_.broadcast;
     if (!values.empty()) cluster_->publish(channel, encode(Event{uid_, nsp_.name(), values, target}));
   }
   Base::broadcast(std::move(event), target);
@@ -9881,7 +10459,8 @@ SIO_DEMO_INLINE void Adapter::on_message(std::string_view channel, const Value& 
   }
   const auto request = decode_request(message.text);
   if (!request) return cluster_->malformed(channel);
-  if (request->uid != uid_) detail::guard(nsp_.server().log(), "redis request", nsp_.name(), "", [&] { serve(*request); });
+  if (request->uid != uid_)
+    detail::guard(nsp_.server().log(), "redis request", nsp_.name(), "", [&] { serve(*request); });
 }
 
 SIO_DEMO_INLINE std::string Adapter::answer_channel(const Request& request) const {
@@ -9903,7 +10482,9 @@ SIO_DEMO_INLINE void Adapter::serve(const Request& request) {
     case Type::disconnect: return Base::disconnect_sockets(request.target, request.close);
     case Type::fetch: {
       json all = json::array();
-      for (const auto& socket : sockets_here(request.target)) all.push_back({{"id", socket.id}, {"handshake", socket.handshake}, {"rooms", socket.rooms}, {"data", socket.data}});
+      for (const auto& socket : sockets_here(request.target))
+        all.push_back(
+            {{"id", socket.id}, {"handshake", socket.handshake}, {"rooms", socket.rooms}, {"data", socket.data}});
       return answer(request, {{"requestId", request.id}, {"sockets", std::move(all)}});
     }
     case Type::server_side_emit: return serve_emit(request);
@@ -9926,9 +10507,11 @@ SIO_DEMO_INLINE void Adapter::serve_one_socket(const Request& request) {
 SIO_DEMO_INLINE void Adapter::serve_emit(const Request& request) {
   if (!request.wants_answer()) return nsp_.server_side_event(request.values, nullptr);
   auto done = std::make_shared<bool>(false);
-  nsp_.server_side_event(request.values, [cluster = std::weak_ptr<Cluster>(cluster_), channel = channels_.response, id = request.id, done](json value) {
+  nsp_.server_side_event(request.values, [cluster = std::weak_ptr<Cluster>(cluster_), channel = channels_.response,
+                                          id = request.id, done](json value) {
     const auto to = cluster.lock();
-    if (to && !std::exchange(*done, true)) to->publish(channel, to_text({{"type", Type::server_side_emit}, {"requestId", id}, {"data", std::move(value)}}));
+    if (to && !std::exchange(*done, true))
+      to->publish(channel, to_text({{"type", Type::server_side_emit}, {"requestId", id}, {"data", std::move(value)}}));
   });
 }
 
@@ -9963,7 +10546,9 @@ SIO_DEMO_INLINE void Adapter::serve_broadcast(const Request& request) {
 
 // ---- Adapter: what is asked
 
-SIO_DEMO_INLINE void Question::tick(engineio::Time) { adapter_->settle(std::string(request.id), std::make_error_code(std::errc::timed_out)); }
+SIO_DEMO_INLINE void Question::tick(engineio::Time) {
+  adapter_->settle(std::string(request.id), std::make_error_code(std::errc::timed_out));
+}
 
 SIO_DEMO_INLINE void Adapter::begin(std::unique_ptr<Question> question, std::optional<Milliseconds> limit) {
   Request& request = question->request;
@@ -9978,16 +10563,20 @@ SIO_DEMO_INLINE void Adapter::begin(std::unique_ptr<Question> question, std::opt
 /// Has Redis count who has to answer, and asks them: if there is anybody; or, if it is an event for clients, at once.
 SIO_DEMO_INLINE void Adapter::pursue(Question& question) {
   if (!subscribed_ || !cluster_->usable() || question.counting || question.others) return;
-  if (question.request.type == Type::broadcast && !std::exchange(question.published, true)) cluster_->publish(channels_.request, encode(question.request));
+  if (question.request.type == Type::broadcast && !std::exchange(question.published, true))
+    cluster_->publish(channels_.request, encode(question.request));
   question.counting = true;
-  cluster_->command({"PUBSUB", "NUMSUB", channels_.request}, [this, alive = std::weak_ptr<void>(alive_), id = question.request.id](std::error_code error, const Value& reply) {
-    if (!alive.expired()) counted(id, error, reply);
-  });
+  cluster_->command(
+      {"PUBSUB", "NUMSUB", channels_.request},
+      [this, alive = std::weak_ptr<void>(alive_), id = question.request.id](std::error_code error, const Value& reply) {
+        if (!alive.expired()) counted(id, error, reply);
+      });
 }
 
 /// *2, the channel, how many subscribers it has.
 SIO_DEMO_INLINE std::optional<std::uint64_t> Adapter::count_of(const Value& reply) {
-  if (reply.list.size() != 2 || !reply.list[1].is(Value::Kind::integer) || reply.list[1].number < 0) return std::nullopt;
+  if (reply.list.size() != 2 || !reply.list[1].is(Value::Kind::integer) || reply.list[1].number < 0)
+    return std::nullopt;
   return static_cast<std::uint64_t>(reply.list[1].number);
 }
 
@@ -10028,7 +10617,10 @@ class Adapter::Gathering final : public Question {
   using Add = std::function<void(const Answer&, Result&)>;
 
   Gathering(Adapter& adapter, Request its_request, Result here, Add add, Done done)
-      : Question(adapter, std::move(its_request)), result_(std::move(here)), add_(std::move(add)), done_(std::move(done)) {}
+      : Question(adapter, std::move(its_request)),
+        result_(std::move(here)),
+        add_(std::move(add)),
+        done_(std::move(done)) {}
 
   void take(const Answer& answer) override {
     ++answers;
@@ -10048,7 +10640,8 @@ SIO_DEMO_INLINE std::vector<RemoteSocket> Adapter::sockets_here(const Target& ta
   return out;
 }
 
-SIO_DEMO_INLINE void Adapter::fetch_sockets(const Target& target, std::function<void(std::error_code, std::vector<RemoteSocket>)> done) {
+SIO_DEMO_INLINE void Adapter::fetch_sockets(const Target& target,
+                                            std::function<void(std::error_code, std::vector<RemoteSocket>)> done) {
   if (target.local || ended_) return Base::fetch_sockets(target, std::move(done));
   auto add = [this](const Answer& answer, std::vector<RemoteSocket>& all) {
     const json* sockets = field(answer.fields, "sockets");
@@ -10058,10 +10651,13 @@ SIO_DEMO_INLINE void Adapter::fetch_sockets(const Target& target, std::function<
       std::vector<std::string> rooms;
       std::string id = text_field(socket, "id");
       if (id.empty() || !read_rooms(socket, "rooms", rooms)) cluster_->malformed(channels_.response);
-      else all.emplace_back(nsp_, std::move(id), handshake ? *handshake : json::object(), std::move(rooms), data ? *data : json::object());
+      else
+        all.emplace_back(nsp_, std::move(id), handshake ? *handshake : json::object(), std::move(rooms),
+                         data ? *data : json::object());
     }
   };
-  begin(std::make_unique<Gathering<std::vector<RemoteSocket>>>(*this, Request{.type = Type::fetch, .target = target}, sockets_here(target), std::move(add), std::move(done)));
+  begin(std::make_unique<Gathering<std::vector<RemoteSocket>>>(*this, Request{.type = Type::fetch, .target = target},
+                                                               sockets_here(target), std::move(add), std::move(done)));
 }
 
 SIO_DEMO_INLINE void Adapter::all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) {
@@ -10072,14 +10668,22 @@ SIO_DEMO_INLINE void Adapter::all_rooms(std::function<void(std::error_code, std:
     if (!read_rooms(answer.fields, "rooms", rooms)) return cluster_->malformed(channels_.response);
     all.insert(rooms.begin(), rooms.end());
   };
-  auto listed = [done = std::move(done)](std::error_code error, const std::set<std::string>& all) { done(error, {all.begin(), all.end()}); };
-  begin(std::make_unique<Gathering<std::set<std::string>>>(*this, Request{.type = Type::all_rooms}, std::set<std::string>(here.begin(), here.end()), std::move(add), std::move(listed)));
+  auto listed = [done = std::move(done)](std::error_code error, const std::set<std::string>& all) {
+    done(error, {all.begin(), all.end()});
+  };
+  begin(std::make_unique<Gathering<std::set<std::string>>>(*this, Request{.type = Type::all_rooms},
+                                                           std::set<std::string>(here.begin(), here.end()),
+                                                           std::move(add), std::move(listed)));
 }
 
-SIO_DEMO_INLINE void Adapter::server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) {
-  const std::string name = event.empty() || !event.front().is_string() ? std::string() : event.front().get<std::string>();
+SIO_DEMO_INLINE void Adapter::server_side_emit(json::array_t event,
+                                               std::function<void(std::error_code, json::array_t)> done) {
+  const std::string name =
+      event.empty() || !event.front().is_string() ? std::string() : event.front().get<std::string>();
   const bool deadly = name == "connect" || name == "connection" || name == "new_namespace" || name == "error";
-  if (deadly && !done) throw std::invalid_argument("server_side_emit: \"" + name + "\" is an event of the official server's own, choose another name");
+  if (deadly && !done)
+    throw std::invalid_argument("server_side_emit: \"" + name +
+                                "\" is an event of the official server's own, choose another name");
   if (deadly) return done(std::make_error_code(std::errc::invalid_argument), {});
   if (ended_) return Base::server_side_emit(std::move(event), std::move(done));
   Request request{.type = Type::server_side_emit, .values = std::move(event)};
@@ -10088,22 +10692,25 @@ SIO_DEMO_INLINE void Adapter::server_side_emit(json::array_t event, std::functio
     const json* data = field(answer.fields, "data");
     all.push_back(data ? *data : json());
   };
-  begin(std::make_unique<Gathering<json::array_t>>(*this, std::move(request), json::array_t(), std::move(add), std::move(done)));
+  begin(std::make_unique<Gathering<json::array_t>>(*this, std::move(request), json::array_t(), std::move(add),
+                                                   std::move(done)));
 }
 
 SIO_DEMO_INLINE void Adapter::server_count(std::function<void(std::error_code, std::size_t)> done) {
-  cluster_->command({"PUBSUB", "NUMSUB", channels_.request}, [done = std::move(done)](std::error_code error, const Value& reply) {
-    const auto count = count_of(reply);
-    if (!error && !count) error = std::make_error_code(std::errc::permission_denied);
-    done(error, static_cast<std::size_t>((std::max)(count.value_or(1), std::uint64_t{1})));
-  });
+  cluster_->command({"PUBSUB", "NUMSUB", channels_.request},
+                    [done = std::move(done)](std::error_code error, const Value& reply) {
+                      const auto count = count_of(reply);
+                      if (!error && !count) error = std::make_error_code(std::errc::permission_denied);
+                      done(error, static_cast<std::size_t>((std::max)(count.value_or(1), std::uint64_t{1})));
+                    });
 }
 
 /// An event whose clients answer. The wait counts the cluster as one who owes an answer, until all servers have
 /// said how many clients they asked, and as many have answered.
 class Adapter::Ask final : public Question {
  public:
-  Ask(Adapter& adapter, Request its_request, std::shared_ptr<AckWait> wait) : Question(adapter, std::move(its_request)), wait_(std::move(wait)) {}
+  Ask(Adapter& adapter, Request its_request, std::shared_ptr<AckWait> wait)
+      : Question(adapter, std::move(its_request)), wait_(std::move(wait)) {}
 
   bool complete() const override { return Question::complete() && owed_ == 0; }
   void take(const Answer& answer) override {
@@ -10126,9 +10733,14 @@ class Adapter::Ask final : public Question {
   std::uint64_t owed_ = 0;
 };
 
-SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<AckWait>& wait) {
+SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target,
+                                                 const std::shared_ptr<AckWait>& wait) {
   if (target.local || ended_) return Base::broadcast_with_ack(std::move(event), target, wait);
-  Request request{.type = Type::broadcast, .target = target, .nsp = nsp_.name(), .values = detail::values_of(event), .timeout = wait->limit()};
+  Request request{.type = Type::broadcast,
+                  .target = target,
+                  .nsp = nsp_.name(),
+                  .values = detail::values_of(event),
+                  .timeout = wait->limit()};
   wait->expect(1);
   begin(std::make_unique<Ask>(*this, std::move(request), wait), wait->limit());
   Base::broadcast_with_ack(std::move(event), target, wait);
@@ -10155,7 +10767,8 @@ SIO_DEMO_INLINE void Lease::start() {
 SIO_DEMO_INLINE Lease::State Lease::state() const {
   const Cluster& cluster = factory_.cluster();
   if (!cluster.connected() || refused_) return State::alone;
-  return std::chrono::steady_clock::now() < until_ && cluster.counters().reconnects == reconnects_ ? State::held : State::elsewhere;
+  return std::chrono::steady_clock::now() < until_ && cluster.counters().reconnects == reconnects_ ? State::held
+                                                                                                   : State::elsewhere;
 }
 
 SIO_DEMO_INLINE void Lease::tick(engineio::Time) {
@@ -10169,16 +10782,19 @@ SIO_DEMO_INLINE void Lease::tick(engineio::Time) {
 SIO_DEMO_INLINE void Lease::ask() {
   Cluster& cluster = factory_.cluster();
   if (released_ || !cluster.connected() || std::exchange(asking_, true)) return;
-  const auto done = [this, alive = std::weak_ptr<void>(alive_), asked = std::chrono::steady_clock::now(), reconnects = cluster.counters().reconnects](std::error_code error, const Value& reply) {
+  const auto done = [this, alive = std::weak_ptr<void>(alive_), asked = std::chrono::steady_clock::now(),
+                     reconnects = cluster.counters().reconnects](std::error_code error, const Value& reply) {
     if (!alive.expired()) answered(asked, reconnects, error, reply);
   };
-  constexpr const char* take = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end "
-                               "return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0";
+  constexpr const char* take =
+      "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end "
+      "return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0";
   cluster.command({"EVAL", take, "1", key_, id_, std::to_string(duration_.count())}, done);
 }
 
 /// It ends when Redis forgets it, or before: Redis counts from when it obeyed, we from when we asked.
-SIO_DEMO_INLINE void Lease::answered(engineio::Time asked, std::uint64_t reconnects, std::error_code error, const Value& reply) {
+SIO_DEMO_INLINE void Lease::answered(engineio::Time asked, std::uint64_t reconnects, std::error_code error,
+                                     const Value& reply) {
   asking_ = false;
   if (error || released_) return;
   const bool was_refused = std::exchange(refused_, reply.is(Value::Kind::error));
@@ -10208,8 +10824,12 @@ SIO_DEMO_INLINE void Lease::release() {
 
 // ---- Factory
 
-SIO_DEMO_INLINE std::unique_ptr<sio_demo::Adapter> Factory::operator()(Namespace& nsp) const { return std::make_unique<Adapter>(nsp, cluster_); }
-SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) { return Factory(std::make_shared<Cluster>(parse_url(url), std::move(options))); }
+SIO_DEMO_INLINE std::unique_ptr<sio_demo::Adapter> Factory::operator()(Namespace& nsp) const {
+  return std::make_unique<Adapter>(nsp, cluster_);
+}
+SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) {
+  return Factory(std::make_shared<Cluster>(parse_url(url), std::move(options)));
+}
 
 #endif  // SIO_DEMO_BODIES
 
@@ -10294,7 +10914,8 @@ SIO_DEMO_INLINE void Host::measure(Metrics& out) const {
   out.begin("sio_sessions", Kind::gauge, "Sessions that are open, by what they travel on")
       .value("transport", "polling", engine_.size() - c.websocket_sessions)
       .value("transport", "websocket", c.websocket_sessions);
-  out.begin("sio_connections", Kind::gauge, "TCP connections that are open").value(c.connections_opened - c.connections_closed);
+  out.begin("sio_connections", Kind::gauge, "TCP connections that are open")
+      .value(c.connections_opened - c.connections_closed);
   out.begin("sio_deadlines", Kind::gauge, "Deadlines that are kept").value(engine_.deadlines.size());
   out.begin("sio_queue_bytes", Kind::gauge, "Bytes that wait for clients").value(c.queue_bytes);
   const struct {
@@ -10305,19 +10926,23 @@ SIO_DEMO_INLINE void Host::measure(Metrics& out) const {
       {"sio_requests_total", "HTTP requests read", c.requests},
       {"sio_sessions_opened_total", "Sessions begun", c.sessions_opened},
       {"sio_sessions_closed_total", "Sessions ended", c.sessions_closed},
-      {"sio_packets_received_total", "Engine.IO packets, and messages of WebSocket routes, received", c.packets_received},
-      {"sio_packets_sent_total", "Engine.IO packets, and messages of WebSocket routes, queued for sending", c.packets_sent},
+      {"sio_packets_received_total", "Engine.IO packets, and messages of WebSocket routes, received",
+       c.packets_received},
+      {"sio_packets_sent_total", "Engine.IO packets, and messages of WebSocket routes, queued for sending",
+       c.packets_sent},
       {"sio_bytes_received_total", "Bytes read from clients", c.bytes_received},
       {"sio_bytes_sent_total", "Bytes written to clients", c.bytes_sent},
       {"sio_events_total", "Events received", c.events},
-      {"sio_volatile_dropped_total", "Volatile events dropped, because their client could not take them", c.volatile_dropped},
+      {"sio_volatile_dropped_total", "Volatile events dropped, because their client could not take them",
+       c.volatile_dropped},
       {"sio_handlers_total", "Calls of the program's handlers", handlers.calls},
       {"sio_failed_handlers_total", "Handlers that threw", handlers.failed},
       {"sio_slow_handlers_total", "Handlers that took longer than slow_handler", handlers.slow},
       {"sio_log_lines_dropped_total", "Log lines that the sink has lost", log_.dropped()},
   };
   for (const auto& counter : counters) out.begin(counter.name, Kind::counter, counter.help).value(counter.value);
-  out.begin("sio_handler_seconds_total", Kind::counter, "Time in the program's handlers").value(std::chrono::duration<double>(handlers.sum).count());
+  out.begin("sio_handler_seconds_total", Kind::counter, "Time in the program's handlers")
+      .value(std::chrono::duration<double>(handlers.sum).count());
   const auto by_reason = [&](bool ends) {
     for (const ReasonRow& r : reason_table)
       if (is_end(r.reason) == ends) out.value("reason", r.name, c.of(r.reason));
@@ -10332,7 +10957,8 @@ SIO_DEMO_INLINE void Server::measure(Metrics& out) const {
   Host::measure(out);
   out.begin("sio_sockets", Metrics::Kind::gauge, "Sockets that are connected, by namespace");
   std::size_t dynamic = 0;
-  for (const auto& [name, nsp] : namespaces_) nsp->parent_ ? void(dynamic += nsp->size()) : void(out.value("namespace", name, nsp->size()));
+  for (const auto& [name, nsp] : namespaces_)
+    nsp->parent_ ? void(dynamic += nsp->size()) : void(out.value("namespace", name, nsp->size()));
   if (!parents_.empty()) out.value("namespace", "(dynamic)", dynamic);
   main_->adapter().measure(out);
 }
@@ -10344,7 +10970,8 @@ SIO_DEMO_INLINE void redis::Adapter::measure(Metrics& out) const {
   out.begin("sio_redis_queue_bytes", Kind::gauge, "Bytes that wait for Redis").value(cluster_->queued());
   out.begin("sio_redis_reconnects_total", Kind::counter, "Times that Redis was reached again").value(c.reconnects);
   out.begin("sio_redis_published_total", Kind::counter, "Messages for other servers").value(c.published);
-  out.begin("sio_redis_dropped_total", Kind::counter, "Messages that the other servers may not have got").value(c.dropped);
+  out.begin("sio_redis_dropped_total", Kind::counter, "Messages that the other servers may not have got")
+      .value(c.dropped);
   out.begin("sio_redis_received_total", Kind::counter, "Messages from Redis, our own included").value(c.received);
   out.begin("sio_redis_malformed_total", Kind::counter, "Messages that were malformed, and ignored").value(c.malformed);
 }
@@ -10362,10 +10989,10 @@ SIO_DEMO_INLINE http::Router::Handler metrics(const Host& server) {
 
 /// What one record of the trace says, for people who learn the protocol.
 struct Explanation {
-  std::string layers;         // what it is, on each layer: message · EVENT /demo ack 7 ["ping"]
-  std::string sentence;       // what it is for
-  std::string_view chapter;   // which of this header does it: "6", "6 and 7"
-  std::string_view section;   // which part of which protocol tells it: "Engine.IO 4, Heartbeat"
+  std::string layers;        // what it is, on each layer: message · EVENT /demo ack 7 ["ping"]
+  std::string sentence;      // what it is for
+  std::string_view chapter;  // which of this header does it: "6", "6 and 7"
+  std::string_view section;  // which part of which protocol tells it: "Engine.IO 4, Heartbeat"
 };
 
 Explanation explain(const TraceRecord& record);
@@ -10373,7 +11000,8 @@ Explanation explain(const TraceRecord& record);
 /// A record as one line for a terminal, aligned with the others, without the line's end. What a client sent is shown
 /// without control characters, and shortened; its bytes are counted. `colour`: with the escapes of ANSI terminals.
 ///
-///     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]      17 B  message · EVENT /demo ack 7 ["ping"]  The client ...
+///     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]      17 B  message · EVENT /demo ack 7 ["ping"]  The client
+///     ...
 std::string trace_line(const TraceRecord& record, bool colour = false);
 
 #if SIO_DEMO_BODIES
@@ -10387,16 +11015,25 @@ struct PacketRow {
   std::string_view name, section, sentence;
 };
 inline constexpr std::array packet_rows{
-    PacketRow{'0', false, "", "open", "Engine.IO 4, Handshake", "The session begins: its id, whether it may upgrade, when pings come, how large a message may be."},
-    PacketRow{'1', false, "", "close", "Engine.IO 4, Upgrade", "Releases the held poll: nothing more comes over polling."},
+    PacketRow{'0', false, "", "open", "Engine.IO 4, Handshake",
+              "The session begins: its id, whether it may upgrade, when pings come, how large a message may be."},
+    PacketRow{'1', false, "", "close", "Engine.IO 4, Upgrade",
+              "Releases the held poll: nothing more comes over polling."},
     PacketRow{'1', true, "", "close", "Engine.IO 4, Protocol", "The client ends the session."},
-    PacketRow{'2', false, "", "ping", "Engine.IO 4, Heartbeat", "Is the client there? Without an answer within pingTimeout the session ends."},
-    PacketRow{'2', true, "probe", "ping", "Engine.IO 4, Upgrade", "The client asks over the new WebSocket whether it works; polling goes on meanwhile."},
-    PacketRow{'2', true, "", "ping", "Engine.IO 4, Heartbeat", "A client's ping is of protocol 3; in 4 the server pings, so the session ends."},
-    PacketRow{'3', false, "probe", "pong", "Engine.IO 4, Upgrade", "The WebSocket works. What poll is held will be released, and then the client may upgrade."},
-    PacketRow{'3', true, "", "pong", "Engine.IO 4, Heartbeat", "The client is there; the next ping comes after pingInterval."},
-    PacketRow{'5', true, "", "upgrade", "Engine.IO 4, Upgrade", "The client gives up polling: from now on all packets travel over the WebSocket."},
-    PacketRow{'6', false, "", "noop", "Engine.IO 4, Upgrade", "Says nothing: it releases the held poll, so that the client can upgrade."},
+    PacketRow{'2', false, "", "ping", "Engine.IO 4, Heartbeat",
+              "Is the client there? Without an answer within pingTimeout the session ends."},
+    PacketRow{'2', true, "probe", "ping", "Engine.IO 4, Upgrade",
+              "The client asks over the new WebSocket whether it works; polling goes on meanwhile."},
+    PacketRow{'2', true, "", "ping", "Engine.IO 4, Heartbeat",
+              "A client's ping is of protocol 3; in 4 the server pings, so the session ends."},
+    PacketRow{'3', false, "probe", "pong", "Engine.IO 4, Upgrade",
+              "The WebSocket works. What poll is held will be released, and then the client may upgrade."},
+    PacketRow{'3', true, "", "pong", "Engine.IO 4, Heartbeat",
+              "The client is there; the next ping comes after pingInterval."},
+    PacketRow{'5', true, "", "upgrade", "Engine.IO 4, Upgrade",
+              "The client gives up polling: from now on all packets travel over the WebSocket."},
+    PacketRow{'6', false, "", "noop", "Engine.IO 4, Upgrade",
+              "Says nothing: it releases the held poll, so that the client can upgrade."},
 };
 
 struct RequestRow {
@@ -10405,30 +11042,43 @@ struct RequestRow {
   std::string_view layers, section, sentence;
 };
 inline constexpr std::array request_rows{
-    RequestRow{"GET", false, false, "handshake", "Engine.IO 4, Handshake", "A client opens a session over HTTP long-polling."},
-    RequestRow{"GET", true, false, "handshake", "Engine.IO 4, Handshake", "A client opens a session over WebSocket, without polling before."},
-    RequestRow{"GET", false, true, "poll", "Engine.IO 4, HTTP long-polling", "The client asks for packets; the server holds the request until it has one."},
-    RequestRow{"GET", true, true, "upgrade", "Engine.IO 4, Upgrade", "A WebSocket for a session that began over polling; it has to prove itself first."},
-    RequestRow{"POST", false, true, "packets", "Engine.IO 4, HTTP long-polling", "The client sends packets, in the request's body."},
-    RequestRow{"OPTIONS", false, false, "preflight", "Fetch, CORS", "A browser asks whether a page of another origin may do this."},
-    RequestRow{"OPTIONS", false, true, "preflight", "Fetch, CORS", "A browser asks whether a page of another origin may do this."},
+    RequestRow{"GET", false, false, "handshake", "Engine.IO 4, Handshake",
+               "A client opens a session over HTTP long-polling."},
+    RequestRow{"GET", true, false, "handshake", "Engine.IO 4, Handshake",
+               "A client opens a session over WebSocket, without polling before."},
+    RequestRow{"GET", false, true, "poll", "Engine.IO 4, HTTP long-polling",
+               "The client asks for packets; the server holds the request until it has one."},
+    RequestRow{"GET", true, true, "upgrade", "Engine.IO 4, Upgrade",
+               "A WebSocket for a session that began over polling; it has to prove itself first."},
+    RequestRow{"POST", false, true, "packets", "Engine.IO 4, HTTP long-polling",
+               "The client sends packets, in the request's body."},
+    RequestRow{"OPTIONS", false, false, "preflight", "Fetch, CORS",
+               "A browser asks whether a page of another origin may do this."},
+    RequestRow{"OPTIONS", false, true, "preflight", "Fetch, CORS",
+               "A browser asks whether a page of another origin may do this."},
 };
 
 struct StepRow {
   std::string_view to, section, sentence;
 };
 inline constexpr std::array step_rows{
-    StepRow{"probing", "Engine.IO 4, Upgrade", "A WebSocket has come for the session. It is on trial, and polling goes on."},
-    StepRow{"probed", "Engine.IO 4, Upgrade", "The probe is answered. Held polls are released, so that none is on its way when the client upgrades."},
-    StepRow{"websocket", "Engine.IO 4, Upgrade", "The upgrade is done: what was queued for polling follows over the WebSocket."},
+    StepRow{"probing", "Engine.IO 4, Upgrade",
+            "A WebSocket has come for the session. It is on trial, and polling goes on."},
+    StepRow{"probed", "Engine.IO 4, Upgrade",
+            "The probe is answered. Held polls are released, so that none is on its way when the client upgrades."},
+    StepRow{"websocket", "Engine.IO 4, Upgrade",
+            "The upgrade is done: what was queued for polling follows over the WebSocket."},
     StepRow{"polling", "Engine.IO 4, Upgrade", "The upgrade has failed, and no harm is done: polling goes on."},
-    StepRow{"lingering", "Engine.IO 4, Protocol", "The server has ended the session; the client learns it from its next poll."},
+    StepRow{"lingering", "Engine.IO 4, Protocol",
+            "The server has ended the session; the client learns it from its next poll."},
 };
 
-inline constexpr std::array<std::string_view, 7> packet_names{"CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK"};
+inline constexpr std::array<std::string_view, 7> packet_names{"CONNECT",       "DISCONNECT",   "EVENT",     "ACK",
+                                                              "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK"};
 
 SIO_DEMO_INLINE std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 /// Text that clients sent, fit for a terminal: at most so many characters of it, none of control.
@@ -10446,7 +11096,8 @@ SIO_DEMO_INLINE std::string shown(std::string_view text, std::size_t most) {
 
 SIO_DEMO_INLINE std::string shown_bytes(std::string_view bytes, std::size_t most) {
   std::string out;
-  for (const char c : bytes.substr(0, most)) out += formatted("%02x ", static_cast<unsigned>(static_cast<unsigned char>(c)));
+  for (const char c : bytes.substr(0, most))
+    out += formatted("%02x ", static_cast<unsigned>(static_cast<unsigned char>(c)));
   if (bytes.size() > most) return out + "...";
   if (!out.empty()) out.pop_back();
   return out;
@@ -10461,26 +11112,38 @@ SIO_DEMO_INLINE std::string id_text(double id) {
 /// What an event, an ack, a CONNECT... is about, in a sentence.
 SIO_DEMO_INLINE std::string sentence_of(const socketio::Packet& packet, bool incoming) {
   using Type = socketio::PacketType;
-  const std::string who = incoming ? "The client" : "The server", other = incoming ? "server" : "client", nsp(shown(packet.nsp, 60));
-  const std::string binary = packet.attachments == 0 ? "" : " " + std::to_string(packet.attachments) + " binary message" + (packet.attachments == 1 ? " follows." : "s follow.");
+  const std::string who = incoming ? "The client" : "The server", other = incoming ? "server" : "client",
+                    nsp(shown(packet.nsp, 60));
+  const std::string binary = packet.attachments == 0 ? ""
+                                                     : " " + std::to_string(packet.attachments) + " binary message" +
+                                                           (packet.attachments == 1 ? " follows." : "s follow.");
   switch (packet.type) {
     case Type::connect:
       if (!incoming) return "The client has joined " + nsp + "; the sid is its socket's id there.";
-      return "The client wants to join the namespace " + nsp + (packet.json.empty() ? "." : "; the payload is its auth.");
-    case Type::disconnect: return (incoming ? "The client leaves " : "The server takes the client out of ") + nsp + "; the session lives on.";
+      return "The client wants to join the namespace " + nsp +
+             (packet.json.empty() ? "." : "; the payload is its auth.");
+    case Type::disconnect:
+      return (incoming ? "The client leaves " : "The server takes the client out of ") + nsp +
+             "; the session lives on.";
     case Type::connect_error: return "The client may not join " + nsp + ", and is told why.";
-    case Type::ack: case Type::binary_ack: return who + " answers the " + other + "'s event " + (packet.id ? id_text(*packet.id) : "without a number") + '.' + binary;
+    case Type::ack:
+    case Type::binary_ack:
+      return who + " answers the " + other + "'s event " + (packet.id ? id_text(*packet.id) : "without a number") +
+             '.' + binary;
     default: break;
   }
-  return who + " emits \"" + shown(packet.name, 40) + '"' + (packet.id ? ", and wants an ack with the number " + id_text(*packet.id) : "") + '.' + binary;
+  return who + " emits \"" + shown(packet.name, 40) + '"' +
+         (packet.id ? ", and wants an ack with the number " + id_text(*packet.id) : "") + '.' + binary;
 }
 
 SIO_DEMO_INLINE std::string_view section_of(const socketio::Packet& packet) {
   using Type = socketio::PacketType;
   switch (packet.type) {
-    case Type::connect: case Type::connect_error: return "Socket.IO 5, Connection to a namespace";
+    case Type::connect:
+    case Type::connect_error: return "Socket.IO 5, Connection to a namespace";
     case Type::disconnect: return "Socket.IO 5, Disconnection from a namespace";
-    case Type::ack: case Type::binary_ack: return "Socket.IO 5, Acknowledgement";
+    case Type::ack:
+    case Type::binary_ack: return "Socket.IO 5, Acknowledgement";
     default: return "Socket.IO 5, Sending and receiving data";
   }
 }
@@ -10489,7 +11152,10 @@ SIO_DEMO_INLINE Explanation explain_message(std::string_view payload, bool incom
   socketio::Packet packet;
   socketio::Decoder decoder({.attachments = 1'000'000, .json = {}});
   if (const char* why = decoder.decode(payload, packet))
-    return {"message · " + shown(payload, 40), std::string(incoming ? "The client" : "The server") + " sends a message that is no packet of Socket.IO: " + why + '.', "6", "Engine.IO 4, Message"};
+    return {"message · " + shown(payload, 40),
+            std::string(incoming ? "The client" : "The server") +
+                " sends a message that is no packet of Socket.IO: " + why + '.',
+            "6", "Engine.IO 4, Message"};
   std::string layers = "message · ";
   layers += packet_names[static_cast<std::size_t>(packet.type)];
   if (packet.nsp != "/") layers += ' ' + shown(packet.nsp, 40);
@@ -10502,7 +11168,10 @@ SIO_DEMO_INLINE Explanation explain_packet(const TraceRecord& record) {
   const std::string_view text = record.text;
   const std::string who = record.incoming ? "The client" : "The server";
   if (record.binary || text.starts_with('b'))
-    return {"message · binary", who + " sends bytes: what the event before has in place of a _placeholder" + (record.binary ? "." : "; polling carries them as base64."), "6 and 7", "Socket.IO 5, Packet encoding"};
+    return {"message · binary",
+            who + " sends bytes: what the event before has in place of a _placeholder" +
+                (record.binary ? "." : "; polling carries them as base64."),
+            "6 and 7", "Socket.IO 5, Packet encoding"};
   if (text.starts_with('4')) return explain_message(text.substr(1), record.incoming);
   for (const PacketRow& row : packet_rows)
     if (text.starts_with(row.type) && record.incoming == row.incoming && text.substr(1).starts_with(row.payload)) {
@@ -10517,24 +11186,32 @@ SIO_DEMO_INLINE Explanation explain_request(const TraceRecord& record) {
   const auto method = record.text.substr(0, record.text.find(' '));
   const bool of_engine = record.text.find("EIO=") != record.text.npos;
   for (const RequestRow& row : request_rows)
-    if (of_engine && row.method == method && row.websocket == (record.transport == "websocket") && row.has_session == !record.session.empty())
+    if (of_engine && row.method == method && row.websocket == (record.transport == "websocket") &&
+        row.has_session == !record.session.empty())
       return {std::string(row.layers), std::string(row.sentence), "4 and 10", row.section};
-  return {"request", of_engine ? "This is not how a session is used." : "A request that is not Engine.IO's: a route of the program answers, or 404.", "4 and 10", "HTTP/1.1"};
+  return {"request",
+          of_engine ? "This is not how a session is used."
+                    : "A request that is not Engine.IO's: a route of the program answers, or 404.",
+          "4 and 10", "HTTP/1.1"};
 }
 
 SIO_DEMO_INLINE Explanation explain_response(const TraceRecord& record) {
-  if (record.status == 101) return {"101 Switching Protocols", "The connection is a WebSocket from here on.", "5", "WebSocket, RFC 6455"};
+  if (record.status == 101)
+    return {"101 Switching Protocols", "The connection is a WebSocket from here on.", "5", "WebSocket, RFC 6455"};
   const auto layers = std::to_string(record.status) + ' ' + std::string(http::status_text(record.status));
   constexpr std::string_view section = "Engine.IO 4, HTTP long-polling";
-  if (record.status >= 400) return {layers, record.text.empty() ? "Refused." : "Refused: " + shown(record.text, 80), "3 and 10", "HTTP/1.1"};
+  if (record.status >= 400)
+    return {layers, record.text.empty() ? "Refused." : "Refused: " + shown(record.text, 80), "3 and 10", "HTTP/1.1"};
   if (record.text == "ok") return {layers, "The packets of the POST have arrived.", "6", section};
-  if (!record.session.empty() || record.text.starts_with("0{")) return {layers, "Answers the poll with what stands above.", "6", section};
+  if (!record.session.empty() || record.text.starts_with("0{"))
+    return {layers, "Answers the poll with what stands above.", "6", section};
   return {layers, "The answer of a route of the program.", "10", "HTTP/1.1"};
 }
 
 SIO_DEMO_INLINE Explanation explain_step(const TraceRecord& record) {
   for (const StepRow& row : step_rows)
-    if (row.to == record.text) return {std::string(record.details) + " -> " + std::string(row.to), std::string(row.sentence), "6", row.section};
+    if (row.to == record.text)
+      return {std::string(record.details) + " -> " + std::string(row.to), std::string(row.sentence), "6", row.section};
   return {std::string(record.text), {}, "6", {}};
 }
 
@@ -10546,7 +11223,11 @@ SIO_DEMO_INLINE Explanation explain(const TraceRecord& record) {
     case Kind::request: return detail::explain_request(record);
     case Kind::response: return detail::explain_response(record);
     case Kind::step: return detail::explain_step(record);
-    case Kind::close: return {"end: " + std::string(record.text), record.details.empty() ? "The session is over." : "The session is over: " + std::string(record.details) + '.', "3 and 6", "Engine.IO 4, Protocol"};
+    case Kind::close:
+      return {
+          "end: " + std::string(record.text),
+          record.details.empty() ? "The session is over." : "The session is over: " + std::string(record.details) + '.',
+          "3 and 6", "Engine.IO 4, Protocol"};
     case Kind::packet: break;
   }
   return detail::explain_packet(record);
@@ -10556,7 +11237,8 @@ SIO_DEMO_INLINE std::string trace_line(const TraceRecord& record, bool colour) {
   using Kind = TraceRecord::Kind;
   constexpr std::size_t raw_width = 40, layers_width = 48;
   const auto [layers, sentence, chapter, section] = explain(record);
-  const bool crosses = record.kind != Kind::step && record.kind != Kind::close, bad = record.kind == Kind::close || record.status >= 400;
+  const bool crosses = record.kind != Kind::step && record.kind != Kind::close,
+             bad = record.kind == Kind::close || record.status >= 400;
   const char* paint = bad ? "31" : !crosses ? "33" : record.incoming ? "32" : "36";
   std::string line;
   const auto column = [&](const std::string& text, std::size_t width, const char* code) {
@@ -10571,12 +11253,16 @@ SIO_DEMO_INLINE std::string trace_line(const TraceRecord& record, bool colour) {
   column(record.session.empty() ? "-" : detail::shown(record.session.substr(0, 8), 8), 8, "2");
   column(!crosses ? "--" : record.incoming ? "C>" : "S>", 2, paint);
   column(std::string(record.transport), 9, paint);
-  column(!has_text ? "" : record.binary ? detail::shown_bytes(record.text, raw_width / 3 - 1) : detail::shown(record.text, raw_width - 3), raw_width, paint);
+  column(!has_text       ? ""
+         : record.binary ? detail::shown_bytes(record.text, raw_width / 3 - 1)
+                         : detail::shown(record.text, raw_width - 3),
+         raw_width, paint);
   column(std::string(size.size() < 9 ? 9 - size.size() : 0, ' ') + size, 9, "2");
   column(detail::shown(layers, layers_width - 3), layers_width, "1");
   line += sentence;
   line += colour ? " \x1b[2m[" : " [";
-  line += "chapter" + std::string(chapter.size() > 2 ? "s " : " ") + std::string(chapter) + "; " + std::string(section) + ']';
+  line += "chapter" + std::string(chapter.size() > 2 ? "s " : " ") + std::string(chapter) + "; " +
+          std::string(section) + ']';
   return colour ? line + "\x1b[0m" : line;
 }
 #endif  // SIO_DEMO_BODIES
@@ -10603,7 +11289,9 @@ class Broadcaster {
 
   template <class Executor>
   Broadcaster(const Executor& executor, Range delay, std::function<void()> callback)
-      : timer_(executor), delay_(delay.least.count(), (std::max)(delay.least, delay.most).count()), callback_(std::move(callback)) {}
+      : timer_(executor),
+        delay_(delay.least.count(), (std::max)(delay.least, delay.most).count()),
+        callback_(std::move(callback)) {}
   Broadcaster(const Broadcaster&) = delete;
   Broadcaster& operator=(const Broadcaster&) = delete;
   ~Broadcaster() { stop(); }
@@ -10702,7 +11390,9 @@ class Membership {
 
   /// Throws std::invalid_argument for a URL that redis::parse_url refuses. `clients` must outlive it.
   Membership(Server& io, Namespace& clients, const std::string& url)
-      : io_(io), clients_(clients), redis_(redis::adapter(url, {.client_name = "sio_demo" + clients.name()})),
+      : io_(io),
+        clients_(clients),
+        redis_(redis::adapter(url, {.client_name = "sio_demo" + clients.name()})),
         lease_(redis_, redis_.cluster().options().key + "-lease#" + clients.name() + "#randomString"),
         news_(io.loop().get_executor(), {Seconds(1), Seconds(1)}, [this] { tell(clients_.size()); }) {
     io.adapter(redis_);
@@ -10742,7 +11432,9 @@ class Membership {
 
   /// What comes is as hostile as everything of Redis: checked, and bounded.
   void hear(const json::array_t& told) {
-    if (told.size() != 2 || !told[0].is_string() || told[0].get_ref<const std::string&>().size() != lease_.id().size() || !told[1].is_number_unsigned()) return;
+    if (told.size() != 2 || !told[0].is_string() ||
+        told[0].get_ref<const std::string&>().size() != lease_.id().size() || !told[1].is_number_unsigned())
+      return;
     const auto now = std::chrono::steady_clock::now();
     std::erase_if(others_, [&](const auto& other) { return now - other.second.heard >= silence; });
     const auto& id = told[0].get_ref<const std::string&>();
@@ -10752,9 +11444,14 @@ class Membership {
 
   void explain(Role role) const {
     switch (role) {
-      case Role::held: return io_.log().write(LogLevel::info, "Random strings: this process sends them to the whole cluster");
-      case Role::elsewhere: return io_.log().write(LogLevel::info, "Random strings: another process of the cluster sends them");
-      case Role::alone: return io_.log().write(LogLevel::warn, "Random strings: Redis does not tell who sends them, so this process sends its own to its own clients");
+      case Role::held:
+        return io_.log().write(LogLevel::info, "Random strings: this process sends them to the whole cluster");
+      case Role::elsewhere:
+        return io_.log().write(LogLevel::info, "Random strings: another process of the cluster sends them");
+      case Role::alone:
+        return io_.log().write(
+            LogLevel::warn,
+            "Random strings: Redis does not tell who sends them, so this process sends its own to its own clients");
     }
   }
 
@@ -10802,13 +11499,16 @@ class Service {
  public:
   /// In the caller's loop, which must outlive it. Throws as Server does.
   Service(asio::io_context& loop, Config config)
-      : config_(std::move(config)), io_(loop, config_.server), clients_(io_.of(config_.name)),
+      : config_(std::move(config)),
+        io_(loop, config_.server),
+        clients_(io_.of(config_.name)),
         limiter_({.concurrent = config_.max_connections_per_ip}),
         broadcaster_(loop.get_executor(), config_.random_string_interval, [this] { broadcast(); }) {
     if (!config_.redis_url.empty()) cluster_.emplace(io_, clients_, config_.redis_url);
     clients_.use([this](Socket& socket, const Next& next) { admit(socket, next); });
     clients_.on_connection([this](Socket& socket) { welcome(socket); });
-    clients_.on_any([this](Socket& socket, std::string_view event, const socketio::Arguments&) { count_ping(socket, event); });
+    clients_.on_any(
+        [this](Socket& socket, std::string_view event, const socketio::Arguments&) { count_ping(socket, event); });
     clients_.on(ping, [this](Socket& socket) { return pong(socket); });
     clients_.on_disconnect([this](Socket& socket, const Disconnect& why) { farewell(socket, why); });
     io_.http().get(config_.health_path, [this](const http::Request&) { return health(); });
@@ -10824,7 +11524,10 @@ class Service {
     if (cluster_) cluster_->start();
     state_ = State::running;
     log(LogLevel::info, "WebSocket service initialized",
-        {{"namespace", config_.name}, {"port", io_.port()}, {"maxConnectionsPerIP", config_.max_connections_per_ip}, {"maxPingsPerClient", config_.max_pings_per_client}});
+        {{"namespace", config_.name},
+         {"port", io_.port()},
+         {"maxConnectionsPerIP", config_.max_connections_per_ip},
+         {"maxPingsPerClient", config_.max_pings_per_client}});
   }
 
   /// Ends in order: no more clients, no more strings, every client told, everything flushed; then
@@ -10851,7 +11554,9 @@ class Service {
 
   static std::int64_t now() { return unix_milliseconds(std::chrono::system_clock::now()); }
 
-  void log(LogLevel level, std::string_view message, Fields fields = {}) const { io_.log().write(level, message, fields); }
+  void log(LogLevel level, std::string_view message, Fields fields = {}) const {
+    io_.log().write(level, message, fields);
+  }
 
   static std::string bucket(const Socket& socket) {
     const auto address = http::Address::parse(socket.handshake().address);
@@ -10862,7 +11567,8 @@ class Service {
     auto permit = limiter_.acquire(bucket(socket));
     if (!permit) {
       if (!complaints_.spend(bucket(socket), std::chrono::steady_clock::now()))
-        log(LogLevel::warn, "Connection rate limit exceeded", {{"ip", socket.handshake().address}, {"limit", config_.max_connections_per_ip}});
+        log(LogLevel::warn, "Connection rate limit exceeded",
+            {{"ip", socket.handshake().address}, {"limit", config_.max_connections_per_ip}});
       return next(refuse("Too many connections from this IP"));
     }
     socket.data<Client>().permit = std::move(permit);
@@ -10870,20 +11576,26 @@ class Service {
   }
 
   void welcome(Socket& socket) {
-    log(LogLevel::info, "Client connected", {{"socketId", socket.id()}, {"ip", socket.handshake().address}, {"transport", socket.transport()}, {"connections", clients_.size()}});
+    log(LogLevel::info, "Client connected",
+        {{"socketId", socket.id()},
+         {"ip", socket.handshake().address},
+         {"transport", socket.transport()},
+         {"connections", clients_.size()}});
     socket.emit(connection_status, ConnectionStatus::connected);
   }
 
   /// Counts every ping, well-formed or not; one too many is the client's last.
   void count_ping(Socket& socket, std::string_view event) {
     if (event != ping.name || ++socket.data<Client>().pings <= config_.max_pings_per_client) return;
-    log(LogLevel::warn, "Ping rate limit exceeded", {{"socketId", socket.id()}, {"ip", socket.handshake().address}, {"limit", config_.max_pings_per_client}});
+    log(LogLevel::warn, "Ping rate limit exceeded",
+        {{"socketId", socket.id()}, {"ip", socket.handshake().address}, {"limit", config_.max_pings_per_client}});
     socket.emit(error, Problem{"Ping limit exceeded", "PING_LIMIT"});
     socket.disconnect(true);
   }
 
   Pong pong(Socket& socket) const {
-    if (io_.log().enabled(LogLevel::debug)) log(LogLevel::debug, "Ping received", {{"socketId", socket.id()}, {"pings", socket.data<Client>().pings}});
+    if (io_.log().enabled(LogLevel::debug))
+      log(LogLevel::debug, "Ping received", {{"socketId", socket.id()}, {"pings", socket.data<Client>().pings}});
     return {"ok", now(), now()};
   }
 
@@ -10891,7 +11603,12 @@ class Service {
     const auto& client = socket.data<Client>();
     const auto duration = std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - client.since);
     log(LogLevel::info, "Client disconnected",
-        {{"socketId", socket.id()}, {"ip", socket.handshake().address}, {"reason", why.text}, {"details", why.details}, {"connectionDuration", duration.count()}, {"totalPings", client.pings}});
+        {{"socketId", socket.id()},
+         {"ip", socket.handshake().address},
+         {"reason", why.text},
+         {"details", why.details},
+         {"connectionDuration", duration.count()},
+         {"totalPings", client.pings}});
   }
 
   /// In a cluster one process sends for all, if it can; else each for itself, and what it sends stays here.
@@ -10909,7 +11626,8 @@ class Service {
 
   http::Response health() const {
     if (state_ != State::running) {
-      const std::string_view why = state_ == State::starting ? "The service is starting" : "The service is shutting down";
+      const std::string_view why =
+          state_ == State::starting ? "The service is starting" : "The service is shutting down";
       return {503, "application/json", R"({"status":"unhealthy","message":")" + std::string(why) + "\"}", {}};
     }
     socketio::Writer body;

@@ -1,10 +1,11 @@
-// The server that the abuse suite attacks. official.js is the same program on the official packages: change them together.
+// The server that the abuse suite attacks. official.js is the same program on the official packages: change them
+// together.
 //
 //     target ['{"port":3000,"ping_interval":300,"http":{"header_timeout":300}}']
 //
-// The argument sets fields of sio_demo::Options by their names, times in milliseconds; "two": there is a second server on
-// another port; "throwing": every kind of handler that there is throws. What it says on standard output is
-// one JSON object a line: the header's log lines have a "level", its own ones an "event": "listening" (port, other_port,
+// The argument sets fields of sio_demo::Options by their names, times in milliseconds; "two": there is a second server
+// on another port; "throwing": every kind of handler that there is throws. What it says on standard output is one JSON
+// object a line: the header's log lines have a "level", its own ones an "event": "listening" (port, other_port,
 // options, coroutines), "left" (id, namespace, reason, why). SIGTERM ends it in order, a second one at once.
 #include "sio_demo.hpp"
 
@@ -26,7 +27,9 @@ struct Point {
 SIO_DEMO_FIELDS(Point, x, y)
 inline constexpr sio::ClientToServer<"typed", Point(Point)> typed{};
 
-void say(const json& line) { std::printf("%s\n", line.dump(-1, ' ', false, json::error_handler_t::replace).c_str()), std::fflush(stdout); }
+void say(const json& line) {
+  std::printf("%s\n", line.dump(-1, ' ', false, json::error_handler_t::replace).c_str()), std::fflush(stdout);
+}
 
 /// Options by name. A field that this version of the header lacks is left out, and so is its name in `known`: the cases
 /// that need it are skipped then.
@@ -34,18 +37,27 @@ struct Settings {
   const json& given;
   std::vector<std::string>& known;
 
-  void set(const char* name, bool& field) const { take(name, [&](const json& value) { field = value.get<bool>(); }); }
-  void set(const char* name, std::string& field) const { take(name, [&](const json& value) { field = value.get<std::string>(); }); }
-  void set(const char* name, sio::Milliseconds& field) const { take(name, [&](const json& value) { field = sio::Milliseconds(value.get<long>()); }); }
-  void set(const char* name, std::vector<std::string>& field) const { take(name, [&](const json& value) { field = value.get<std::vector<std::string>>(); }); }
+  void set(const char* name, bool& field) const {
+    take(name, [&](const json& value) { field = value.get<bool>(); });
+  }
+  void set(const char* name, std::string& field) const {
+    take(name, [&](const json& value) { field = value.get<std::string>(); });
+  }
+  void set(const char* name, sio::Milliseconds& field) const {
+    take(name, [&](const json& value) { field = sio::Milliseconds(value.get<long>()); });
+  }
+  void set(const char* name, std::vector<std::string>& field) const {
+    take(name, [&](const json& value) { field = value.get<std::vector<std::string>>(); });
+  }
   template <class Number>
-    requires std::is_integral_v<Number>
-  void set(const char* name, Number& field) const {
+  requires std::is_integral_v<Number> void set(const char* name, Number& field) const {
     take(name, [&](const json& value) { field = value.get<Number>(); });
   }
   template <class Rate>
-    requires requires(Rate rate) { rate.burst; rate.per_second; }
-  void set(const char* name, Rate& field) const {
+  requires requires(Rate rate) {
+    rate.burst;
+    rate.per_second;
+  } void set(const char* name, Rate& field) const {
     take(name, [&](const json& value) {
       field.burst = value.at("burst").get<decltype(field.burst)>();
       field.per_second = value.at("per_second").get<decltype(field.per_second)>();
@@ -60,19 +72,22 @@ struct Settings {
   }
 };
 
-#define SET(name)                                                                \
-  [&](auto& from) {                                                              \
-    if constexpr (requires { from.name; }) settings.set(#name, from.name);       \
+#define SET(name)                                                          \
+  [&](auto& from) {                                                        \
+    if constexpr (requires { from.name; }) settings.set(#name, from.name); \
   }(options)
 
 template <class Options>
 void read_options(const Settings& settings, Options& options) {
   SET(host), SET(port), SET(path), SET(polling), SET(websocket), SET(allow_upgrades);
-  SET(ping_interval), SET(ping_timeout), SET(upgrade_timeout), SET(connect_timeout), SET(close_timeout), SET(linger_timeout), SET(drain_timeout);
+  SET(ping_interval), SET(ping_timeout), SET(upgrade_timeout), SET(connect_timeout), SET(close_timeout),
+      SET(linger_timeout), SET(drain_timeout);
   SET(max_payload), SET(max_packets_per_payload), SET(max_fragments), SET(max_queue_bytes), SET(max_sessions);
-  SET(max_attachments), SET(max_json_depth), SET(max_json_tokens), SET(max_namespaces), SET(max_child_namespaces), SET(max_outstanding_acks);
+  SET(max_attachments), SET(max_json_depth), SET(max_json_tokens), SET(max_namespaces), SET(max_child_namespaces),
+      SET(max_outstanding_acks);
   SET(cleanup_empty_child_namespaces), SET(trusted_proxies);
-  SET(max_connections_per_address), SET(max_sessions_per_address), SET(handshake_rate), SET(event_rate), SET(packet_rate);
+  SET(max_connections_per_address), SET(max_sessions_per_address), SET(handshake_rate), SET(event_rate),
+      SET(packet_rate);
   SET(max_rooms), SET(max_attachment_bytes), SET(attachment_timeout), SET(slow_handler);
 }
 
@@ -83,10 +98,13 @@ void read_limits(const Settings& settings, Limits& options) {
 }
 
 sio::Options options_of(const json& given, std::vector<std::string>& known) {
-  sio::Options options{.port = 0,
-                       .cors = {.origins = {"http://good.example.test", "https://good.example.test"}, .credentials = true},
-                       .log_level = sio::LogLevel::info,
-                       .log_sink = [](const sio::LogRecord& record) { std::printf("%s\n", sio::json_line(record).c_str()), std::fflush(stdout); }};
+  sio::Options options{
+      .port = 0,
+      .cors = {.origins = {"http://good.example.test", "https://good.example.test"}, .credentials = true},
+      .log_level = sio::LogLevel::info,
+      .log_sink = [](const sio::LogRecord& record) {
+        std::printf("%s\n", sio::json_line(record).c_str()), std::fflush(stdout);
+      }};
   const json limits = given.value("http", json::object()), cors = given.value("cors", json::object());
   read_options(Settings{given, known}, options);
   read_limits(Settings{limits, known}, options.http);
@@ -95,8 +113,12 @@ sio::Options options_of(const json& given, std::vector<std::string>& known) {
   return options;
 }
 
-std::string text_of(const Arguments& arguments, std::size_t i) { return i < arguments.size() && arguments[i].is_string() ? arguments[i].get<std::string>() : ""; }
-long number_of(const Arguments& arguments, std::size_t i, long otherwise) { return i < arguments.size() && arguments[i].is_number() ? arguments[i].get<long>() : otherwise; }
+std::string text_of(const Arguments& arguments, std::size_t i) {
+  return i < arguments.size() && arguments[i].is_string() ? arguments[i].get<std::string>() : "";
+}
+long number_of(const Arguments& arguments, std::size_t i, long otherwise) {
+  return i < arguments.size() && arguments[i].is_number() ? arguments[i].get<long>() : otherwise;
+}
 
 struct Visitor {
   bool dominoes = false;
@@ -107,22 +129,33 @@ template <class Listener>
 void listen(Listener& nsp) {
   nsp.on("echo", [](sio::Socket&, const Arguments& arguments, sio::Reply<> reply) { reply(sio::each(arguments)); });
   nsp.on("back", [](sio::Socket& socket, const Arguments& arguments) { socket.emit("back", sio::each(arguments)); });
-  nsp.on("join", [](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) { socket.join(text_of(arguments, 0)), reply(socket.rooms().size()); });
-  nsp.on("leave", [](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) { socket.leave(text_of(arguments, 0)), reply(socket.rooms().size()); });
-  nsp.on("rooms", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) { reply(socket.nsp().adapter().rooms().size()); });
-  nsp.on("address", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) { reply(socket.handshake().address); });
-  nsp.on("go", [](sio::Socket& socket, const Arguments& arguments) { socket.disconnect(number_of(arguments, 0, 0) != 0); });
+  nsp.on("join", [](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) {
+    socket.join(text_of(arguments, 0)), reply(socket.rooms().size());
+  });
+  nsp.on("leave", [](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) {
+    socket.leave(text_of(arguments, 0)), reply(socket.rooms().size());
+  });
+  nsp.on("rooms", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) {
+    reply(socket.nsp().adapter().rooms().size());
+  });
+  nsp.on("address",
+         [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) { reply(socket.handshake().address); });
+  nsp.on("go",
+         [](sio::Socket& socket, const Arguments& arguments) { socket.disconnect(number_of(arguments, 0, 0) != 0); });
   nsp.on("throw", [](sio::Socket&, const Arguments& arguments) {
     if (text_of(arguments, 0) == "int") throw 42;
     throw std::runtime_error("secret: hunter2");
   });
-  nsp.on("tell", [](sio::Socket& socket, const Arguments& arguments) { socket.nsp().to(text_of(arguments, 0)).emit("told", sio::each(arguments)); });
+  nsp.on("tell", [](sio::Socket& socket, const Arguments& arguments) {
+    socket.nsp().to(text_of(arguments, 0)).emit("told", sio::each(arguments));
+  });
   nsp.on("blast", [](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) {  // to all of the namespace
     const std::string text(static_cast<std::size_t>(number_of(arguments, 1, 10)), 'x');
     for (long i = number_of(arguments, 0, 1); i > 0; --i) socket.nsp().emit("blast", text);
     reply(socket.nsp().size());
   });
-  nsp.on("ask", [](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) {  // so many questions that nobody answers
+  nsp.on("ask", [](sio::Socket& socket, const Arguments& arguments,
+                   sio::Reply<> reply) {  // so many questions that nobody answers
     const auto refused = std::make_shared<long>(0), left = std::make_shared<long>(number_of(arguments, 0, 1));
     for (long i = *left; i > 0; --i)
       socket.emit_with_ack("question", i, [=](std::error_code error, const Arguments& answer) {
@@ -132,12 +165,15 @@ void listen(Listener& nsp) {
       });
     asio::post(socket.nsp().server().loop(), [=] { reply(*refused); });
   });
-  nsp.on("self", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) {  // all that a handler should not do to itself
-    socket.emit("one"), socket.join("r"), socket.leave("r"), socket.to("r").emit("two");
-    reply("said before");
-    socket.disconnect(), socket.emit("three"), socket.join("afterwards"), socket.disconnect(true);
+  nsp.on("self",
+         [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) {  // all that a handler should not do to itself
+           socket.emit("one"), socket.join("r"), socket.leave("r"), socket.to("r").emit("two");
+           reply("said before");
+           socket.disconnect(), socket.emit("three"), socket.join("afterwards"), socket.disconnect(true);
+         });
+  nsp.on("burn", [](sio::Socket&, const Arguments& arguments) {
+    std::this_thread::sleep_for(sio::Milliseconds(number_of(arguments, 0, 200)));
   });
-  nsp.on("burn", [](sio::Socket&, const Arguments& arguments) { std::this_thread::sleep_for(sio::Milliseconds(number_of(arguments, 0, 200))); });
   nsp.on("dominoes", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) {
     socket.data<Visitor>().dominoes = true;
     socket.join("dominoes"), reply(true);
@@ -159,7 +195,11 @@ void listen(Listener& nsp) {
   nsp.on_disconnect([](sio::Socket& socket, const sio::Disconnect& why) {
     const bool dominoes = socket.data<Visitor>().dominoes;
     socket.emit("gone"), socket.join("joined when it left");
-    say({{"event", "left"}, {"id", socket.id()}, {"namespace", socket.nsp().name()}, {"reason", why.text}, {"why", why.details}});
+    say({{"event", "left"},
+         {"id", socket.id()},
+         {"namespace", socket.nsp().name()},
+         {"reason", why.text},
+         {"why", why.details}});
     if (dominoes) socket.nsp().in("dominoes").disconnect_sockets(true);
   });
 }
@@ -167,26 +207,38 @@ void listen(Listener& nsp) {
 template <class Io>
 void routes(Io& io) {
   auto& http = io.http();
-  http.get("/health", [&io](const sio::http::Request&) { return sio::http::Response{200, "application/json", json{{"clients", io.clients_count()}}.dump(), {}}; });
-  http.get("/secret", [](const sio::http::Request&) -> sio::http::Response { throw std::runtime_error("secret: hunter2"); });
-  http.post("/size", [](const sio::http::Request& request) { return sio::http::Response{200, "text/plain", std::to_string(request.body.size()), {}}; });
+  http.get("/health", [&io](const sio::http::Request&) {
+    return sio::http::Response{200, "application/json", json{{"clients", io.clients_count()}}.dump(), {}};
+  });
+  http.get("/secret",
+           [](const sio::http::Request&) -> sio::http::Response { throw std::runtime_error("secret: hunter2"); });
+  http.post("/size", [](const sio::http::Request& request) {
+    return sio::http::Response{200, "text/plain", std::to_string(request.body.size()), {}};
+  });
   http.get("/say", [](const sio::http::Request& request) {  // the client's text as a header's value, and as a name
     const std::string text(request.query["text"]);
     return sio::http::Response{200, "text/plain", "said", {{"X-Said", text}, {text, "x"}, {"Set-Cookie", "a=" + text}}};
   });
-  http.get("/address", [](const sio::http::Request& request) { return sio::http::Response{200, "text/plain", request.address, {}}; });
-  http.websocket("/echo", {.message = [](sio::websocket::Socket& socket, std::string_view payload, bool binary) { binary ? socket.send_binary(payload) : socket.send_text(payload); }});
+  http.get("/address", [](const sio::http::Request& request) {
+    return sio::http::Response{200, "text/plain", request.address, {}};
+  });
+  http.websocket("/echo", {.message = [](sio::websocket::Socket& socket, std::string_view payload, bool binary) {
+                   binary ? socket.send_binary(payload) : socket.send_text(payload);
+                 }});
   http.get("/counters", [&io](const sio::http::Request&) {
     json reasons = json::object();
     for (const auto& row : sio::reason_table)
       if (const auto count = io.counters().of(row.reason)) reasons[row.name] = count;
-    return sio::http::Response{200, "application/json", json{{"reasons", reasons}, {"sessions", io.clients_count()}}.dump(), {}};
+    return sio::http::Response{
+        200, "application/json", json{{"reasons", reasons}, {"sessions", io.clients_count()}}.dump(), {}};
   });
   if constexpr (requires { metrics(io); }) http.get("/metrics", metrics(io));
 }
 
 void namespaces(sio::Server& io) {
-  for (auto* nsp : {&io.of("/"), &io.of("/chat"), &io.of([](std::string_view name, const json&) { return name.starts_with("/dyn-"); })}) listen(*nsp);
+  for (auto* nsp : {&io.of("/"), &io.of("/chat"),
+                    &io.of([](std::string_view name, const json&) { return name.starts_with("/dyn-"); })})
+    listen(*nsp);
   io.of("/throws-int").use([](sio::Socket&, sio::Next) { throw 42; });
   io.of("/throws").use([](sio::Socket&, sio::Next) { throw std::runtime_error("secret: hunter2"); });
   io.of("/throws-later").on_connection([](sio::Socket&) { throw std::runtime_error("secret: hunter2"); });
@@ -204,9 +256,15 @@ void fail_if(const sio::http::Request& request, std::string_view place) {
 }
 
 void throw_in_options(sio::Options& options) {
-  options.allow_request = [](const sio::http::Request& request, const sio::Next& next) { fail_if(request, "allow"), next(sio::accept); };
-  options.generate_id = [random = std::make_shared<sio::bytes::Random>()](const sio::http::Request& request) { return fail_if(request, "id"), random->id(); };
-  options.initial_headers = [](sio::http::Headers& headers, const sio::http::Request& request) { headers.emplace_back("X-Half", "done"), fail_if(request, "initial"); };
+  options.allow_request = [](const sio::http::Request& request, const sio::Next& next) {
+    fail_if(request, "allow"), next(sio::accept);
+  };
+  options.generate_id = [random = std::make_shared<sio::bytes::Random>()](const sio::http::Request& request) {
+    return fail_if(request, "id"), random->id();
+  };
+  options.initial_headers = [](sio::http::Headers& headers, const sio::http::Request& request) {
+    headers.emplace_back("X-Half", "done"), fail_if(request, "initial");
+  };
   options.headers = [](sio::http::Headers&, const sio::http::Request& request) { fail_if(request, "headers"); };
   options.log_sink = [say = options.log_sink](const sio::LogRecord& record) { say(record), throw 42; };
 }
@@ -219,7 +277,9 @@ void throw_in_handlers(sio::Server& io) {
   });
   auto& all = io.of("/all");
   all.on_connection([](sio::Socket& socket) {
-    socket.use([](sio::Socket&, std::string_view event, const sio::socketio::Arguments&, const sio::Next& next) { event == "refused" ? throw Fault() : next(sio::accept); });
+    socket.use([](sio::Socket&, std::string_view event, const sio::socketio::Arguments&, const sio::Next& next) {
+      event == "refused" ? throw Fault() : next(sio::accept);
+    });
     socket.on("own", [](sio::Socket&, const Arguments&, sio::Reply<> reply) { reply("before"), throw 42; });
     throw Fault();
   });
@@ -229,10 +289,13 @@ void throw_in_handlers(sio::Server& io) {
   all.on_disconnect([](sio::Socket&, const sio::Disconnect&) { throw 42; });
   all.on("echo", [](sio::Socket&, const Arguments& arguments, sio::Reply<> reply) { reply(sio::each(arguments)); });
   all.on("ask", [](sio::Socket& socket, const Arguments&) {
-    socket.emit_with_ack("question", [](std::error_code, const Arguments&) { say({{"event", "answer"}}), throw Fault(); });
+    socket.emit_with_ack("question",
+                         [](std::error_code, const Arguments&) { say({{"event", "answer"}}), throw Fault(); });
   });
   all.on("tell all", [&all](sio::Socket&, const Arguments&) { all.emit("told"); });
-  io.http().websocket("/bad", {.open = [](sio::websocket::Socket&) { throw 42; }, .message = [](sio::websocket::Socket& socket, std::string_view payload, bool) { socket.send_text(payload), throw 42; },
+  io.http().websocket("/bad", {.open = [](sio::websocket::Socket&) { throw 42; },
+                               .message = [](sio::websocket::Socket& socket, std::string_view payload,
+                                             bool) { socket.send_text(payload), throw 42; },
                                .close = [](sio::websocket::Socket&, sio::Reason, std::string_view) { throw Fault(); }});
   io.http().post("/secret", [](const sio::http::Request&) -> sio::http::Response { throw 42; });
 }
@@ -265,13 +328,17 @@ int main(int count, char** arguments) {
     io.listen();
     const bool two = given.value("two", false);
     if (two) other.listen();
-    say({{"event", "listening"}, {"port", io.port()}, {"other_port", two ? other.port() : 0}, {"options", known}, {"coroutines",
+    say({{"event", "listening"},
+         {"port", io.port()},
+         {"other_port", two ? other.port() : 0},
+         {"options", known},
+         {"coroutines",
 #ifdef ASIO_HAS_CO_AWAIT
-         true
+          true
 #else
-         false
+          false
 #endif
-        }});
+         }});
     loop.run();
     say({{"event", "ended"}});
   } catch (const std::exception& error) {

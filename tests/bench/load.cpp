@@ -59,9 +59,10 @@ struct Settings {
   std::string name;
   std::uint16_t port = 0;
   pid_t server = 0;
-  std::map<std::string, unsigned> numbers{{"--clients", 1000}, {"--outstanding", 1}, {"--members", 500}, {"--bytes", 32},
-                                          {"--ticks", 1},      {"--ms", 3000},       {"--warm-ms", 1000}, {"--warm-clients", 0},
-                                          {"--window", 64},    {"--patience-ms", 60'000}, {"--through", 0}};
+  std::map<std::string, unsigned> numbers{{"--clients", 1000},       {"--outstanding", 1},  {"--members", 500},
+                                          {"--bytes", 32},           {"--ticks", 1},        {"--ms", 3000},
+                                          {"--warm-ms", 1000},       {"--warm-clients", 0}, {"--window", 64},
+                                          {"--patience-ms", 60'000}, {"--through", 0}};
   unsigned operator[](const char* option) const { return numbers.at(option); }
 } settings;
 
@@ -69,7 +70,9 @@ struct Settings {
   std::fprintf(stderr, "load: %s: %s\n", settings.name.c_str(), why.c_str());
   std::exit(1);
 }
-[[noreturn]] void fail(unsigned client, const std::string& what) { fail("client " + std::to_string(client) + " " + what); }
+[[noreturn]] void fail(unsigned client, const std::string& what) {
+  fail("client " + std::to_string(client) + " " + what);
+}
 
 /// What the system says of the last call.
 std::string reason() { return std::strerror(errno) + std::string(errno == EMFILE ? " (raise ulimit -n)" : ""); }
@@ -94,7 +97,9 @@ std::int64_t nanoseconds(clockid_t clock) {
 clockid_t clock_of_server() {
   clockid_t clock{};
   const int error = clock_getcpuclockid(settings.server, &clock);
-  if (error) fail("there is no process " + std::to_string(settings.server) + " whose CPU time can be read: " + std::strerror(error));
+  if (error)
+    fail("there is no process " + std::to_string(settings.server) +
+         " whose CPU time can be read: " + std::strerror(error));
   return clock;
 }
 
@@ -114,14 +119,18 @@ class Section {
     server_ = nanoseconds(clock_of_server()) - server_;
     own_ = nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - own_;
     operations_ = operations;
-    if (operations == 0) fail("nothing was delivered in the measured section: the server is too slow for it, or it is too short");
+    if (operations == 0)
+      fail("nothing was delivered in the measured section: the server is too slow for it, or it is too short");
   }
   /// To be called when everything else was right, too.
   void print(std::string_view more = "") const {
-    const auto count = static_cast<double>(operations_), cpu = static_cast<double>(server_), own = static_cast<double>(own_);
-    std::printf("{\"case\":\"%s\",\"operations\":%.0f,\"seconds\":%.4f,\"per_second\":%.1f,\"cpu_us\":%.4f,\"server_busy\":%.3f,\"load_busy\":%.3f%.*s}\n",
-                settings.name.c_str(), count, seconds_, count / seconds_, cpu / 1e3 / count, cpu / 1e9 / seconds_, own / 1e9 / seconds_,
-                static_cast<int>(more.size()), more.data());
+    const auto count = static_cast<double>(operations_), cpu = static_cast<double>(server_),
+               own = static_cast<double>(own_);
+    std::printf(
+        "{\"case\":\"%s\",\"operations\":%.0f,\"seconds\":%.4f,\"per_second\":%.1f,\"cpu_us\":%.4f,\"server_busy\":%."
+        "3f,\"load_busy\":%.3f%.*s}\n",
+        settings.name.c_str(), count, seconds_, count / seconds_, cpu / 1e3 / count, cpu / 1e9 / seconds_,
+        own / 1e9 / seconds_, static_cast<int>(more.size()), more.data());
   }
 
  private:
@@ -151,7 +160,8 @@ class Connection {
     const auto other = static_cast<std::uint16_t>(settings["--through"]);
     to.sin_port = htons(number == 0 && other != 0 ? other : settings.port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) fail(number, "cannot connect: " + reason());
+    if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS)
+      fail(number, "cannot connect: " + reason());
     watch(EPOLL_CTL_ADD);
   }
   Connection(const Connection&) = delete;
@@ -189,7 +199,8 @@ class Connection {
     epoll_event event{};
     event.events = EPOLLIN | (writes_ ? EPOLLOUT : 0U);
     event.data.ptr = this;
-    if (epoll_ctl(epoll(), operation, descriptor_, &event) != 0) fail(number, "cannot be watched by epoll: " + reason());
+    if (epoll_ctl(epoll(), operation, descriptor_, &event) != 0)
+      fail(number, "cannot be watched by epoll: " + reason());
   }
   void check_connected() {
     int error = 0;
@@ -221,7 +232,8 @@ class Connection {
 void turn() {
   std::array<epoll_event, 256> events;
   const int count = epoll_wait(epoll(), events.data(), static_cast<int>(events.size()), 0);
-  for (std::size_t i = 0; count > 0 && i < static_cast<std::size_t>(count); ++i) static_cast<Connection*>(events[i].data.ptr)->ready(events[i].events);
+  for (std::size_t i = 0; count > 0 && i < static_cast<std::size_t>(count); ++i)
+    static_cast<Connection*>(events[i].data.ptr)->ready(events[i].events);
 }
 
 void turn_for(unsigned ms) {
@@ -238,7 +250,8 @@ void turn_until(Done done, Missing missing) {
   }
 }
 
-// ---- Socket.IO over a WebSocket (RFC 6455, Engine.IO 4, Socket.IO 5) ----------------------------------------------------
+// ---- Socket.IO over a WebSocket (RFC 6455, Engine.IO 4, Socket.IO 5)
+// ----------------------------------------------------
 
 class Client;
 
@@ -247,7 +260,7 @@ class Case {
  public:
   virtual ~Case() = default;
   virtual void run() = 0;
-  virtual void text(Client& client, std::string_view text);     // unless overridden, nothing may come
+  virtual void text(Client& client, std::string_view text);  // unless overridden, nothing may come
   virtual void binary(Client& client, std::string_view bytes);
 };
 std::unique_ptr<Case> playing;
@@ -262,12 +275,14 @@ class Client final : public Connection {
 
   static inline unsigned joined = 0;  // how many are in the namespace
   unsigned pings = 0;
-  std::uint64_t sent = 0, got = 0;    // a case's own counts
+  std::uint64_t sent = 0, got = 0;  // a case's own counts
   bool member = false, waits = false;
 
   void connect() {
-    out = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    out =
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: "
+        "websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
   }
 
  protected:
@@ -307,7 +322,8 @@ class Client final : public Connection {
     if (first != 0x81) fail(number, "got a frame with the first byte " + std::to_string(first) + ", " + shown(payload));
     if (payload == "2") return ++pings, send("3");
     if (step_ == Step::joined) return playing->text(*this, payload);
-    if (!payload.starts_with(step_ == Step::open ? "0{\"sid\":\"" : "40/bench,{\"sid\":\"")) fail(number, "got " + shown(payload) + " in the handshake");
+    if (!payload.starts_with(step_ == Step::open ? "0{\"sid\":\"" : "40/bench,{\"sid\":\""))
+      fail(number, "got " + shown(payload) + " in the handshake");
     if (step_ == Step::open) send("40/bench,");
     else ++joined;
     step_ = step_ == Step::open ? Step::join : Step::joined;
@@ -317,7 +333,8 @@ class Client final : public Connection {
     const auto size = payload.size();
     out += static_cast<char>(0x80U | opcode);
     out += static_cast<char>(0x80U | (size < 126 ? size : size < 65536 ? 126 : 127));
-    for (unsigned bytes = size < 126 ? 0 : size < 65536 ? 2 : 8; bytes > 0;) out += static_cast<char>(size >> 8U * --bytes);
+    for (unsigned bytes = size < 126 ? 0 : size < 65536 ? 2 : 8; bytes > 0;)
+      out += static_cast<char>(size >> 8U * --bytes);
     static std::uint32_t random = 1;
     random = random * 1664525 + 1013904223;
     std::array<char, 4> mask{};
@@ -331,8 +348,12 @@ class Client final : public Connection {
   Step step_ = Step::upgrade;
 };
 
-void Case::text(Client& client, std::string_view text) { fail(client.number, "got what nobody has sent: " + shown(text)); }
-void Case::binary(Client& client, std::string_view bytes) { fail(client.number, "got binary that nobody has sent: " + shown(bytes)); }
+void Case::text(Client& client, std::string_view text) {
+  fail(client.number, "got what nobody has sent: " + shown(text));
+}
+void Case::binary(Client& client, std::string_view bytes) {
+  fail(client.number, "got binary that nobody has sent: " + shown(bytes));
+}
 
 std::vector<std::unique_ptr<Client>> clients;
 
@@ -342,13 +363,15 @@ void connect_clients(std::size_t count) {
       clients.push_back(std::make_unique<Client>(static_cast<unsigned>(clients.size())));
     return Client::joined == count;
   };
-  turn_until(more, [&] { return std::to_string(Client::joined) + " of " + std::to_string(count) + " clients are connected"; });
+  turn_until(
+      more, [&] { return std::to_string(Client::joined) + " of " + std::to_string(count) + " clients are connected"; });
 }
 
 void expect(const Client& client, std::string_view got, std::string_view wanted) {
   if (got == wanted) return;
   const auto at = std::mismatch(got.begin(), got.end(), wanted.begin(), wanted.end()).first - got.begin();
-  fail(client.number, "got " + shown(got) + " instead of " + shown(wanted) + "; they differ at byte " + std::to_string(at));
+  fail(client.number,
+       "got " + shown(got) + " instead of " + shown(wanted) + "; they differ at byte " + std::to_string(at));
 }
 
 /// The first client of which it is true that it lacks something, and how many there are like it.
@@ -356,7 +379,9 @@ template <class Lacks>
 std::string who(Lacks lacks) {
   const auto first = std::find_if(clients.begin(), clients.end(), [&](const auto& client) { return lacks(*client); });
   const auto count = std::count_if(first, clients.end(), [&](const auto& client) { return lacks(*client); });
-  return first == clients.end() ? "nobody" : "client " + std::to_string((*first)->number) + (count > 1 ? " and " + std::to_string(count - 1) + " others" : "");
+  return first == clients.end() ? "nobody"
+                                : "client " + std::to_string((*first)->number) +
+                                      (count > 1 ? " and " + std::to_string(count - 1) + " others" : "");
 }
 
 /// A text of --bytes for the n-th message of a client, unlike that of any other.
@@ -391,7 +416,8 @@ class Echo final : public Case {
     section.end(answered_ - before);
     asking_ = false;
     const auto lacks = [](const Client& client) { return client.got < client.sent; };
-    turn_until([&] { return answered_ == asked_; }, [&] { return std::to_string(asked_ - answered_) + " acks are missing, of " + who(lacks); });
+    turn_until([&] { return answered_ == asked_; },
+               [&] { return std::to_string(asked_ - answered_) + " acks are missing, of " + who(lacks); });
     section.print();
   }
 
@@ -438,7 +464,8 @@ class Echo final : public Case {
   std::uint64_t asked_ = 0, answered_ = 0;
 };
 
-// ---- tick, room, rooms, except, relay: one asks, many get it ----------------------------------------------------------
+// ---- tick, room, rooms, except, relay: one asks, many get it
+// ----------------------------------------------------------
 
 /// A JSON object of about `size` bytes, in the spelling of JSON.stringify, so that a server may relay the text or parse
 /// and write it, as long as it keeps the order of the keys.
@@ -447,10 +474,12 @@ std::string json_object(std::size_t size) {
   constexpr std::string_view end = R"(],"total":-12345.75})";
   for (unsigned i = 0; i == 0 || text.size() + end.size() + 200 < size; ++i) {
     const auto n = std::to_string(i);
-    text += (i ? ",{" : "{") + R"("id":)"s + std::to_string(1000 + i) + R"(,"at":{"x":)" + n + R"(.5,"y":-)" + n + R"(.25},"name":"part \")" + n +
-            R"(\" of größere\nparts \\ 部品","tags":["new",null,true,[)" + n + R"(,[]],{}]})";
+    text += (i ? ",{" : "{") + R"("id":)"s + std::to_string(1000 + i) + R"(,"at":{"x":)" + n + R"(.5,"y":-)" + n +
+            R"(.25},"name":"part \")" + n + R"(\" of größere\nparts \\ 部品","tags":["new",null,true,[)" + n +
+            R"(,[]],{}]})";
   }
-  if (const auto left = size - std::min(size, text.size() + end.size()); left > 3) text += ",\"" + std::string(left - 3, 'x') + "\"";
+  if (const auto left = size - std::min(size, text.size() + end.size()); left > 3)
+    text += ",\"" + std::string(left - 3, 'x') + "\"";
   return text + std::string(end);
 }
 
@@ -500,10 +529,14 @@ class Broadcast final : public Case {
       const bool red = i < size, blue = two && i >= size / 2;
       join(client, red && blue ? R"(["red","blue"])" : red ? R"(["red"])" : R"(["blue"])");
     }
-    turn_until([&] { return answers_ == in_rooms; }, [&] { return std::to_string(in_rooms - answers_) + " clients are not in their room"; });
+    turn_until([&] { return answers_ == in_rooms; },
+               [&] { return std::to_string(in_rooms - answers_) + " clients are not in their room"; });
     answers_ = 0;
 
-    request_ = (two ? R"(["tell",["red","blue"],)" : settings.name == "except" ? R"(["tell the rest",["red"],)" : R"(["tell",["red"],)") + bytes + "]";
+    request_ = (two                         ? R"(["tell",["red","blue"],)"
+                : settings.name == "except" ? R"(["tell the rest",["red"],)"
+                                            : R"(["tell",["red"],)") +
+               bytes + "]";
     if (settings.name == "relay") {
       const auto object = json_object(settings["--bytes"]);
       request_ = "[\"relay\"," + object + "]";
@@ -527,8 +560,9 @@ class Broadcast final : public Case {
       clients[0]->send("42/bench," + request_);
       clients[0]->flush();
       const auto lacks = [&](const Client& client) { return client.member && client.got < ticks_; };
-      turn_until([&] { return delivered_ == ticks_ * members_; },
-                 [&] { return std::to_string(ticks_ * members_ - delivered_) + " deliveries are missing, of " + who(lacks); });
+      turn_until(
+          [&] { return delivered_ == ticks_ * members_; },
+          [&] { return std::to_string(ticks_ * members_ - delivered_) + " deliveries are missing, of " + who(lacks); });
     } while (Clock::now() < end);
   }
 
@@ -536,7 +570,8 @@ class Broadcast final : public Case {
   void call_the_roll() {
     answer_ = "43/bench,1[\"here\"]";
     for (const auto& client : clients) ask(*client, "1[\"echo\",\"here\"]");
-    turn_until([&] { return answers_ == clients.size(); }, [&] { return std::to_string(clients.size() - answers_) + " clients get no ack"; });
+    turn_until([&] { return answers_ == clients.size(); },
+               [&] { return std::to_string(clients.size() - answers_) + " clients get no ack"; });
   }
   void ask(Client& client, const std::string& event) {
     client.waits = true;
@@ -554,7 +589,8 @@ class Broadcast final : public Case {
   std::uint64_t ticks_ = 0, delivered_ = 0, answers_ = 0;
 };
 
-// ---- ask: the server asks ---------------------------------------------------------------------------------------------
+// ---- ask: the server asks
+// ---------------------------------------------------------------------------------------------
 
 /// Each question carries the last answer, so that it is seen here whether that arrived.
 class Ask final : public Case {
@@ -572,8 +608,9 @@ class Ask final : public Case {
     section.end(questions_ - before);
     answering_ = false;
     const auto lacks = [](const Client& client) { return !client.waits; };
-    turn_until([&] { return left_open_ == clients.size(); },
-               [&] { return std::to_string(clients.size() - left_open_) + " clients are not asked again: " + who(lacks); });
+    turn_until(
+        [&] { return left_open_ == clients.size(); },
+        [&] { return std::to_string(clients.size() - left_open_) + " clients are not asked again: " + who(lacks); });
     section.print();
   }
 
@@ -593,7 +630,8 @@ class Ask final : public Case {
   std::uint64_t questions_ = 0, left_open_ = 0;
 };
 
-// ---- connect, idle --------------------------------------------------------------------------------------------------------
+// ---- connect, idle
+// --------------------------------------------------------------------------------------------------------
 
 class Connect final : public Case {
  public:
@@ -615,8 +653,11 @@ class Idle final : public Case {
     connect_clients(count);
     for (const auto& client : clients) client->pings = 0;
     Section section;
-    turn_until([] { return std::all_of(clients.begin(), clients.end(), [](const auto& client) { return client->pings > 0; }); },
-               [] { return who([](const Client& client) { return client.pings == 0; }) + " had no heartbeat"; });
+    turn_until(
+        [] {
+          return std::all_of(clients.begin(), clients.end(), [](const auto& client) { return client->pings > 0; });
+        },
+        [] { return who([](const Client& client) { return client.pings == 0; }) + " had no heartbeat"; });
     std::uint64_t pings = 0;
     for (const auto& client : clients) pings += client->pings;
     section.end(pings);
@@ -624,7 +665,8 @@ class Idle final : public Case {
   }
 };
 
-// ---- polling ----------------------------------------------------------------------------------------------------------------
+// ---- polling
+// ----------------------------------------------------------------------------------------------------------------
 
 class Poller;
 
@@ -648,7 +690,9 @@ class Http final : public Connection {
 /// A client on HTTP long-polling: one connection for what it gets, and one for what it posts.
 class Poller {
  public:
-  explicit Poller(unsigned its_number) : number_(its_number), gets_(its_number, *this), posts_(its_number, *this) { get(); }
+  explicit Poller(unsigned its_number) : number_(its_number), gets_(its_number, *this), posts_(its_number, *this) {
+    get();
+  }
 
   /// A GET and a POST are done when the one has brought `wanted` and the other is acknowledged.
   void exchange(const std::string& text, std::string wanted) {
@@ -656,7 +700,8 @@ class Poller {
     done_ = got_ = posted_ = false;
     get();
     const auto body = (std::exchange(pong_, false) ? "3\x1e" : "") + text;
-    posts_.request("POST " + target() + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: " +
+    posts_.request("POST " + target() +
+                   " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: " +
                    std::to_string(body.size()) + "\r\n\r\n" + body);
   }
 
@@ -734,8 +779,11 @@ class Polling final : public Case {
 
  private:
   void settle() {
-    const auto waiting = [this] { return std::count_if(pollers_.begin(), pollers_.end(), [](const auto& poller) { return !poller->done(); }); };
-    turn_until([&] { return waiting() == 0; }, [&] { return std::to_string(waiting()) + " clients wait for an answer"; });
+    const auto waiting = [this] {
+      return std::count_if(pollers_.begin(), pollers_.end(), [](const auto& poller) { return !poller->done(); });
+    };
+    turn_until([&] { return waiting() == 0; },
+               [&] { return std::to_string(waiting()) + " clients wait for an answer"; });
   }
   void exchange_for(unsigned ms) {
     for (const auto end = Clock::now() + Ms(ms); Clock::now() < end; turn()) {
@@ -757,7 +805,8 @@ class Polling final : public Case {
 
 std::unique_ptr<Case> make_case(std::string_view name) {
   if (name == "echo" || name == "binary") return std::make_unique<Echo>(name == "binary");
-  if (name == "tick" || name == "room" || name == "rooms" || name == "except" || name == "relay") return std::make_unique<Broadcast>();
+  if (name == "tick" || name == "room" || name == "rooms" || name == "except" || name == "relay")
+    return std::make_unique<Broadcast>();
   if (name == "ask") return std::make_unique<Ask>();
   if (name == "connect") return std::make_unique<Connect>();
   if (name == "idle") return std::make_unique<Idle>();
@@ -767,14 +816,18 @@ std::unique_ptr<Case> make_case(std::string_view name) {
 
 template <class Number>
 bool parse(std::string_view text, Number& number) {
-  return std::from_chars(text.data(), text.data() + text.size(), number).ptr == text.data() + text.size() && !text.empty();
+  return std::from_chars(text.data(), text.data() + text.size(), number).ptr == text.data() + text.size() &&
+         !text.empty();
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
   const auto usage = [](const std::string& why) {
-    std::fprintf(stderr, "load: %s\nusage: load echo|binary|tick|room|rooms|except|relay|ask|connect|idle|polling PORT PID [OPTION NUMBER]...\n", why.c_str());
+    std::fprintf(stderr,
+                 "load: %s\nusage: load echo|binary|tick|room|rooms|except|relay|ask|connect|idle|polling PORT PID "
+                 "[OPTION NUMBER]...\n",
+                 why.c_str());
     return 2;
   };
   if (count < 4 || count % 2 != 0) return usage("wants a case, a port, a process, then pairs");

@@ -9,12 +9,14 @@ namespace sio = sio_demo;
 
 inline constexpr sio::ClientToServer<"echo", std::string(std::string)> echo;
 inline constexpr sio::ClientToServer<"binary", sio::Bytes(sio::Bytes)> binary;
-inline constexpr sio::ClientToServer<"blast", void(int, int)> blast;                                 // ticks to all: how many, their size
+inline constexpr sio::ClientToServer<"blast", void(int, int)> blast;  // ticks to all: how many, their size
 inline constexpr sio::ClientToServer<"join", bool(std::vector<std::string>)> join;
-inline constexpr sio::ClientToServer<"tell", void(std::vector<std::string>, int)> tell;              // a tick to these rooms: its size
-inline constexpr sio::ClientToServer<"tell the rest", void(std::vector<std::string>, int)> tell_the_rest;  // a tick to all but these rooms
-inline constexpr sio::ClientToServer<"relay", void(sio::RawJson)> relay;                             // to the room "red"
-inline constexpr sio::ClientToServer<"ask", void(std::string)> ask;                                  // be asked, again and again
+inline constexpr sio::ClientToServer<"tell", void(std::vector<std::string>, int)>
+    tell;  // a tick to these rooms: its size
+inline constexpr sio::ClientToServer<"tell the rest", void(std::vector<std::string>, int)>
+    tell_the_rest;                                                        // a tick to all but these rooms
+inline constexpr sio::ClientToServer<"relay", void(sio::RawJson)> relay;  // to the room "red"
+inline constexpr sio::ClientToServer<"ask", void(std::string)> ask;       // be asked, again and again
 inline constexpr sio::ServerToClient<"tick", void(std::string)> tick;
 inline constexpr sio::ServerToClient<"relayed", void(sio::RawJson)> relayed;
 inline constexpr sio::ServerToClient<"question", std::string(std::string)> question;
@@ -35,7 +37,9 @@ int main(int count, char** arguments) {
     std::fputs("usage: bench_server PORT [PING_INTERVAL_MS [redis://...]]\n", stderr);
     return 2;
   }
-  sio::Server io{{.host = "127.0.0.1", .port = static_cast<std::uint16_t>(*port), .ping_interval = sio::Milliseconds(*ping_interval)}};
+  sio::Server io{{.host = "127.0.0.1",
+                  .port = static_cast<std::uint16_t>(*port),
+                  .ping_interval = sio::Milliseconds(*ping_interval)}};
   if (count > 3) io.adapter(sio::redis::adapter(arguments[3]));
   auto& bench = io.of("/bench");
   bench.on(echo, [](sio::Socket&, const std::string& value) { return value; });
@@ -48,8 +52,12 @@ int main(int count, char** arguments) {
     socket.join(rooms);
     return true;
   });
-  bench.on(tell, [&](sio::Socket&, const std::vector<std::string>& rooms, int size) { bench.to(rooms).emit(tick, letters(size)); });
-  bench.on(tell_the_rest, [&](sio::Socket&, const std::vector<std::string>& rooms, int size) { bench.except(rooms).emit(tick, letters(size)); });
+  bench.on(tell, [&](sio::Socket&, const std::vector<std::string>& rooms, int size) {
+    bench.to(rooms).emit(tick, letters(size));
+  });
+  bench.on(tell_the_rest, [&](sio::Socket&, const std::vector<std::string>& rooms, int size) {
+    bench.except(rooms).emit(tick, letters(size));
+  });
   bench.on(relay, [&](sio::Socket&, const sio::RawJson& value) { bench.to("red").emit(relayed, value); });
   bench.on(ask, [](sio::Socket& socket, const std::string& text) { ask_on(socket, text); });
   return io.run();

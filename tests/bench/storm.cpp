@@ -64,9 +64,9 @@ double seconds(Clock::duration duration) { return std::chrono::duration<double>(
 struct Settings {
   std::string mode;
   std::uint16_t port = 0;
-  std::map<std::string, unsigned> numbers{
-      {"--clients", 18'000}, {"--window", 2'000},    {"--sources", 4},      {"--beats", 3},   {"--seconds", 30},
-      {"--patience", 120},   {"--sessions", 50'000}, {"--rounds", 10},      {"--at-a-time", 500}};
+  std::map<std::string, unsigned> numbers{{"--clients", 18'000},  {"--window", 2'000}, {"--sources", 4},
+                                          {"--beats", 3},         {"--seconds", 30},   {"--patience", 120},
+                                          {"--sessions", 50'000}, {"--rounds", 10},    {"--at-a-time", 500}};
   unsigned operator[](const char* name) const { return numbers.at(name); }
 } settings;
 
@@ -81,7 +81,8 @@ void say(std::string_view what, const std::vector<std::pair<std::string, double>
   }
   line += ",\"failures\":{";
   const char* comma = "";
-  for (const auto& [kind, times] : failures) line += std::exchange(comma, ",") + ("\"" + kind + "\":" + std::to_string(times));
+  for (const auto& [kind, times] : failures)
+    line += std::exchange(comma, ",") + ("\"" + kind + "\":" + std::to_string(times));
   std::printf("%s}}\n", line.c_str());
   std::fflush(stdout);
 }
@@ -170,8 +171,8 @@ class Loop {
 /// A TCP connection. Whoever owns it must not destroy it in one of its calls.
 class Link {
  public:
-  std::function<void()> on_connected, on_received;        // what came is in `in`
-  std::function<void(const std::string& why)> on_ended;   // by the other side; not after close() and abort()
+  std::function<void()> on_connected, on_received;       // what came is in `in`
+  std::function<void(const std::string& why)> on_ended;  // by the other side; not after close() and abort()
   std::string in;
 
   Link() = default;
@@ -192,8 +193,10 @@ class Link {
     setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     static std::uint32_t source = 0;
     const auto from = address(1 + source++ % settings["--sources"], 0), to = address(1, settings.port);
-    if (::bind(descriptor_, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) return later_ended("bind: " + std::string(std::strerror(errno)));
-    if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) return later_ended(std::strerror(errno));
+    if (::bind(descriptor_, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0)
+      return later_ended("bind: " + std::string(std::strerror(errno)));
+    if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS)
+      return later_ended(std::strerror(errno));
     id_ = loop.add(descriptor_, this);
   }
 
@@ -298,10 +301,14 @@ class Http {
   }
 
   using Answer = std::function<void(unsigned status, const std::string& body)>;
-  void get(const std::string& target, Answer answer) { request("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n\r\n", std::move(answer)); }
+  void get(const std::string& target, Answer answer) {
+    request("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n\r\n", std::move(answer));
+  }
   void post(const std::string& target, const std::string& body, Answer answer) {
-    request("POST " + target + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: " +
-                std::to_string(body.size()) + "\r\n\r\n" + body, std::move(answer));
+    request("POST " + target +
+                " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: " +
+                std::to_string(body.size()) + "\r\n\r\n" + body,
+            std::move(answer));
   }
 
   Link link;
@@ -317,7 +324,8 @@ class Http {
       const auto head = link.in.find("\r\n\r\n");
       if (head == link.in.npos) return;
       std::string lower = link.in.substr(0, head);
-      std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      std::transform(lower.begin(), lower.end(), lower.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       const auto length = lower.find("content-length: ");
       const auto size = length == lower.npos ? 0 : number_at(lower, length + 16);
       if (link.in.size() < head + 4 + size) return;
@@ -351,7 +359,8 @@ class WebSocket {
   void connect(const std::string& target) {
     upgraded_ = closing_ = false;
     link.connect();
-    link.send("GET " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    link.send("GET " + target +
+              " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
   }
   void send(std::string_view text) { frame(1, text); }
@@ -368,7 +377,8 @@ class WebSocket {
     else out += {static_cast<char>(0xfe), static_cast<char>(size >> 8U), static_cast<char>(size)};
     const auto mask = randomness()();
     for (unsigned i = 0; i < 4; ++i) out += static_cast<char>(mask >> 8U * i);
-    for (std::size_t i = 0; i < size; ++i) out += static_cast<char>(static_cast<unsigned char>(payload[i]) ^ (mask >> 8U * (i % 4)));
+    for (std::size_t i = 0; i < size; ++i)
+      out += static_cast<char>(static_cast<unsigned char>(payload[i]) ^ (mask >> 8U * (i % 4)));
     link.send(out);
   }
 
@@ -409,7 +419,8 @@ class WebSocket {
     const auto end = link.in.find("\r\n\r\n");
     if (end == link.in.npos) return false;
     const std::string head = link.in.substr(0, end);
-    if (!head.starts_with("HTTP/1.1 101 ") || head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == head.npos) {  // RFC 6455, 1.3
+    if (!head.starts_with("HTTP/1.1 101 ") ||
+        head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == head.npos) {  // RFC 6455, 1.3
       broken("handshake: status " + std::to_string(number_at(head, 9)));
       return false;
     }
@@ -427,18 +438,18 @@ class WebSocket {
 /// One client of the namespace "/": Engine.IO 4's open, ping and pong, Socket.IO 5's packets as texts.
 class SocketIo {
  public:
-  std::function<void()> on_session = [this] { join(); };         // Engine.IO's handshake is through
-  std::function<void(std::string_view answer)> on_joined;        // {"sid":...}
-  std::function<void(std::string_view error)> on_refused;        // {"message":...}
-  std::function<void(std::string_view event)> on_event;          // ["name",...]
-  std::function<void(std::string_view arguments)> on_ack;        // of the last one that was asked for
+  std::function<void()> on_session = [this] { join(); };   // Engine.IO's handshake is through
+  std::function<void(std::string_view answer)> on_joined;  // {"sid":...}
+  std::function<void(std::string_view error)> on_refused;  // {"message":...}
+  std::function<void(std::string_view event)> on_event;    // ["name",...]
+  std::function<void(std::string_view arguments)> on_ack;  // of the last one that was asked for
   std::function<void(const std::string& why)> on_ended;
-  std::string auth;                                              // what CONNECT carries
-  bool mute = false;                                             // answers no ping
-  std::string pid, offset;                                       // for connection state recovery
-  bool recovered = false;                                        // whether the last CONNECT was answered with the same pid
+  std::string auth;         // what CONNECT carries
+  bool mute = false;        // answers no ping
+  std::string pid, offset;  // for connection state recovery
+  bool recovered = false;   // whether the last CONNECT was answered with the same pid
   unsigned pings = 0;
-  Ms beat{0};                                                    // ping interval and time-out together
+  Ms beat{0};  // ping interval and time-out together
 
   SocketIo() {
     socket.on_text = [this](std::string_view text) { packet(text); };
@@ -454,7 +465,8 @@ class SocketIo {
   void join() { socket.send("40" + auth); }
   /// Joins as who it was, if it was somebody.
   void join_again() {
-    if (!pid.empty()) auth = "{\"pid\":\"" + pid + "\"" + (offset.empty() ? "" : ",\"offset\":\"" + offset + "\"") + "}";
+    if (!pid.empty())
+      auth = "{\"pid\":\"" + pid + "\"" + (offset.empty() ? "" : ",\"offset\":\"" + offset + "\"") + "}";
     join();
   }
   void send(std::string_view packet) { socket.send(packet); }
@@ -538,7 +550,7 @@ class Storm {
     Backoff backoff;
     Clock::time_point started{};
     bool joined = false, served = false, trying = false;
-    std::string asked;                                    // the value that `echo` has to answer with
+    std::string asked;  // the value that `echo` has to answer with
     std::shared_ptr<char> alive = std::make_shared<char>();
   };
   enum class Phase { filling, holding, asking_again, lost, over };
@@ -591,7 +603,8 @@ class Storm {
     client.trying = false;
     if (phase_ == Phase::filling) return ++failed_, settled();
     if (!avalanche_) return;
-    if (phase_ == Phase::holding) phase_ = Phase::lost, lost_at_ = Clock::now(), slowest_ = {}, ++losses_[why], failures_.clear();
+    if (phase_ == Phase::holding)
+      phase_ = Phase::lost, lost_at_ = Clock::now(), slowest_ = {}, ++losses_[why], failures_.clear();
     if (was_there) ++lost_;
     loop.after(client.backoff.next(), client.alive, [&client, this] { ++attempts_, connect(client); });
   }
@@ -605,8 +618,15 @@ class Storm {
   void filled() {
     phase_ = Phase::holding;
     held_since_ = Clock::now();
-    say("served", {{"clients", n(clients_.size())}, {"connected", n(joined_)}, {"served", n(served_)}, {"window", settings["--window"]},
-                   {"to_connected", seconds(last_joined_ - begin_)}, {"to_served", seconds(last_served_ - begin_)}, {"slowest", seconds(slowest_)}}, failures_);
+    say("served",
+        {{"clients", n(clients_.size())},
+         {"connected", n(joined_)},
+         {"served", n(served_)},
+         {"window", settings["--window"]},
+         {"to_connected", seconds(last_joined_ - begin_)},
+         {"to_served", seconds(last_served_ - begin_)},
+         {"slowest", seconds(slowest_)}},
+        failures_);
     failures_.clear();
     if (avalanche_) say("ready", {});
   }
@@ -638,15 +658,27 @@ class Storm {
 
   void report_hold() {
     const auto now = Clock::now();
-    say("held", {{"clients", n(clients_.size())}, {"there", n(joined_)}, {"beats", fewest_pings_}, {"for", seconds(now - held_since_)},
-                 {"answered_again", n(answered_again_)}, {"to_answered_again", seconds(now - asked_again_at_)}}, failures_);
+    say("held",
+        {{"clients", n(clients_.size())},
+         {"there", n(joined_)},
+         {"beats", fewest_pings_},
+         {"for", seconds(now - held_since_)},
+         {"answered_again", n(answered_again_)},
+         {"to_answered_again", seconds(now - asked_again_at_)}},
+        failures_);
     finish();
   }
   void report_avalanche() {
     auto all = losses_;
     for (const auto& [kind, times] : failures_) all["again: " + kind] += times;
-    say("back", {{"clients", n(clients_.size())}, {"lost", n(lost_)}, {"served", n(served_)}, {"attempts", n(attempts_)},
-                 {"to_served", seconds(last_served_ - lost_at_)}, {"slowest", seconds(slowest_)}}, all);
+    say("back",
+        {{"clients", n(clients_.size())},
+         {"lost", n(lost_)},
+         {"served", n(served_)},
+         {"attempts", n(attempts_)},
+         {"to_served", seconds(last_served_ - lost_at_)},
+         {"slowest", seconds(slowest_)}},
+        all);
     std::getchar();  // the runner counts them on the server
     finish();
   }
@@ -687,7 +719,7 @@ class Jitter {
   struct Client {
     explicit Client(unsigned ticks) : seen(ticks + 1) {}
     SocketIo io;
-    std::vector<bool> seen;                               // by number
+    std::vector<bool> seen;  // by number
     unsigned last = 0, joins = 0;
     bool joined = false;
     std::shared_ptr<char> alive = std::make_shared<char>();
@@ -768,13 +800,26 @@ class Jitter {
   }
   void report() {
     const auto complete = std::count_if(clients_.begin(), clients_.end(), [](const auto& client) {
-      return std::count(client->seen.begin(), client->seen.end(), true) + 1 == static_cast<std::ptrdiff_t>(client->seen.size());
+      return std::count(client->seen.begin(), client->seen.end(), true) + 1 ==
+             static_cast<std::ptrdiff_t>(client->seen.size());
     });
-    const auto there = std::count_if(clients_.begin(), clients_.end(), [](const auto& client) { return client->joined; });
+    const auto there =
+        std::count_if(clients_.begin(), clients_.end(), [](const auto& client) { return client->joined; });
     const auto n = [](auto count) { return static_cast<double>(count); };
-    say("delivered", {{"clients", n(clients_.size())}, {"there", n(there)}, {"events", ticks_}, {"expected", n(ticks_) * n(clients_.size())},
-                      {"delivered", n(delivered_)}, {"duplicates", n(duplicates_)}, {"out_of_order", n(out_of_order_)}, {"complete", n(complete)},
-                      {"cuts", n(cuts_)}, {"early_cuts", n(early_cuts_)}, {"recovered", n(recovered_)}, {"anew", n(anew_)}}, failures_);
+    say("delivered",
+        {{"clients", n(clients_.size())},
+         {"there", n(there)},
+         {"events", ticks_},
+         {"expected", n(ticks_) * n(clients_.size())},
+         {"delivered", n(delivered_)},
+         {"duplicates", n(duplicates_)},
+         {"out_of_order", n(out_of_order_)},
+         {"complete", n(complete)},
+         {"cuts", n(cuts_)},
+         {"early_cuts", n(early_cuts_)},
+         {"recovered", n(recovered_)},
+         {"anew", n(anew_)}},
+        failures_);
     loop.stop();
   }
 
@@ -784,7 +829,8 @@ class Jitter {
   bool started_ = false;
   Clock::time_point begin_{};
   std::size_t present_ = 0;
-  std::uint64_t delivered_ = 0, duplicates_ = 0, out_of_order_ = 0, cuts_ = 0, early_cuts_ = 0, recovered_ = 0, anew_ = 0;
+  std::uint64_t delivered_ = 0, duplicates_ = 0, out_of_order_ = 0, cuts_ = 0, early_cuts_ = 0, recovered_ = 0,
+                anew_ = 0;
   std::map<std::string, unsigned> failures_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
@@ -854,7 +900,8 @@ class Visit {
   void poll() { http.get(session(), nullptr); }
   /// Ends the polling session by Engine.IO's close packet.
   void close_polling() {
-    second.post(session(), "1", [this](unsigned status, const std::string&) { over("closed " + std::to_string(status)); });
+    second.post(session(), "1",
+                [this](unsigned status, const std::string&) { over("closed " + std::to_string(status)); });
   }
   std::string session() const { return polling + ("&sid=" + sid_); }
 
@@ -885,10 +932,16 @@ struct Ending {
 /// Every way in which a session can end.
 const std::vector<Ending> endings{
     {"close frame", "close frame", [](Visit& v) { v.enter([&v] { v.io.socket.send_close(); }); }},
-    {"engine close, then FIN", "connection closed", [](Visit& v) { v.enter([&v] { v.io.send("1"), v.io.socket.link.finish(); }); }},  // over WebSocket it means nothing
-    {"disconnect, then close frame", "close frame", [](Visit& v) { v.enter([&v] { v.io.send("41"), v.io.socket.send_close(); }); }},
-    {"reset", "ours", [](Visit& v) { v.enter([&v] { v.later(ms_between(0, 50), [&v] { v.io.socket.link.abort(), v.over(); }); }); }},
-    {"reset with answers on their way", "ours", [](Visit& v) {
+    {"engine close, then FIN", "connection closed",
+     [](Visit& v) {
+       v.enter([&v] { v.io.send("1"), v.io.socket.link.finish(); });
+     }},  // over WebSocket it means nothing
+    {"disconnect, then close frame", "close frame",
+     [](Visit& v) { v.enter([&v] { v.io.send("41"), v.io.socket.send_close(); }); }},
+    {"reset", "ours",
+     [](Visit& v) { v.enter([&v] { v.later(ms_between(0, 50), [&v] { v.io.socket.link.abort(), v.over(); }); }); }},
+    {"reset with answers on their way", "ours",
+     [](Visit& v) {
        v.enter([&v] {
          const std::string text(2000, 'x');
          for (int i = 0; i < 20; ++i) v.io.send("42" + std::to_string(i) + "[\"echo\",\"" + text + "\"]");
@@ -900,11 +953,13 @@ const std::vector<Ending> endings{
     {"kicked", "close frame", [](Visit& v) { v.enter([&v] { v.io.send("42[\"kick\"]"); }); }},
     {"disconnected when it connects", "close frame", [](Visit& v) { v.enter([] {}, "{\"leave\":true}"); }},
     {"comes back 20 times, then disconnect", "close frame", [](Visit& v) { v.come_back(20); }},
-    {"handler throws, then close frame", "close frame", [](Visit& v) {
+    {"handler throws, then close frame", "close frame",
+     [](Visit& v) {
        v.io.on_ack = [&v](std::string_view) { v.io.socket.send_close(); };
        v.enter([&v] { v.io.send("427[\"throw\"]"); });
      }},
-    {"attachments missing, reset", "ours", [](Visit& v) {
+    {"attachments missing, reset", "ours",
+     [](Visit& v) {
        v.enter([&v] {
          v.io.send("452-[\"file\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]");
          v.later(20ms, [&v] { v.io.socket.link.abort(), v.over(); });
@@ -912,45 +967,60 @@ const std::vector<Ending> endings{
      }},
     {"malformed packet", "close frame", [](Visit& v) { v.enter([&v] { v.io.send("42{"); }); }},
     {"malformed frame", "close frame", [](Visit& v) { v.enter([&v] { v.io.socket.link.send("\xf1\x80....."); }); }},
-    {"unknown namespace", "close frame", [](Visit& v) {
+    {"unknown namespace", "close frame",
+     [](Visit& v) {
        v.io.on_session = [&v] { v.io.send("40/nowhere,"); };
        v.io.on_refused = [&v](std::string_view) { v.io.socket.send_close(); };
        v.enter([] {});
      }},
-    {"refused by the middleware", "close frame", [](Visit& v) {
+    {"refused by the middleware", "close frame",
+     [](Visit& v) {
        v.io.on_refused = [&v](std::string_view) { v.io.socket.send_close(); };
        v.enter([] {}, "{\"refuse\":true}");
      }},
     {"never joins", "close frame", [](Visit& v) { v.io.on_session = [] {}, v.enter([] {}); }},
     {"bad EIO", "handshake: status 400", [](Visit& v) { v.io.connect("/socket.io/?EIO=3&transport=websocket"); }},
-    {"bad EIO over polling", "status 400", [](Visit& v) {
-       v.http.get("/socket.io/?EIO=3&transport=polling", [&v](unsigned status, const std::string&) { v.over("status " + std::to_string(status)); });
+    {"bad EIO over polling", "status 400",
+     [](Visit& v) {
+       v.http.get("/socket.io/?EIO=3&transport=polling",
+                  [&v](unsigned status, const std::string&) { v.over("status " + std::to_string(status)); });
      }},
-    {"no such session", "handshake: status 400", [](Visit& v) { v.io.connect("/socket.io/?EIO=4&transport=websocket&sid=nobody"); }},
-    {"half a request, reset", "ours", [](Visit& v) {
+    {"no such session", "handshake: status 400",
+     [](Visit& v) { v.io.connect("/socket.io/?EIO=4&transport=websocket&sid=nobody"); }},
+    {"half a request, reset", "ours",
+     [](Visit& v) {
        v.http.link.connect();
        v.http.link.send("GET /socket.io/?EIO=4&trans");
        v.later(20ms, [&v] { v.http.link.abort(), v.over(); });
      }},
     {"polling, engine close", "closed 200", [](Visit& v) { v.enter_polling([&v] { v.poll(), v.close_polling(); }); }},
-    {"polling, reset in a poll", "ours", [](Visit& v) { v.enter_polling([&v] { v.poll(), v.later(20ms, [&v] { v.http.link.abort(), v.over(); }); }); }},
+    {"polling, reset in a poll", "ours",
+     [](Visit& v) { v.enter_polling([&v] { v.poll(), v.later(20ms, [&v] { v.http.link.abort(), v.over(); }); }); }},
     {"polling, abandoned", "ours", [](Visit& v) { v.enter_polling([&v] { v.over(); }); }},
-    {"upgrade, wrong text", "closed 200", [](Visit& v) {
+    {"upgrade, wrong text", "closed 200",
+     [](Visit& v) {
        v.probing.on_ended = [&v](const std::string&) { v.close_polling(); };
        v.enter_and_probe([&v] { v.probing.send("4what"); });
      }},
-    {"upgrade, reset after the probe", "closed 200", [](Visit& v) { v.enter_and_probe([&v] { v.probing.link.abort(), v.close_polling(); }); }},
-    {"upgrade, reset, then abandoned", "ours", [](Visit& v) { v.enter_and_probe([&v] { v.probing.link.abort(), v.over(); }); }},
-    {"upgraded, reset", "ours", [](Visit& v) {
+    {"upgrade, reset after the probe", "closed 200",
+     [](Visit& v) { v.enter_and_probe([&v] { v.probing.link.abort(), v.close_polling(); }); }},
+    {"upgrade, reset, then abandoned", "ours",
+     [](Visit& v) { v.enter_and_probe([&v] { v.probing.link.abort(), v.over(); }); }},
+    {"upgraded, reset", "ours",
+     [](Visit& v) {
        v.enter_and_probe([&v] {
          v.probing.send("5");
          v.later(ms_between(0, 50), [&v] { v.probing.link.abort(), v.over(); });
        });
      }},
-    {"upgraded, close frame", "close frame", [](Visit& v) { v.enter_and_probe([&v] { v.probing.send("5"), v.later(20ms, [&v] { v.probing.send_close(); }); }); }},
+    {"upgraded, close frame", "close frame",
+     [](Visit& v) {
+       v.enter_and_probe([&v] { v.probing.send("5"), v.later(20ms, [&v] { v.probing.send_close(); }); });
+     }},
 };
 
-const std::vector<Ending> comeback{{"comes back 100 times, then disconnect", "close frame", [](Visit& v) { v.come_back(100); }}};
+const std::vector<Ending> comeback{
+    {"comes back 100 times, then disconnect", "close frame", [](Visit& v) { v.come_back(100); }}};
 
 class Churn {
  public:
@@ -985,7 +1055,8 @@ class Churn {
       if (visit.outcome != entry.ending.outcome) ++unexpected_[std::string(entry.ending.name) + ": " + visit.outcome];
       return true;
     });
-    for (unsigned burst = 100; burst > 0 && left_ > 0 && visits_.size() < settings["--at-a-time"]; --burst, --left_) begin();
+    for (unsigned burst = 100; burst > 0 && left_ > 0 && visits_.size() < settings["--at-a-time"]; --burst, --left_)
+      begin();
     if (left_ == 0 && visits_.empty()) return round_over();
     loop.after(2ms, alive_, [this] { turn(); });
   }
@@ -995,8 +1066,12 @@ class Churn {
     ending.play(visits_.back().visit);
   }
   void round_over() {
-    say("round", {{"round", round_}, {"sessions", settings["--sessions"] / settings["--rounds"]}, {"ways", static_cast<double>(ways_.size())},
-                  {"took", seconds(Clock::now() - begin_)}}, unexpected_);
+    say("round",
+        {{"round", round_},
+         {"sessions", settings["--sessions"] / settings["--rounds"]},
+         {"ways", static_cast<double>(ways_.size())},
+         {"took", seconds(Clock::now() - begin_)}},
+        unexpected_);
     unexpected_.clear();
     if (std::getchar() == EOF || round_ == settings["--rounds"]) return loop.stop();  // the runner looks at the server
     start_round();

@@ -76,7 +76,8 @@ std::optional<sio::Options> options(int count, char** arguments) {
     else if (name == "--ping-timeout") options.ping_timeout = ms;
     else if (name == "--connect-timeout") options.connect_timeout = ms;
     else if (name == "--recovery") recovery.max_disconnection_duration = ms;
-    else if (name == "--recovery-keeps") recovery.max_packets = recovery.max_sessions = static_cast<std::size_t>(ms.count());
+    else if (name == "--recovery-keeps")
+      recovery.max_packets = recovery.max_sessions = static_cast<std::size_t>(ms.count());
     else if (name == "--log-level") options.log_level = value == "debug" ? sio::LogLevel::debug : sio::LogLevel::info;
     else return std::nullopt;
   }
@@ -105,8 +106,10 @@ json counts(const sio::Server& io, const Ticks& ticks) {
 int main(int count, char** arguments) {
   const auto chosen = options(count, arguments);
   if (!chosen) {
-    std::fputs("usage: storm_server PORT [--ping-interval MS] [--ping-timeout MS] [--connect-timeout MS]\n"
-               "                         [--recovery MS] [--recovery-keeps N] [--log-level LEVEL]\n", stderr);
+    std::fputs(
+        "usage: storm_server PORT [--ping-interval MS] [--ping-timeout MS] [--connect-timeout MS]\n"
+        "                         [--recovery MS] [--recovery-keeps N] [--log-level LEVEL]\n",
+        stderr);
     return 2;
   }
   sio::Server io{*chosen};

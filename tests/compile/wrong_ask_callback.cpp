@@ -11,5 +11,7 @@ inline constexpr sio::ClientToServer<"say", int(std::string)> say{};
 
 int main() {
   sio::Server io;
-  io.on_connection([](sio::Socket& socket) { socket.timeout(sio::Seconds(5)).emit(agree, "terms", [](std::error_code, std::string) {}); });
+  io.on_connection([](sio::Socket& socket) {
+    socket.timeout(sio::Seconds(5)).emit(agree, "terms", [](std::error_code, std::string) {});
+  });
 }

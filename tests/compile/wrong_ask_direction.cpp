@@ -11,5 +11,6 @@ inline constexpr sio::ClientToServer<"say", int(std::string)> say{};
 
 int main() {
   sio::Server io;
-  io.on_connection([](sio::Socket& socket) { socket.timeout(sio::Seconds(5)).emit(say, "x", [](std::error_code, int) {}); });
+  io.on_connection(
+      [](sio::Socket& socket) { socket.timeout(sio::Seconds(5)).emit(say, "x", [](std::error_code, int) {}); });
 }

@@ -11,5 +11,6 @@ inline constexpr sio::ClientToServer<"say", int(std::string)> say{};
 
 int main() {
   sio::Server io;
-  io.on_connection([](sio::Socket& socket) { socket.timeout(sio::Seconds(5)).emit(agree, 5, [](std::error_code, bool) {}); });
+  io.on_connection(
+      [](sio::Socket& socket) { socket.timeout(sio::Seconds(5)).emit(agree, 5, [](std::error_code, bool) {}); });
 }

@@ -1,5 +1,6 @@
 // The servers of engine-api.test.js, on our header. engine-fixture.js is the same program on the official packages, and
-// says what it is for. Whatever one of them does, the other one has to do too: keep both small, and change them together.
+// says what it is for. Whatever one of them does, the other one has to do too: keep both small, and change them
+// together.
 #include "sio_demo.hpp"
 
 #include <asio/signal_set.hpp>
@@ -20,17 +21,23 @@ std::string tag(const sio::http::Request& request) { return std::string(request.
 
 void after(asio::io_context& loop, sio::Milliseconds delay, std::function<void()> action) {
   auto timer = std::make_shared<asio::steady_timer>(loop, delay);
-  timer->async_wait([timer, action = std::move(action)](const std::error_code& error) { if (!error) action(); });
+  timer->async_wait([timer, action = std::move(action)](const std::error_code& error) {
+    if (!error) action();
+  });
 }
 
 /// Serves until SIGTERM, and the journal at /journal.
 int serve(sio::Host& host) {
-  host.http().get("/journal", [](const sio::http::Request&) { return sio::http::Response{200, "application/json", journal.dump(), {}}; });
+  host.http().get("/journal", [](const sio::http::Request&) {
+    return sio::http::Response{200, "application/json", journal.dump(), {}};
+  });
   host.on_connection_error([](const sio::ConnectionError& error) {
     journal.push_back({tag(error.request), error.code, std::string(error.message), std::string(error.details)});
   });
   asio::signal_set signals(host.loop(), SIGTERM);
-  signals.async_wait([&host](const std::error_code& error, int) { if (!error) host.close(); });
+  signals.async_wait([&host](const std::error_code& error, int) {
+    if (!error) host.close();
+  });
   host.listen();
   std::printf("listening %s:%d\n", host.options().host.c_str(), static_cast<int>(host.port()));
   std::fflush(stdout);
@@ -49,15 +56,20 @@ int hooks(sio::Options options) {
     if (wish == "no") return next(sio::refuse("not today, \"friend\""));
     if (wish == "empty") return next(sio::refuse(""));
     if (wish == "later") return after(server->loop(), sio::Milliseconds(200), [next] { next(sio::accept); });
-    if (wish == "later-no") return after(server->loop(), sio::Milliseconds(200), [next] { next(sio::refuse("after some thought")); });
+    if (wish == "later-no")
+      return after(server->loop(), sio::Milliseconds(200), [next] { next(sio::refuse("after some thought")); });
     next(sio::accept);
   };
   options.generate_id = [random = std::make_shared<sio::bytes::Random>()](const sio::http::Request& request) {
     const auto* wish = request.query.find("id");
     return wish ? *wish : random->id();
   };
-  options.initial_headers = [](sio::http::Headers& headers, const sio::http::Request& request) { headers.emplace_back("x-initial", request.query["n"]); };
-  options.headers = [](sio::http::Headers& headers, const sio::http::Request& request) { headers.emplace_back("x-every", request.method); };
+  options.initial_headers = [](sio::http::Headers& headers, const sio::http::Request& request) {
+    headers.emplace_back("x-initial", request.query["n"]);
+  };
+  options.headers = [](sio::http::Headers& headers, const sio::http::Request& request) {
+    headers.emplace_back("x-every", request.method);
+  };
   sio::Server io(options);
   server = &io;
   io.on_connection([](sio::Socket& socket) { socket.emit("hello", 1); });
@@ -68,8 +80,16 @@ int hooks(sio::Options options) {
 }
 
 int cookie(sio::Options options) {
-  options.cookie = {.name = "c", .path = "/x", .domain = "a.b", .http_only = true, .secure = true, .partitioned = true, .same_site = "Strict",
-                    .priority = "High", .max_age = sio::Seconds(86400), .expires = std::chrono::system_clock::from_time_t(1795415413)};
+  options.cookie = {.name = "c",
+                    .path = "/x",
+                    .domain = "a.b",
+                    .http_only = true,
+                    .secure = true,
+                    .partitioned = true,
+                    .same_site = "Strict",
+                    .priority = "High",
+                    .max_age = sio::Seconds(86400),
+                    .expires = std::chrono::system_clock::from_time_t(1795415413)};
   sio::Server io(options);
   return serve(io);
 }
@@ -91,7 +111,9 @@ int engine(sio::Options options) {
   struct Tag final : eio::Context {
     std::string tag;
   };
-  const auto note = [](eio::Session& session, std::string_view what) { journal.push_back({static_cast<Tag&>(*session.context).tag, std::string(what)}); };
+  const auto note = [](eio::Session& session, std::string_view what) {
+    journal.push_back({static_cast<Tag&>(*session.context).tag, std::string(what)});
+  };
   options.path = "/engine.io/";
   eio::Server io(options);
   io.on_connection([&](eio::Session& session, const sio::http::Request& request) {
@@ -107,7 +129,9 @@ int engine(sio::Options options) {
     note(session, "upgrade " + std::string(session.transport()));
     session.send_text("upgraded");
   });
-  io.on_close([&](eio::Session& session, sio::Reason reason, std::string_view) { note(session, "close " + std::string(sio::row(reason).text)); });
+  io.on_close([&](eio::Session& session, sio::Reason reason, std::string_view) {
+    note(session, "close " + std::string(sio::row(reason).text));
+  });
   return serve(io);
 }
 

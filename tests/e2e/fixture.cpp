@@ -22,9 +22,9 @@ namespace {
 sio::json journal = sio::json::array();
 bool aloud = false;  // the server is closing: who wants to read the journal has to read it from here
 
-std::vector<std::string> made;  // names of namespaces
+std::vector<std::string> made;                         // names of namespaces
 std::map<std::string, std::function<void()>> waiting;  // clients that wait to be let in
-std::map<std::string, sio::Socket> kept;  // to be reached whether they are still there or not
+std::map<std::string, sio::Socket> kept;               // to be reached whether they are still there or not
 sio::Namespace* fan = nullptr;
 using Data = std::map<std::string, sio::json>;
 
@@ -38,7 +38,9 @@ std::string text(const Arguments& arguments, std::size_t i) {
 }
 
 std::string text(std::error_code error) {
-  return error == std::errc::timed_out ? "operation has timed out" : error == std::errc::not_connected ? "somebody left" : error.message();
+  return error == std::errc::timed_out       ? "operation has timed out"
+         : error == std::errc::not_connected ? "somebody left"
+                                             : error.message();
 }
 
 sio::json null_or_text(std::error_code error) { return error ? sio::json(text(error)) : sio::json(); }
@@ -47,11 +49,15 @@ sio::json::array_t behind(const Arguments& arguments, std::size_t skip) {
   return {arguments.begin() + static_cast<std::ptrdiff_t>((std::min)(skip, arguments.size())), arguments.end()};
 }
 
-sio::Milliseconds milliseconds(const Arguments& arguments, std::size_t i) { return sio::Milliseconds(arguments.at(i).get<int>()); }
+sio::Milliseconds milliseconds(const Arguments& arguments, std::size_t i) {
+  return sio::Milliseconds(arguments.at(i).get<int>());
+}
 
 void after(asio::io_context& loop, sio::Milliseconds delay, std::function<void()> action) {
   auto timer = std::make_shared<asio::steady_timer>(loop, delay);
-  timer->async_wait([timer, action = std::move(action)](const std::error_code& error) { if (!error) action(); });
+  timer->async_wait([timer, action = std::move(action)](const std::error_code& error) {
+    if (!error) action();
+  });
 }
 
 void every(sio::Namespace& nsp) {  // what all namespaces have in common
@@ -61,9 +67,7 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
   });
   nsp.on_disconnect([](sio::Socket& socket, const sio::Disconnect& disconnect) { note(socket, disconnect.text); });
 
-  nsp.on("echo", [](sio::Socket&, const Arguments& arguments, sio::Reply<> reply) {
-    reply(sio::each(arguments));
-  });
+  nsp.on("echo", [](sio::Socket&, const Arguments& arguments, sio::Reply<> reply) { reply(sio::each(arguments)); });
   nsp.on("who", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) {
     reply(sio::json{{"id", socket.id()}, {"transport", std::string(socket.transport())}});
   });
@@ -73,12 +77,17 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
     for (const auto& [name, value] : handshake.query().parameters) query[name] = value;
     auto pairs = sio::json::array();
     for (const auto& [name, value] : query) pairs.push_back({name, value});
-    sio::json answer{{"address", std::string(handshake.address)}, {"auth", handshake.auth}, {"query", pairs},
-                     {"secure", false}, {"url", std::string(handshake.url)}, {"xdomain", handshake.xdomain()}};
+    sio::json answer{{"address", std::string(handshake.address)},
+                     {"auth", handshake.auth},
+                     {"query", pairs},
+                     {"secure", false},
+                     {"url", std::string(handshake.url)},
+                     {"xdomain", handshake.xdomain()}};
     if (const auto probe = handshake.header("x-probe"); !probe.empty()) answer["probe"] = std::string(probe);
     reply(answer);
   });
-  nsp.on("whole-handshake", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) { reply(socket.handshake().to_json()); });
+  nsp.on("whole-handshake",
+         [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) { reply(socket.handshake().to_json()); });
   nsp.on("made", [](sio::Socket&, const Arguments& arguments, sio::Reply<> reply) {
     auto names = sio::json::array();
     for (const auto& name : made)
@@ -90,22 +99,21 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
   });
   nsp.on("twice", [](sio::Socket&, const Arguments&, sio::Reply<> reply) { reply(1), reply(2); });
 
-  nsp.on("echo-back", [](sio::Socket& socket, const Arguments& arguments) {
-    socket.emit("echoed", sio::each(arguments));
-  });
+  nsp.on("echo-back",
+         [](sio::Socket& socket, const Arguments& arguments) { socket.emit("echoed", sio::each(arguments)); });
   nsp.on("echo-volatile", [](sio::Socket& socket, const Arguments& arguments) {
     for (const auto& argument : arguments) socket.volatile_().emit("echoed", argument);
   });
-  nsp.on("bin", [](sio::Socket& socket, const Arguments& arguments) {
-    socket.emit("bin", sio::each(arguments));
-  });
+  nsp.on("bin", [](sio::Socket& socket, const Arguments& arguments) { socket.emit("bin", sio::each(arguments)); });
   nsp.on("burst", [](sio::Socket& socket, const Arguments& arguments) {
     const int times = arguments.empty() || !arguments[0].is_number() ? 0 : arguments[0].get<int>();
     for (int i = 0; i < times; ++i) socket.emit("burst", i);
   });
   nsp.on("leave", [](sio::Socket& socket, const Arguments&) { socket.disconnect(); });
   nsp.on("kick", [](sio::Socket& socket, const Arguments&) { socket.disconnect(true); });
-  nsp.on("close-engine", [](sio::Socket& socket, const Arguments&) { if (socket.conn()) socket.conn()->close(); });
+  nsp.on("close-engine", [](sio::Socket& socket, const Arguments&) {
+    if (socket.conn()) socket.conn()->close();
+  });
   nsp.on("close-server", [](sio::Socket& socket, const Arguments&) {
     aloud = true;
     socket.nsp().server().close();
@@ -126,48 +134,71 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
     socket.nsp().to(text(arguments, 0)).except(text(arguments, 1)).emit("shout", text(arguments, 2));
   });
   nsp.on("shout-except-two", [](sio::Socket& socket, const Arguments& arguments) {
-    socket.nsp().to(text(arguments, 0)).except({text(arguments, 1), text(arguments, 2)}).emit("shout", text(arguments, 3));
+    socket.nsp()
+        .to(text(arguments, 0))
+        .except({text(arguments, 1), text(arguments, 2)})
+        .emit("shout", text(arguments, 3));
   });
   nsp.on("shout-local", [](sio::Socket& socket, const Arguments& arguments) {
     socket.nsp().local().to(text(arguments, 0)).emit("shout", sio::each(behind(arguments, 1)));
   });
   nsp.on("shout-volatile", [](sio::Socket& socket, const Arguments& arguments) {
-    for (std::size_t i = 1; i < arguments.size(); ++i) socket.nsp().to(text(arguments, 0)).volatile_().emit("shout", text(arguments, i));
+    for (std::size_t i = 1; i < arguments.size(); ++i)
+      socket.nsp().to(text(arguments, 0)).volatile_().emit("shout", text(arguments, i));
   });
 
   nsp.on("fan-out", [](sio::Socket&, const Arguments& arguments) {
     if (arguments.size() > 1) fan->to(text(arguments, 1)).emit("shout", text(arguments, 0));
     else fan->emit("shout", text(arguments, 0));
   });
-  nsp.on("all-join", [](sio::Socket& socket, const Arguments& arguments) { socket.nsp().in(text(arguments, 0)).sockets_join(text(arguments, 1)); });
-  nsp.on("all-part", [](sio::Socket& socket, const Arguments& arguments) { socket.nsp().in(text(arguments, 0)).sockets_leave(text(arguments, 1)); });
+  nsp.on("all-join", [](sio::Socket& socket, const Arguments& arguments) {
+    socket.nsp().in(text(arguments, 0)).sockets_join(text(arguments, 1));
+  });
+  nsp.on("all-part", [](sio::Socket& socket, const Arguments& arguments) {
+    socket.nsp().in(text(arguments, 0)).sockets_leave(text(arguments, 1));
+  });
   nsp.on("all-go", [](sio::Socket& socket, const Arguments& arguments) {
     socket.nsp().in(text(arguments, 0)).disconnect_sockets(arguments.size() > 1 && arguments[1] == true);
   });
   nsp.on("fetch", [](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) {
-    socket.nsp().in(text(arguments, 0)).fetch_sockets([reply](std::error_code, const std::vector<sio::RemoteSocket>& all) {
-      auto list = sio::json::array();
-      for (const auto& one : all)
-        list.push_back({{"auth", one.handshake["auth"]}, {"data", one.data}, {"id", one.id}, {"rooms", one.rooms}, {"tag", one.handshake["query"]["tag"]}});
-      reply(list);
-    });
+    socket.nsp()
+        .in(text(arguments, 0))
+        .fetch_sockets([reply](std::error_code, const std::vector<sio::RemoteSocket>& all) {
+          auto list = sio::json::array();
+          for (const auto& one : all)
+            list.push_back({{"auth", one.handshake["auth"]},
+                            {"data", one.data},
+                            {"id", one.id},
+                            {"rooms", one.rooms},
+                            {"tag", one.handshake["query"]["tag"]}});
+          reply(list);
+        });
   });
   nsp.on("remote", [](sio::Socket& socket, const Arguments& arguments) {
-    socket.nsp().in(text(arguments, 0)).fetch_sockets([other = text(arguments, 1)](std::error_code, const std::vector<sio::RemoteSocket>& all) {
-      for (const auto& one : all) one.emit("shout", "from afar"), one.join(other);
-    });
+    socket.nsp()
+        .in(text(arguments, 0))
+        .fetch_sockets([other = text(arguments, 1)](std::error_code, const std::vector<sio::RemoteSocket>& all) {
+          for (const auto& one : all) one.emit("shout", "from afar"), one.join(other);
+        });
   });
   nsp.on("tell-servers", [](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) {
-    socket.nsp().server_side_emit_with_ack("told", sio::each(arguments), [reply](std::error_code error, const Arguments& answers) {
-      reply(null_or_text(error), answers);
-    });
+    socket.nsp().server_side_emit_with_ack(
+        "told", sio::each(arguments),
+        [reply](std::error_code error, const Arguments& answers) { reply(null_or_text(error), answers); });
   });
 
-  nsp.on("remember", [](sio::Socket& socket, const Arguments& arguments) { socket.data<Data>()[text(arguments, 0)] = arguments.at(1); });
-  nsp.on("recall", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) { reply(socket.recovered(), socket.rooms(), socket.data<Data>()); });
+  nsp.on("remember", [](sio::Socket& socket, const Arguments& arguments) {
+    socket.data<Data>()[text(arguments, 0)] = arguments.at(1);
+  });
+  nsp.on("recall", [](sio::Socket& socket, const Arguments&, sio::Reply<> reply) {
+    reply(socket.recovered(), socket.rooms(), socket.data<Data>());
+  });
   nsp.on("let-in", [](sio::Socket&, const Arguments& arguments) { waiting.at(text(arguments, 0))(); });
-  nsp.on("keep", [](sio::Socket& socket, const Arguments& arguments) { kept.insert_or_assign(text(arguments, 0), socket); });
-  nsp.on("poke", [](sio::Socket&, const Arguments& arguments) { kept.at(text(arguments, 0)).emit("poked", sio::each(behind(arguments, 1))); });
+  nsp.on("keep",
+         [](sio::Socket& socket, const Arguments& arguments) { kept.insert_or_assign(text(arguments, 0), socket); });
+  nsp.on("poke", [](sio::Socket&, const Arguments& arguments) {
+    kept.at(text(arguments, 0)).emit("poked", sio::each(behind(arguments, 1)));
+  });
 
   nsp.on("ask", [](sio::Socket& socket, const Arguments& arguments) {
     socket.emit_with_ack("question", sio::each(arguments), [socket](std::error_code error, const Arguments& answer) {
@@ -175,27 +206,39 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
     });
   });
   nsp.on("ask-within", [](sio::Socket& socket, const Arguments& arguments) {
-    socket.timeout(milliseconds(arguments, 0)).emit("question", arguments[0], [socket](std::error_code error, const Arguments& answer) {
-      socket.emit("answered", error ? sio::json(text(error)) : answer.empty() ? sio::json() : answer[0]);
-    });
+    socket.timeout(milliseconds(arguments, 0))
+        .emit("question", arguments[0], [socket](std::error_code error, const Arguments& answer) {
+          socket.emit("answered", error ? sio::json(text(error)) : answer.empty() ? sio::json() : answer[0]);
+        });
   });
   const auto answers_to = [](const sio::Socket& socket) {
-    return [socket](std::error_code error, const Arguments& answers) { socket.emit("answers", null_or_text(error), answers); };
+    return [socket](std::error_code error, const Arguments& answers) {
+      socket.emit("answers", null_or_text(error), answers);
+    };
   };
   nsp.on("ask-room", [answers_to](sio::Socket& socket, const Arguments& arguments) {
-    socket.nsp().to(text(arguments, 0)).timeout(milliseconds(arguments, 1)).emit("question", sio::each(behind(arguments, 2)), answers_to(socket));
+    socket.nsp()
+        .to(text(arguments, 0))
+        .timeout(milliseconds(arguments, 1))
+        .emit("question", sio::each(behind(arguments, 2)), answers_to(socket));
   });
   nsp.on("ask-others", [answers_to](sio::Socket& socket, const Arguments& arguments) {
-    socket.to(text(arguments, 0)).timeout(milliseconds(arguments, 1)).emit("question", sio::each(behind(arguments, 2)), answers_to(socket));
+    socket.to(text(arguments, 0))
+        .timeout(milliseconds(arguments, 1))
+        .emit("question", sio::each(behind(arguments, 2)), answers_to(socket));
   });
 }
 
 std::string shapes(const sio::socketio::Arguments& arguments) {
   std::string out;
   for (const auto& argument : arguments.values()) {
-    if (!argument.is_binary()) { out += " " + argument.dump(); continue; }
+    if (!argument.is_binary()) {
+      out += " " + argument.dump();
+      continue;
+    }
     out += " <";
-    for (const unsigned byte : argument.get_binary()) out += "0123456789abcdef"[byte / 16], out += "0123456789abcdef"[byte % 16];
+    for (const unsigned byte : argument.get_binary())
+      out += "0123456789abcdef"[byte / 16], out += "0123456789abcdef"[byte % 16];
     out += ">";
   }
   return out;
@@ -224,11 +267,17 @@ void watch(sio::Namespace& nsp) {  // its sockets have handlers and middlewares 
     });
     its.on_upgrade([](sio::Socket& socket) { note(socket, ": upgraded to " + std::string(socket.transport())); });
     its.once("one", [](sio::Socket& socket, const Arguments&) { socket.emit("one heard"); });
-    for (const char* event : {"tell", "slow"}) its.on(event, [](sio::Socket& socket, const Arguments& arguments) { socket.emit("told", sio::each(arguments)); });
-    for (const char* event : {"refused", "refused later"}) its.on(event, [](sio::Socket& socket, const Arguments&) { socket.emit("never"); });
+    for (const char* event : {"tell", "slow"})
+      its.on(event, [](sio::Socket& socket, const Arguments& arguments) { socket.emit("told", sio::each(arguments)); });
+    for (const char* event : {"refused", "refused later"})
+      its.on(event, [](sio::Socket& socket, const Arguments&) { socket.emit("never"); });
     its.on("deafen", [](sio::Socket& socket, const Arguments&) { socket.off("tell").off_any().off_any_outgoing(); });
-    its.on_disconnecting([](sio::Socket& socket, const sio::Disconnect&) { note(socket, ": leaves " + std::to_string(socket.rooms().size()) + " rooms"); });
-    its.on_disconnect([](sio::Socket& socket, const sio::Disconnect&) { note(socket, ": is in " + std::to_string(socket.rooms().size()) + " rooms"); });
+    its.on_disconnecting([](sio::Socket& socket, const sio::Disconnect&) {
+      note(socket, ": leaves " + std::to_string(socket.rooms().size()) + " rooms");
+    });
+    its.on_disconnect([](sio::Socket& socket, const sio::Disconnect&) {
+      note(socket, ": is in " + std::to_string(socket.rooms().size()) + " rooms");
+    });
   });
 }
 
@@ -236,9 +285,18 @@ sio::Options flags(int count, char** arguments) {
   sio::Options options{.host = "127.0.0.1", .port = 0};
   for (int i = 1; i < count; ++i) {
     const std::string flag = arguments[i];
-    if (flag == "--no-cors") { options.cors = {}; continue; }
-    if (flag == "--tidy") { options.cleanup_empty_child_namespaces = true; continue; }
-    if (flag == "--ask-again") { options.connection_state_recovery.skip_middlewares = false; continue; }
+    if (flag == "--no-cors") {
+      options.cors = {};
+      continue;
+    }
+    if (flag == "--tidy") {
+      options.cleanup_empty_child_namespaces = true;
+      continue;
+    }
+    if (flag == "--ask-again") {
+      options.connection_state_recovery.skip_middlewares = false;
+      continue;
+    }
     if (i + 1 == count) std::fprintf(stderr, "%s needs a value\n", flag.c_str()), std::exit(2);
     const std::string value = arguments[++i];
     const auto number = [&] { return std::stoul(value); };
@@ -265,7 +323,9 @@ int main(int count, char** arguments) {
     made.push_back(nsp.name());
     if (nsp.name().ends_with("strict")) nsp.use([](sio::Socket&, sio::Next next) { next(sio::refuse("strict")); });
   });
-  for (const char* name : {"/", "/plain", "/é x", "/acks", "/acks-more", "/admin", "/deny", "/slow", "/gate", "/early", "/watched"}) every(io.of(name));
+  for (const char* name :
+       {"/", "/plain", "/é x", "/acks", "/acks-more", "/admin", "/deny", "/slow", "/gate", "/early", "/watched"})
+    every(io.of(name));
   io.of("/admin").use([](sio::Socket& socket, sio::Next next) {
     if (socket.recovered()) note(socket, ": asked again");
     const auto& auth = socket.handshake().auth;
@@ -273,7 +333,8 @@ int main(int count, char** arguments) {
     else next(sio::refuse("nope", {{"content", "retry"}, {"n", 1}}));
   });
   io.of("/deny").use([](sio::Socket&, sio::Next next) { next(sio::refuse("nope")); });
-  io.of("/slow").use([&io](sio::Socket&, sio::Next next) { after(io.loop(), sio::Milliseconds(400), [next] { next(sio::accept); }); });
+  io.of("/slow").use(
+      [&io](sio::Socket&, sio::Next next) { after(io.loop(), sio::Milliseconds(400), [next] { next(sio::accept); }); });
   io.of("/gate").use([](sio::Socket& socket, sio::Next next) {
     const auto& auth = socket.handshake().auth;
     if (auth.contains("wait")) waiting[auth["wait"].get<std::string>()] = [next] { next(sio::accept); };
@@ -281,7 +342,9 @@ int main(int count, char** arguments) {
   });
   io.of("/early").use([](sio::Socket& socket, sio::Next next) { socket.emit("early", 1), next(sio::accept); });
   watch(io.of("/watched"));
-  const auto begins = [](std::string_view with) { return [with](std::string_view name, const sio::json&) { return name.starts_with(with); }; };
+  const auto begins = [](std::string_view with) {
+    return [with](std::string_view name, const sio::json&) { return name.starts_with(with); };
+  };
   sio::Namespace& rooms = io.of(begins("/room-"));
   every(rooms);
   rooms.use([](sio::Socket& socket, sio::Next next) {
@@ -290,17 +353,23 @@ int main(int count, char** arguments) {
     else next(sio::accept);
   });
   every(io.of([&io](std::string_view name, const sio::json& auth, std::function<void(bool)> answer) {
-    const auto now = [answer, good = name.starts_with("/asked-") && auth.contains("token") && auth["token"] == "abc"] { answer(good); };
+    const auto now = [answer, good = name.starts_with("/asked-") && auth.contains("token") && auth["token"] == "abc"] {
+      answer(good);
+    };
     if (auth.contains("wait")) waiting[auth["wait"].get<std::string>()] = now;
     else after(io.loop(), sio::Milliseconds(100), now);
   }));
   fan = &io.of(begins("/fan-"));
   every(*fan);
   every(io.of(begins("/asked-again-")));
-  io.http().get("/reasons", [](const sio::http::Request&) { return sio::http::Response{200, "application/json", journal.dump(), {}}; });
+  io.http().get("/reasons", [](const sio::http::Request&) {
+    return sio::http::Response{200, "application/json", journal.dump(), {}};
+  });
 
   asio::signal_set signals(io.loop(), SIGTERM);
-  signals.async_wait([&io](const std::error_code& error, int) { if (!error) io.close(); });
+  signals.async_wait([&io](const std::error_code& error, int) {
+    if (!error) io.close();
+  });
   io.listen();
   std::printf("listening %s:%d\n", io.options().host.c_str(), static_cast<int>(io.port()));
   std::fflush(stdout);

@@ -1,5 +1,5 @@
-// A server whose events have every kind of type; with `--print-types` it prints them for TypeScript. types.test.js has the
-// official compiler judge clients of it, and runs one.
+// A server whose events have every kind of type; with `--print-types` it prints them for TypeScript. types.test.js has
+// the official compiler judge clients of it, and runs one.
 #include "sio_demo.hpp"
 
 #include <cstdio>
@@ -47,7 +47,8 @@ inline constexpr sio::ClientToServer<"paint", void(shapes::Colour, std::optional
 inline constexpr sio::ClientToServer<"send photo", int(sio::Bytes)> send_photo;
 
 int main(int count, char** arguments) {
-  if (count > 1 && std::string_view(arguments[1]) == "--print-types") return std::fputs(sio::typescript(planted, photo, plant, paint, send_photo).c_str(), stdout) < 0;
+  if (count > 1 && std::string_view(arguments[1]) == "--print-types")
+    return std::fputs(sio::typescript(planted, photo, plant, paint, send_photo).c_str(), stdout) < 0;
   sio::Server io{{.host = "127.0.0.1", .port = 0}};
   io.on(plant, [&](sio::Socket&, const garden::Tree& tree, std::optional<int> bed) {
     io.emit(planted, tree, garden::Point{bed.value_or(0)});

@@ -41,30 +41,38 @@ inline void check_address(std::string_view text) {
   const auto address = Address::parse(text);
   const bool bare = text.find_first_not_of("0123456789abcdefABCDEF:.") == text.npos;
   const auto expected = bare ? by_system(std::string(text)) : std::nullopt;
-  if (expected) holds(address && address->bytes == expected->bytes, "what the system reads as an address is read as the same one", {text});
+  if (expected)
+    holds(address && address->bytes == expected->bytes, "what the system reads as an address is read as the same one",
+          {text});
   if (!address) return;
   const auto written = address->to_string();
   const auto again = Address::parse(written);
-  holds(again && again->bytes == address->bytes && again->to_string() == written, "an address reads back", {text, written});
+  holds(again && again->bytes == address->bytes && again->to_string() == written, "an address reads back",
+        {text, written});
   holds(address->v4() == (written.find(':') == written.npos), "IPv4 is written as IPv4", {text, written});
   std::array<char, INET6_ADDRSTRLEN> systems{};
   inet_ntop(AF_INET6, address->bytes.data(), systems.data(), systems.size());
-  if (std::string_view(systems.data()).find('.') == std::string_view::npos) holds(written == systems.data(), "an address is written as the system does", {written, systems.data()});
+  if (std::string_view(systems.data()).find('.') == std::string_view::npos)
+    holds(written == systems.data(), "an address is written as the system does", {written, systems.data()});
   const auto bucket = address->bucket();
   const auto network = Network::parse(bucket);
   holds(network && network->contains(*address), "an address lies in what limits count it by", {written, bucket});
   // What we read beyond the system: a port, brackets, a zone, zeros in front of a decimal.
-  if (bare && !expected) holds(text.find('0') != text.npos || std::count(text.begin(), text.end(), ':') == 1, "what the system does not read is not read", {text});
+  if (bare && !expected)
+    holds(text.find('0') != text.npos || std::count(text.begin(), text.end(), ':') == 1,
+          "what the system does not read is not read", {text});
 }
 
 inline void check_network(const Network& network, const Address& address) {
   holds(network.bits <= 128 && network.contains(network.base), "a network holds its own address");
   const bool same = bits_of(network.base).substr(0, network.bits) == bits_of(address).substr(0, network.bits);
-  holds(network.contains(address) == same, "a network holds what begins with its bits", {network.base.to_string(), address.to_string()});
+  holds(network.contains(address) == same, "a network holds what begins with its bits",
+        {network.base.to_string(), address.to_string()});
 }
 
 /// The rule, on a flat list: from the right, as long as whoever wrote an entry is trusted.
-inline std::string slow_client(const std::vector<Network>& trusted, std::string_view peer, const std::vector<std::string_view>& lines) {
+inline std::string slow_client(const std::vector<Network>& trusted, std::string_view peer,
+                               const std::vector<std::string_view>& lines) {
   auto client = Address::parse(peer);
   if (!client) return std::string(peer);
   std::vector<std::string_view> entries;
@@ -72,7 +80,8 @@ inline std::string slow_client(const std::vector<Network>& trusted, std::string_
     if (!line.empty())
       for (const auto entry : parts_of(line, ',')) entries.push_back(sio::bytes::trim(entry));
   for (std::size_t hops = 0; hops < 32 && hops < entries.size(); ++hops) {
-    const bool trusts = std::any_of(trusted.begin(), trusted.end(), [&](const Network& network) { return network.contains(*client); });
+    const bool trusts =
+        std::any_of(trusted.begin(), trusted.end(), [&](const Network& network) { return network.contains(*client); });
     const auto next = trusts ? Address::parse(entries[entries.size() - 1 - hops]) : std::nullopt;
     if (!next) break;
     client = next;

@@ -20,9 +20,11 @@ struct Target {
   void (*run)(std::string_view input);
 };
 constexpr std::array targets{
-    Target{"forwarded", fuzz::forwarded::run}, Target{"http", fuzz::http::run},       Target{"packet", fuzz::packet::run},
-    Target{"payload", fuzz::payload::run},     Target{"redis", fuzz::redis::run},     Target{"route", fuzz::route::run},
-    Target{"server", fuzz::server::run},       Target{"session", fuzz::session::run}, Target{"websocket", fuzz::websocket::run},
+    Target{"forwarded", fuzz::forwarded::run}, Target{"http", fuzz::http::run},
+    Target{"packet", fuzz::packet::run},       Target{"payload", fuzz::payload::run},
+    Target{"redis", fuzz::redis::run},         Target{"route", fuzz::route::run},
+    Target{"server", fuzz::server::run},       Target{"session", fuzz::session::run},
+    Target{"websocket", fuzz::websocket::run},
 };
 
 void (*chosen)(std::string_view) = nullptr;

@@ -120,7 +120,9 @@ class Cuts {
 /// A copy in memory of exactly its size, so that the sanitizer sees a read of one byte too many.
 class Exact {
  public:
-  explicit Exact(std::string_view text) : size_(text.size()), data_(new char[text.size()]) { std::copy(text.begin(), text.end(), data_.get()); }
+  explicit Exact(std::string_view text) : size_(text.size()), data_(new char[text.size()]) {
+    std::copy(text.begin(), text.end(), data_.get());
+  }
   std::string_view view() const { return {data_.get(), size_}; }
   std::span<char> span() const { return {data_.get(), size_}; }
 
@@ -132,7 +134,8 @@ class Exact {
 /// Whether a result's view lies in the input it was made from. An empty view may lie anywhere.
 inline bool inside(std::string_view part, std::string_view whole) {
   const std::less_equal<const char*> at_most;
-  return part.empty() || (at_most(whole.data(), part.data()) && at_most(part.data() + part.size(), whole.data() + whole.size()));
+  return part.empty() ||
+         (at_most(whole.data(), part.data()) && at_most(part.data() + part.size(), whole.data() + whole.size()));
 }
 
 /// The parts between separators, as they are.

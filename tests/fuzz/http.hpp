@@ -26,7 +26,8 @@ inline sio::HttpLimits limits_of(std::uint8_t knobs) {
 
 inline sio::CorsOptions cors_of(std::uint8_t knobs) {
   sio::CorsOptions cors;
-  if (knobs & 4) cors.origins = {"https://a.example", "null"}, cors.credentials = true, cors.exposed_headers = {"x-a", "x-b"};
+  if (knobs & 4)
+    cors.origins = {"https://a.example", "null"}, cors.credentials = true, cors.exposed_headers = {"x-a", "x-b"};
   if (knobs & 8) cors.origins = {"*"}, cors.credentials = false, cors.max_age = sio::Seconds(5);
   if (knobs & 16) cors.allowed_headers = {"x-c"};
   return cors;
@@ -49,7 +50,8 @@ inline std::size_t lines_in(std::string_view text) {
     const auto line = text.substr(0, end);
     const auto colon = line.find(": ");
     holds(colon != line.npos && sio::http::is_token(line.substr(0, colon)), "a header line has a name", {text});
-    holds(sio::http::is_field_value(line.substr(colon + 2)), "a header line has a value without control characters", {text});
+    holds(sio::http::is_field_value(line.substr(colon + 2)), "a header line has a value without control characters",
+          {text});
     text.remove_prefix(end + 2);
   }
   return lines;
@@ -58,20 +60,25 @@ inline std::size_t lines_in(std::string_view text) {
 // ---- what can be asked of a request
 
 inline void check_headers(const Request& request, std::string_view memory) {
-  for (const auto part : {request.method, request.target, request.path, request.query_text, request.head}) holds(inside(part, memory), "a request's views lie in its bytes");
+  for (const auto part : {request.method, request.target, request.path, request.query_text, request.head})
+    holds(inside(part, memory), "a request's views lie in its bytes");
   for (const auto& header : request.headers) {
     holds(inside(header.name, memory) && inside(header.value, memory), "a header's views lie in its request");
-    holds(sio::http::is_token(header.name) && sio::http::is_field_value(header.value), "a header is a name and a value", {header.name, header.value});
+    holds(sio::http::is_token(header.name) && sio::http::is_field_value(header.value), "a header is a name and a value",
+          {header.name, header.value});
     holds(header.value == sio::bytes::trim(header.value), "a header's value is trimmed", {header.value});
-    holds(sio::http::find_header(request.head, header.name) == request.header(header.name), "find_header finds what the request has", {header.name});
+    holds(sio::http::find_header(request.head, header.name) == request.header(header.name),
+          "find_header finds what the request has", {header.name});
     holds(request.count(header.name) > 0, "a header that is there is counted");
     request.lists(header.name, "close");
   }
   Request again;
   const Exact copy(request.whole_head());
   const auto parsed = sio::http::HeadReader().read(copy.view(), sio::HttpLimits{64 * 1024, 64 * 1024}, again);
-  holds(parsed.progress == Progress::complete && parsed.size == copy.view().size(), "a whole_head() is a head", {copy.view(), parsed.why});
-  holds(described(again) == described(request), "a whole_head() reads back as the same request", {described(again), described(request)});
+  holds(parsed.progress == Progress::complete && parsed.size == copy.view().size(), "a whole_head() is a head",
+        {copy.view(), parsed.why});
+  holds(described(again) == described(request), "a whole_head() reads back as the same request",
+        {described(again), described(request)});
 }
 
 inline void check_query(Request& request, const sio::HttpLimits& limits) {
@@ -79,8 +86,10 @@ inline void check_query(Request& request, const sio::HttpLimits& limits) {
   for (const auto pair : parts_of(request.query_text, '&'))
     if (!pair.empty()) pairs.push_back(pair);
   const bool good = request.query.read(request.query_text, limits.query_parameters);
-  holds(good == (pairs.size() <= limits.query_parameters), "a query is refused exactly beyond its limit", {request.query_text});
-  holds(request.query.parameters.size() == std::min(pairs.size(), limits.query_parameters), "a query has as many parameters as pairs", {request.query_text});
+  holds(good == (pairs.size() <= limits.query_parameters), "a query is refused exactly beyond its limit",
+        {request.query_text});
+  holds(request.query.parameters.size() == std::min(pairs.size(), limits.query_parameters),
+        "a query has as many parameters as pairs", {request.query_text});
   for (const auto& [key, value] : request.query.parameters) {
     holds(key.size() + value.size() <= request.query_text.size(), "decoding makes nothing longer");
     holds(request.query.find(key) != nullptr, "a parameter that is there is found", {key});
@@ -99,12 +108,15 @@ inline void check_lines(const Request& request) {
   sio::http::append_headers(lines, list, false);
   holds(lines_in(lines) == good, "each header makes one line, or none", {lines});
 
-  sio::CookieOptions cookie{.name = std::string(request.query["name"]), .path = std::string(request.query["path"]), .domain = std::string(request.query["domain"])};
+  sio::CookieOptions cookie{.name = std::string(request.query["name"]),
+                            .path = std::string(request.query["path"]),
+                            .domain = std::string(request.query["domain"])};
   if (const auto* same_site = request.query.find("site")) cookie.same_site = *same_site;
   if (sio::http::cookie_fault(cookie)) return;
   const auto text = sio::http::cookie_text(cookie, "sid");
   const std::size_t attributes = 2u + !cookie.path.empty() + !cookie.domain.empty() + !cookie.same_site.empty();
-  holds(parts_of(text, ';').size() == attributes && text.starts_with(cookie.name + "=sid"), "a cookie has the attributes that it was given", {text});
+  holds(parts_of(text, ';').size() == attributes && text.starts_with(cookie.name + "=sid"),
+        "a cookie has the attributes that it was given", {text});
   holds(sio::http::is_field_value(text), "a cookie is a header's value", {text});
 }
 
@@ -114,27 +126,33 @@ inline void check_cors(const Request& request, const sio::CorsOptions& cors) {
   for (const auto& lines : {answer, preflight}) {
     lines_in(lines);
     const bool named = lines.find("Allow-Origin: " + std::string(origin) + "\r\n") != lines.npos;
-    if (!cors.on() || (cors.origins[0] != "*" && named)) holds(!named || sio::http::origin_listed(cors, origin), "only a listed origin is named", {lines});
+    if (!cors.on() || (cors.origins[0] != "*" && named))
+      holds(!named || sio::http::origin_listed(cors, origin), "only a listed origin is named", {lines});
   }
   if (!cors.on()) holds(answer.empty(), "without CORS nothing is said");
   const bool welcome = sio::http::websocket_origin_allowed(cors, request);
   holds(welcome || (cors.on() && request.find("origin")), "without a list, or an Origin, every WebSocket is welcome");
   if (welcome && cors.on() && request.find("origin") && !sio::http::origin_listed(cors, origin))
-    holds(origin.ends_with(request.header("host")) || sio::bytes::equal_ignoring_case(origin.substr(origin.find("://") + 3), request.header("host")),
+    holds(origin.ends_with(request.header("host")) ||
+              sio::bytes::equal_ignoring_case(origin.substr(origin.find("://") + 3), request.header("host")),
           "an origin that is not listed is our own host", {origin});
 }
 
 inline void check_handshake(const Request& request, std::string_view cors) {
   const auto refusal = sio::websocket::check_handshake(request);
-  if (refusal.status != 0) return holds(lines_in(refusal.headers) > 0 && refusal.status >= 400, "a refusal has a status, and lines");
+  if (refusal.status != 0)
+    return holds(lines_in(refusal.headers) > 0 && refusal.status >= 400, "a refusal has a status, and lines");
   const auto answer = sio::websocket::handshake_answer(request, cors);
   const auto end = answer.find("\r\n"), blank = answer.find("\r\n\r\n");
-  holds(answer.starts_with("HTTP/1.1 101 ") && blank == answer.size() - 4, "a handshake's answer ends where it ends", {answer});
+  holds(answer.starts_with("HTTP/1.1 101 ") && blank == answer.size() - 4, "a handshake's answer ends where it ends",
+        {answer});
   const bool chosen = !request.header("sec-websocket-protocol").empty();
-  holds(lines_in(std::string_view(answer).substr(end + 2, blank - end)) == 3u + chosen + lines_in(cors), "a handshake's answer has its lines and no others", {answer});
+  holds(lines_in(std::string_view(answer).substr(end + 2, blank - end)) == 3u + chosen + lines_in(cors),
+        "a handshake's answer has its lines and no others", {answer});
   if (!chosen) return;
   const auto protocol = sio::http::find_header(std::string_view(answer).substr(end + 2), "sec-websocket-protocol");
-  holds(sio::http::is_token(protocol) && sio::bytes::has_token(request.header("sec-websocket-protocol"), protocol), "the subprotocol is an offered one", {answer});
+  holds(sio::http::is_token(protocol) && sio::bytes::has_token(request.header("sec-websocket-protocol"), protocol),
+        "the subprotocol is an offered one", {answer});
 }
 
 inline void check(Request& request, std::string_view memory, std::uint8_t knobs) {
@@ -145,7 +163,7 @@ inline void check(Request& request, std::string_view memory, std::uint8_t knobs)
   check_cors(request, cors);
   check_handshake(request, sio::http::cors_headers(cors, request.header("origin")));
   sio::http::has_already(request, "\"tag\"");
-  holds(sio::http::find_header(memory, "") .size() <= memory.size(), "find_header stays in its lines");
+  holds(sio::http::find_header(memory, "").size() <= memory.size(), "find_header stays in its lines");
 }
 
 // ---- a connection
@@ -153,7 +171,8 @@ inline void check(Request& request, std::string_view memory, std::uint8_t knobs)
 /// Reads as the driver does: keeps what is incomplete, and nothing else.
 class Connection {
  public:
-  Connection(std::uint8_t knobs, bool looks_closely) : knobs_(knobs), looks_closely_(looks_closely), limits_(limits_of(knobs)) {}
+  Connection(std::uint8_t knobs, bool looks_closely)
+      : knobs_(knobs), looks_closely_(looks_closely), limits_(limits_of(knobs)) {}
 
   /// false: it is over.
   bool receive(std::string_view piece) {
@@ -167,7 +186,7 @@ class Connection {
   std::vector<std::string> seen;  // requests, and their bodies
   Parsed end;                     // what is wrong, if anything
   bool end_in_head = false;
-  std::size_t used = 0;           // bytes of the stream in front of the request that is being read
+  std::size_t used = 0;  // bytes of the stream in front of the request that is being read
 
  private:
   static constexpr std::size_t largest_body = 40;
@@ -180,7 +199,8 @@ class Connection {
     if (parsed.progress == Progress::malformed) return end = parsed, end_in_head = true, false;
     if (parsed.progress == Progress::more) return false;
     holds(parsed.size > 0 && parsed.size <= kept_.size(), "a head uses up what is there");
-    holds(request.headers.size() <= limits_.headers && parsed.size <= limits_.header_bytes + 20, "a head keeps its limits");
+    holds(request.headers.size() <= limits_.headers && parsed.size <= limits_.header_bytes + 20,
+          "a head keeps its limits");
     seen.push_back(described(request));
     if (looks_closely_) check(request, memory.view().substr(0, parsed.size), knobs_);
     const auto framing = body_.begin(request, largest_body, limits_.chunk_overhead);
@@ -233,7 +253,8 @@ inline void run(std::string_view bytes) {
   for (auto cuts : {Cuts::everywhere(), Cuts::random(seed, stream.size())}) {
     Connection cut(knobs, false);
     cuts.each(stream, [&](std::string_view piece) { return cut.receive(piece); });
-    holds(cut.seen == whole.seen && cut.end.progress == whole.end.progress, "requests are the same however they are cut", {stream, cut.end.why, whole.end.why});
+    holds(cut.seen == whole.seen && cut.end.progress == whole.end.progress,
+          "requests are the same however they are cut", {stream, cut.end.why, whole.end.why});
     if (std::string_view(cut.end.why) == whole.end.why && cut.end.reason == whole.end.reason) {
       holds(cut.end_in_head || cut.used == whole.used, "the end is where it is, however the stream is cut", {stream});
       continue;

@@ -51,7 +51,8 @@ inline std::pair<std::size_t, std::size_t> measured(std::string_view text) {
 }
 
 inline void check_elements(const json& value, const std::vector<std::string_view>& elements, std::string_view text) {
-  holds(elements.size() == (value.is_array() ? value.size() : 0), "an array has as many elements as the guard found", {text});
+  holds(elements.size() == (value.is_array() ? value.size() : 0), "an array has as many elements as the guard found",
+        {text});
   for (std::size_t i = 0; i < elements.size(); ++i) {
     holds(inside(elements[i], text), "elements lie in their text");
     holds(sop::parse(elements[i]) == value[i], "an element is that of the array", {text, elements[i]});
@@ -68,14 +69,16 @@ inline void check_guard(std::string_view text, sio::bytes::JsonLimits limits) {
   if (!why) {
     if (said == Said::malformed) said = by_nlohmann(sio::bytes::replace_lone_surrogates(text), value);
     holds(said != Said::malformed, "what the guard accepts is JSON", {text});
-    holds(sop::parse(text).is_discarded() == (said == Said::out_of_range), "what the guard accepts is parsed, but for numbers out of range", {text});
+    holds(sop::parse(text).is_discarded() == (said == Said::out_of_range),
+          "what the guard accepts is parsed, but for numbers out of range", {text});
     if (said == Said::good) check_elements(value, elements, memory.view());
     const auto [depth, tokens] = measured(text);
     holds(depth <= limits.depth && tokens <= limits.tokens, "what the guard accepts is within its limits", {text});
   } else if (said == Said::good && !text.starts_with("\xEF\xBB\xBF") && text.find('\0') == text.npos) {
     // (nlohmann's parser skips a byte order mark, and takes NUL for the end. Neither is JSON.)
     const auto [depth, tokens] = measured(text);
-    holds(depth > limits.depth || tokens > limits.tokens, "what the guard refuses is no JSON, or beyond a limit", {text, why});
+    holds(depth > limits.depth || tokens > limits.tokens, "what the guard refuses is no JSON, or beyond a limit",
+          {text, why});
   }
 }
 
@@ -111,9 +114,11 @@ inline std::size_t binary_size(const json& value) {
 inline void check_arguments(const sop::Packet& packet) {
   const sop::Arguments arguments(packet.elements);
   const auto values = arguments.values();
-  holds(values.size() == packet.elements.size() && arguments.size() == values.size(), "there are as many arguments as elements");
+  holds(values.size() == packet.elements.size() && arguments.size() == values.size(),
+        "there are as many arguments as elements");
   for (std::size_t i = 0; i < values.size(); ++i) {
-    holds(!values[i].is_discarded() && inside(arguments.text(i), packet.json), "an argument is a value, and its text lies in the packet's");
+    holds(!values[i].is_discarded() && inside(arguments.text(i), packet.json),
+          "an argument is a value, and its text lies in the packet's");
     holds(arguments.value(i).is_discarded() || arguments.value(i) == values[i], "an argument is the same each time");
   }
 }
@@ -135,7 +140,8 @@ inline void check_round_trip(const sop::Packet& packet, const json& values) {
   holds(again.attachments == attachments.size(), "a packet announces its attachments", {text});
   const auto same = values_of(again, attachments);
   holds(same && *same == values, "values are the same when they are written and decoded again", {text});
-  holds(without_binary(again.type) == without_binary(packet.type) && again.name == packet.name, "a packet's type and name are the same again", {text});
+  holds(without_binary(again.type) == without_binary(packet.type) && again.name == packet.name,
+        "a packet's type and name are the same again", {text});
   sop::Packet plain = packet;
   plain.type = again.type;
   holds(header_of(again) == header_of(plain), "a packet's header is the same again", {text, header_of(plain)});
@@ -147,9 +153,13 @@ inline void check_packet(std::string_view text, const std::vector<std::string>& 
   sop::Packet packet;
   decoder.decode("51-[\"left\",\"behind\"]", packet);
   if (decoder.decode(memory.view(), packet)) return;
-  holds(inside(packet.json, memory.view()) && (packet.nsp == "/" || inside(packet.nsp, memory.view())), "a packet's views lie in its text");
-  holds(packet.nsp.starts_with('/') && packet.nsp.find(',') == packet.nsp.npos, "a namespace's name has its form", {packet.nsp});
-  holds((packet.attachments > 0) == (packet.type >= PacketType::binary_event) && packet.attachments <= limits.attachments, "binary packets announce attachments, others none");
+  holds(inside(packet.json, memory.view()) && (packet.nsp == "/" || inside(packet.nsp, memory.view())),
+        "a packet's views lie in its text");
+  holds(packet.nsp.starts_with('/') && packet.nsp.find(',') == packet.nsp.npos, "a namespace's name has its form",
+        {packet.nsp});
+  holds(
+      (packet.attachments > 0) == (packet.type >= PacketType::binary_event) && packet.attachments <= limits.attachments,
+      "binary packets announce attachments, others none");
   holds(is_utf8(packet.name), "an event's name is UTF-8", {packet.name});
   if (packet.is_event() && !packet.json.empty()) holds(!packet.elements.empty(), "an event has a name");
   if (packet.elements.empty() || packet.json[packet.json.find_first_not_of(" \t\r\n")] == '[') check_arguments(packet);
@@ -165,13 +175,15 @@ inline void check_writers(std::string_view text) {
   std::string out;
   sio::bytes::append_string(out, text);
   json value;
-  holds(by_nlohmann(out, value) == Said::good && value == json(sio::bytes::utf8_repair(text)), "a string that is written reads back", {text, out});
+  holds(by_nlohmann(out, value) == Said::good && value == json(sio::bytes::utf8_repair(text)),
+        "a string that is written reads back", {text, out});
   double number = 0;
   std::memcpy(&number, text.data(), std::min(text.size(), sizeof number));
   out.clear();
   sio::bytes::append_number(out, number);
   const auto said = by_nlohmann(out, value);
-  holds(said == Said::good && (std::isfinite(number) ? value.get<double>() == number : value.is_null()), "a number that is written reads back", {out});
+  holds(said == Said::good && (std::isfinite(number) ? value.get<double>() == number : value.is_null()),
+        "a number that is written reads back", {out});
 }
 
 inline void run(std::string_view bytes) {

@@ -16,10 +16,14 @@ namespace fuzz::payload {
 namespace eio = sio::engineio;
 using sio::Reason;
 
-inline std::string shown(std::string_view payload, bool binary) { return (binary ? "binary " : "text ") + std::string(payload); }
+inline std::string shown(std::string_view payload, bool binary) {
+  return (binary ? "binary " : "text ") + std::string(payload);
+}
 
 struct Peer final : eio::Peer {
-  void answer(std::uint32_t, const eio::Answer& answer) override { answers.emplace_back(answer.body), statuses.push_back(answer.status); }
+  void answer(std::uint32_t, const eio::Answer& answer) override {
+    answers.emplace_back(answer.body), statuses.push_back(answer.status);
+  }
   void cut() override { was_cut = true; }
   void send(const eio::MessageRef& message) override { sent.push_back(message); }
   void send_close(Reason, std::string_view) override { closed = true; }
@@ -34,8 +38,12 @@ struct Peer final : eio::Peer {
 
 struct Application final : eio::Application {
   void on_open(eio::Session&, const sio::http::Request&) override {}
-  void on_message(eio::Session&, std::string_view payload, bool binary) override { seen.push_back(shown(payload, binary)); }
-  void on_close(eio::Session&, Reason reason, std::string_view) override { seen.push_back(std::string("end ") + sio::row(reason).name); }
+  void on_message(eio::Session&, std::string_view payload, bool binary) override {
+    seen.push_back(shown(payload, binary));
+  }
+  void on_close(eio::Session&, Reason reason, std::string_view) override {
+    seen.push_back(std::string("end ") + sio::row(reason).name);
+  }
   std::vector<std::string> seen;
 };
 
@@ -88,7 +96,10 @@ inline std::vector<std::string> wanted(std::string_view body, std::size_t most) 
       case 'b': out.push_back(shown(slow_base64(packet.substr(1)), true)); break;
       case '1': return end(Reason::transport_close), out;
       case '2': return end(Reason::transport_error), out;
-      case '0': case '3': case '5': case '6': break;
+      case '0':
+      case '3':
+      case '5':
+      case '6': break;
       default: return end(Reason::parse_error), out;
     }
   }
@@ -108,7 +119,8 @@ inline void check_up(std::string_view body, std::uint8_t knobs) {
   std::string all;
   for (const auto& one : seen) all += one + " / ";
   holds(seen == expected, "a posted body is the messages and the end that it says", {body, all});
-  holds(post.answers.size() == 1 && post.answers[0] == "ok" && !post.was_cut, "a POST is answered with ok, whatever its packets are worth");
+  holds(post.answers.size() == 1 && post.answers[0] == "ok" && !post.was_cut,
+        "a POST is answered with ok, whatever its packets are worth");
   const bool ended = !expected.empty() && expected.back().starts_with("end ");
   holds((machine.session->state() == eio::State::closed) == ended, "a session ends for what is wrong only");
   holds(poll.answers.size() == (ended ? 2u : 1u), "the end answers the held poll");
@@ -145,13 +157,16 @@ inline void check_down(std::string_view body, std::uint8_t knobs) {
 
 inline void check_codecs(std::string_view bytes) {
   const auto text = sio::bytes::base64_encode(bytes), decoded = sio::bytes::base64_decode(bytes);
-  holds(sio::bytes::base64_decode(text) == bytes && text.size() == (bytes.size() + 2) / 3 * 4, "base64 reads back", {bytes});
+  holds(sio::bytes::base64_decode(text) == bytes && text.size() == (bytes.size() + 2) / 3 * 4, "base64 reads back",
+        {bytes});
   holds(decoded == slow_base64(bytes), "base64 is read as by a slower reader", {bytes});
   holds(sio::bytes::utf8_valid(bytes) == is_utf8(bytes), "UTF-8 is judged as by a slower judge", {bytes});
   const auto prefix = sio::bytes::utf8_valid_prefix(bytes);
-  holds(is_utf8(bytes.substr(0, prefix)) && (prefix == bytes.size() || !is_utf8(bytes)), "the good part of a text is good", {bytes});
+  holds(is_utf8(bytes.substr(0, prefix)) && (prefix == bytes.size() || !is_utf8(bytes)),
+        "the good part of a text is good", {bytes});
   const sio::bytes::Utf8Text repaired(bytes);
-  holds(is_utf8(repaired.view()) && repaired.view() == sio::bytes::utf8_repair(bytes), "a repaired text is UTF-8", {bytes});
+  holds(is_utf8(repaired.view()) && repaired.view() == sio::bytes::utf8_repair(bytes), "a repaired text is UTF-8",
+        {bytes});
   holds(!is_utf8(bytes) || repaired.view().data() == bytes.data(), "a good text is left alone");
 }
 

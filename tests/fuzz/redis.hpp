@@ -50,7 +50,8 @@ inline void check_resp(std::string_view stream, std::uint8_t seed) {
   const std::size_t largest = seed & 1 ? 10 : 1000;
   const std::string whole = read_all(stream, Cuts::none(), largest);
   holds(whole == read_all(stream, Cuts::everywhere(), largest), "a stream says the same byte by byte", {stream});
-  holds(whole == read_all(stream, Cuts::random(seed, stream.size()), largest), "a stream says the same however it is cut", {stream});
+  holds(whole == read_all(stream, Cuts::random(seed, stream.size()), largest),
+        "a stream says the same however it is cut", {stream});
 }
 
 // ---- messages
@@ -66,10 +67,12 @@ inline void check_guard(std::string_view text) {
   const Exact memory(text);
   const sr::Limits limits{.depth = 8, .values = 200};
   const char* why = sr::Outline(limits).read(memory.view());
-  const json value = json::from_msgpack(text.begin(), text.end(), true, false);  // an input is short, so it cannot be too deep
+  const json value =
+      json::from_msgpack(text.begin(), text.end(), true, false);  // an input is short, so it cannot be too deep
   holds(why || !value.is_discarded(), "what the msgpack guard accepts is parsed", {text});
   holds(why || depth_of(value) <= limits.depth, "what the msgpack guard accepts is within its depth", {text});
-  holds(!why || !sr::Outline({.depth = 2000, .values = 100'000}).read(memory.view()) == !value.is_discarded(), "what the msgpack guard refuses is none, or beyond a limit", {text, why ? why : ""});
+  holds(!why || !sr::Outline({.depth = 2000, .values = 100'000}).read(memory.view()) == !value.is_discarded(),
+        "what the msgpack guard refuses is none, or beyond a limit", {text, why ? why : ""});
 }
 
 /// Numbers that msgpack tells apart and JSON does not, and texts that are not UTF-8, are the same or repaired.
@@ -81,11 +84,13 @@ inline void check_event(std::string_view text) {
   if (!event) return;
   const std::string out = sr::encode(*event);
   const auto again = sr::decode_event(out);
-  holds(again && shown(again->values) == shown(event->values) && again->uid == event->uid && again->nsp == event->nsp && again->target.rooms == event->target.rooms &&
-            again->target.except == event->target.except && again->target.droppable == event->target.droppable,
+  holds(again && shown(again->values) == shown(event->values) && again->uid == event->uid && again->nsp == event->nsp &&
+            again->target.rooms == event->target.rooms && again->target.except == event->target.except &&
+            again->target.droppable == event->target.droppable,
         "an event is the same when it is encoded and decoded again", {text, out});
   const json message = json::from_msgpack(out);
-  holds(message.size() == 3 && message[2].at("flags").is_object() && message[2].at("rooms").is_array() && message[2].at("except").is_array() && message[1].at("data").is_array(),
+  holds(message.size() == 3 && message[2].at("flags").is_object() && message[2].at("rooms").is_array() &&
+            message[2].at("except").is_array() && message[1].at("data").is_array(),
         "an event has what official servers insist on", {out});
   (void)sio::detail::writer_of(event->values);
 }
@@ -104,15 +109,15 @@ inline void check_request(std::string_view text) {
 inline void check_url(std::string_view text) {
   try {
     (void)sr::parse_url(text);
-  } catch (const std::invalid_argument&) {
-  }
+  } catch (const std::invalid_argument&) {}
   if (text.find("Pass-Word") != text.npos) return;
   const std::string url = "redis://:Pass-Word@" + std::string(text);
   try {
     const auto address = sr::parse_url(url);
     holds(!address.host.empty() && address.port != 0, "an address has a host and a port", {url});
   } catch (const std::invalid_argument& refused) {
-    holds(std::string_view(refused.what()).find("Pass-Word") == ""sv.npos, "no refusal shows the password", {url, refused.what()});
+    holds(std::string_view(refused.what()).find("Pass-Word") == ""sv.npos, "no refusal shows the password",
+          {url, refused.what()});
   }
 }
 

@@ -32,12 +32,14 @@ class Client final : public eio::Peer {
     holds(!over && !message->frame().empty(), "nothing is sent on a WebSocket that is over");
     bytes_ += message->frame().size();
     if (message->frame() == "\x89\0"sv) return;  // a ping
-    holds(!awaited.empty() && awaited.front() == message->payload() && ++received > 0, "what is sent arrives, in order", {message->payload()});
+    holds(!awaited.empty() && awaited.front() == message->payload() && ++received > 0, "what is sent arrives, in order",
+          {message->payload()});
     awaited.erase(awaited.begin());
   }
   void send_close(Reason, std::string_view payload) override {
     holds(!std::exchange(over, true) && payload.size() <= 125, "a WebSocket is closed once, by a control frame");
-    holds(payload.empty() || (payload.size() >= 2 && is_utf8(payload.substr(2))), "a close frame's text is UTF-8", {payload});
+    holds(payload.empty() || (payload.size() >= 2 && is_utf8(payload.substr(2))), "a close frame's text is UTF-8",
+          {payload});
   }
 
   sio::Ref<Socket> socket;
@@ -69,7 +71,8 @@ class World final : eio::Application {
       if ((knobs_ & 6) == 6) throw 1;
     };
     handlers_->message = [this](Socket& socket, std::string_view payload, bool binary) {
-      holds(of(socket).opens == 1 && of(socket).closes == 0 && socket.is_open(), "messages come while a WebSocket is open");
+      holds(of(socket).opens == 1 && of(socket).closes == 0 && socket.is_open(),
+            "messages come while a WebSocket is open");
       if (knobs_ & 4) send(socket, payload, binary);
       if (knobs_ & 8) socket.close(1000, payload);
     };
@@ -104,7 +107,9 @@ class World final : eio::Application {
     client.awaited = {text};
     binary ? socket.send_binary(payload) : socket.send_text(payload);
     client.awaited.clear();
-    if (!(knobs_ & 1)) holds((client.received > before) == socket.is_open(), "what is sent to an open WebSocket arrives, to another one nothing", {text});
+    if (!(knobs_ & 1))
+      holds((client.received > before) == socket.is_open(),
+            "what is sent to an open WebSocket arrives, to another one nothing", {text});
   }
 
   void move(Input& program) {
@@ -114,7 +119,8 @@ class World final : eio::Application {
     const char letter = known ? byte : letters[static_cast<std::uint8_t>(byte) % letters.size()];
     if (letter >= '0' && letter <= '3') return void(who_ = static_cast<std::size_t>(letter - '0'));
     if (letter == 'o') return open();
-    if (letter == 't') return pass(Milliseconds(std::array{1, 1000, 4999, 20'000, 24'999, 25'000, 44'999, 60'000}[program.below(8)]));
+    if (letter == 't')
+      return pass(Milliseconds(std::array{1, 1000, 4999, 20'000, 24'999, 25'000, 44'999, 60'000}[program.below(8)]));
     if (letter == 'd') return each([](Client& one) { one.socket->shut_down(Reason::server_shutdown); });
     if (Client* client = slots_[who_]) move(*client, letter, program);
   }
@@ -170,7 +176,8 @@ class World final : eio::Application {
     std::size_t open = 0;
     each([&](Client& client) {
       open += client.socket->is_open();
-      holds(client.opens == 1 && client.closes == client.over && client.over != client.socket->is_open(), "a WebSocket ends once, and says so once");
+      holds(client.opens == 1 && client.closes == client.over && client.over != client.socket->is_open(),
+            "a WebSocket ends once, and says so once");
       const bool silent = engine_.now() - client.heard >= options_.ping_interval + options_.ping_timeout;
       holds(client.over || !silent, "who says nothing ends with the ping's timeout");
     });

@@ -72,7 +72,7 @@ class Client final : public eio::Peer {
     std::string pid, offset;
   };
   std::map<std::string, Membership, std::less<>> nsps;
-  std::multiset<double> wished;                         // acks
+  std::multiset<double> wished;                          // acks
   std::vector<std::pair<std::string, double>> asked_of;  // what the server wants to know
   sio::Ref<eio::Session> session;
   bool closed = false, stalled = false;
@@ -88,8 +88,10 @@ class Client final : public eio::Peer {
     switch (packet.type) {
       case PacketType::connect: return joined(member, packet);
       case PacketType::connect_error: return holds(member.asked-- > 0, "a CONNECT_ERROR is an answer", {text});
-      case PacketType::disconnect: return holds(member.joined-- > 0, "a DISCONNECT is of a namespace that was joined", {text});
-      case PacketType::ack: case PacketType::binary_ack: return acknowledged(packet, text);
+      case PacketType::disconnect:
+        return holds(member.joined-- > 0, "a DISCONNECT is of a namespace that was joined", {text});
+      case PacketType::ack:
+      case PacketType::binary_ack: return acknowledged(packet, text);
       default: return event(member, packet, text);
     }
   }
@@ -105,7 +107,8 @@ class Client final : public eio::Peer {
     if (body.contains("pid")) member.pid = body["pid"].get<std::string>();
   }
   void event(Membership& member, const sio::socketio::Packet& packet, std::string_view text) {
-    // A server's DISCONNECT is out before its handlers run; what comes before a CONNECT's answer was missed, or is a middleware's.
+    // A server's DISCONNECT is out before its handlers run; what comes before a CONNECT's answer was missed, or is a
+    // middleware's.
     const bool early = member.asked > 0 && (recovers_ || packet.name == "early");
     holds(member.joined > 0 || early || packet.name == "leaving", "an event is of a namespace that was joined", {text});
     if (packet.id) asked_of.emplace_back(packet.nsp, *packet.id);
@@ -120,27 +123,36 @@ class Client final : public eio::Peer {
 inline sio::Options options_of(std::uint8_t knobs) {
   sio::Options options;
   options.log_level = sio::LogLevel::off;
-  if (knobs & 1) options.connection_state_recovery = {.max_disconnection_duration = sio::Seconds(60), .max_packets = 5, .max_sessions = 2};
-  if (knobs & 2) options.max_namespaces = 2, options.max_outstanding_acks = 2, options.max_attachments = 2, options.max_child_namespaces = 2;
+  if (knobs & 1)
+    options.connection_state_recovery = {
+        .max_disconnection_duration = sio::Seconds(60), .max_packets = 5, .max_sessions = 2};
+  if (knobs & 2)
+    options.max_namespaces = 2, options.max_outstanding_acks = 2, options.max_attachments = 2,
+    options.max_child_namespaces = 2;
   if (knobs & 4) options.cleanup_empty_child_namespaces = true;
   return options;
 }
 
 class World {
  public:
-  explicit World(std::uint8_t knobs) : knobs_(knobs), io_(std::make_unique<sio::Server>(options_of(knobs))), engine_(&Inside::engine(*io_)) {
-    now_ = std::chrono::steady_clock::now();  // which is what the server takes for the time in turns that it makes itself
+  explicit World(std::uint8_t knobs)
+      : knobs_(knobs), io_(std::make_unique<sio::Server>(options_of(knobs))), engine_(&Inside::engine(*io_)) {
+    now_ =
+        std::chrono::steady_clock::now();  // which is what the server takes for the time in turns that it makes itself
     engine_->advance(now_);
     set_up(*io_);
     set_up(io_->of("/a"));
-    dynamic_ = &io_->of([](std::string_view name, const json& auth) { return auth.contains("no") ? throw std::runtime_error("no") : name.starts_with("/dyn"); });
+    dynamic_ = &io_->of([](std::string_view name, const json& auth) {
+      return auth.contains("no") ? throw std::runtime_error("no") : name.starts_with("/dyn");
+    });
     set_up(*dynamic_);
     set_up(io_->of([this](std::string_view name, const json&, std::function<void(bool)> answer) {
       name.starts_with("/later") ? late_.push_back([answer](bool good) { answer(good); }) : answer(false);
     }));
     io_->of("/a").use([this](sio::Socket& socket, sio::Next next) {
       const auto& auth = socket.handshake().auth;
-      if (auth.contains("later")) return late_.push_back([next](bool good) { good ? next(sio::accept) : next(sio::refuse("later")); });
+      if (auth.contains("later"))
+        return late_.push_back([next](bool good) { good ? next(sio::accept) : next(sio::refuse("later")); });
       if (auth.contains("early")) socket.join("early"), socket.emit("early");
       if (auth.contains("throw")) throw std::runtime_error("middleware");
       auth.contains("no") ? next(sio::refuse("no", {{"why", "\xff"}})) : next();
@@ -157,7 +169,8 @@ class World {
   }
 
  private:
-  static constexpr std::array letters{'o', 'w', 'c', 'd', 'e', 'k', 'x', 'b', 's', 'n', 'r', 't', '0', '1', '2', '3', 'e', 'e', 'c', 's', 'e', 'k', 's'};
+  static constexpr std::array letters{'o', 'w', 'c', 'd', 'e', 'k', 'x', 'b', 's', 'n', 'r', 't',
+                                      '0', '1', '2', '3', 'e', 'e', 'c', 's', 'e', 'k', 's'};
   static constexpr std::array<std::string_view, 8> names{"/", "/a", "/dyn1", "/dyn2", "/later", "/none", "/", "/a"};
   static constexpr std::array<std::string_view, 4> rooms{"red", "blue", "", "early"};
 
@@ -178,7 +191,8 @@ class World {
     });
     nsp.on_disconnecting([this](sio::Socket& socket, const sio::Disconnect&) {
       auto& life = lives_[socket.id()];
-      holds(life.live && !life.leaving && socket.connected() && !socket.rooms().empty(), "a socket leaves once, and its rooms are there");
+      holds(life.live && !life.leaving && socket.connected() && !socket.rooms().empty(),
+            "a socket leaves once, and its rooms are there");
       life.leaving = true;
       socket.join("too late");
       socket.emit("leaving");
@@ -186,7 +200,8 @@ class World {
     });
     nsp.on_disconnect([this](sio::Socket& socket, const sio::Disconnect&) {
       auto& life = lives_[socket.id()];
-      holds(life.live && life.leaving && !socket.connected() && socket.rooms().empty(), "a socket is disconnected once, and in no room");
+      holds(life.live && life.leaving && !socket.connected() && socket.rooms().empty(),
+            "a socket is disconnected once, and in no room");
       life = {};
       socket.to("red").emit("left", socket.id());
       ask(socket);
@@ -198,7 +213,9 @@ class World {
       });
 
     nsp.on(add, [this](sio::Socket& socket, int a, int b) { return handled(socket), a / 2 + b / 2; });
-    nsp.on(blob, [this](sio::Socket& socket, const sio::Bytes& bytes) { return handled(socket), socket.broadcast().emit("blob", bytes), bytes; });
+    nsp.on(blob, [this](sio::Socket& socket, const sio::Bytes& bytes) {
+      return handled(socket), socket.broadcast().emit("blob", bytes), bytes;
+    });
     nsp.on("echo", [this](sio::Socket& socket, const Arguments& arguments, sio::Reply<> reply) {
       handled(socket);
       reply(sio::each(arguments));
@@ -212,22 +229,32 @@ class World {
       const auto all = socket.rooms();
       holds(std::find(all.begin(), all.end(), room) != all.end(), "who joined a room is in it");
     });
-    nsp.on("leave", [this](sio::Socket& socket, const Arguments&) { handled(socket), socket.leave("red"), socket.leave("never there"); });
+    nsp.on("leave", [this](sio::Socket& socket, const Arguments&) {
+      handled(socket), socket.leave("red"), socket.leave("never there");
+    });
     nsp.on("all", [this](sio::Socket& socket, const Arguments& arguments) {
       handled(socket);
       socket.nsp().emit("all", sio::each(arguments));
       socket.to({"red", "blue"}).except("early").emit("some", 1);
     });
-    nsp.on("bye", [this](sio::Socket& socket, const Arguments&, sio::Reply<> reply) { handled(socket), reply(1), socket.disconnect(), socket.emit("after"), reply(2); });
-    nsp.on("end", [this](sio::Socket& socket, const Arguments&) { handled(socket), socket.disconnect(true), socket.disconnect(true); });
-    nsp.on("throw", [this](sio::Socket& socket, const Arguments&) { handled(socket), throw std::runtime_error("a handler"); });
-    nsp.on("keep", [this](sio::Socket& socket, const Arguments&, sio::Reply<> reply) { handled(socket), replies_.push_back(reply), kept_.push_back(socket); });
+    nsp.on("bye", [this](sio::Socket& socket, const Arguments&, sio::Reply<> reply) {
+      handled(socket), reply(1), socket.disconnect(), socket.emit("after"), reply(2);
+    });
+    nsp.on("end", [this](sio::Socket& socket, const Arguments&) {
+      handled(socket), socket.disconnect(true), socket.disconnect(true);
+    });
+    nsp.on("throw",
+           [this](sio::Socket& socket, const Arguments&) { handled(socket), throw std::runtime_error("a handler"); });
+    nsp.on("keep", [this](sio::Socket& socket, const Arguments&, sio::Reply<> reply) {
+      handled(socket), replies_.push_back(reply), kept_.push_back(socket);
+    });
     nsp.on("ask", [this](sio::Socket& socket, const Arguments&) { handled(socket), ask(socket); });
     nsp.on("own", [this](sio::Socket& socket, const Arguments&) {
       handled(socket);
       socket.use([this](sio::Socket& its, std::string_view, const sio::socketio::Arguments& arguments, sio::Next next) {
         handled(its);
-        if (arguments.size() > 1) return late_.push_back([next](bool good) { good ? next(sio::accept) : next(sio::refuse("event")); });
+        if (arguments.size() > 1)
+          return late_.push_back([next](bool good) { good ? next(sio::accept) : next(sio::refuse("event")); });
         next();
       });
       socket.on_error([this](sio::Socket& its, const sio::Refuse&) { handled(its); });
@@ -243,7 +270,9 @@ class World {
   /// Asks a client; the answer must come once, whatever it is.
   auto answered() {
     questions_.push_back(0);
-    return [this, number = questions_.size() - 1](std::error_code, auto&&...) { holds(++questions_[number] == 1, "a question is completed once"); };
+    return [this, number = questions_.size() - 1](std::error_code, auto&&...) {
+      holds(++questions_[number] == 1, "a question is completed once");
+    };
   }
   void ask(const sio::Socket& socket) {
     if (questions_.size() > 200) return;
@@ -287,7 +316,8 @@ class World {
     request.target = "/socket.io/?EIO=4&transport=websocket";
     request.headers = {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}};
     request.query.read("EIO=4&transport=websocket", 9);
-    if (engine_->judge(request).act != eio::Verdict::Act::open_websocket) return holds(closing_, "a client may come unless the server closes");
+    if (engine_->judge(request).act != eio::Verdict::Act::open_websocket)
+      return holds(closing_, "a client may come unless the server closes");
     client = std::move(fresh);
     client->session = engine_->open(request, client.get());
   }
@@ -338,18 +368,20 @@ class World {
   void connect(Client& client, Input& program) {
     const auto nsp = program.one_of(names);
     const auto what = program.byte();
-    constexpr std::array<std::string_view, 8> auths{"", "{}", "{\"no\":1}", "{\"later\":1}", "{\"early\":1}", "{\"throw\":1}", "{\"bye\":1}", "{\"bye\":null}"};
+    constexpr std::array<std::string_view, 8> auths{
+        "", "{}", "{\"no\":1}", "{\"later\":1}", "{\"early\":1}", "{\"throw\":1}", "{\"bye\":1}", "{\"bye\":null}"};
     std::string auth(auths[what & 7]);
     auto& member = client.nsps[std::string(nsp)];
     if (what & 8 && !member.pid.empty()) auth = json{{"pid", member.pid}, {"offset", member.offset}}.dump();
     say(client, head('0', nsp) + auth, false);
   }
-  void disconnect(Client& client, Input& program) {
-    say(client, head('1', program.one_of(names)), false);
-  }
+  void disconnect(Client& client, Input& program) { say(client, head('1', program.one_of(names)), false); }
   void emit(Client& client, Input& program) {
-    constexpr std::array<std::string_view, 15> events{"echo", "join", "leave", "all", "bye", "end", "throw", "keep", "ask", "own", "add", "blob", "nobody's", "echo", "join"};
-    constexpr std::array<std::string_view, 8> arguments{"", ",1,2", ",\"blue\"", ",{\"a\":[1,{}]}", ",null", ",1.5", ",\"\\ud83d\"", ",1e400"};
+    constexpr std::array<std::string_view, 15> events{"echo", "join",  "leave",    "all",  "bye",
+                                                      "end",  "throw", "keep",     "ask",  "own",
+                                                      "add",  "blob",  "nobody's", "echo", "join"};
+    constexpr std::array<std::string_view, 8> arguments{"",      ",1,2", ",\"blue\"",    ",{\"a\":[1,{}]}",
+                                                        ",null", ",1.5", ",\"\\ud83d\"", ",1e400"};
     const auto nsp = program.one_of(names);
     const auto event = program.one_of(events);
     const auto how = program.byte();
@@ -357,7 +389,11 @@ class World {
     const std::size_t attachments = how & 0x40 ? 1 + (how >> 4 & 1) : 0;
     for (std::size_t i = 0; i < attachments; ++i) text += ",{\"_placeholder\":true,\"num\":" + std::to_string(i) + "}";
     const std::string id = how & 8 ? std::to_string(++ids_) : "";
-    say(client, attachments ? "5" + std::to_string(attachments) + "-" + (nsp == "/" ? "" : std::string(nsp) + ",") + id + text + "]" : head('2', nsp) + id + text + "]", false);
+    say(client,
+        attachments
+            ? "5" + std::to_string(attachments) + "-" + (nsp == "/" ? "" : std::string(nsp) + ",") + id + text + "]"
+            : head('2', nsp) + id + text + "]",
+        false);
     for (std::size_t i = 0; i < attachments; ++i) say(client, "bytes", true);
   }
   void answer(Client& client, Input& program) {
@@ -367,7 +403,8 @@ class World {
     const auto how = program.byte();
     if (!(how & 1)) client.asked_of.erase(at);
     constexpr std::array<std::string_view, 4> answers{"[7]", "[\"seven\"]", "[]", "[1,2]"};
-    say(client, head('3', nsp) + std::to_string(static_cast<long long>(id)) + std::string(answers[how >> 1 & 3]), false);
+    say(client, head('3', nsp) + std::to_string(static_cast<long long>(id)) + std::string(answers[how >> 1 & 3]),
+        false);
   }
 
   void answer_late(std::uint8_t how) {
@@ -389,7 +426,9 @@ class World {
     const auto some = room.empty() ? nsp.except("blue") : nsp.to(room);
     const auto sockets = nsp.sockets();
     const bool ours = how & 16 && !kept_.empty();
-    const auto one = ours ? std::optional(kept_[how % kept_.size()]) : sockets.empty() ? std::nullopt : std::optional(sockets[how % sockets.size()]);
+    const auto one = ours              ? std::optional(kept_[how % kept_.size()])
+                     : sockets.empty() ? std::nullopt
+                                       : std::optional(sockets[how % sockets.size()]);
     switch (what % 18) {
       case 0: return nsp.emit("news", 1, "x");
       case 1: return some.emit("news", sio::Bytes{1, 2, 3}, json{{"bytes", json::binary({4, 5})}});
@@ -397,22 +436,45 @@ class World {
       case 3: return some.disconnect_sockets(how & 32);
       case 4: return some.sockets_join({"red", "blue"});
       case 5: return some.sockets_leave("red");
-      case 6: return nsp.fetch_sockets([this, ended = answered()](std::error_code error, const std::vector<sio::RemoteSocket>& all) mutable {
-        ended(error);
-        if (!io_) return;
-        for (const auto& remote : all) remote.join("blue"), remote.emit("fetched", remote.handshake);
-      });
-      case 7: if (questions_.size() < 200) nsp.timeout(Milliseconds(700)).emit(how_old, "all", answered()); return;
-      case 8: if (questions_.size() < 200) some.emit_with_ack("ask", 1, answered()); return;
-      case 9: if (one) ask(*one); return;
-      case 10: if (one) one->disconnect(how & 32); return;
-      case 11: if (one) one->emit("to one", 1), one->volatile_().emit("volatile"), one->to("red").emit("from one"); return;
-      case 12: if (one) one->join(room.empty() ? one->id() : room), kept_.push_back(*one); return;
-      case 13: if (one && one->conn()) one->conn()->close(); return;
-      case 14: if (clients_[who_]) clients_[who_]->stalled = !clients_[who_]->stalled; return;
+      case 6:
+        return nsp.fetch_sockets(
+            [this, ended = answered()](std::error_code error, const std::vector<sio::RemoteSocket>& all) mutable {
+              ended(error);
+              if (!io_) return;
+              for (const auto& remote : all) remote.join("blue"), remote.emit("fetched", remote.handshake);
+            });
+      case 7:
+        if (questions_.size() < 200) nsp.timeout(Milliseconds(700)).emit(how_old, "all", answered());
+        return;
+      case 8:
+        if (questions_.size() < 200) some.emit_with_ack("ask", 1, answered());
+        return;
+      case 9:
+        if (one) ask(*one);
+        return;
+      case 10:
+        if (one) one->disconnect(how & 32);
+        return;
+      case 11:
+        if (one) one->emit("to one", 1), one->volatile_().emit("volatile"), one->to("red").emit("from one");
+        return;
+      case 12:
+        if (one) one->join(room.empty() ? one->id() : room), kept_.push_back(*one);
+        return;
+      case 13:
+        if (one && one->conn()) one->conn()->close();
+        return;
+      case 14:
+        if (clients_[who_]) clients_[who_]->stalled = !clients_[who_]->stalled;
+        return;
       case 15: return nsp.server_side_emit("nobody", 1);
-      case 16: if (how > 250) closing_ = true, io_->close(); return;
-      default: if (!sockets.empty()) holds(nsp.find(sockets[0].id()).has_value() || how & 2, "a socket that is there is found"); return;
+      case 16:
+        if (how > 250) closing_ = true, io_->close();
+        return;
+      default:
+        if (!sockets.empty())
+          holds(nsp.find(sockets[0].id()).has_value() || how & 2, "a socket that is there is found");
+        return;
     }
   }
 
@@ -428,15 +490,19 @@ class World {
     for (const auto& [id, life] : lives_) holds(!life.live, "in the end every socket has left", {id});
     for (const int completed : questions_) holds(completed == 1, "in the end every question is completed");
     const auto& counters = io_->counters();
-    const bool even = counters.sockets_joined == counters.sockets_left && counters.sessions_opened == counters.sessions_closed;
+    const bool even =
+        counters.sockets_joined == counters.sockets_left && counters.sessions_opened == counters.sessions_closed;
     holds(io_->clients_count() == 0 && even, "in the end as many have left as have come");
     for (const auto* name : {"/", "/a"})
-      holds(io_->of(name).size() == 0 && io_->of(name).adapter().rooms().empty(), "in the end nobody is in a namespace, or in a room");
+      holds(io_->of(name).size() == 0 && io_->of(name).adapter().rooms().empty(),
+            "in the end nobody is in a namespace, or in a room");
     if (!(knobs_ & 16)) kept_.clear(), replies_.clear(), late_.clear();
     for (auto& client : clients_) client.reset();
     dynamic_ = nullptr;
     io_.reset();
-    for (const auto& socket : kept_) socket.emit("nobody"), holds(socket.rooms().empty() && !socket.conn(), "a handle that is kept past its server is inert");
+    for (const auto& socket : kept_)
+      socket.emit("nobody"),
+          holds(socket.rooms().empty() && !socket.conn(), "a handle that is kept past its server is inert");
     for (const auto& reply : replies_) reply(1);
     for (const auto& late : late_) late(true);
   }

@@ -73,7 +73,7 @@ class Peer final : public eio::Peer {
   bool closed = false;      // a WebSocket, by us
   bool is_channel = false;  // a WebSocket that is the transport
   bool awake = false, stalled = false;
-  bool dying = false;       // its connection is dead, which sessions are just being told; it hears nothing
+  bool dying = false;  // its connection is dead, which sessions are just being told; it hears nothing
 
  private:
   Client& client_;
@@ -91,14 +91,16 @@ struct Client {
   std::deque<std::string> awaited;  // what the application must be told next
   bool got_open = false, said_close = false;
   unsigned serial = 0;
-  eio::Time heard{}, attached{}, idle = eio::never;  // when it last said something, attached a WebSocket, lingered with nothing left
+  eio::Time heard{}, attached{},
+      idle = eio::never;  // when it last said something, attached a WebSocket, lingered with nothing left
   Peer *get = nullptr, *post = nullptr, *ws = nullptr;  // while they are not over
 
   State state() const { return session ? session->state() : State::closed; }
   bool open() const { return session && session->open(); }
 
   void receive(std::string_view payload, bool binary) {
-    holds(received < sent.size() && sent[received] == (binary ? "<" : "") + std::string(payload), "messages come in order, each once", {payload});
+    holds(received < sent.size() && sent[received] == (binary ? "<" : "") + std::string(payload),
+          "messages come in order, each once", {payload});
     ++received;
   }
   /// A packet as polling has it, or a WebSocket's text.
@@ -108,7 +110,9 @@ struct Client {
     got_open = true;
     if (packet[0] == '4') receive(packet.substr(1), false);
     else if (packet[0] == 'b') receive(sio::bytes::base64_decode(packet.substr(1)), true);
-    else holds(packet[0] == '0' || packet == "1" || packet == "2" || packet == "6", "a server's packet is one that there is", {packet});
+    else
+      holds(packet[0] == '0' || packet == "1" || packet == "2" || packet == "6",
+            "a server's packet is one that there is", {packet});
   }
 };
 
@@ -119,11 +123,15 @@ struct Link final : eio::Context {
 
 inline void Peer::answer(std::uint32_t exchange, const eio::Answer& answer) {
   if (dying) return;
-  holds(kind_ != Kind::websocket && exchange == id_ && !over(), "a request is answered once, and not when it is gone", {answer.body});
+  holds(kind_ != Kind::websocket && exchange == id_ && !over(), "a request is answered once, and not when it is gone",
+        {answer.body});
   status = answer.status;
-  if (kind_ == Kind::post) return holds(answer.status == 400 || answer.body == "ok", "a POST is answered with ok, or refused");
+  if (kind_ == Kind::post)
+    return holds(answer.status == 400 || answer.body == "ok", "a POST is answered with ok, or refused");
   if (answer.status != 200) return holds(answer.status == 400, "a poll is answered with 200, or refused");
-  if (answer.body == "6") holds(client_.said_close || client_.state() == State::probed, "a noop alone comes while a WebSocket is being probed, or for a close");
+  if (answer.body == "6")
+    holds(client_.said_close || client_.state() == State::probed,
+          "a noop alone comes while a WebSocket is being probed, or for a close");
   for (const auto packet : parts_of(answer.body, '\x1e')) client_.receive_packet(packet);
 }
 
@@ -136,7 +144,9 @@ inline void Peer::cut() {
 inline void Peer::send(const eio::MessageRef& message) {
   holds(kind_ == Kind::websocket && !over(), "nothing is sent on a WebSocket that is closed or gone");
   bytes_ += message->frame().size();
-  if (!is_channel) return holds(message->payload() == "3probe" && !message->is_binary(), "nothing but 3probe is sent before 5", {message->payload()});
+  if (!is_channel)
+    return holds(message->payload() == "3probe" && !message->is_binary(), "nothing but 3probe is sent before 5",
+                 {message->payload()});
   if (message->is_binary()) return client_.receive(message->payload(), true);
   holds(message->payload() != "1" && message->payload() != "6", "no close and no noop come on a WebSocket");
   client_.receive_packet(message->payload());
@@ -167,8 +177,9 @@ class World final : eio::Application {
 
  private:
   enum Event : std::size_t { opened, told, upgraded, ended };
-  static constexpr std::array letters{'o', 'O', 'B', 'G', 'L', 'p', 'P', 'b', 'l', 'x', 'X', 'A', 'F', 'W', 'S', 's', 'r', 'h',
-                                      'f', 't', 'j', 'a', '0', '1', '2', '3', '4', '5', 'G', 'F', 'p', 'A', 's', 't', 'F', 'G'};
+  static constexpr std::array letters{'o', 'O', 'B', 'G', 'L', 'p', 'P', 'b', 'l', 'x', 'X', 'A',
+                                      'F', 'W', 'S', 's', 'r', 'h', 'f', 't', 'j', 'a', '0', '1',
+                                      '2', '3', '4', '5', 'G', 'F', 'p', 'A', 's', 't', 'F', 'G'};
 
   // ---- the application
 
@@ -183,20 +194,25 @@ class World final : eio::Application {
     Client& client = of(session);
     holds(client.opens == 1 && client.closes == 0 && session.open(), "messages come while a session is open");
     const auto shown = (binary ? "<" : "") + std::string(payload);
-    holds(!client.awaited.empty() && client.awaited.front() == shown, "what a client sends comes in order, each once", {payload});
+    holds(!client.awaited.empty() && client.awaited.front() == shown, "what a client sends comes in order, each once",
+          {payload});
     client.awaited.pop_front();
     react(client, told);
   }
   void on_upgrade(eio::Session& session) override {
     Client& client = of(session);
-    holds(++client.upgrades == 1 && client.ws && client.ws->is_channel && session.state() == State::websocket, "a session is upgraded once, by its 5");
+    holds(++client.upgrades == 1 && client.ws && client.ws->is_channel && session.state() == State::websocket,
+          "a session is upgraded once, by its 5");
     react(client, upgraded);
   }
   void on_close(eio::Session& session, Reason reason, std::string_view why) override {
     Client& client = of(session);
     const bool orderly = why.empty() && (reason != Reason::server_shutdown || client.get || client.upgrades);
-    if (orderly && strict_) holds(client.received == client.sent.size(), "who is closed, or is there at a shutdown, has got everything", {sio::row(reason).name});
-    holds(client.opens == 1 && ++client.closes == 1 && session.state() == State::closed, "a session ends once, and says so once");
+    if (orderly && strict_)
+      holds(client.received == client.sent.size(), "who is closed, or is there at a shutdown, has got everything",
+            {sio::row(reason).name});
+    holds(client.opens == 1 && ++client.closes == 1 && session.state() == State::closed,
+          "a session ends once, and says so once");
     react(client, ended);
   }
 
@@ -208,7 +224,8 @@ class World final : eio::Application {
     if (!client.session) return;
     const auto session = client.session;
     switch (action % 16) {
-      case 1: case 2: return send(client, false);
+      case 1:
+      case 2: return send(client, false);
       case 3: return send(client, true);
       case 4: return session->close();
       case 5: return send(client, false), session->close(Reason::forced_server_close);
@@ -218,7 +235,9 @@ class World final : eio::Application {
       case 9: return session->close_at(engine_.now() + Milliseconds(300));
       case 10: return session->close_at(eio::never);
       case 11: return session->close_at(engine_.now());
-      case 12: for (int i = 0; i < 5; ++i) send(client, i % 2, 100); return;
+      case 12:
+        for (int i = 0; i < 5; ++i) send(client, i % 2, 100);
+        return;
       case 13: return engine_.drain();
       case 14: return session->shut_down(Reason::server_shutdown);
       default: return;
@@ -259,25 +278,31 @@ class World final : eio::Application {
       case 'G': return poll(client);
       case 'L': return lose_poll(client, program.byte());
       case 'p': return begin_post(client, false), post_body(client, program);
-      case 'P': case 'x': return begin_post(client, letter == 'x');
+      case 'P':
+      case 'x': return begin_post(client, letter == 'x');
       case 'b': return post_body(client, program);
       case 'l': return lose_post(client);
       case 'X': return refuse_post(client);
       case 'A': return attach(client);
       case 'F': return frame(client, program.byte());
       case 'W': return lose_websocket(client, program.byte());
-      case 'S': if (client.ws) client.ws->stalled = !client.ws->stalled; return;
+      case 'S':
+        if (client.ws) client.ws->stalled = !client.ws->stalled;
+        return;
       default: return act(client, program.byte());
     }
   }
 
-  Peer& peer(Client& client, Peer::Kind kind) { return *peers_.emplace_back(std::make_unique<Peer>(client, kind, ++exchanges_)); }
+  Peer& peer(Client& client, Peer::Kind kind) {
+    return *peers_.emplace_back(std::make_unique<Peer>(client, kind, ++exchanges_));
+  }
 
   /// One request, judged as the driver does; then a hook has its say.
   eio::Verdict judge(const char* method, const Client* client, const char* transport, bool upgrade) {
     request_ = {};
     request_.method = method;
-    request_.query.read(std::string("EIO=4&transport=") + transport + (client ? "&sid=" + client->session->id() : ""), 64);
+    request_.query.read(std::string("EIO=4&transport=") + transport + (client ? "&sid=" + client->session->id() : ""),
+                        64);
     if (upgrade) request_.headers = {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}};
     return engine_.judge(request_);
   }
@@ -289,7 +314,8 @@ class World final : eio::Application {
     const bool polling = how == 'o';
     const auto verdict = judge("GET", nullptr, polling ? "polling" : "websocket", !polling);
     if (verdict.act == eio::Verdict::Act::refuse)
-      return holds(engine_.size() >= options_.max_sessions || verdict.reason == Reason::draining, "a handshake is refused for a reason");
+      return holds(engine_.size() >= options_.max_sessions || verdict.reason == Reason::draining,
+                   "a handshake is refused for a reason");
     if (how == 'B') request_.query.parameters.emplace_back("b64", "1");
     opening_ = slots_[who_] = clients_.emplace_back(std::make_unique<Client>()).get();
     Client& client = *opening_;
@@ -308,7 +334,8 @@ class World final : eio::Application {
   void poll(Client& client) {
     const auto verdict = judge("GET", &client, "polling", false);
     const bool known = client.state() != State::closed && client.state() != State::websocket;
-    holds((verdict.act == eio::Verdict::Act::poll) == known, "a poll reaches a live session that is not on a WebSocket");
+    holds((verdict.act == eio::Verdict::Act::poll) == known,
+          "a poll reaches a live session that is not on a WebSocket");
     if (!known) return;
     run_hook(client);
     poll_with(client, peer(client, Peer::Kind::get));
@@ -317,7 +344,8 @@ class World final : eio::Application {
     const Peer* held = client.get;
     const bool second = held && !held->over() && client.state() != State::closed;
     client.session->poll(get.exchange());
-    if (second) holds(get.status == 400 && held->over() && client.closes == 1, "a second poll is refused, and ends the session");
+    if (second)
+      holds(get.status == 400 && held->over() && client.closes == 1, "a second poll is refused, and ends the session");
     if (!second && !get.over()) client.get = &get;
   }
 
@@ -338,7 +366,8 @@ class World final : eio::Application {
     const bool second = client.post && !client.post->over();
     Peer& post = peer(client, Peer::Kind::post);
     if (client.session->post(post.exchange(), octets)) return void(client.post = &post);
-    holds(post.status == 400 && (second || octets) && client.closes == 1, "a POST of octets, or a second one, is refused, and ends the session");
+    holds(post.status == 400 && (second || octets) && client.closes == 1,
+          "a POST of octets, or a second one, is refused, and ends the session");
   }
   void post_body(Client& client, Input& program) {
     if (!client.post || client.post->over()) return;
@@ -385,7 +414,8 @@ class World final : eio::Application {
 
   void attach(Client& client) {
     const auto verdict = judge("GET", &client, "websocket", true);
-    if (verdict.act != eio::Verdict::Act::attach) return holds(client.state() == State::closed, "a WebSocket reaches every live session");
+    if (verdict.act != eio::Verdict::Act::attach)
+      return holds(client.state() == State::closed, "a WebSocket reaches every live session");
     run_hook(client);
     Peer& candidate = peer(client, Peer::Kind::websocket);
     const bool polling = client.state() == State::polling;
@@ -416,11 +446,13 @@ class World final : eio::Application {
 
   void lose_websocket(Client& client, std::uint8_t how) {
     if (!client.ws) return;
-    constexpr std::array reasons{Reason::transport_close, Reason::frame_malformed, Reason::message_too_big, Reason::text_not_utf8};
+    constexpr std::array reasons{Reason::transport_close, Reason::frame_malformed, Reason::message_too_big,
+                                 Reason::text_not_utf8};
     const bool is_channel = client.ws->is_channel;
     client.ws->gone = true;
     client.session->channel_lost(*client.ws, reasons[how & 3], "");
-    holds(client.state() == (is_channel ? State::closed : State::polling), "a lost WebSocket ends its session, a new one leaves it polling");
+    holds(client.state() == (is_channel ? State::closed : State::polling),
+          "a lost WebSocket ends its session, a new one leaves it polling");
   }
 
   // ---- turns and time
@@ -434,7 +466,8 @@ class World final : eio::Application {
   }
 
   void pass(char how, Input& program) {
-    constexpr std::array<int, 16> times{0, 1, 99, 100, 101, 200, 400, 1000, 5000, 9999, 10'000, 20'000, 25'000, 30'000, 45'000, 120'000};
+    constexpr std::array<int, 16> times{0,    1,    99,     100,    101,    200,    400,    1000,
+                                        5000, 9999, 10'000, 20'000, 25'000, 30'000, 45'000, 120'000};
     if (how != 't') late_ = true;
     if (how == 'a') return engine_.advance(engine_.now() + Milliseconds(4));
     const auto until = engine_.now() + Milliseconds(program.one_of(times));
@@ -463,10 +496,13 @@ class World final : eio::Application {
   void check_time(const Client& client, eio::Time now) const {
     const bool candidate = client.ws && !client.ws->is_channel;
     const bool upgrade_over = now - client.attached >= options_.upgrade_timeout;
-    if (candidate && client.open()) holds(client.ws->closed == upgrade_over, "a new WebSocket has upgrade_timeout to say 5");
+    if (candidate && client.open())
+      holds(client.ws->closed == upgrade_over, "a new WebSocket has upgrade_timeout to say 5");
     if (client.state() == State::closed) return;
-    holds(now - client.heard < options_.ping_interval + options_.ping_timeout, "who says nothing ends with the ping's timeout");
-    holds(client.idle == eio::never || now - client.idle < options_.linger_timeout, "who does not take the news ends with linger_timeout");
+    holds(now - client.heard < options_.ping_interval + options_.ping_timeout,
+          "who says nothing ends with the ping's timeout");
+    holds(client.idle == eio::never || now - client.idle < options_.linger_timeout,
+          "who does not take the news ends with linger_timeout");
   }
 
   // ---- what is always so
@@ -478,8 +514,10 @@ class World final : eio::Application {
       check(client);
       live += client.state() != State::closed;
     });
-    holds(engine_.size() == live && engine_.deadlines.size() == live, "every live session, and no other, is found and has a deadline");
-    holds(counters_.sessions_opened == clients_.size() && counters_.sessions_closed == clients_.size() - live, "sessions are counted");
+    holds(engine_.size() == live && engine_.deadlines.size() == live,
+          "every live session, and no other, is found and has a deadline");
+    holds(counters_.sessions_opened == clients_.size() && counters_.sessions_closed == clients_.size() - live,
+          "sessions are counted");
     std::erase_if(peers_, [](const auto& one) { return one->over(); });
   }
 
@@ -487,20 +525,27 @@ class World final : eio::Application {
     for (Peer** peer : {&client.get, &client.post, &client.ws})
       if (*peer && (*peer)->over()) *peer = nullptr;
     const auto count = [&](Peer::Kind kind) {
-      return std::count_if(peers_.begin(), peers_.end(), [&](const auto& one) { return &one->client() == &client && one->kind() == kind && !one->over(); });
+      return std::count_if(peers_.begin(), peers_.end(), [&](const auto& one) {
+        return &one->client() == &client && one->kind() == kind && !one->over();
+      });
     };
     const auto state = client.state();
     // What waits may be a ping, too: until it is fetched, the ping's time-out counts.
-    const bool idle = strict_ && state == State::lingering && client.received == client.sent.size() && counters_.queue_bytes == 0;
+    const bool idle =
+        strict_ && state == State::lingering && client.received == client.sent.size() && counters_.queue_bytes == 0;
     client.idle = idle ? std::min(client.idle, engine_.now()) : eio::never;
-    const bool closed = state == State::closed, websocket = state == State::websocket, probing = state == State::probing || state == State::probed;
+    const bool closed = state == State::closed, websocket = state == State::websocket,
+               probing = state == State::probing || state == State::probed;
     holds(client.opens == 1 && client.closes == closed, "a session ends once, and says so once");
-    holds((engine_.find(client.session->id()).get() == client.session.get()) != closed, "a session is found while it lives");
+    holds((engine_.find(client.session->id()).get() == client.session.get()) != closed,
+          "a session is found while it lives");
     holds(count(Peer::Kind::get) <= (closed || websocket ? 0 : 1), "at most one poll is held, by who polls");
     holds(count(Peer::Kind::post) <= (websocket ? 0 : 1), "at most one POST is open, of who polls");
-    holds(count(Peer::Kind::websocket) == (websocket || probing), "a WebSocket is there for as long as a session has one");
+    holds(count(Peer::Kind::websocket) == (websocket || probing),
+          "a WebSocket is there for as long as a session has one");
     if (websocket && strict_) holds(client.received == client.sent.size(), "nothing waits for a WebSocket");
-    if (websocket) holds(client.session->writable() == (client.ws->queued() == 0), "a WebSocket is writable when nothing waits");
+    if (websocket)
+      holds(client.session->writable() == (client.ws->queued() == 0), "a WebSocket is writable when nothing waits");
     holds(!client.session->writable() || websocket || client.get, "over polling, who holds no poll is not writable");
   }
 
@@ -541,7 +586,8 @@ class World final : eio::Application {
     });
     end_move();
     holds(peers_.empty(), "in the end every request is answered, lost or cut, and every WebSocket closed or lost");
-    holds(engine_.size() == 0 && engine_.deadlines.size() == 0 && engine_.deadlines.next() == eio::never, "in the end the engine holds nothing");
+    holds(engine_.size() == 0 && engine_.deadlines.size() == 0 && engine_.deadlines.next() == eio::never,
+          "in the end the engine holds nothing");
   }
 
   sio::Options options_;

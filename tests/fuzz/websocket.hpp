@@ -21,12 +21,15 @@ struct Limits {
 };
 constexpr std::array all_limits{Limits{100'000, 16'384}, Limits{125, 3}, Limits{1000, 1}, Limits{70'000, 8}};
 
-inline std::string told(std::string_view kind, std::string_view payload) { return std::string(kind) + " " + std::string(payload); }
+inline std::string told(std::string_view kind, std::string_view payload) {
+  return std::string(kind) + " " + std::string(payload);
+}
 inline std::string violated(Reason reason) { return std::string("violation ") + sio::row(reason).name; }
 
 inline std::string told(const Event& event) {
   constexpr std::array<std::string_view, 6> names{"more", "text", "binary", "ping", "pong", "close"};
-  return event.kind == Event::Kind::violation ? violated(event.reason) : told(names[static_cast<std::size_t>(event.kind)], event.payload);
+  return event.kind == Event::Kind::violation ? violated(event.reason)
+                                              : told(names[static_cast<std::size_t>(event.kind)], event.payload);
 }
 
 // ---- frames, written
@@ -35,7 +38,9 @@ inline std::string told(const Event& event) {
 inline std::string client_frame(unsigned first, std::string_view payload, std::uint32_t mask, std::size_t width = 0) {
   const std::size_t least = payload.size() < 126 ? 0 : payload.size() < 65536 ? 2 : 8;
   width = std::max(width, least);
-  std::string out{static_cast<char>(first), static_cast<char>(0x80 | (width == 0 ? payload.size() : width == 2 ? 126 : 127))};
+  std::string out{static_cast<char>(first), static_cast<char>(0x80 | (width == 0   ? payload.size()
+                                                                      : width == 2 ? 126
+                                                                                   : 127))};
   for (std::size_t i = width; i-- > 0;) out += static_cast<char>(payload.size() >> 8 * i & 0xff);
   std::array<char, 4> key;
   for (std::size_t i = 0; i < 4; ++i) key[i] = static_cast<char>(mask >> 8 * i & 0xff);
@@ -49,19 +54,21 @@ inline std::string built(Input& program, std::size_t largest) {
   constexpr std::array<std::size_t, 8> sizes{0, 1, 5, 125, 126, 300, 1000, 66'000};
   constexpr std::array<unsigned, 8> controls{0x89, 0x8a, 0x89, 0x8a, 0x88, 0x09, 0x8b, 0x99};
   std::string out;
-  bool within = false;  // a fragmented message
+  bool within = false;                               // a fragmented message
   while (!program.empty() && out.size() < 70'000) {  // one large frame is enough
     const auto what = program.byte(), how = program.byte();
     const auto text = program.until('\n');
     std::string payload(text);
     if (how & 0x40 && !text.empty() && payload.size() < 100)
-      for (const auto size = std::min(sizes[how & 7], largest); payload.size() < size;) payload += text.substr(0, size - payload.size());
+      for (const auto size = std::min(sizes[how & 7], largest); payload.size() < size;)
+        payload += text.substr(0, size - payload.size());
     unsigned first = controls[what & 7];
     if (what & 0x80) {
       const bool last = what & 0x40, breaks = (what & 0x30) == 0x30;
       first = (last ? 0x80u : 0u) | (within != breaks ? 0u : what & 1 ? 2u : 1u);
       within = !last;
-    } else if (what & 0x40) payload = std::string{static_cast<char>(3 + (how & 1)), static_cast<char>(what + how)} + payload;
+    } else if (what & 0x40)
+      payload = std::string{static_cast<char>(3 + (how & 1)), static_cast<char>(what + how)} + payload;
     const std::uint32_t mask = how & 0x20 ? 0x4d61736bu + how : 0;
     out += client_frame(first, payload, mask, how & 0x10 ? 8 : how & 8 ? 2 : 0);
   }
@@ -93,7 +100,8 @@ class SlowReader {
     if (left < 2) return std::nullopt;
     const unsigned opcode = byte(0) & 15;
     const bool fin = byte(0) & 0x80, control = opcode >= 8;
-    if (byte(0) & 0x70 || (opcode > 2 && opcode < 8) || opcode > 10 || !(byte(1) & 0x80)) return violated(Reason::frame_malformed);
+    if (byte(0) & 0x70 || (opcode > 2 && opcode < 8) || opcode > 10 || !(byte(1) & 0x80))
+      return violated(Reason::frame_malformed);
     if (control && (!fin || (byte(1) & 0x7f) > 125)) return violated(Reason::frame_malformed);
     if (!control && (opcode == 0) != begun_.has_value()) return violated(Reason::frame_malformed);
     const unsigned length = byte(1) & 0x7f;
@@ -101,7 +109,8 @@ class SlowReader {
     if (left < 6 + width) return std::nullopt;
     std::uint64_t size = width ? 0 : length;
     for (std::size_t i = 0; i < width; ++i) size = size * 256 + byte(2 + i);
-    if (!control && (size > limits_.message || message_.size() + size > limits_.message)) return violated(Reason::message_too_big);
+    if (!control && (size > limits_.message || message_.size() + size > limits_.message))
+      return violated(Reason::message_too_big);
     if (!control && fragments_ == limits_.fragments) return violated(Reason::too_many_fragments);
     if (left - 6 - width < size) return std::nullopt;
     std::string payload;
@@ -126,7 +135,8 @@ class SlowReader {
     if (opcode != 8 || payload.empty()) return told(opcode == 8 ? "close" : opcode == 9 ? "ping" : "pong", payload);
     if (payload.size() < 2) return violated(Reason::frame_malformed);
     const int code = static_cast<std::uint8_t>(payload[0]) * 256 + static_cast<std::uint8_t>(payload[1]);
-    const bool known = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code < 5000);
+    const bool known =
+        (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code < 5000);
     if (!known) return violated(Reason::frame_malformed);
     return is_utf8(std::string_view(payload).substr(2)) ? told("close", payload) : violated(Reason::text_not_utf8);
   }
@@ -179,14 +189,18 @@ inline void check_written(std::string_view frame, unsigned opcode, std::string_v
 
 inline void check_writers(std::string_view payload, std::uint16_t code) {
   check_written(sio::websocket::frame(Opcode::pong, payload), 10, payload);
-  check_written(sio::engineio::Message::text({payload.substr(0, 1), payload.substr(std::min<std::size_t>(1, payload.size()))})->frame(), 1, payload);
+  check_written(
+      sio::engineio::Message::text({payload.substr(0, 1), payload.substr(std::min<std::size_t>(1, payload.size()))})
+          ->frame(),
+      1, payload);
   check_written(sio::engineio::Message::binary(payload)->frame(), 2, payload);
   const auto text = sio::bytes::utf8_repair(payload);
   const auto close = sio::websocket::close_payload(code, text);
   holds(close.size() <= 125, "a close frame's payload is that of a control frame");
   if (!sio::websocket::close_code_valid(code)) return;
   const auto read = events(client_frame(0x88, close, 1), all_limits[0], Cuts::none());
-  holds(read.size() == 1 && read[0] == told("close", close), "a close frame that we write is one that we read", {close});
+  holds(read.size() == 1 && read[0] == told("close", close), "a close frame that we write is one that we read",
+        {close});
 }
 
 inline void run(std::string_view bytes) {

@@ -5,7 +5,9 @@ namespace demo = sio_demo::demo;
 
 int main() {
   asio::io_context loop;
-  demo::Service service(loop, {.max_pings_per_client = 10, .random_string_interval = {sio_demo::Milliseconds(1'000), sio_demo::Milliseconds(2'000)}});
+  demo::Service service(loop,
+                        {.max_pings_per_client = 10,
+                         .random_string_interval = {sio_demo::Milliseconds(1'000), sio_demo::Milliseconds(2'000)}});
   service.start();
   loop.run();
 }

@@ -57,8 +57,12 @@ int main(int count, char** arguments) {
       evening.cancel();
     });
   };
-  signals.async_wait([&](std::error_code cancelled, int) { if (!cancelled) end(); });
-  evening.async_wait([&](std::error_code cancelled) { if (!cancelled) end(); });
+  signals.async_wait([&](std::error_code cancelled, int) {
+    if (!cancelled) end();
+  });
+  evening.async_wait([&](std::error_code cancelled) {
+    if (!cancelled) end();
+  });
 
   loop.run();
   std::printf("done: %d pieces of work\n", business.done());

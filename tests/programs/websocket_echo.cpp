@@ -4,8 +4,9 @@ namespace sio = sio_demo;
 
 int main() {
   sio::http::Server server{{.port = 3000}};
-  server.http().websocket("/echo", {.message = [](sio::websocket::Socket& socket, std::string_view payload, bool binary) {
-    binary ? socket.send_binary(payload) : socket.send_text(payload);
-  }});
+  server.http().websocket("/echo",
+                          {.message = [](sio::websocket::Socket& socket, std::string_view payload, bool binary) {
+                            binary ? socket.send_binary(payload) : socket.send_text(payload);
+                          }});
   return server.run();
 }

@@ -43,7 +43,10 @@ sio::Options quiet() { return {.host = "127.0.0.1", .port = 0, .log_level = sio:
 
 /// A server in a loop, listening; it may be taken away before the loop.
 struct Stage {
-  explicit Stage(sio::Options options = quiet()) : server(std::make_unique<sio::Server>(loop, std::move(options))), io(*server) { io.listen(); }
+  explicit Stage(sio::Options options = quiet())
+      : server(std::make_unique<sio::Server>(loop, std::move(options))), io(*server) {
+    io.listen();
+  }
 
   asio::io_context loop;
   std::unique_ptr<sio::Server> server;
@@ -62,13 +65,16 @@ struct Outcome {
   std::tuple<Values...> values;
 
   auto callback() {
-    return [this](std::error_code its_error, Values... its) { ++times, error = its_error, values = {std::move(its)...}; };
+    return
+        [this](std::error_code its_error, Values... its) { ++times, error = its_error, values = {std::move(its)...}; };
   }
   const auto& value() const { return std::get<0>(values); }
 };
 
 template <class Future>
-bool is_ready(const Future& future) { return future.wait_for(0s) == std::future_status::ready; }
+bool is_ready(const Future& future) {
+  return future.wait_for(0s) == std::future_status::ready;
+}
 
 }  // namespace
 
@@ -97,7 +103,9 @@ TEST_CASE("ack: by name, all arguments of the answer; of an ack that carries not
   socket.emit_with_ack("say something", 1, json{{"loud", true}}, words.callback());
   socket.emit_with_ack(are_you_there, there.callback());
   CHECK(client.hear() == R"(420["say something",1,{"loud":true}]~421["are you there"])");
-  client.say("431[\"whatever\"]\x1e" R"(430["a",null,{"b":[2]}])");
+  client.say(
+      "431[\"whatever\"]\x1e"
+      R"(430["a",null,{"b":[2]}])");
   CHECK(words.value() == json::array_t{"a", nullptr, {{"b", {2}}}});
   CHECK(there.times == 1);
   CHECK_FALSE(there.error);
@@ -110,7 +118,9 @@ TEST_CASE("ack: binary both ways") {
   Outcome<sio::Bytes> bytes;
   socket.emit_with_ack(negative, sio::Bytes{1, 2}, bytes.callback());
   CHECK(client.hear() == R"(451-0["negative",{"_placeholder":true,"num":0}]~bAQI=)");
-  client.say("461-0[{\"_placeholder\":true,\"num\":0}]\x1e" "b/v0=");
+  client.say(
+      "461-0[{\"_placeholder\":true,\"num\":0}]\x1e"
+      "b/v0=");
   CHECK(bytes.times == 1);
   CHECK(bytes.value() == sio::Bytes{254, 253});
 }
@@ -124,7 +134,9 @@ TEST_CASE("ack: each namespace counts its own") {
   root.emit_with_ack(how_old, "root", first.callback());
   chat.emit_with_ack(how_old, "chat", second.callback());
   CHECK(client.hear() == R"(420["how old","root"]~42/chat,0["how old","chat"])");
-  client.say("43/chat,0[2]\x1e" "430[1]");
+  client.say(
+      "43/chat,0[2]\x1e"
+      "430[1]");
   CHECK(first.value() == 1);
   CHECK(second.value() == 2);
 }
@@ -136,9 +148,14 @@ TEST_CASE("ack: repeated, late and unasked answers are ignored") {
   Outcome<int> age, slow;
   socket.emit_with_ack(how_old, "Ada", age.callback());
   socket.timeout(5ms).emit(how_old, "Bob", slow.callback());
-  client.say("43[1]\x1e" "437[1]\x1e" "4399999999999999999999[1]");
+  client.say(
+      "43[1]\x1e"
+      "437[1]\x1e"
+      "4399999999999999999999[1]");
   CHECK(age.times == 0);
-  client.say("430[36]\x1e" "430[37]");
+  client.say(
+      "430[36]\x1e"
+      "430[37]");
   client.say("430[38]");
   CHECK(age.times == 1);
   CHECK(age.value() == 36);
@@ -226,7 +243,9 @@ TEST_CASE("ack: a client that leaves owes nothing any more") {
 TEST_CASE("ack: the server's own disconnect ends the waiting, too; disconnect handlers may still ask, in vain") {
   Stage stage;
   Outcome<int> age, in_handler;
-  stage.io.on_disconnect([&](sio::Socket& socket, const sio::Disconnect&) { socket.emit_with_ack(how_old, "late", in_handler.callback()); });
+  stage.io.on_disconnect([&](sio::Socket& socket, const sio::Disconnect&) {
+    socket.emit_with_ack(how_old, "late", in_handler.callback());
+  });
   auto client = stage.client();
   const auto socket = stage.join(client);
   socket.emit_with_ack(how_old, "Ada", age.callback());
@@ -251,7 +270,9 @@ TEST_CASE("ack: who owes too many is asked no more, until it has answered some")
   client.say("430[1]");
   socket.emit_with_ack(how_old, "Ada", ages[3].callback());
   CHECK(client.hear() == R"(423["how old","Ada"])");
-  client.say("433[3]\x1e" "431[2]");
+  client.say(
+      "433[3]\x1e"
+      "431[2]");
   CHECK(ages[0].value() == 1);
   CHECK(ages[1].value() == 2);
   CHECK(ages[3].value() == 3);
@@ -268,17 +289,19 @@ TEST_CASE("ack: a callback that throws is logged, and costs nobody else anything
   int called = 0;
   const auto throws = [&](std::error_code, int) { ++called, throw std::runtime_error("in the callback"); };
   Outcome<int> age;
-  socket.emit_with_ack(how_old, "Ada", throws);                 // answered
-  socket.timeout(1ms).emit(how_old, "Ada", throws);             // not in time
+  socket.emit_with_ack(how_old, "Ada", throws);      // answered
+  socket.timeout(1ms).emit(how_old, "Ada", throws);  // not in time
   socket.emit_with_ack(how_old, "Ada", age.callback());
   CHECK(run_until(stage.loop, [&] { return called == 1; }));
-  client.say("430[1]\x1e" "432[3]");
+  client.say(
+      "430[1]\x1e"
+      "432[3]");
   CHECK(called == 2);
   CHECK(age.value() == 3);
-  socket.emit_with_ack(how_old, "Ada", throws);                 // it leaves
+  socket.emit_with_ack(how_old, "Ada", throws);  // it leaves
   client.say("41");
   CHECK(called == 3);
-  socket.emit_with_ack(how_old, "Ada", throws);                 // it was gone
+  socket.emit_with_ack(how_old, "Ada", throws);  // it was gone
   CHECK(run_until(stage.loop, [&] { return called == 4; }));
   REQUIRE(logged.size() == 4);
   for (const auto& line : logged) CHECK(line.find("in the callback") != line.npos);
@@ -319,7 +342,9 @@ TEST_CASE("ack: a callback may disconnect the socket that answered, and all othe
   Outcome<int> other;
   socket.emit_with_ack(how_old, "Ada", [&](std::error_code, int) { stage.io.disconnect_sockets(true); });
   socket.emit_with_ack(how_old, "Bob", other.callback());
-  client.say("430[1]\x1e" "431[2]");
+  client.say(
+      "430[1]\x1e"
+      "431[2]");
   CHECK(other.error == std::errc::not_connected);
   CHECK_FALSE(socket.connected());
 }
@@ -327,7 +352,9 @@ TEST_CASE("ack: a callback may disconnect the socket that answered, and all othe
 TEST_CASE("ack: a socket's event handler may ask back before it answers") {
   Stage stage;
   stage.io.on("older than", [](sio::Socket& socket, const json::array_t& arguments, sio::Reply<> reply) {
-    socket.emit_with_ack(how_old, "you", [reply, limit = arguments.at(0).get<int>()](std::error_code error, int age) { reply(!error && age > limit); });
+    socket.emit_with_ack(how_old, "you", [reply, limit = arguments.at(0).get<int>()](std::error_code error, int age) {
+      reply(!error && age > limit);
+    });
   });
   auto client = stage.client();
   client.join();
@@ -347,7 +374,11 @@ TEST_CASE("ack: asio::use_future") {
   std::future<json::array_t> words = socket.timeout(1h).emit("words", asio::use_future);
   std::future<void> there = socket.emit_with_ack(are_you_there, asio::use_future);
   std::future<int> late = socket.timeout(1ms).emit(how_old, "Bob", asio::use_future);
-  client.say("430[36]\x1e" R"(431["a"])" "\x1e" "432[]");
+  client.say(
+      "430[36]\x1e"
+      R"(431["a"])"
+      "\x1e"
+      "432[]");
   REQUIRE(run_until(stage.loop, [&] { return is_ready(age) && is_ready(words) && is_ready(there) && is_ready(late); }));
   CHECK(age.get() == 36);
   CHECK(words.get() == json::array_t{"a"});
@@ -398,9 +429,9 @@ TEST_CASE("ack: a handler that is bound to another loop runs there, and keeps it
   std::thread::id where;
   Outcome<int> age;
   socket.emit_with_ack(how_old, "Ada", asio::bind_executor(other, [&](std::error_code error, int value) {
-    where = std::this_thread::get_id();
-    age.callback()(error, value);
-  }));
+                         where = std::this_thread::get_id();
+                         age.callback()(error, value);
+                       }));
   CHECK(other.poll() == 0);
   CHECK_FALSE(other.stopped());  // it has work
   std::thread its([&] { other.run(); });
@@ -477,7 +508,10 @@ TEST_CASE("ack: a completion handler that can only be moved") {
   stage.io.emit_with_ack("words", adds());
   stage.io.fetch_sockets(adds());
   stage.io.server_side_emit_with_ack("others", adds());
-  client.say("430[1]\x1e" "431[10]\x1e" "432[\"w\"]");
+  client.say(
+      "430[1]\x1e"
+      "431[10]\x1e"
+      "432[\"w\"]");
   other.run();
   CHECK(run_until(stage.loop, [&] { return sum == 2 + 20 + 2 + 2; }));
 }
@@ -512,17 +546,20 @@ TEST_CASE("ack: asio::use_awaitable, in a handler and outside of any") {
   CHECK(client.hear() == "439[true]");
 
   std::vector<std::string> said;
-  asio::co_spawn(stage.loop, [](sio::Socket its, std::vector<std::string>& out) -> asio::awaitable<void> {
-    for (int i = 0; i < 3; ++i) {
-      const auto words = co_await its.emit_with_ack("word", i, asio::use_awaitable);
-      out.push_back(words.at(0).get<std::string>());
-    }
-    try {
-      co_await its.timeout(1ms).emit(are_you_there, asio::use_awaitable);
-    } catch (const std::system_error& error) {
-      out.push_back(error.code() == std::errc::timed_out ? "timed out" : error.what());
-    }
-  }(socket, said), asio::detached);
+  asio::co_spawn(
+      stage.loop,
+      [](sio::Socket its, std::vector<std::string>& out) -> asio::awaitable<void> {
+        for (int i = 0; i < 3; ++i) {
+          const auto words = co_await its.emit_with_ack("word", i, asio::use_awaitable);
+          out.push_back(words.at(0).get<std::string>());
+        }
+        try {
+          co_await its.timeout(1ms).emit(are_you_there, asio::use_awaitable);
+        } catch (const std::system_error& error) {
+          out.push_back(error.code() == std::errc::timed_out ? "timed out" : error.what());
+        }
+      }(socket, said),
+      asio::detached);
   for (int i = 1; i <= 3; ++i) {
     client.hear();
     client.say("43" + std::to_string(i) + "[\"w" + std::to_string(i) + "\"]");
@@ -534,9 +571,10 @@ TEST_CASE("ack: asio::use_awaitable, in a handler and outside of any") {
 TEST_CASE("ack: a handler by name may be a coroutine, too") {
   Stage stage;
   auto client = stage.client();
-  stage.io.on("relay", [](sio::Socket& socket, const json::array_t& names, sio::Reply<> reply) -> asio::awaitable<void> {
-    reply(co_await socket.emit_with_ack(how_old, names.at(0).get<std::string>(), asio::use_awaitable));
-  });
+  stage.io.on("relay",
+              [](sio::Socket& socket, const json::array_t& names, sio::Reply<> reply) -> asio::awaitable<void> {
+                reply(co_await socket.emit_with_ack(how_old, names.at(0).get<std::string>(), asio::use_awaitable));
+              });
   stage.io.on("fail", [](sio::Socket&, const json::array_t& names) -> asio::awaitable<void> {
     static_cast<void>(names.at(7));
     co_return;
@@ -560,7 +598,9 @@ TEST_CASE("ack: in a handler, a client that does not answer is an error of that 
   client.join();
   client.say(R"(429["older than",30])");
   CHECK(client.hear() == R"(420["how old","you"])");
-  CHECK(client.hear() == R"(439[{"error":{"message":"older than: the server failed to handle this event","code":"INTERNAL_ERROR","event":"older than"}}])");
+  CHECK(
+      client.hear() ==
+      R"(439[{"error":{"message":"older than: the server failed to handle this event","code":"INTERNAL_ERROR","event":"older than"}}])");
 }
 
 TEST_CASE("ack: a race of a question with a timer, whoever wins") {
@@ -569,14 +609,19 @@ TEST_CASE("ack: a race of a question with a timer, whoever wins") {
   auto client = stage.client();
   const auto socket = stage.join(client);
   std::vector<std::string> winners;
-  asio::co_spawn(stage.loop, [](sio::Socket its, std::vector<std::string>& out) -> asio::awaitable<void> {
-    asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
-    auto first = co_await (its.emit_with_ack(how_old, "Ada", asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
-    out.push_back(first.index() == 0 ? "answer " + std::to_string(std::get<0>(first)) : "timer");
-    timer.expires_after(1ms);
-    auto second = co_await (its.emit_with_ack(how_old, "Bob", asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
-    out.push_back(second.index() == 0 ? "answer" : "timer");
-  }(socket, winners), asio::detached);
+  asio::co_spawn(
+      stage.loop,
+      [](sio::Socket its, std::vector<std::string>& out) -> asio::awaitable<void> {
+        asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+        auto first =
+            co_await (its.emit_with_ack(how_old, "Ada", asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
+        out.push_back(first.index() == 0 ? "answer " + std::to_string(std::get<0>(first)) : "timer");
+        timer.expires_after(1ms);
+        auto second =
+            co_await (its.emit_with_ack(how_old, "Bob", asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
+        out.push_back(second.index() == 0 ? "answer" : "timer");
+      }(socket, winners),
+      asio::detached);
   CHECK(client.hear() == R"(420["how old","Ada"])");
   client.say("430[36]");
   CHECK(run_until(stage.loop, [&] { return winners.size() == 2; }));
@@ -589,13 +634,16 @@ TEST_CASE("ack: a coroutine that waits when its server ends") {
   Stage stage;
   auto client = stage.client();
   std::string why;
-  asio::co_spawn(stage.loop, [](sio::Socket its, std::string& out) -> asio::awaitable<void> {
-    try {
-      co_await its.timeout(1h).emit(how_old, "Ada", asio::use_awaitable);
-    } catch (const std::system_error& error) {
-      out = error.code() == std::errc::not_connected ? "not connected" : error.what();
-    }
-  }(stage.join(client), why), asio::detached);
+  asio::co_spawn(
+      stage.loop,
+      [](sio::Socket its, std::string& out) -> asio::awaitable<void> {
+        try {
+          co_await its.timeout(1h).emit(how_old, "Ada", asio::use_awaitable);
+        } catch (const std::system_error& error) {
+          out = error.code() == std::errc::not_connected ? "not connected" : error.what();
+        }
+      }(stage.join(client), why),
+      asio::detached);
   CHECK(client.hear() == R"(420["how old","Ada"])");
   stage.server.reset();
   CHECK(run_until(stage.loop, [&] { return !why.empty(); }));
@@ -615,13 +663,19 @@ TEST_CASE("ack: a broadcast's answers, in the order in which they came") {
   stage.io.to("red").emit_with_ack(how_old, "you", ages.callback());
   stage.io.emit_with_ack("word", words.callback());
   stage.io.timeout(1h).except("red").emit(are_you_there, there.callback());
-  b.say("430[2]\x1e" R"(431["b","more"])");
+  b.say(
+      "430[2]\x1e"
+      R"(431["b","more"])");
   CHECK(ages.times == 0);
-  a.say("430[1]\x1e" R"(431["a"])");
+  a.say(
+      "430[1]\x1e"
+      R"(431["a"])");
   CHECK_FALSE(ages.error);
   CHECK(ages.value() == std::vector{2, 1});
   CHECK(words.times == 0);
-  c.say("431[]\x1e" "432[5]");
+  c.say(
+      "431[]\x1e"
+      "432[5]");
   CHECK(words.value() == json::array_t{"b", "a", nullptr});
   CHECK(there.times == 1);
   CHECK_FALSE(there.error);
@@ -647,7 +701,11 @@ TEST_CASE("ack: of a broadcast, the answers so far: out of time, somebody left, 
   stage.io.emit_with_ack(how_old, "you", left.callback());
   stage.io.emit_with_ack(how_old, "you", wrong.callback());
   stage.io.emit_with_ack(how_old, "you", asio::bind_cancellation_slot(cancel.slot(), cancelled.callback()));
-  a.say("430[1]\x1e" "431[1]\x1e" "432[\"one\"]\x1e" "433[1]");
+  a.say(
+      "430[1]\x1e"
+      "431[1]\x1e"
+      "432[\"one\"]\x1e"
+      "433[1]");
   b.say("432[2]");
   CHECK(wrong.error == std::errc::bad_message);
   CHECK(wrong.value() == std::vector{2});
@@ -696,7 +754,13 @@ TEST_CASE("ack: asked by each way to pick sockets") {
   asked.push_back(stage.io.timeout(1h).to("red").emit_with_ack(how_old, "3", asio::use_future));
   asked.push_back(stage.io.local().except(first.id()).emit_with_ack(how_old, "4", asio::use_future));
   asked.push_back(stage.io.of("/").to(second.id()).emit_with_ack(how_old, "5", asio::use_future));
-  b.say("430[0]\x1e" "431[1]\x1e" "432[2]\x1e" "433[3]\x1e" "434[4]\x1e" "435[5]");
+  b.say(
+      "430[0]\x1e"
+      "431[1]\x1e"
+      "432[2]\x1e"
+      "433[3]\x1e"
+      "434[4]\x1e"
+      "435[5]");
   CHECK(run_until(stage.loop, [&] { return is_ready(asked.back()); }));
   for (std::size_t i = 0; i < asked.size(); ++i) {
     REQUIRE(is_ready(asked[i]));

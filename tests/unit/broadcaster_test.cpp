@@ -35,10 +35,13 @@ class FakeTimer {
   explicit FakeTimer(Clock* clock) : clock_(*clock) {}
   void expires_after(Milliseconds delay) { clock_.delays.push_back(delay); }
   template <class Handler>
-  void async_wait(Handler handler) { clock_.waiting = std::move(handler); }
+  void async_wait(Handler handler) {
+    clock_.waiting = std::move(handler);
+  }
   void cancel() {
     ++clock_.cancelled;
-    if (const auto handler = std::exchange(clock_.waiting, nullptr)) handler(std::make_error_code(std::errc::operation_canceled));
+    if (const auto handler = std::exchange(clock_.waiting, nullptr))
+      handler(std::make_error_code(std::errc::operation_canceled));
   }
 
  private:
@@ -53,7 +56,9 @@ class LateTimer {
   explicit LateTimer(Handlers* handlers) : handlers_(*handlers) {}
   void expires_after(Milliseconds) {}
   template <class Handler>
-  void async_wait(Handler handler) { handlers_.push_back(std::move(handler)); }
+  void async_wait(Handler handler) {
+    handlers_.push_back(std::move(handler));
+  }
   void cancel() {}
 
  private:
@@ -103,7 +108,8 @@ TEST_CASE("broadcaster: both ends of the range are possible") {
   Broadcaster broadcaster(&clock, {Milliseconds(1), Milliseconds(3)}, [] {});
   broadcaster.start();
   for (int round = 1; round < 1000; ++round) clock.expire();
-  CHECK(std::set(clock.delays.begin(), clock.delays.end()) == std::set{Milliseconds(1), Milliseconds(2), Milliseconds(3)});
+  CHECK(std::set(clock.delays.begin(), clock.delays.end()) ==
+        std::set{Milliseconds(1), Milliseconds(2), Milliseconds(3)});
 }
 
 TEST_CASE("broadcaster: a range of one value, and one that is upside down") {
@@ -205,9 +211,10 @@ TEST_CASE("broadcaster: with a real timer on a real loop") {
   asio::io_context loop;
   int calls = 0;
   std::unique_ptr<sio_demo::Broadcaster<>> broadcaster;
-  broadcaster = std::make_unique<sio_demo::Broadcaster<>>(loop.get_executor(), sio_demo::Broadcaster<>::Range{Milliseconds(0), Milliseconds(1)}, [&] {
-    if (++calls == 20) broadcaster->stop();
-  });
+  broadcaster = std::make_unique<sio_demo::Broadcaster<>>(
+      loop.get_executor(), sio_demo::Broadcaster<>::Range{Milliseconds(0), Milliseconds(1)}, [&] {
+        if (++calls == 20) broadcaster->stop();
+      });
   broadcaster->start();
   loop.run();
   CHECK(calls == 20);
@@ -216,7 +223,8 @@ TEST_CASE("broadcaster: with a real timer on a real loop") {
 TEST_CASE("broadcaster: destroyed while its timer runs, it leaves the loop free to end") {
   asio::io_context loop;
   {
-    sio_demo::Broadcaster<> broadcaster(loop.get_executor(), {Milliseconds(3'600'000), Milliseconds(3'600'000)}, [] { FAIL("it is gone"); });
+    sio_demo::Broadcaster<> broadcaster(loop.get_executor(), {Milliseconds(3'600'000), Milliseconds(3'600'000)},
+                                        [] { FAIL("it is gone"); });
     broadcaster.start();
   }
   loop.run();

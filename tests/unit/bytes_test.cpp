@@ -68,7 +68,8 @@ TEST_CASE("a list of few pointers does what a vector does") {
     }
     REQUIRE(few.size() == many.size());
     REQUIRE(few.empty() == many.empty());
-    REQUIRE(std::equal(few.begin(), few.end(), many.begin(), [](const auto& a, const auto& b) { return a.get() == b.get(); }));
+    REQUIRE(std::equal(few.begin(), few.end(), many.begin(),
+                       [](const auto& a, const auto& b) { return a.get() == b.get(); }));
     REQUIRE(few.copy().size() == static_cast<std::size_t>(alive));
   }
   few.clear(), many.clear();
@@ -78,7 +79,9 @@ TEST_CASE("a list of few pointers does what a vector does") {
 // ---- base64 (RFC 4648)
 
 TEST_CASE("base64: the vectors of RFC 4648, both ways") {
-  struct Row { std::string_view plain, coded; };
+  struct Row {
+    std::string_view plain, coded;
+  };
   const Row rows[] = {
       {"", ""},
       {"f", "Zg=="},
@@ -101,7 +104,10 @@ TEST_CASE("base64: the vectors of RFC 4648, both ways") {
 }
 
 TEST_CASE("base64: decoding is as lenient as the reference") {
-  struct Row { std::string_view name; std::string_view coded, plain; };
+  struct Row {
+    std::string_view name;
+    std::string_view coded, plain;
+  };
   const Row rows[] = {
       {"no padding", "Zm8", "fo"},
       {"no padding, one byte", "Zg", "f"},
@@ -109,8 +115,14 @@ TEST_CASE("base64: decoding is as lenient as the reference") {
       {"line ends are skipped", "Zm9v\r\nYmFy", "foobar"},
       {"spaces are skipped", " Z m 9 v ", "foo"},
       {"foreign characters are skipped", "Zm*9!v\x01", "foo"},
-      {"bytes beyond ASCII are skipped", "Zm\xc3\xa9" "9v", "foo"},
-      {"a NUL is skipped", "Zm\0" "9v"sv, "foo"},
+      {"bytes beyond ASCII are skipped",
+       "Zm\xc3\xa9"
+       "9v",
+       "foo"},
+      {"a NUL is skipped",
+       "Zm\0"
+       "9v"sv,
+       "foo"},
       {"the alphabet of URLs", "-_-_", "\xfb\xff\xbf"},
       {"the first = ends it", "Zg==Zm9v", "f"},
       {"a lone digit is not a byte", "Z", ""},
@@ -135,21 +147,26 @@ TEST_CASE("base64: every length and every byte comes back; every mutation gives 
     text += static_cast<char>(i * 7 & 0xff);
   }
   std::size_t too_long = 0;
-  each_mutation("Zm9vYmFyZm9vYmE=", [&](std::string_view coded) {
-    too_long += bytes::base64_decode(Exact(coded).view()).size() > 12;
-  });
+  each_mutation("Zm9vYmFyZm9vYmE=",
+                [&](std::string_view coded) { too_long += bytes::base64_decode(Exact(coded).view()).size() > 12; });
   CHECK(too_long == 0);
 }
 
 // ---- SHA-1 (RFC 3174)
 
 TEST_CASE("SHA-1: known digests, about all block borders") {
-  struct Row { std::string_view name; std::string text; std::string_view digest; };
+  struct Row {
+    std::string_view name;
+    std::string text;
+    std::string_view digest;
+  };
   const Row rows[] = {
       {"empty", "", "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
       {"abc", "abc", "a9993e364706816aba3e25717850c26c9cd0d89d"},
-      {"two blocks", "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
-      {"RFC 3174, test 4", repeated("0123456701234567012345670123456701234567012345670123456701234567", 10), "dea356a2cddd90c7a7ecedc5ebb563934f460452"},
+      {"two blocks", "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+       "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
+      {"RFC 3174, test 4", repeated("0123456701234567012345670123456701234567012345670123456701234567", 10),
+       "dea356a2cddd90c7a7ecedc5ebb563934f460452"},
       {"a million a", std::string(1'000'000, 'a'), "34aa973cd4c4daa4f61eeb2bdbad27316534016f"},
       {"1 a", std::string(1, 'a'), "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8"},
       {"55 a", std::string(55, 'a'), "c1c8bbdc22796e28c0e15163d20899b65621d65a"},
@@ -195,7 +212,12 @@ TEST_CASE("UTF-8: exactly the Unicode scalar values are characters") {
 }
 
 TEST_CASE("UTF-8: what is valid, where it ends, how it is repaired") {
-  struct Row { std::string_view name; std::string_view text; std::size_t valid; std::string_view repaired; };
+  struct Row {
+    std::string_view name;
+    std::string_view text;
+    std::size_t valid;
+    std::string_view repaired;
+  };
   const Row rows[] = {
       {"empty", "", 0, ""},
       {"ASCII", "plain", 5, "plain"},
@@ -229,8 +251,18 @@ TEST_CASE("UTF-8: what is valid, where it ends, how it is repaired") {
       {"cut by another character", "\xe2\x82\xe2\x82\xac", 0, "\ufffd\u20ac"},
       {"good around bad", "\xc3\xa9\xff\xe2\x82\xac", 2, "\u00e9\ufffd\u20ac"},
       {"bad in the ninth byte", "12345678\x80", 8, "12345678\ufffd"},
-      {"bad in the eighth byte", "1234567\x80" "9", 7, "1234567\ufffd" "9"},
-      {"a character across the eighth byte", "1234567\xc3\xa9" "9", 10, "1234567\u00e9" "9"},
+      {"bad in the eighth byte",
+       "1234567\x80"
+       "9",
+       7,
+       "1234567\ufffd"
+       "9"},
+      {"a character across the eighth byte",
+       "1234567\xc3\xa9"
+       "9",
+       10,
+       "1234567\u00e9"
+       "9"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -276,14 +308,23 @@ TEST_CASE("random ids: 20 characters of the alphabet, all different") {
 }
 
 TEST_CASE("tokens of a comma-separated list") {
-  struct Row { std::string_view list, token; bool found; };
+  struct Row {
+    std::string_view list, token;
+    bool found;
+  };
   const Row rows[] = {
-      {"upgrade", "upgrade", true},          {"Upgrade", "upgrade", true},
-      {"keep-alive, Upgrade", "upgrade", true}, {"keep-alive,\tUPGRADE \t", "upgrade", true},
-      {"upgrade,close", "close", true},      {",,upgrade,,", "upgrade", true},
-      {"", "upgrade", false},                {",", "upgrade", false},
-      {"upgraded", "upgrade", false},        {"up grade", "upgrade", false},
-      {"keep-alive upgrade", "upgrade", false}, {"x-upgrade, upgrade2", "upgrade", false},
+      {"upgrade", "upgrade", true},
+      {"Upgrade", "upgrade", true},
+      {"keep-alive, Upgrade", "upgrade", true},
+      {"keep-alive,\tUPGRADE \t", "upgrade", true},
+      {"upgrade,close", "close", true},
+      {",,upgrade,,", "upgrade", true},
+      {"", "upgrade", false},
+      {",", "upgrade", false},
+      {"upgraded", "upgrade", false},
+      {"up grade", "upgrade", false},
+      {"keep-alive upgrade", "upgrade", false},
+      {"x-upgrade, upgrade2", "upgrade", false},
       {"keep-alive; upgrade", "upgrade", false},
   };
   for (const Row& row : rows) {
@@ -293,16 +334,35 @@ TEST_CASE("tokens of a comma-separated list") {
 }
 
 TEST_CASE("whole numbers: digits and nothing else") {
-  struct Row { std::string_view text; int base; std::optional<std::uint64_t> value; };
+  struct Row {
+    std::string_view text;
+    int base;
+    std::optional<std::uint64_t> value;
+  };
   const Row rows[] = {
-      {"0", 10, 0},           {"5", 10, 5},          {"007", 10, 7},
+      {"0", 10, 0},
+      {"5", 10, 5},
+      {"007", 10, 7},
       {"18446744073709551615", 10, 18446744073709551615u},
       {"00000000000000000000000005", 10, 5},
-      {"18446744073709551616", 10, {}}, {"99999999999999999999999", 10, {}},
-      {"", 10, {}},           {"+5", 10, {}},        {"-1", 10, {}},       {"-0", 10, {}},
-      {" 5", 10, {}},         {"5 ", 10, {}},        {"5,5", 10, {}},      {"0x5", 10, {}},
-      {"5.0", 10, {}},        {"1e3", 10, {}},       {"5\0"sv, 10, {}},    {"\xd9\xa5", 10, {}},
-      {"ff", 16, 255},        {"FF", 16, 255},       {"0x1f", 16, {}},     {"fg", 16, {}},
+      {"18446744073709551616", 10, {}},
+      {"99999999999999999999999", 10, {}},
+      {"", 10, {}},
+      {"+5", 10, {}},
+      {"-1", 10, {}},
+      {"-0", 10, {}},
+      {" 5", 10, {}},
+      {"5 ", 10, {}},
+      {"5,5", 10, {}},
+      {"0x5", 10, {}},
+      {"5.0", 10, {}},
+      {"1e3", 10, {}},
+      {"5\0"sv, 10, {}},
+      {"\xd9\xa5", 10, {}},
+      {"ff", 16, 255},
+      {"FF", 16, 255},
+      {"0x1f", 16, {}},
+      {"fg", 16, {}},
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);
@@ -313,8 +373,11 @@ TEST_CASE("whole numbers: digits and nothing else") {
 }
 
 TEST_CASE("trim takes spaces and tabs off both ends, nothing else") {
-  struct Row { std::string_view text, trimmed; };
-  const Row rows[] = {{"", ""}, {" \t ", ""}, {"a", "a"}, {" a\t", "a"}, {"\t a b ", "a b"}, {"\ra\n", "\ra\n"}, {"\va", "\va"}};
+  struct Row {
+    std::string_view text, trimmed;
+  };
+  const Row rows[] = {{"", ""},           {" \t ", ""},       {"a", "a"},    {" a\t", "a"},
+                      {"\t a b ", "a b"}, {"\ra\n", "\ra\n"}, {"\va", "\va"}};
   for (const Row& row : rows) {
     CAPTURE(row.text);
     CHECK(bytes::trim(row.text) == row.trimmed);
@@ -325,7 +388,10 @@ TEST_CASE("trim takes spaces and tabs off both ends, nothing else") {
 
 TEST_CASE("numbers are written as JavaScript does") {
   using limits = std::numeric_limits<double>;
-  struct Row { double value; std::string_view text; };
+  struct Row {
+    double value;
+    std::string_view text;
+  };
   const Row rows[] = {
       {0.0, "0"},
       {-0.0, "0"},
@@ -390,7 +456,10 @@ TEST_CASE("numbers read back the same, and are JSON") {
 }
 
 TEST_CASE("strings are written as JavaScript does") {
-  struct Row { std::string_view name; std::string_view text, json; };
+  struct Row {
+    std::string_view name;
+    std::string_view text, json;
+  };
   const Row rows[] = {
       {"empty", "", R"("")"},
       {"plain", "hello", R"("hello")"},
@@ -425,7 +494,9 @@ TEST_CASE("strings are written as JavaScript does") {
 
 namespace {
 
-bool accepts(std::string_view text, bytes::JsonLimits limits = {}) { return bytes::Outline(limits).read(Exact(text).view()) == nullptr; }
+bool accepts(std::string_view text, bytes::JsonLimits limits = {}) {
+  return bytes::Outline(limits).read(Exact(text).view()) == nullptr;
+}
 
 /// The elements that were found, as "one · two".
 std::string elements(std::string_view text) {
@@ -443,11 +514,53 @@ std::string elements(std::string_view text) {
 
 TEST_CASE("JSON guard: what is JSON") {
   const std::string_view good[] = {
-      "null", "true", "false", "0", "-0", "1", "-1", "10", "1234567890", "0.5", "-0.5", "1.25", "1e5", "1E5", "1e+5", "1e-5",
-      "0e0", "0.0e-0", "1e400", "-1e-400", "123456789012345678901234567890", R"("")", R"("a")", R"("\"\\\/\b\f\n\r\t")",
-      R"("\u0000")", R"("\u00e9\u20AC")", R"("\ud83d\ude00")", R"("\ud83d")", R"("\ude00\ud83d")", "\"\x7f\"", "\"\u00e9\U0001F600\"",
-      "[]", "[ ]", "[1]", "[1,2]", "[ 1 , 2 ]", "[[],[]]", "[[[]]]", "{}", "{ }", R"({"a":1})", R"({"a":1,"a":2})", R"({"":{}})",
-      R"({ "a" : [ { } ] , "b" : null })", " null ", "\t\r\n [\t\r\n1\t\r\n,\t\r\n2\t\r\n]\t\r\n ", R"([[],{},"",0,true,null])",
+      "null",
+      "true",
+      "false",
+      "0",
+      "-0",
+      "1",
+      "-1",
+      "10",
+      "1234567890",
+      "0.5",
+      "-0.5",
+      "1.25",
+      "1e5",
+      "1E5",
+      "1e+5",
+      "1e-5",
+      "0e0",
+      "0.0e-0",
+      "1e400",
+      "-1e-400",
+      "123456789012345678901234567890",
+      R"("")",
+      R"("a")",
+      R"("\"\\\/\b\f\n\r\t")",
+      R"("\u0000")",
+      R"("\u00e9\u20AC")",
+      R"("\ud83d\ude00")",
+      R"("\ud83d")",
+      R"("\ude00\ud83d")",
+      "\"\x7f\"",
+      "\"\u00e9\U0001F600\"",
+      "[]",
+      "[ ]",
+      "[1]",
+      "[1,2]",
+      "[ 1 , 2 ]",
+      "[[],[]]",
+      "[[[]]]",
+      "{}",
+      "{ }",
+      R"({"a":1})",
+      R"({"a":1,"a":2})",
+      R"({"":{}})",
+      R"({ "a" : [ { } ] , "b" : null })",
+      " null ",
+      "\t\r\n [\t\r\n1\t\r\n,\t\r\n2\t\r\n]\t\r\n ",
+      R"([[],{},"",0,true,null])",
       R"(["]","}",",",":","\"]"])",
   };
   for (const auto text : good) {
@@ -457,27 +570,93 @@ TEST_CASE("JSON guard: what is JSON") {
 }
 
 TEST_CASE("JSON guard: what is not JSON") {
-  struct Row { std::string_view name; std::string_view text; };
+  struct Row {
+    std::string_view name;
+    std::string_view text;
+  };
   const Row rows[] = {
-      {"nothing", ""}, {"only space", " \n"}, {"a byte-order mark", "\xEF\xBB\xBF[]"}, {"a word", "hello"}, {"a word too long", "nulll"},
-      {"a word too short", "tru"}, {"a word in upper case", "True"}, {"NaN", "NaN"}, {"Infinity", "[-Infinity]"}, {"undefined", "[undefined]"},
-      {"a lone minus", "-"}, {"minus before a word", "-x"}, {"two minus", "--1"}, {"plus", "+1"}, {"a leading zero", "01"},
-      {"minus and a leading zero", "[-01]"}, {"no digit before the point", ".5"}, {"minus and a point", "-.5"}, {"no digit behind the point", "1."},
-      {"a point and an exponent", "[1.e5]"}, {"an empty exponent", "1e"}, {"a signed empty exponent", "[1e+]"}, {"a fractional exponent", "1e1.5"},
-      {"hexadecimal", "0x10"}, {"an underscore", "1_000"}, {"two points", "1.2.3"}, {"a space within a number", "1 2"},
-      {"a trailing comma", "[1,]"}, {"a trailing comma in an object", R"({"a":1,})"}, {"a leading comma", "[,1]"}, {"two commas", "[1,,2]"},
-      {"only a comma", "[,]"}, {"no comma", "[1 2]"}, {"no comma between strings", R"(["a""b"])"}, {"no comma between members", R"({"a":1 "b":2})"},
-      {"a colon in an array", R"(["a":1])"}, {"no colon", R"({"a" 1})"}, {"two colons", R"({"a"::1})"}, {"no value", R"({"a":})"},
-      {"no value, next member", R"({"a":,"b":1})"}, {"a key that is a number", "{1:1}"}, {"a key without quotes", "{a:1}"}, {"a comma for a colon", R"({"a",1})"},
-      {"only a key", R"({"a"})"}, {"an open array", "["}, {"an open array behind a value", "[1"}, {"an open array behind a comma", "[1,"},
-      {"an open object", "{"}, {"an open object behind a key", R"({"a")"}, {"an open object behind a colon", R"({"a":)"}, {"closed wrongly", "[1}"},
-      {"closed wrongly, object", R"({"a":1])"}, {"closed wrongly, empty", "{]"}, {"closed twice", "[]]"}, {"only closed", "]"}, {"crossed", "[{]}"},
-      {"two values", "[][]"}, {"a value and a comma", "1,"}, {"a comment", "[1]//x"}, {"a comment within", "[/**/]"}, {"an open string", "\"a"},
-      {"a string that ends in an escape", "\"a\\"}, {"single quotes", "'a'"}, {"an unknown escape", R"("\x41")"}, {"an escaped quote only", R"("\")"},
-      {"an escape with an apostrophe", R"("\'")"}, {"an escape in upper case", R"("\U0041")"}, {"a short code", R"("\u12")"}, {"a code cut by the end", R"("\u123)"},
-      {"a code that is not hexadecimal", R"("\u12g4")"}, {"a signed code", R"("\u+123")"}, {"a raw line end", "\"a\nb\""}, {"a raw tab", "\"a\tb\""}, {"a raw NUL", "\"a\0b\""sv},
-      {"a raw 0x1F", "\"\x1f\""}, {"NUL behind the value", "[1]\0"sv}, {"NUL before the value", "\0[1]"sv}, {"a form feed as space", "[\f1]"}, {"a vertical tab as space", "[1]\v"},
-      {"a no-break space", "\xC2\xA0[1]"}, {"an escape outside a string", "[\\n]"}, {"a bare high byte", "[\xff]"},
+      {"nothing", ""},
+      {"only space", " \n"},
+      {"a byte-order mark", "\xEF\xBB\xBF[]"},
+      {"a word", "hello"},
+      {"a word too long", "nulll"},
+      {"a word too short", "tru"},
+      {"a word in upper case", "True"},
+      {"NaN", "NaN"},
+      {"Infinity", "[-Infinity]"},
+      {"undefined", "[undefined]"},
+      {"a lone minus", "-"},
+      {"minus before a word", "-x"},
+      {"two minus", "--1"},
+      {"plus", "+1"},
+      {"a leading zero", "01"},
+      {"minus and a leading zero", "[-01]"},
+      {"no digit before the point", ".5"},
+      {"minus and a point", "-.5"},
+      {"no digit behind the point", "1."},
+      {"a point and an exponent", "[1.e5]"},
+      {"an empty exponent", "1e"},
+      {"a signed empty exponent", "[1e+]"},
+      {"a fractional exponent", "1e1.5"},
+      {"hexadecimal", "0x10"},
+      {"an underscore", "1_000"},
+      {"two points", "1.2.3"},
+      {"a space within a number", "1 2"},
+      {"a trailing comma", "[1,]"},
+      {"a trailing comma in an object", R"({"a":1,})"},
+      {"a leading comma", "[,1]"},
+      {"two commas", "[1,,2]"},
+      {"only a comma", "[,]"},
+      {"no comma", "[1 2]"},
+      {"no comma between strings", R"(["a""b"])"},
+      {"no comma between members", R"({"a":1 "b":2})"},
+      {"a colon in an array", R"(["a":1])"},
+      {"no colon", R"({"a" 1})"},
+      {"two colons", R"({"a"::1})"},
+      {"no value", R"({"a":})"},
+      {"no value, next member", R"({"a":,"b":1})"},
+      {"a key that is a number", "{1:1}"},
+      {"a key without quotes", "{a:1}"},
+      {"a comma for a colon", R"({"a",1})"},
+      {"only a key", R"({"a"})"},
+      {"an open array", "["},
+      {"an open array behind a value", "[1"},
+      {"an open array behind a comma", "[1,"},
+      {"an open object", "{"},
+      {"an open object behind a key", R"({"a")"},
+      {"an open object behind a colon", R"({"a":)"},
+      {"closed wrongly", "[1}"},
+      {"closed wrongly, object", R"({"a":1])"},
+      {"closed wrongly, empty", "{]"},
+      {"closed twice", "[]]"},
+      {"only closed", "]"},
+      {"crossed", "[{]}"},
+      {"two values", "[][]"},
+      {"a value and a comma", "1,"},
+      {"a comment", "[1]//x"},
+      {"a comment within", "[/**/]"},
+      {"an open string", "\"a"},
+      {"a string that ends in an escape", "\"a\\"},
+      {"single quotes", "'a'"},
+      {"an unknown escape", R"("\x41")"},
+      {"an escaped quote only", R"("\")"},
+      {"an escape with an apostrophe", R"("\'")"},
+      {"an escape in upper case", R"("\U0041")"},
+      {"a short code", R"("\u12")"},
+      {"a code cut by the end", R"("\u123)"},
+      {"a code that is not hexadecimal", R"("\u12g4")"},
+      {"a signed code", R"("\u+123")"},
+      {"a raw line end", "\"a\nb\""},
+      {"a raw tab", "\"a\tb\""},
+      {"a raw NUL", "\"a\0b\""sv},
+      {"a raw 0x1F", "\"\x1f\""},
+      {"NUL behind the value", "[1]\0"sv},
+      {"NUL before the value", "\0[1]"sv},
+      {"a form feed as space", "[\f1]"},
+      {"a vertical tab as space", "[1]\v"},
+      {"a no-break space", "\xC2\xA0[1]"},
+      {"an escape outside a string", "[\\n]"},
+      {"a bare high byte", "[\xff]"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -486,7 +665,9 @@ TEST_CASE("JSON guard: what is not JSON") {
 }
 
 TEST_CASE("JSON guard: the elements of the outermost array") {
-  struct Row { std::string_view text, found; };
+  struct Row {
+    std::string_view text, found;
+  };
   const Row rows[] = {
       {R"(["say",{"from":"a"},[1,2]])", R"("say" | {"from":"a"} | [1,2])"},
       {"[]", ""},
@@ -521,12 +702,17 @@ TEST_CASE("JSON guard: a reader is used again and forgets what it read") {
 }
 
 TEST_CASE("JSON guard: nesting has its limit") {
-  struct Row { std::string_view name; std::string_view open, middle, close; };
+  struct Row {
+    std::string_view name;
+    std::string_view open, middle, close;
+  };
   const Row rows[] = {{"arrays", "[", "", "]"}, {"objects", "{\"a\":", "1", "}"}, {"both", "[{\"a\":", "[]", "}]"}};
   for (const Row& row : rows) {
     INFO(row.name);
     const std::size_t levels = row.name == "both"sv ? 2 : 1, last = row.name == "both"sv ? 1 : 0;
-    const auto nested = [&](std::size_t n) { return repeated(row.open, n) + std::string(row.middle) + repeated(row.close, n); };
+    const auto nested = [&](std::size_t n) {
+      return repeated(row.open, n) + std::string(row.middle) + repeated(row.close, n);
+    };
     for (std::size_t n = 1; n <= 40; ++n) {
       CAPTURE(n);
       CHECK(accepts(nested(n)) == (n * levels + last <= 64));
@@ -545,8 +731,12 @@ TEST_CASE("JSON guard: nesting has its limit") {
 
 TEST_CASE("JSON guard: tokens have their limit") {
   // Values, keys, brackets, commas and colons are tokens: [1,2] has five.
-  struct Row { std::string_view text; std::size_t tokens; };
-  const Row rows[] = {{"1", 1}, {"[]", 2}, {"[1]", 3}, {"[1,2]", 5}, {R"({"a":1})", 5}, {R"({"a":[]})", 6}, {" [ \"a,b\" ] ", 3}};
+  struct Row {
+    std::string_view text;
+    std::size_t tokens;
+  };
+  const Row rows[] = {{"1", 1},          {"[]", 2},          {"[1]", 3},          {"[1,2]", 5},
+                      {R"({"a":1})", 5}, {R"({"a":[]})", 6}, {" [ \"a,b\" ] ", 3}};
   for (const Row& row : rows) {
     CAPTURE(row.text);
     CHECK(accepts(row.text, {64, row.tokens}));
@@ -562,7 +752,11 @@ TEST_CASE("JSON guard: tokens have their limit") {
 
 TEST_CASE("JSON guard: whatever is cut is refused") {
   const std::string_view good[] = {
-      R"(["say",{"from":"a\u00e9"},[1,2.5e-3]])", R"({"a":[true,false,null],"b":{"c":-0.1}})", R"("\ud83d\ude00\n")", "[[[[]]]]", "true",
+      R"(["say",{"from":"a\u00e9"},[1,2.5e-3]])",
+      R"({"a":[true,false,null],"b":{"c":-0.1}})",
+      R"("\ud83d\ude00\n")",
+      "[[[[]]]]",
+      "true",
   };
   for (const auto text : good)
     for (std::size_t cut = 0; cut < text.size(); ++cut) {
@@ -575,8 +769,20 @@ TEST_CASE("JSON guard: agrees with nlohmann/json on every mutation") {
   // Where they differ on purpose: nlohmann takes NUL for the end of input, refuses halves of surrogate
   // pairs and numbers beyond double, and checks UTF-8, which other layers do here.
   const std::string_view corpus[] = {
-      "[1,2]", "[]", "{}", "-0.5e+10", R"(["a\n\u00e9",true])", R"({"a":1,"b":[null]})", R"([{"":{}},"",0,-1])", "[ 1 , \t2 ]", "false",
-      R"("\\\"\/")", "[1e5,1E-5,0.0]", "\"\u00e9\"", R"({"a":{"b":{"c":[[[]]]}}})", R"("\ud83d\ude00")",
+      "[1,2]",
+      "[]",
+      "{}",
+      "-0.5e+10",
+      R"(["a\n\u00e9",true])",
+      R"({"a":1,"b":[null]})",
+      R"([{"":{}},"",0,-1])",
+      "[ 1 , \t2 ]",
+      "false",
+      R"("\\\"\/")",
+      "[1e5,1E-5,0.0]",
+      "\"\u00e9\"",
+      R"({"a":{"b":{"c":[[[]]]}}})",
+      R"("\ud83d\ude00")",
       R"(["say",{"from":"ada","at":1234567.5,"tags":["x","y","z"],"ok":true,"none":null},[1,2,[3,[4]]],"\u20ac and \"more\""])",
   };
   for (const auto good : corpus) {

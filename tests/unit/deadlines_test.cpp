@@ -167,7 +167,8 @@ TEST_CASE("deadlines: whatever is set and forgotten, they ring as a plain list w
       case 2: {
         now += static_cast<int>(random() % 20);
         deadlines.tick(at(now));
-        for (auto entry = list.begin(); entry != list.end();) entry->second <= now ? (++rings[entry->first], entry = list.erase(entry)) : ++entry;
+        for (auto entry = list.begin(); entry != list.end();)
+          entry->second <= now ? (++rings[entry->first], entry = list.erase(entry)) : ++entry;
         break;
       }
       default: {
@@ -175,7 +176,8 @@ TEST_CASE("deadlines: whatever is set and forgotten, they ring as a plain list w
         deadlines.set(alarm, at(due)), list[&alarm] = due;
       }
     }
-    const auto first = std::min_element(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto first =
+        std::min_element(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     if (first != list.end()) REQUIRE(deadlines.next() <= at(first->second));
   }
   for (Alarm& alarm : alarms) {

@@ -32,7 +32,9 @@ using sio::Milliseconds;
 constexpr const char* handshake = "/engine.io/?EIO=4&transport=polling";
 constexpr const char* handshake_ws = "/engine.io/?EIO=4&transport=websocket";
 
-sio::Options quiet() { return {.host = "127.0.0.1", .port = 0, .path = "/engine.io/", .log_level = sio::LogLevel::off}; }
+sio::Options quiet() {
+  return {.host = "127.0.0.1", .port = 0, .path = "/engine.io/", .log_level = sio::LogLevel::off};
+}
 
 /// A server in a loop, listening; what it logs as an error is counted.
 template <class Server>
@@ -60,13 +62,16 @@ struct Stage {
 using Engine = Stage<eio::Server>;
 
 std::string opened(std::string_view sid, std::string_view upgrades = "\"websocket\"") {
-  return "0{\"sid\":\"" + std::string(sid) + "\",\"upgrades\":[" + std::string(upgrades) + "],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}";
+  return "0{\"sid\":\"" + std::string(sid) + "\",\"upgrades\":[" + std::string(upgrades) +
+         "],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}";
 }
 std::string json_answer(std::string_view status, std::string_view body) {
-  return answered(status, "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n", body);
+  return answered(status, "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n",
+                  body);
 }
 std::string plain_refusal(std::string_view body) {
-  return "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-type: text/html\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  return "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-type: text/html\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
 
 }  // namespace
@@ -77,7 +82,8 @@ TEST_CASE("allow_request: asked once a session, with the request") {
   std::vector<std::string> asked;
   auto options = quiet();
   options.allow_request = [&](const sio::http::Request& request, const sio::Next& next) {
-    asked.push_back(std::string(request.header("x-who")) + " " + request.address + " " + std::string(request.query["n"]));
+    asked.push_back(std::string(request.header("x-who")) + " " + request.address + " " +
+                    std::string(request.query["n"]));
     next(sio::accept);
   };
   Engine stage(options);
@@ -151,11 +157,18 @@ TEST_CASE("allow_request: answers later; what stands behind the request waits") 
   for (std::size_t i = 2; i < 4; ++i) waiting[i](sio::refuse("no"));
   for (const auto& next : waiting) next(sio::refuse("too late to change its mind"));
   const auto packets = [](std::string_view packet) {
-    return answered("200 OK", "Content-Type: text/plain; charset=UTF-8\r\nContent-Length: " + std::to_string(packet.size()) + "\r\ncache-control: no-store\r\n", packet);
+    return answered("200 OK",
+                    "Content-Type: text/plain; charset=UTF-8\r\nContent-Length: " + std::to_string(packet.size()) +
+                        "\r\ncache-control: no-store\r\n",
+                    packet);
   };
-  polling.hears(packets(opened("P")) + answered("200 OK", "Content-Type: text/html\r\nContent-Length: 2\r\ncache-control: no-store\r\n", "ok") + packets("4hi"));
+  polling.hears(
+      packets(opened("P")) +
+      answered("200 OK", "Content-Type: text/html\r\nContent-Length: 2\r\ncache-control: no-store\r\n", "ok") +
+      packets("4hi"));
   ws.hears(switched() + said(0x81, opened("W", "")) + said(0x81, "4one") + said(0x81, "4two"));
-  refused.hears(json_answer("403 Forbidden", R"({"code":4,"message":"no"})") + answered("404 Not Found", "Content-Length: 0\r\n", ""));
+  refused.hears(json_answer("403 Forbidden", R"({"code":4,"message":"no"})") +
+                answered("404 Not Found", "Content-Length: 0\r\n", ""));
   refused_ws.hears(plain_refusal("no"));
   CHECK(refused_ws.is_closed());
   CHECK(stage.io.clients_count() == 2);
@@ -204,7 +217,8 @@ TEST_CASE("allow_request: the client has left when the answer comes") {
   settle(stage.loop);
   waiting[0](sio::accept), waiting[1](sio::accept), waiting[2](sio::refuse("no"));
   settle(stage.loop);
-  CHECK(run_until(stage.loop, [&] { return stage.io.clients_count() <= 1; }));  // a poll nobody awaits ends with its heartbeat
+  CHECK(run_until(stage.loop,
+                  [&] { return stage.io.clients_count() <= 1; }));  // a poll nobody awaits ends with its heartbeat
   auto raw = stage.raw(get("/elsewhere"));
   CHECK(raw.answer().starts_with("HTTP/1.1 404"));
 }
@@ -283,7 +297,8 @@ TEST_CASE("generate_id: its ids are the sessions', if they are good ones") {
   CHECK(stage.errors.empty());
   raw.send(post(handshake + "&sid="s + id, "4x"));
   CHECK(raw.answer().ends_with("ok"));
-  for (const std::string& bad : {id, ""s, std::string(129, 'x'), "a b"s, "a\r\nb"s, "a/b"s, "a\"b"s, "a%20b"s, "\xc3\xa9"s, "a\0b"s, "throw"s}) {
+  for (const std::string& bad :
+       {id, ""s, std::string(129, 'x'), "a b"s, "a\r\nb"s, "a/b"s, "a\"b"s, "a%20b"s, "\xc3\xa9"s, "a\0b"s, "throw"s}) {
     id = bad;
     const auto sid = next_sid();
     CHECK(sid != bad);
@@ -301,23 +316,34 @@ TEST_CASE("headers: at the end of every answer of the engine, those of the hands
   options.cors.origins = {"*"};
   options.cookie.emplace();
   options.generate_id = [](const sio::http::Request& request) { return request.upgrade() ? "W"s : "P"s; };
-  options.initial_headers = [](sio::http::Headers& headers, const sio::http::Request& request) { headers.emplace_back("x-initial", request.query["n"]); };
-  options.headers = [](sio::http::Headers& headers, const sio::http::Request& request) { headers.emplace_back("x-every", request.method); };
+  options.initial_headers = [](sio::http::Headers& headers, const sio::http::Request& request) {
+    headers.emplace_back("x-initial", request.query["n"]);
+  };
+  options.headers = [](sio::http::Headers& headers, const sio::http::Request& request) {
+    headers.emplace_back("x-every", request.method);
+  };
   Engine stage(options);
   eio::Session* session = nullptr;
   stage.io.on_connection([&](eio::Session& its, const sio::http::Request&) { session = &its; });
-  const std::string cors = "Access-Control-Allow-Origin: *\r\n", polling = cors + "Content-Type: text/plain; charset=UTF-8\r\n";
+  const std::string cors = "Access-Control-Allow-Origin: *\r\n",
+                    polling = cors + "Content-Type: text/plain; charset=UTF-8\r\n";
 
   auto raw = stage.raw(get(handshake + "&n=7"s));
-  raw.hears(answered("200 OK", polling + "Content-Length: 99\r\ncache-control: no-store\r\nSet-Cookie: io=P; Path=/; HttpOnly; SameSite=Lax\r\nx-initial: 7\r\nx-every: GET\r\n", opened("P")));
+  raw.hears(answered("200 OK",
+                     polling + "Content-Length: 99\r\ncache-control: no-store\r\nSet-Cookie: io=P; Path=/; HttpOnly; "
+                               "SameSite=Lax\r\nx-initial: 7\r\nx-every: GET\r\n",
+                     opened("P")));
   raw.send(get(handshake + "&sid=P"s));  // held: its answer comes when the request is gone
   CHECK(raw.is_quiet());
   session->send_text("late");
   raw.hears(answered("200 OK", polling + "Content-Length: 5\r\ncache-control: no-store\r\nx-every: GET\r\n", "4late"));
   raw.send(post(handshake + "&sid=P"s, "4x"));
-  raw.hears(answered("200 OK", cors + "Content-Type: text/html\r\nContent-Length: 2\r\ncache-control: no-store\r\nx-every: POST\r\n", "ok"));
+  raw.hears(answered(
+      "200 OK", cors + "Content-Type: text/html\r\nContent-Length: 2\r\ncache-control: no-store\r\nx-every: POST\r\n",
+      "ok"));
   stage.raw(upgrade(handshake_ws + "&sid=P"s)).hears(switched(cors + "x-every: GET\r\n"));
-  stage.raw(upgrade(handshake_ws + "&n=8"s)).hears(switched(cors + "x-initial: 8\r\nx-every: GET\r\n") + said(0x81, opened("W", "")));
+  stage.raw(upgrade(handshake_ws + "&n=8"s))
+      .hears(switched(cors + "x-initial: 8\r\nx-every: GET\r\n") + said(0x81, opened("W", "")));
   raw.send(get(handshake + "&sid=nobody"s));  // no hook for what is refused
   const auto body = R"({"code":1,"message":"Session ID unknown"})"s;
   raw.hears(answered("400 Bad Request", cors + "Content-Type: application/json\r\nContent-Length: 41\r\n", body));
@@ -334,12 +360,16 @@ TEST_CASE("headers: what they change, what they may not, what cannot be written"
     headers.emplace_back("X-Echo", request.query["echo"]);
     headers.emplace_back("X: Y", "1");
     headers.emplace_back("", "1");
-    for (const char* own : {"Content-Length", "TRANSFER-ENCODING", "connection", "Keep-Alive", "Date", "Upgrade", "Content-Type", "sec-websocket-accept", "Sec-WebSocket-Extensions"})
+    for (const char* own : {"Content-Length", "TRANSFER-ENCODING", "connection", "Keep-Alive", "Date", "Upgrade",
+                            "Content-Type", "sec-websocket-accept", "Sec-WebSocket-Extensions"})
       headers.emplace_back(own, "1");
   };
   Engine stage(options);
   stage.raw(get(handshake + "&echo=%0d%0aX:%20y"s))
-      .hears(answered("200 OK", "Content-Type: text/plain; charset=UTF-8\r\nContent-Length: 99\r\ncache-control: no-cache\r\nX-Good: a\tb\r\n", opened("P")));
+      .hears(answered("200 OK",
+                      "Content-Type: text/plain; charset=UTF-8\r\nContent-Length: 99\r\ncache-control: "
+                      "no-cache\r\nX-Good: a\tb\r\n",
+                      opened("P")));
   stage.raw(upgrade(handshake_ws + "&sid=P&echo=%00"s)).hears(switched("X-Good: a\tb\r\n"));
 }
 
@@ -368,7 +398,8 @@ TEST_CASE("headers: hooks that throw, take everything away, or close the session
   what = "close";
   raw.send(get(handshake + "&sid="s + session->id()) + post(handshake + "&sid="s + session->id(), "4x"));
   CHECK(run_until(stage.loop, [&] { return raw.heard().ends_with("\"Session ID unknown\"}"); }));
-  CHECK(raw.heard().find("6\x1e" "1") != std::string::npos);
+  CHECK(raw.heard().find("6\x1e"
+                         "1") != std::string::npos);
   CHECK(session->state() == eio::State::closed);
 }
 
@@ -376,9 +407,19 @@ TEST_CASE("cookie: attributes in the reference's order") {
   using sio::http::cookie_text;
   sio::CookieOptions cookie;
   CHECK(cookie_text(cookie, "S") == "io=S; Path=/; HttpOnly; SameSite=Lax");
-  cookie = {.name = "c", .path = "/x", .domain = "a.b", .http_only = true, .secure = true, .partitioned = true, .same_site = "Strict", .priority = "High",
-            .max_age = sio::Seconds(86400), .expires = std::chrono::system_clock::from_time_t(1795415413)};
-  CHECK(cookie_text(cookie, "S") == "c=S; Max-Age=86400; Domain=a.b; Path=/x; Expires=Mon, 23 Nov 2026 06:30:13 GMT; HttpOnly; Secure; Partitioned; Priority=High; SameSite=Strict");
+  cookie = {.name = "c",
+            .path = "/x",
+            .domain = "a.b",
+            .http_only = true,
+            .secure = true,
+            .partitioned = true,
+            .same_site = "Strict",
+            .priority = "High",
+            .max_age = sio::Seconds(86400),
+            .expires = std::chrono::system_clock::from_time_t(1795415413)};
+  CHECK(cookie_text(cookie, "S") ==
+        "c=S; Max-Age=86400; Domain=a.b; Path=/x; Expires=Mon, 23 Nov 2026 06:30:13 GMT; HttpOnly; Secure; "
+        "Partitioned; Priority=High; SameSite=Strict");
   cookie = {.path = "", .http_only = false, .same_site = "", .max_age = sio::Seconds(-1)};
   CHECK(cookie_text(cookie, "S") == "io=S; Max-Age=-1");
 }
@@ -390,7 +431,9 @@ TEST_CASE("cookie: what could write attributes of its own is refused when the se
     CHECK_THROWS_AS(sio::Server{options}, std::invalid_argument);
     CHECK_THROWS_AS(eio::Server{options}, std::invalid_argument);
   };
-  for (const auto& name : {""s, "a b"s, "userName=<script>alert(1)</script>; Max-Age=1"s, "a;b"s, "a\r\nb"s, "a="s, "\xc3\xa9"s}) refused({.name = name});
+  for (const auto& name :
+       {""s, "a b"s, "userName=<script>alert(1)</script>; Max-Age=1"s, "a;b"s, "a\r\nb"s, "a="s, "\xc3\xa9"s})
+    refused({.name = name});
   for (const auto& path : {"/;domain=evil"s, "/\r\nX: y"s, "/\x7f"s, "/\xc3\xa9"s}) refused({.path = path});
   for (const auto& domain : {"a.b;path=/"s, "a b"s, "a_b"s, "a\n"s}) refused({.domain = domain});
   refused({.same_site = "lax; Secure"});
@@ -405,19 +448,34 @@ TEST_CASE("cookie: what could write attributes of its own is refused when the se
 // ---- the path -----------------------------------------------------------------------------------------
 
 TEST_CASE("path: with its final slash, and without") {
-  struct Row { std::string path; bool slash; std::string target; bool ours; };
+  struct Row {
+    std::string path;
+    bool slash;
+    std::string target;
+    bool ours;
+  };
   const Row rows[] = {
-      {"/socket.io/", true, "/socket.io/", true}, {"/socket.io/", true, "/socket.io", false}, {"/socket.io/", true, "/socket.iofoo", false},
-      {"/socket.io", true, "/socket.io/", true}, {"/socket.io", true, "/socket.io", false},
-      {"/socket.io/", false, "/socket.io/", true}, {"/socket.io/", false, "/socket.io", true}, {"/socket.io/", false, "/socket.iofoo", true},
-      {"/socket.io/", false, "/socket", false}, {"/my/path/", true, "/my/path/", true}, {"/", true, "/", true}, {"/", false, "/any/thing", true},
+      {"/socket.io/", true, "/socket.io/", true},
+      {"/socket.io/", true, "/socket.io", false},
+      {"/socket.io/", true, "/socket.iofoo", false},
+      {"/socket.io", true, "/socket.io/", true},
+      {"/socket.io", true, "/socket.io", false},
+      {"/socket.io/", false, "/socket.io/", true},
+      {"/socket.io/", false, "/socket.io", true},
+      {"/socket.io/", false, "/socket.iofoo", true},
+      {"/socket.io/", false, "/socket", false},
+      {"/my/path/", true, "/my/path/", true},
+      {"/", true, "/", true},
+      {"/", false, "/any/thing", true},
   };
   for (const Row& row : rows) {
     auto options = quiet();
     options.path = row.path, options.add_trailing_slash = row.slash;
     Engine stage(options);
     INFO(row.path << " " << row.slash << " " << row.target);
-    CHECK(stage.raw(get(row.target + "?EIO=4&transport=polling")).answer().starts_with(row.ours ? "HTTP/1.1 200" : "HTTP/1.1 404"));
+    CHECK(stage.raw(get(row.target + "?EIO=4&transport=polling"))
+              .answer()
+              .starts_with(row.ours ? "HTTP/1.1 200" : "HTTP/1.1 404"));
   }
 }
 
@@ -446,7 +504,8 @@ TEST_CASE("connection errors: code, message and request of whatever is refused")
   };
   Engine stage(options);
   stage.io.on_connection_error([&](const sio::ConnectionError& error) {
-    seen.push_back(std::to_string(error.code) + " " + std::string(error.message) + " " + std::string(error.details) + " " + std::string(error.request.query["n"]) + " " + sio::row(error.reason).name);
+    seen.push_back(std::to_string(error.code) + " " + std::string(error.message) + " " + std::string(error.details) +
+                   " " + std::string(error.request.query["n"]) + " " + sio::row(error.reason).name);
   });
   stage.io.on_connection_error([](const sio::ConnectionError&) { throw std::runtime_error("a bug"); });
   const auto ask = [&](const std::string& request) { stage.raw(request).answer(); };
@@ -458,9 +517,11 @@ TEST_CASE("connection errors: code, message and request of whatever is refused")
   ask(upgrade(handshake_ws + "&no=why&n=f"s));
   ask(get("/engine.io/?EIO=3&transport=polling&n=g"));
   ask(get("/elsewhere"));
-  CHECK(seen == std::vector<std::string>{
-      "0 Transport unknown  a transport_unknown", "1 Session ID unknown  b session_unknown", "2 Bad handshake method  c bad_handshake_method",
-      "3 Bad request  d bad_request", "4 Forbidden why e forbidden", "4 Forbidden why f forbidden", "5 Unsupported protocol version  g unsupported_version"});
+  CHECK(seen ==
+        std::vector<std::string>{"0 Transport unknown  a transport_unknown", "1 Session ID unknown  b session_unknown",
+                                 "2 Bad handshake method  c bad_handshake_method", "3 Bad request  d bad_request",
+                                 "4 Forbidden why e forbidden", "4 Forbidden why f forbidden",
+                                 "5 Unsupported protocol version  g unsupported_version"});
   CHECK(stage.errors.size() == 7);
 }
 
@@ -470,7 +531,9 @@ TEST_CASE("connection errors: a late refusal has its request, too") {
   auto options = quiet();
   options.allow_request = [&](const sio::http::Request&, const sio::Next& next) { waiting = next; };
   Engine stage(options);
-  stage.io.on_connection_error([&](const sio::ConnectionError& error) { seen = std::string(error.request.target) + " " + error.request.address; });
+  stage.io.on_connection_error([&](const sio::ConnectionError& error) {
+    seen = std::string(error.request.target) + " " + error.request.address;
+  });
   auto raw = stage.raw(get(handshake));
   CHECK(run_until(stage.loop, [&] { return waiting.has_value(); }));
   (*waiting)(sio::refuse(""));
@@ -487,7 +550,9 @@ TEST_CASE("engine: texts and bytes, over polling, the upgrade, and the end") {
     journal.push_back("open " + std::string(request.query["who"]) + " " + session.transport());
     session.send_text("welcome");
   });
-  stage.io.on_message([](eio::Session& session, std::string_view payload, bool is_binary) { is_binary ? session.send_binary(payload) : session.send_text(payload); });
+  stage.io.on_message([](eio::Session& session, std::string_view payload, bool is_binary) {
+    is_binary ? session.send_binary(payload) : session.send_text(payload);
+  });
   stage.io.on_upgrade([&](eio::Session& session) {
     journal.push_back(std::string("upgrade ") + session.transport());
     session.send_text("up");
@@ -498,9 +563,13 @@ TEST_CASE("engine: texts and bytes, over polling, the upgrade, and the end") {
   });
   auto raw = stage.raw(get(handshake + "&who=me"s));
   const auto open = raw.answer();
-  CHECK(open.ends_with("}\x1e" "4welcome"));
+  CHECK(
+      open.ends_with("}\x1e"
+                     "4welcome"));
   const auto session = "&sid="s + sid_of(open);
-  raw.send(post(handshake + session, "4hi\x1e" "bAQID"));
+  raw.send(post(handshake + session,
+                "4hi\x1e"
+                "bAQID"));
   CHECK(raw.answer().ends_with("ok"));
   auto ws = stage.raw(upgrade(handshake_ws + session) + text("2probe"));
   ws.hears(switched() + said(0x81, "3probe"));
@@ -540,14 +609,17 @@ TEST_CASE("engine: what is no UTF-8 is repaired, what throws is logged, who clos
   CHECK(run_until(unfriendly.loop, [&] { return shown_out.heard().ends_with(said(0x88, "")); }));
   auto polling = unfriendly.raw(get(handshake));
   polling.send(get(handshake + "&sid="s + sid_of(polling.answer())));
-  CHECK(polling.answer().ends_with("6\x1e" "1"));
+  CHECK(
+      polling.answer().ends_with("6\x1e"
+                                 "1"));
 }
 
 TEST_CASE("engine: a session that is kept is inert when the server is gone") {
   sio::Ref<eio::Session> kept;
   {
     Engine stage;
-    stage.io.on_connection([&](eio::Session& session, const sio::http::Request&) { kept = sio::Ref<eio::Session>(&session); });
+    stage.io.on_connection(
+        [&](eio::Session& session, const sio::http::Request&) { kept = sio::Ref<eio::Session>(&session); });
     auto raw = stage.raw(get(handshake));
     raw.answer();
     CHECK(kept->open());
@@ -571,7 +643,8 @@ TEST_CASE("engine: the default path, and a handler that closes the server") {
 
 TEST_CASE("http server: routes, and nothing of Engine.IO") {
   Stage<sio::http::Server> stage;
-  stage.io.http().get("/hi", [](const sio::http::Request&) { return sio::http::Response{200, "text/plain", "hi", {}}; });
+  stage.io.http().get("/hi",
+                      [](const sio::http::Request&) { return sio::http::Response{200, "text/plain", "hi", {}}; });
   auto raw = stage.raw(get("/hi"));
   raw.hears(answered("200 OK", "Content-Type: text/plain\r\nContent-Length: 2\r\n", "hi"));
   for (const auto& target : {handshake, handshake_ws, "/"}) {
@@ -587,11 +660,15 @@ TEST_CASE("http server: routes, and nothing of Engine.IO") {
 TEST_CASE("files: bytes, tag, and what a client has already") {
   Engine stage;
   const std::string contents("a\0b", 3), tag = "\"" + sio::bytes::base64_encode(sio::bytes::sha1(contents)) + "\"";
-  stage.io.http().file("/app.js", "application/javascript", contents).file("/engine.io/logo.svg", "image/svg+xml", "<svg/>");
+  stage.io.http()
+      .file("/app.js", "application/javascript", contents)
+      .file("/engine.io/logo.svg", "image/svg+xml", "<svg/>");
   auto raw = stage.raw(get("/app.js?v=1"));
-  raw.hears(answered("200 OK", "Content-Type: application/javascript\r\nContent-Length: 3\r\nETag: " + tag + "\r\n", contents));
+  raw.hears(answered("200 OK", "Content-Type: application/javascript\r\nContent-Length: 3\r\nETag: " + tag + "\r\n",
+                     contents));
   raw.send(head("HEAD", "/app.js"));
-  raw.hears(answered("200 OK", "Content-Type: application/javascript\r\nContent-Length: 3\r\nETag: " + tag + "\r\n", ""));
+  raw.hears(
+      answered("200 OK", "Content-Type: application/javascript\r\nContent-Length: 3\r\nETag: " + tag + "\r\n", ""));
   for (const auto& has : {tag, "W/" + tag, "\"x\", " + tag, "*"s}) {
     raw.send(get("/app.js", "If-None-Match: " + has + "\r\n"));
     raw.hears(answered("304 Not Modified", "ETag: " + tag + "\r\n", ""));
@@ -616,7 +693,8 @@ struct Folder {
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
   ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("sio_demo_client_" + sio::bytes::Random().id());
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("sio_demo_client_" + sio::bytes::Random().id());
 };
 
 }  // namespace
@@ -628,7 +706,11 @@ TEST_CASE("client files: under the engine's path, with the version as their tag"
   Engine stage(options);
   stage.io.serve_client(folder.path.string(), "4.8.4");
   const auto served = [](std::string_view type, std::string_view size, std::string_view body) {
-    return answered("200 OK", "Content-Length: " + std::string(size) + "\r\nCache-Control: public, max-age=0\r\nContent-Type: application/" + std::string(type) + "; charset=utf-8\r\nETag: \"4.8.4\"\r\n", body);
+    return answered("200 OK",
+                    "Content-Length: " + std::string(size) +
+                        "\r\nCache-Control: public, max-age=0\r\nContent-Type: application/" + std::string(type) +
+                        "; charset=utf-8\r\nETag: \"4.8.4\"\r\n",
+                    body);
   };
   auto raw = stage.raw(get("/socket.io/socket.io.js?x=1"));
   raw.hears(served("javascript", "10", "the client"));
@@ -689,11 +771,14 @@ TEST_CASE("serve: a connection of another loop, with the bytes that were read fr
   Engine stage;
   std::optional<Raw> client;
   const std::string request = get("/elsewhere") + upgrade(handshake_ws) + text("2probe");
-  for (const std::size_t read : {std::size_t{0}, std::size_t{1}, std::size_t{20}, get("/elsewhere").size() + 5, request.size() - 3, request.size()}) {
+  for (const std::size_t read : {std::size_t{0}, std::size_t{1}, std::size_t{20}, get("/elsewhere").size() + 5,
+                                 request.size() - 3, request.size()}) {
     auto socket = accepted<asio::ip::tcp::socket>(theirs, stage.loop, client);
     stage.io.serve(std::move(socket), request.substr(0, read));
     client->send(request.substr(read));
-    CHECK(run_until(stage.loop, [&] { return client->heard().ends_with(said(0x88, "")) || client->heard().find("maxPayload") != std::string::npos; }));
+    CHECK(run_until(stage.loop, [&] {
+      return client->heard().ends_with(said(0x88, "")) || client->heard().find("maxPayload") != std::string::npos;
+    }));
     const auto answer = client->take(1);
     CHECK(answer.starts_with(answered("404 Not Found", "Content-Length: 0\r\n", "") + switched() + "\x81"));
   }

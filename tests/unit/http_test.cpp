@@ -64,23 +64,31 @@ std::string get(std::string_view headers) {
 // ---- heads
 
 TEST_CASE("request heads: good ones, at once, byte by byte, and cut at every byte") {
-  struct Row { std::string_view name; std::string_view text, expected; };
+  struct Row {
+    std::string_view name;
+    std::string_view text, expected;
+  };
   const Row rows[] = {
       {"the smallest", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / 1.1 Host=a"},
       {"HTTP/1.0 needs no Host", "GET / HTTP/1.0\r\n\r\n", "GET / 1.0"},
-      {"a poll", "GET /socket.io/?EIO=4&transport=polling&t=w70ufd61 HTTP/1.1\r\nHost: localhost:3000\r\nAccept: */*\r\n\r\n",
+      {"a poll",
+       "GET /socket.io/?EIO=4&transport=polling&t=w70ufd61 HTTP/1.1\r\nHost: localhost:3000\r\nAccept: */*\r\n\r\n",
        "GET /socket.io/?EIO=4&transport=polling&t=w70ufd61 1.1 Host=localhost:3000 Accept=*/*"},
       {"space around a value", "POST /a HTTP/1.1\r\nHost:a\r\nX: \t b c \t\r\n\r\n", "POST /a 1.1 Host=a X=b c"},
       {"an empty value", "GET / HTTP/1.1\r\nHost: a\r\nX:\r\nY: \r\n\r\n", "GET / 1.1 Host=a X= Y="},
       {"a colon in a value", "GET / HTTP/1.1\r\nHost: a:80\r\nX: b:c:\r\n\r\n", "GET / 1.1 Host=a:80 X=b:c:"},
       {"Latin-1 in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: \xe9\r\n\r\n", "GET / 1.1 Host=a X=\xe9"},
-      {"escapes in a value stay", "GET / HTTP/1.1\r\nHost: a\r\nX: %0d%0aY: 1\r\n\r\n", "GET / 1.1 Host=a X=%0d%0aY: 1"},
+      {"escapes in a value stay", "GET / HTTP/1.1\r\nHost: a\r\nX: %0d%0aY: 1\r\n\r\n",
+       "GET / 1.1 Host=a X=%0d%0aY: 1"},
       {"blank lines before it", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / 1.1 Host=a"},
-      {"every token character in a name", "GET / HTTP/1.1\r\nHost: a\r\n!#$%&'*+-.^_`|~09azAZ: 1\r\n\r\n", "GET / 1.1 Host=a !#$%&'*+-.^_`|~09azAZ=1"},
+      {"every token character in a name", "GET / HTTP/1.1\r\nHost: a\r\n!#$%&'*+-.^_`|~09azAZ: 1\r\n\r\n",
+       "GET / 1.1 Host=a !#$%&'*+-.^_`|~09azAZ=1"},
       {"an IPv6 host", "GET / HTTP/1.1\r\nhost: [::1]:3000\r\n\r\n", "GET / 1.1 host=[::1]:3000"},
-      {"absolute form", "GET http://h/socket.io/?a HTTP/1.1\r\nHost: h\r\n\r\n", "GET http://h/socket.io/?a 1.1 Host=h"},
+      {"absolute form", "GET http://h/socket.io/?a HTTP/1.1\r\nHost: h\r\n\r\n",
+       "GET http://h/socket.io/?a 1.1 Host=h"},
       {"asterisk form", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "OPTIONS * 1.1 Host=h"},
-      {"strange but legal target", "GET /..//a;b\\c?%zz#d HTTP/1.1\r\nHost: h\r\n\r\n", "GET /..//a;b\\c?%zz#d 1.1 Host=h"},
+      {"strange but legal target", "GET /..//a;b\\c?%zz#d HTTP/1.1\r\nHost: h\r\n\r\n",
+       "GET /..//a;b\\c?%zz#d 1.1 Host=h"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -99,8 +107,14 @@ TEST_CASE("request heads: good ones, at once, byte by byte, and cut at every byt
 }
 
 TEST_CASE("request heads: what is malformed") {
-  struct Row { std::string_view name; std::string text; std::string_view expected; };
-  const auto with = [](std::string_view line) { return "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(line) + "\r\n\r\n"; };
+  struct Row {
+    std::string_view name;
+    std::string text;
+    std::string_view expected;
+  };
+  const auto with = [](std::string_view line) {
+    return "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(line) + "\r\n\r\n";
+  };
   const Row rows[] = {
       {"a bare LF behind the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n", "malformed_request"},
       {"a bare LF behind a header", "GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n", "malformed_request"},
@@ -169,15 +183,22 @@ TEST_CASE("request heads: what is malformed") {
     CHECK(status == (row.expected == "malformed_request" ? 400 : 505));
   }
   CHECK(verdict(Head("SSH-2.0-OpenSSH_9.2\r\n").parsed) == "malformed_request");
-  CHECK(verdict(Head("\x16\x03").parsed) == "malformed_request");    // refused at the first byte that no head can hold
+  CHECK(verdict(Head("\x16\x03").parsed) == "malformed_request");  // refused at the first byte that no head can hold
 }
 
 TEST_CASE("request heads: limits") {
   HttpLimits limits;
   limits.request_line = 40, limits.header_bytes = 100, limits.headers = 3;
-  const auto line = [](std::size_t size) { return "GET /" + std::string(size - 14, 'a') + " HTTP/1.1\r\n"; };  // size without CR LF
-  const auto headed = [](std::size_t size) { return "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(size - 32, 'a') + "\r\n\r\n"; };
-  struct Row { std::string_view name; std::string text, expected; };
+  const auto line = [](std::size_t size) {
+    return "GET /" + std::string(size - 14, 'a') + " HTTP/1.1\r\n";
+  };  // size without CR LF
+  const auto headed = [](std::size_t size) {
+    return "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(size - 32, 'a') + "\r\n\r\n";
+  };
+  struct Row {
+    std::string_view name;
+    std::string text, expected;
+  };
   const Row rows[] = {
       {"a request line at the limit", line(38) + "Host: a\r\n\r\n", "complete 51"},
       {"a request line beyond it", line(41) + "Host: a\r\n\r\n", "request_line_too_long"},
@@ -203,12 +224,14 @@ TEST_CASE("request heads: limits") {
   for (int i = 1; i < 100; ++i) many += "X:\r\n";
   CHECK(verdict(Head(many + "\r\n").parsed) == "complete " + std::to_string(many.size() + 2));
   CHECK(verdict(Head(many + "X:\r\n\r\n").parsed) == "headers_too_large");
-  CHECK(verdict(Head("GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n").parsed) == "request_line_too_long");
+  CHECK(verdict(Head("GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n").parsed) ==
+        "request_line_too_long");
   CHECK(verdict(Head(get("X: " + std::string(17'000, 'a') + "\r\n")).parsed) == "headers_too_large");
 }
 
 TEST_CASE("request heads: one reader takes one request after the other") {
-  const std::string first = "GET /one HTTP/1.1\r\nHost: a\r\n\r\n", second = "\r\nPOST /two HTTP/1.1\r\nHost: b\r\nX: 1\r\n\r\n";
+  const std::string first = "GET /one HTTP/1.1\r\nHost: a\r\n\r\n",
+                    second = "\r\nPOST /two HTTP/1.1\r\nHost: b\r\nX: 1\r\n\r\n";
   std::string wire = first + second;
   http::HeadReader reader;
   http::Request request;
@@ -225,7 +248,8 @@ TEST_CASE("request heads: every mutation has a defined result, the same however 
   const std::string_view corpus[] = {
       "GET /a?b HTTP/1.1\r\nHost: h:1\r\nX-Y:  z \r\n\r\n",
       "POST / HTTP/1.0\r\n\r\n",
-      "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+      "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, "
+      "Upgrade\r\nUpgrade: websocket\r\n"
       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
   };
   for (const auto good : corpus) {
@@ -236,8 +260,10 @@ TEST_CASE("request heads: every mutation has a defined result, the same however 
       if (head.parsed.progress == Progress::complete) {
         ++complete;
         const auto& r = head.request;
-        bool good_views = inside(r.method, whole) && inside(r.target, whole) && inside(r.path, whole) && inside(r.head, whole);
-        for (const auto& header : r.headers) good_views = good_views && inside(header.name, whole) && inside(header.value, whole);
+        bool good_views =
+            inside(r.method, whole) && inside(r.target, whole) && inside(r.path, whole) && inside(r.head, whole);
+        for (const auto& header : r.headers)
+          good_views = good_views && inside(header.name, whole) && inside(header.value, whole);
         outside += !good_views || head.parsed.size > text.size();
       } else if (head.parsed.progress == Progress::malformed) {
         const auto status = sio_demo::row(head.parsed.reason).status;
@@ -256,7 +282,11 @@ TEST_CASE("request heads: every mutation has a defined result, the same however 
 // ---- what a head means
 
 TEST_CASE("requests: Connection and Upgrade") {
-  struct Row { std::string_view name; std::string_view version, headers; bool keep_alive, upgrade; };
+  struct Row {
+    std::string_view name;
+    std::string_view version, headers;
+    bool keep_alive, upgrade;
+  };
   const Row rows[] = {
       {"1.1 stays open", "1.1", "", true, false},
       {"1.1 with close", "1.1", "Connection: close\r\n", false, false},
@@ -272,7 +302,8 @@ TEST_CASE("requests: Connection and Upgrade") {
       {"Connection without Upgrade", "1.1", "Connection: Upgrade\r\n", true, false},
       {"an offer of HTTP/2", "1.1", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n", true, true},
       {"close on a second line", "1.1", "Connection: foo\r\nConnection: close\r\n", false, false},
-      {"upgrade on a second line", "1.1", "Connection: keep-alive\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", true, true},
+      {"upgrade on a second line", "1.1", "Connection: keep-alive\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+       true, true},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -297,7 +328,10 @@ TEST_CASE("requests: headers are found in any case, the first of equals counts")
 }
 
 TEST_CASE("queries: decoding") {
-  struct Row { std::string_view name; std::string_view text, expected; };  // "key=value|key=value"
+  struct Row {
+    std::string_view name;
+    std::string_view text, expected;
+  };  // "key=value|key=value"
   const Row rows[] = {
       {"nothing", "", ""},
       {"a handshake", "EIO=4&transport=polling&t=w70", "EIO=4|transport=polling|t=w70"},
@@ -317,7 +351,8 @@ TEST_CASE("queries: decoding") {
       {"a percent before an escape", "a=%%41", "a=%A"},
       {"NUL does not end a value", "a=b%00c", "a=b\\x00c"},
       {"a line end is only a value", "a=%0d%0aX:1", "a=\\r\\nX:1"},
-      {"names that mean something elsewhere", "__proto__=1&constructor=2&transport[]=3", "__proto__=1|constructor=2|transport[]=3"},
+      {"names that mean something elsewhere", "__proto__=1&constructor=2&transport[]=3",
+       "__proto__=1|constructor=2|transport[]=3"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -370,8 +405,8 @@ struct Body {
 };
 
 /// Reads the body that `headers` announce from `wire`, in pieces of `step` bytes.
-Body read_body(std::string_view headers, std::string_view wire, std::size_t step = std::string_view::npos, std::size_t limit = 100,
-               std::size_t overhead = 1000) {
+Body read_body(std::string_view headers, std::string_view wire, std::size_t step = std::string_view::npos,
+               std::size_t limit = 100, std::size_t overhead = 1000) {
   const Head head(get(headers));
   REQUIRE(head.parsed.progress == Progress::complete);
   http::BodyReader reader;
@@ -390,7 +425,9 @@ Body read_body(std::string_view headers, std::string_view wire, std::size_t step
     in = all.substr(0, step);
     all.remove_prefix(in.size());
   }
-  out.verdict = parsed.progress == Progress::more ? "more" : parsed.progress == Progress::complete ? "complete" : name_of(parsed.reason);
+  out.verdict = parsed.progress == Progress::more       ? "more"
+                : parsed.progress == Progress::complete ? "complete"
+                                                        : name_of(parsed.reason);
   if (parsed.progress == Progress::complete) {
     CHECK(reader.done());
     out.text = reader.body();
@@ -405,7 +442,10 @@ constexpr std::string_view chunked = "Transfer-Encoding: chunked\r\n";
 }  // namespace
 
 TEST_CASE("bodies: good ones, at once, in pieces, and cut at every byte") {
-  struct Row { std::string_view name; std::string_view headers, wire, body; };
+  struct Row {
+    std::string_view name;
+    std::string_view headers, wire, body;
+  };
   const Row rows[] = {
       {"five bytes", "Content-Length: 5\r\n", "hello", "hello"},
       {"leading zeros", "Content-Length: 0005\r\n", "hello", "hello"},
@@ -483,7 +523,10 @@ TEST_CASE("bodies: what headers may not announce") {
 }
 
 TEST_CASE("bodies: malformed chunks") {
-  struct Row { std::string_view name; std::string wire; };
+  struct Row {
+    std::string_view name;
+    std::string wire;
+  };
   const Row rows[] = {
       {"no size", "\r\nhello\r\n0\r\n\r\n"},
       {"only an extension", ";a\r\nhello\r\n0\r\n\r\n"},
@@ -521,7 +564,12 @@ TEST_CASE("bodies: malformed chunks") {
 }
 
 TEST_CASE("bodies: the limit counts bytes of data; what is beyond is swallowed") {
-  struct Row { std::string_view name; std::string_view headers; std::string wire; bool too_large; };
+  struct Row {
+    std::string_view name;
+    std::string_view headers;
+    std::string wire;
+    bool too_large;
+  };
   const Row rows[] = {
       {"a length at the limit", "Content-Length: 10\r\n", "0123456789", false},
       {"a length beyond it", "Content-Length: 11\r\n", "01234567890", true},
@@ -556,7 +604,8 @@ TEST_CASE("bodies: framing bytes are bounded on their own") {
 }
 
 TEST_CASE("bodies: every mutation has a defined result, the same however it comes") {
-  const std::string_view corpus[] = {"5\r\nhello\r\n0\r\n\r\n", "3;x=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: 1\r\n\r\n", "0\r\n\r\n"};
+  const std::string_view corpus[] = {"5\r\nhello\r\n0\r\n\r\n", "3;x=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: 1\r\n\r\n",
+                                     "0\r\n\r\n"};
   for (const auto good : corpus) {
     std::size_t differ = 0, too_much = 0;
     each_mutation(good, [&](std::string_view wire) {
@@ -572,7 +621,10 @@ TEST_CASE("bodies: every mutation has a defined result, the same however it come
 // ---- answers
 
 TEST_CASE("answers: a header line cannot write another") {
-  struct Row { std::string_view name; std::string_view header, value, line; };
+  struct Row {
+    std::string_view name;
+    std::string_view header, value, line;
+  };
   const Row rows[] = {
       {"plain", "X-A", "b c", "X-A: b c\\r\\n"},
       {"empty", "X-A", "", "X-A: \\r\\n"},
@@ -617,9 +669,14 @@ TEST_CASE("answers: dates and status texts") {
 // ---- CORS
 
 TEST_CASE("CORS: the lines of an answer") {
-  const CorsOptions off{}, any{.origins = {"*"}}, one{.origins = {"http://a.example"}}, two{.origins = {"http://a.example", "http://b.example:81"}, .credentials = true},
+  const CorsOptions off{}, any{.origins = {"*"}}, one{.origins = {"http://a.example"}},
+      two{.origins = {"http://a.example", "http://b.example:81"}, .credentials = true},
       exposing{.origins = {"http://a.example"}, .exposed_headers = {"X-A", "X-B"}};
-  struct Row { std::string_view name; const CorsOptions& cors; std::string_view origin, lines; };
+  struct Row {
+    std::string_view name;
+    const CorsOptions& cors;
+    std::string_view origin, lines;
+  };
   const Row rows[] = {
       {"off", off, "http://a.example", ""},
       {"every origin", any, "http://x.example", "Access-Control-Allow-Origin: *\r\n"},
@@ -634,10 +691,13 @@ TEST_CASE("CORS: the lines of an answer") {
       {"another scheme", one, "https://a.example", "Vary: Origin\r\n"},
       {"a slash behind", one, "http://a.example/", "Vary: Origin\r\n"},
       {"upper case", one, "HTTP://A.EXAMPLE", "Vary: Origin\r\n"},
-      {"two at once", two, "http://a.example http://b.example:81", "Vary: Origin\r\nAccess-Control-Allow-Credentials: true\r\n"},
+      {"two at once", two, "http://a.example http://b.example:81",
+       "Vary: Origin\r\nAccess-Control-Allow-Credentials: true\r\n"},
       {"with credentials", two, "http://b.example:81",
-       "Access-Control-Allow-Origin: http://b.example:81\r\nVary: Origin\r\nAccess-Control-Allow-Credentials: true\r\n"},
-      {"foreign, with credentials", two, "http://b.example", "Vary: Origin\r\nAccess-Control-Allow-Credentials: true\r\n"},
+       "Access-Control-Allow-Origin: http://b.example:81\r\nVary: Origin\r\nAccess-Control-Allow-Credentials: "
+       "true\r\n"},
+      {"foreign, with credentials", two, "http://b.example",
+       "Vary: Origin\r\nAccess-Control-Allow-Credentials: true\r\n"},
       {"exposed headers", exposing, "http://a.example",
        "Access-Control-Allow-Origin: http://a.example\r\nVary: Origin\r\nAccess-Control-Expose-Headers: X-A,X-B\r\n"},
   };
@@ -650,8 +710,15 @@ TEST_CASE("CORS: the lines of an answer") {
 TEST_CASE("CORS: preflights") {
   const CorsOptions listed{.origins = {"http://app.example"}, .credentials = true};
   const CorsOptions any{.origins = {"*"}};
-  const CorsOptions fixed{.origins = {"http://app.example"}, .allowed_headers = {"x-a", "x-b"}, .exposed_headers = {"X-E"}, .max_age = 600s};
-  struct Row { std::string_view name; const CorsOptions& cors; std::string_view request, lines; };
+  const CorsOptions fixed{.origins = {"http://app.example"},
+                          .allowed_headers = {"x-a", "x-b"},
+                          .exposed_headers = {"X-E"},
+                          .max_age = 600s};
+  struct Row {
+    std::string_view name;
+    const CorsOptions& cors;
+    std::string_view request, lines;
+  };
   const Row rows[] = {
       {"listed, echoing", listed, "Origin: http://app.example\r\nAccess-Control-Request-Headers: x-a, content-type\r\n",
        "Access-Control-Allow-Origin: http://app.example\r\n"
@@ -692,7 +759,12 @@ TEST_CASE("CORS: preflights") {
 
 TEST_CASE("CORS: which pages may open a WebSocket") {
   const CorsOptions off{}, any{.origins = {"*"}}, one{.origins = {"http://a.example"}};
-  struct Row { std::string_view name; const CorsOptions& cors; std::string_view origin; bool allowed; };
+  struct Row {
+    std::string_view name;
+    const CorsOptions& cors;
+    std::string_view origin;
+    bool allowed;
+  };
   const Row rows[] = {
       {"no list", off, "Origin: http://x.example\r\n", true},
       {"every origin", any, "Origin: http://x.example\r\n", true},
@@ -733,23 +805,89 @@ std::string address(std::string_view text) {
 }  // namespace
 
 TEST_CASE("addresses: read and written in their one form") {
-  struct Row { std::string_view text, expected; };
+  struct Row {
+    std::string_view text, expected;
+  };
   const Row rows[] = {
-      {"127.0.0.1", "127.0.0.1"}, {"0.0.0.0", "0.0.0.0"}, {"255.255.255.255", "255.255.255.255"}, {"203.0.113.7:8080", "203.0.113.7"},
-      {"::", "::"}, {"::1", "::1"}, {"1::", "1::"}, {"2001:db8::1", "2001:db8::1"}, {"2001:DB8:0:0:0:0:0:1", "2001:db8::1"},
-      {"2001:0db8:0000:0000:0001:0000:0000:0001", "2001:db8::1:0:0:1"}, {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"}, {"1:0:3:4:5:6:7:8", "1:0:3:4:5:6:7:8"},
-      {"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"}, {"::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"}, {"0:0:1::", "0:0:1::"}, {"1:0:0:2:0:0:0:3", "1:0:0:2::3"},
+      {"127.0.0.1", "127.0.0.1"},
+      {"0.0.0.0", "0.0.0.0"},
+      {"255.255.255.255", "255.255.255.255"},
+      {"203.0.113.7:8080", "203.0.113.7"},
+      {"::", "::"},
+      {"::1", "::1"},
+      {"1::", "1::"},
+      {"2001:db8::1", "2001:db8::1"},
+      {"2001:DB8:0:0:0:0:0:1", "2001:db8::1"},
+      {"2001:0db8:0000:0000:0001:0000:0000:0001", "2001:db8::1:0:0:1"},
+      {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"},
+      {"1:0:3:4:5:6:7:8", "1:0:3:4:5:6:7:8"},
+      {"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"},
+      {"::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"},
+      {"0:0:1::", "0:0:1::"},
+      {"1:0:0:2:0:0:0:3", "1:0:0:2::3"},
       {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-      {"::ffff:1.2.3.4", "1.2.3.4"}, {"::FFFF:102:304", "1.2.3.4"}, {"0:0:0:0:0:ffff:1.2.3.4", "1.2.3.4"}, {"::1.2.3.4", "::102:304"}, {"64:ff9b::1.2.3.4", "64:ff9b::102:304"},
-      {"[::1]", "::1"}, {"[::1]:80", "::1"}, {"[2001:db8::1]:65535", "2001:db8::1"}, {"[::ffff:1.2.3.4]:80", "1.2.3.4"},
-      {"fe80::1%eth0", "fe80::1"}, {"[fe80::1%25eth0]:80", "fe80::1"},
+      {"::ffff:1.2.3.4", "1.2.3.4"},
+      {"::FFFF:102:304", "1.2.3.4"},
+      {"0:0:0:0:0:ffff:1.2.3.4", "1.2.3.4"},
+      {"::1.2.3.4", "::102:304"},
+      {"64:ff9b::1.2.3.4", "64:ff9b::102:304"},
+      {"[::1]", "::1"},
+      {"[::1]:80", "::1"},
+      {"[2001:db8::1]:65535", "2001:db8::1"},
+      {"[::ffff:1.2.3.4]:80", "1.2.3.4"},
+      {"fe80::1%eth0", "fe80::1"},
+      {"[fe80::1%25eth0]:80", "fe80::1"},
       // not addresses
-      {"", "none"}, {"unknown", "none"}, {"_hidden", "none"}, {"localhost", "none"}, {"a:b", "none"}, {":80", "none"}, {":", "none"}, {":::", "none"}, {"%eth0", "none"},
-      {"1.2.3", "none"}, {"1.2.3.4.5", "none"}, {"1.2.3.", "none"}, {".1.2.3", "none"}, {"1..2.3", "none"}, {"256.1.1.1", "none"}, {"1.2.3.1000", "none"}, {"1.2.3.-4", "none"},
-      {"1.2.3.+4", "none"}, {"1.2.3.0x4", "none"}, {"1.2.3.a", "none"}, {"1.2.3.4\0"sv, "none"}, {"16909060", "none"}, {"1. 2.3.4", "none"}, {"1.2.3.4 ", "none"}, {"1.2.3.4/8", "none"},
-      {"1:2:3:4:5:6:7", "none"}, {"1:2:3:4:5:6:7:8:9", "none"}, {"1::2::3", "none"}, {"1:2:3:4::5:6:7:8", "none"}, {"12345::", "none"}, {"::g", "none"}, {"::-1", "none"}, {":1::", "none"},
-      {"1::2:", "none"}, {":: 1", "none"}, {"::1.2.3", "none"}, {"::1.2.3.4.5", "none"}, {"::1.2.3.4:5", "none"}, {"1.2.3.4::", "none"}, {"1.2.3.4:1.2.3.4:1.2.3.4:1.2.3.4", "none"},
-      {"[", "none"}, {"[]", "none"}, {"[::1", "none"}, {"::1]", "none"}, {"[::1]80", "none"}, {"[::1]:", "none"}, {"[::1]:x", "none"}, {"1.2.3.4:", "none"}, {"1.2.3.4:x", "none"}, {"1.2.3.4:99999999", "none"},
+      {"", "none"},
+      {"unknown", "none"},
+      {"_hidden", "none"},
+      {"localhost", "none"},
+      {"a:b", "none"},
+      {":80", "none"},
+      {":", "none"},
+      {":::", "none"},
+      {"%eth0", "none"},
+      {"1.2.3", "none"},
+      {"1.2.3.4.5", "none"},
+      {"1.2.3.", "none"},
+      {".1.2.3", "none"},
+      {"1..2.3", "none"},
+      {"256.1.1.1", "none"},
+      {"1.2.3.1000", "none"},
+      {"1.2.3.-4", "none"},
+      {"1.2.3.+4", "none"},
+      {"1.2.3.0x4", "none"},
+      {"1.2.3.a", "none"},
+      {"1.2.3.4\0"sv, "none"},
+      {"16909060", "none"},
+      {"1. 2.3.4", "none"},
+      {"1.2.3.4 ", "none"},
+      {"1.2.3.4/8", "none"},
+      {"1:2:3:4:5:6:7", "none"},
+      {"1:2:3:4:5:6:7:8:9", "none"},
+      {"1::2::3", "none"},
+      {"1:2:3:4::5:6:7:8", "none"},
+      {"12345::", "none"},
+      {"::g", "none"},
+      {"::-1", "none"},
+      {":1::", "none"},
+      {"1::2:", "none"},
+      {":: 1", "none"},
+      {"::1.2.3", "none"},
+      {"::1.2.3.4.5", "none"},
+      {"::1.2.3.4:5", "none"},
+      {"1.2.3.4::", "none"},
+      {"1.2.3.4:1.2.3.4:1.2.3.4:1.2.3.4", "none"},
+      {"[", "none"},
+      {"[]", "none"},
+      {"[::1", "none"},
+      {"::1]", "none"},
+      {"[::1]80", "none"},
+      {"[::1]:", "none"},
+      {"[::1]:x", "none"},
+      {"1.2.3.4:", "none"},
+      {"1.2.3.4:x", "none"},
+      {"1.2.3.4:99999999", "none"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);
@@ -773,10 +911,16 @@ TEST_CASE("addresses: every mutation is one that reads back the same, or none") 
 }
 
 TEST_CASE("addresses: what limits count by") {
-  struct Row { std::string_view text, bucket; };
+  struct Row {
+    std::string_view text, bucket;
+  };
   const Row rows[] = {
-      {"203.0.113.7", "203.0.113.7"}, {"::ffff:203.0.113.7", "203.0.113.7"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
-      {"2001:db8:1:2:ffff::", "2001:db8:1:2::/64"}, {"::1", "::/64"}, {"2001:db8::", "2001:db8::/64"},
+      {"203.0.113.7", "203.0.113.7"},
+      {"::ffff:203.0.113.7", "203.0.113.7"},
+      {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
+      {"2001:db8:1:2:ffff::", "2001:db8:1:2::/64"},
+      {"::1", "::/64"},
+      {"2001:db8::", "2001:db8::/64"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);
@@ -785,12 +929,32 @@ TEST_CASE("addresses: what limits count by") {
 }
 
 TEST_CASE("networks") {
-  struct Row { std::string_view network, address; bool contains; };
+  struct Row {
+    std::string_view network, address;
+    bool contains;
+  };
   const Row rows[] = {
-      {"10.0.0.0/8", "10.255.1.2", true}, {"10.0.0.0/8", "11.0.0.0", false}, {"10.1.2.3/8", "10.9.9.9", true}, {"127.0.0.1", "127.0.0.1", true}, {"127.0.0.1", "127.0.0.2", false},
-      {"10.0.0.0/8", "::ffff:10.1.1.1", true}, {"10.0.0.0/9", "10.127.0.1", true}, {"10.0.0.0/9", "10.128.0.1", false}, {"10.0.0.0/31", "10.0.0.1", true}, {"10.0.0.0/31", "10.0.0.2", false},
-      {"0.0.0.0/0", "8.8.8.8", true}, {"0.0.0.0/0", "::1", false}, {"::/0", "2001:db8::1", true}, {"::1", "::1", true}, {"::1", "::2", false}, {"::1", "127.0.0.1", false},
-      {"2001:db8::/32", "2001:db8:ffff::1", true}, {"2001:db8::/32", "2001:db9::", false}, {"fd00::/7", "fc00::1", true}, {"2001:db8::/127", "2001:db8::1", true}, {"2001:db8::/127", "2001:db8::2", false},
+      {"10.0.0.0/8", "10.255.1.2", true},
+      {"10.0.0.0/8", "11.0.0.0", false},
+      {"10.1.2.3/8", "10.9.9.9", true},
+      {"127.0.0.1", "127.0.0.1", true},
+      {"127.0.0.1", "127.0.0.2", false},
+      {"10.0.0.0/8", "::ffff:10.1.1.1", true},
+      {"10.0.0.0/9", "10.127.0.1", true},
+      {"10.0.0.0/9", "10.128.0.1", false},
+      {"10.0.0.0/31", "10.0.0.1", true},
+      {"10.0.0.0/31", "10.0.0.2", false},
+      {"0.0.0.0/0", "8.8.8.8", true},
+      {"0.0.0.0/0", "::1", false},
+      {"::/0", "2001:db8::1", true},
+      {"::1", "::1", true},
+      {"::1", "::2", false},
+      {"::1", "127.0.0.1", false},
+      {"2001:db8::/32", "2001:db8:ffff::1", true},
+      {"2001:db8::/32", "2001:db9::", false},
+      {"fd00::/7", "fc00::1", true},
+      {"2001:db8::/127", "2001:db8::1", true},
+      {"2001:db8::/127", "2001:db8::2", false},
   };
   for (const Row& row : rows) {
     CAPTURE(row.network);
@@ -799,8 +963,9 @@ TEST_CASE("networks") {
     REQUIRE(network);
     CHECK(network->contains(*http::Address::parse(row.address)) == row.contains);
   }
-  for (const std::string_view bad : {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/8/8", "10.0.0.0/a", "::/129", "10.0.0/8", "localhost", "10.0.0.0 /8", "*",
-                                     "10.0.0.0/18446744073709551616"}) {
+  for (const std::string_view bad :
+       {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/8/8", "10.0.0.0/a", "::/129",
+        "10.0.0/8", "localhost", "10.0.0.0 /8", "*", "10.0.0.0/18446744073709551616"}) {
     CAPTURE(bad);
     CHECK_FALSE(http::Network::parse(bad));
   }
@@ -810,7 +975,12 @@ TEST_CASE("networks") {
 TEST_CASE("the client's address behind proxies") {
   const http::ClientAddress clients({"127.0.0.0/8", "::1", "10.0.0.0/8"});
   const auto forwarded = [](std::string_view value) { return "X-Forwarded-For: " + std::string(value) + "\r\n"; };
-  struct Row { std::string_view name; std::string_view peer; std::string headers; std::string_view client; };
+  struct Row {
+    std::string_view name;
+    std::string_view peer;
+    std::string headers;
+    std::string_view client;
+  };
   const Row rows[] = {
       {"no proxy", "203.0.113.7", "", "203.0.113.7"},
       {"a mapped peer", "::ffff:203.0.113.7", "", "203.0.113.7"},
@@ -823,7 +993,8 @@ TEST_CASE("the client's address behind proxies") {
       {"a chain of proxies", "127.0.0.1", forwarded("1.1.1.1, 198.51.100.1, 10.0.0.1, 10.9.9.9"), "198.51.100.1"},
       {"only proxies", "127.0.0.1", forwarded("10.0.0.1, 10.0.0.2"), "10.0.0.1"},
       {"two header lines", "127.0.0.1", forwarded("1.1.1.1") + forwarded("198.51.100.1, 10.0.0.1"), "198.51.100.1"},
-      {"two header lines, the last one of proxies", "127.0.0.1", forwarded("198.51.100.1") + forwarded("10.0.0.1"), "198.51.100.1"},
+      {"two header lines, the last one of proxies", "127.0.0.1", forwarded("198.51.100.1") + forwarded("10.0.0.1"),
+       "198.51.100.1"},
       {"in any case", "127.0.0.1", "x-FORWARDED-for:198.51.100.1\r\n", "198.51.100.1"},
       {"without spaces, with tabs", "127.0.0.1", forwarded("1.1.1.1,\t198.51.100.1\t,10.0.0.1"), "198.51.100.1"},
       {"with a port", "127.0.0.1", forwarded("198.51.100.1:4711"), "198.51.100.1"},
@@ -837,12 +1008,14 @@ TEST_CASE("the client's address behind proxies") {
       {"garbage hides what stands left of it", "127.0.0.1", forwarded("198.51.100.1, garbage"), "127.0.0.1"},
       {"a comma behind", "127.0.0.1", forwarded("198.51.100.1,"), "127.0.0.1"},
       {"a comma before", "127.0.0.1", forwarded(",198.51.100.1"), "198.51.100.1"},
-      {"an empty entry hides the line above", "127.0.0.1", forwarded("198.51.100.1") + forwarded(",10.0.0.1"), "10.0.0.1"},
+      {"an empty entry hides the line above", "127.0.0.1", forwarded("198.51.100.1") + forwarded(",10.0.0.1"),
+       "10.0.0.1"},
       {"only commas", "127.0.0.1", forwarded(",,,"), "127.0.0.1"},
       {"10 KB of garbage", "127.0.0.1", forwarded(std::string(10'000, 'x')), "127.0.0.1"},
       {"500 hops", "127.0.0.1", forwarded("198.51.100.1" + repeated(",10.0.0.1", 500)), "10.0.0.1"},
       {"500 foreign hops", "127.0.0.1", forwarded(repeated("198.51.100.1,", 500) + "198.51.100.2"), "198.51.100.2"},
-      {"headers that shadow nothing", "203.0.113.7", "Remote-Addr: 1.1.1.1\r\nX-Real-IP: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\n", "203.0.113.7"},
+      {"headers that shadow nothing", "203.0.113.7",
+       "Remote-Addr: 1.1.1.1\r\nX-Real-IP: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\n", "203.0.113.7"},
       {"a peer without an address", "somewhere", forwarded("198.51.100.1"), "somewhere"},
   };
   for (const Row& row : rows) {
@@ -862,10 +1035,21 @@ TEST_CASE("routes: exact path and method, HEAD is served by GET") {
   router.get("/health", [](const http::Request&) { return http::Response{.body = "get"}; });
   router.post("/health", [](const http::Request&) { return http::Response{.body = "post"}; });
   router.get("/only-get", [](const http::Request&) { return http::Response{}; });
-  struct Row { std::string_view method, path, expected; };
+  struct Row {
+    std::string_view method, path, expected;
+  };
   const Row rows[] = {
-      {"GET", "/health", "get"}, {"HEAD", "/health", "get"}, {"POST", "/health", "post"}, {"PUT", "/health", "method_not_allowed"}, {"POST", "/only-get", "method_not_allowed"},
-      {"GET", "/", "not_found"}, {"GET", "/health/", "not_found"}, {"GET", "/Health", "not_found"}, {"GET", "//health", "not_found"}, {"GET", "/x/../health", "not_found"}, {"GET", "/%68ealth", "not_found"},
+      {"GET", "/health", "get"},
+      {"HEAD", "/health", "get"},
+      {"POST", "/health", "post"},
+      {"PUT", "/health", "method_not_allowed"},
+      {"POST", "/only-get", "method_not_allowed"},
+      {"GET", "/", "not_found"},
+      {"GET", "/health/", "not_found"},
+      {"GET", "/Health", "not_found"},
+      {"GET", "//health", "not_found"},
+      {"GET", "/x/../health", "not_found"},
+      {"GET", "/%68ealth", "not_found"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.method);

@@ -16,7 +16,8 @@ using Permit = RateLimiter::Permit;
 using Held = std::map<std::string, std::size_t>;
 
 RateLimiter::Time at(double seconds) {
-  return RateLimiter::Time{} + std::chrono::duration_cast<RateLimiter::Time::duration>(std::chrono::duration<double>(seconds));
+  return RateLimiter::Time{} +
+         std::chrono::duration_cast<RateLimiter::Time::duration>(std::chrono::duration<double>(seconds));
 }
 
 /// How many of ten attempts, all at this time, pass.
@@ -51,8 +52,7 @@ TEST_CASE("limiter: a permit gives its place back when it ends, whatever ends it
     try {
       const auto permit = limiter.acquire("a");
       throw 1;
-    } catch (int) {
-    }
+    } catch (int) {}
     CHECK(limiter.acquire("a"));
   }
   SUBCASE("an assignment") {

@@ -32,10 +32,19 @@ const std::string websocket_target = "/socket.io/?EIO=4&transport=websocket";
 struct Stage {
   explicit Stage(sio::Options options) : io(loop, adapted(std::move(options))) {
     io.on(echo, [](sio::Socket&, int value) { return value; });
-    io.on(join, [](sio::Socket& socket, const std::string& room) { socket.join(room); return static_cast<int>(socket.rooms().size()); });
-    io.on(sleep_a_while, [](sio::Socket&) { std::this_thread::sleep_for(30ms); return true; });
-    io.on("echo_all", [](sio::Socket&, const sio::json::array_t& values, sio::Reply<> reply) { reply(sio::each(values)); });
-    io.http().websocket("/echo", {.message = [](sio::websocket::Socket& socket, std::string_view text, bool) { socket.send_text(text); }});
+    io.on(join, [](sio::Socket& socket, const std::string& room) {
+      socket.join(room);
+      return static_cast<int>(socket.rooms().size());
+    });
+    io.on(sleep_a_while, [](sio::Socket&) {
+      std::this_thread::sleep_for(30ms);
+      return true;
+    });
+    io.on("echo_all",
+          [](sio::Socket&, const sio::json::array_t& values, sio::Reply<> reply) { reply(sio::each(values)); });
+    io.http().websocket("/echo", {.message = [](sio::websocket::Socket& socket, std::string_view text, bool) {
+                          socket.send_text(text);
+                        }});
     io.http().get("/metrics", sio::metrics(io));
     io.listen();
   }
@@ -62,7 +71,8 @@ struct Stage {
   }
   std::string metrics() { return raw(get("/metrics")).answer(); }
   std::size_t logged(std::string_view message) const {
-    return static_cast<std::size_t>(std::count_if(lines.begin(), lines.end(), [&](const std::string& line) { return line.find(message) != line.npos; }));
+    return static_cast<std::size_t>(std::count_if(
+        lines.begin(), lines.end(), [&](const std::string& line) { return line.find(message) != line.npos; }));
   }
   std::uint64_t count(Reason reason) const { return io.counters().of(reason); }
 
@@ -77,13 +87,16 @@ sio::Options limited(sio::Options options) {
   return options;
 }
 
-std::string forwarded(std::string_view address) { return get(handshake_target, "X-Forwarded-For: " + std::string(address) + "\r\n"); }
+std::string forwarded(std::string_view address) {
+  return get(handshake_target, "X-Forwarded-For: " + std::string(address) + "\r\n");
+}
 
 }  // namespace
 
 TEST_CASE("limits: a connection too many of one address is closed unheard, and there is room again when one leaves") {
   Stage stage(limited({.max_connections_per_address = 2}));
-  Raw one = stage.raw(get(handshake_target)), two = stage.raw(get(handshake_target)), three = stage.raw(get(handshake_target));
+  Raw one = stage.raw(get(handshake_target)), two = stage.raw(get(handshake_target)),
+      three = stage.raw(get(handshake_target));
   CHECK(one.answer().starts_with("HTTP/1.1 200"));
   CHECK(two.answer().starts_with("HTTP/1.1 200"));
   CHECK(three.is_closed());
@@ -132,7 +145,9 @@ TEST_CASE("limits: WebSockets of routes count as sessions, in all and by address
   CHECK(stage.raw(get(handshake_target)).answer().starts_with("HTTP/1.1 503"));
   CHECK(stage.count(Reason::too_many_sessions) == 2);
   one.leave();
-  REQUIRE(run_until(stage.loop, [&] { return stage.io.counters().connections_closed >= 1 && stage.count(Reason::transport_close) == 1; }));
+  REQUIRE(run_until(stage.loop, [&] {
+    return stage.io.counters().connections_closed >= 1 && stage.count(Reason::transport_close) == 1;
+  }));
   Raw again = stage.raw(upgrade("/echo"));
   CHECK(again.hears(switched()));
 
@@ -179,7 +194,12 @@ TEST_CASE("limits: packets over their rate end the session, whatever they are an
 
   Raw polling = stage.raw(get(handshake_target));
   const auto sid = sid_of(polling.answer());
-  polling.send(post(handshake_target + "&sid=" + sid, "3\x1e" "3\x1e" "3\x1e" "3\x1e" "3"));
+  polling.send(post(handshake_target + "&sid=" + sid,
+                    "3\x1e"
+                    "3\x1e"
+                    "3\x1e"
+                    "3\x1e"
+                    "3"));
   CHECK(polling.answer().ends_with("ok"));
   CHECK(stage.io.clients_count() == 1);
   polling.send(post(handshake_target + "&sid=" + sid, "3"));
@@ -187,7 +207,9 @@ TEST_CASE("limits: packets over their rate end the session, whatever they are an
   CHECK(stage.count(Reason::too_many_packets) == 6);
 }
 
-TEST_CASE("limits: an event over the rate is not handled; its ack, or once a second the event error, says when to try again") {
+TEST_CASE(
+    "limits: an event over the rate is not handled; its ack, or once a second the event error, says when to try "
+    "again") {
   Stage stage({.event_rate = {.burst = 2, .per_second = 0.5}});
   Raw raw = stage.joined(), other = stage.joined();
   raw.send(text("421[\"echo\",1]") + text("422[\"echo\",2]") + text("423[\"echo\",3]"));
@@ -300,7 +322,9 @@ TEST_CASE("handlers: one that keeps failing is counted each time, and does not f
 
 TEST_CASE("log: what a sink loses is counted") {
   int calls = 0;
-  const sio::Log log(sio::LogLevel::info, [&](const sio::LogRecord&) { if (++calls > 1) throw std::runtime_error("full"); });
+  const sio::Log log(sio::LogLevel::info, [&](const sio::LogRecord&) {
+    if (++calls > 1) throw std::runtime_error("full");
+  });
   for (int i = 0; i < 3; ++i) log.write(sio::LogLevel::info, "line");
   log.write(sio::LogLevel::debug, "off");
   CHECK(log.dropped() == 2);
@@ -328,7 +352,9 @@ TEST_CASE("log queue: a line that does not fit, or was not written, is told of o
 TEST_CASE("log queue: a writer in another thread gets every line in order") {
   sio::LogQueue queue;
   std::string all;
-  std::thread writer([&] { for (std::string lines; queue.take(lines);) all += lines; });
+  std::thread writer([&] {
+    for (std::string lines; queue.take(lines);) all += lines;
+  });
   std::string expected;
   for (int i = 0; i < 1000; ++i) queue.push(std::to_string(i) + '\n'), expected += std::to_string(i) + '\n';
   queue.close();

@@ -13,7 +13,11 @@ using sio_demo::LogLevel;
 using sio_demo::LogRecord;
 
 TEST_CASE("reasons: the wire's side of the table") {
-  struct Row { Reason reason; std::string_view text; int status, code, close; };
+  struct Row {
+    Reason reason;
+    std::string_view text;
+    int status, code, close;
+  };
   const Row rows[] = {
       {Reason::transport_unknown, "Transport unknown", 400, 0, 0},
       {Reason::session_unknown, "Session ID unknown", 400, 1, 0},
@@ -61,7 +65,8 @@ TEST_CASE("reasons: every row is complete, names are their own") {
   for (const auto& row : sio_demo::reason_table) {
     INFO(name_of(row.reason));
     CHECK(names.insert(row.name).second);
-    CHECK(std::string_view(row.name).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos);
+    CHECK(std::string_view(row.name).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") ==
+          std::string_view::npos);
     CHECK_FALSE(std::string_view(row.text).empty());
     CHECK((row.status == 0 || (row.status >= 400 && row.status < 600)));
     CHECK((row.close == 0 || (row.close >= 1000 && row.close < 1015)));
@@ -82,7 +87,10 @@ TEST_CASE("counters count each reason for itself") {
 }
 
 TEST_CASE("times: ISO 8601 in UTC, milliseconds as JavaScript counts them") {
-  struct Row { std::int64_t milliseconds; std::string_view text; };
+  struct Row {
+    std::int64_t milliseconds;
+    std::string_view text;
+  };
   const Row rows[] = {
       {0, "1970-01-01T00:00:00.000Z"},
       {1, "1970-01-01T00:00:00.001Z"},
@@ -102,14 +110,16 @@ TEST_CASE("times: ISO 8601 in UTC, milliseconds as JavaScript counts them") {
 
 namespace {
 
-std::string line(sio_demo::Fields fields, std::string_view message = "Client connected", LogLevel level = LogLevel::info) {
+std::string line(sio_demo::Fields fields, std::string_view message = "Client connected",
+                 LogLevel level = LogLevel::info) {
   return sio_demo::json_line(LogRecord{level, message, fields, std::chrono::system_clock::time_point{1795415413042ms}});
 }
 
 /// The JSON between message and timestamp.
 std::string middle(sio_demo::Fields fields) {
   const auto text = line(fields);
-  const std::string_view before = R"({"level":"info","message":"Client connected")", after = R"(,"timestamp":"2026-11-23T06:30:13.042Z"})";
+  const std::string_view before = R"({"level":"info","message":"Client connected")",
+                         after = R"(,"timestamp":"2026-11-23T06:30:13.042Z"})";
   REQUIRE(text.starts_with(before));
   REQUIRE(text.ends_with(after));
   return text.substr(before.size(), text.size() - before.size() - after.size());
@@ -121,7 +131,11 @@ TEST_CASE("log lines: one object a line, in the order of its fields") {
   CHECK(line({}) == R"({"level":"info","message":"Client connected","timestamp":"2026-11-23T06:30:13.042Z"})");
   CHECK(line({{"socketId", "abc"}, {"total", 3}}, "x", LogLevel::warn) ==
         R"({"level":"warn","message":"x","socketId":"abc","total":3,"timestamp":"2026-11-23T06:30:13.042Z"})");
-  struct Row { std::string_view name; json value; std::string_view written; };
+  struct Row {
+    std::string_view name;
+    json value;
+    std::string_view written;
+  };
   const Row rows[] = {
       {"a text", "plain", R"(,"f":"plain")"},
       {"a number", 42, R"(,"f":42)"},
@@ -164,13 +178,21 @@ TEST_CASE("log lines: whatever a client sends, one line of valid JSON") {
 TEST_CASE("log: what is off costs nothing, a sink that throws harms nobody") {
   std::vector<std::string> lines;
   const auto sink = [&](const LogRecord& record) { lines.emplace_back(record.message); };
-  struct Row { LogLevel level; std::string_view written; };
-  const Row rows[] = {{LogLevel::debug, "debug info warn error "}, {LogLevel::info, "info warn error "}, {LogLevel::warn, "warn error "}, {LogLevel::error, "error "}, {LogLevel::off, ""}};
+  struct Row {
+    LogLevel level;
+    std::string_view written;
+  };
+  const Row rows[] = {{LogLevel::debug, "debug info warn error "},
+                      {LogLevel::info, "info warn error "},
+                      {LogLevel::warn, "warn error "},
+                      {LogLevel::error, "error "},
+                      {LogLevel::off, ""}};
   for (const Row& row : rows) {
     INFO(sio_demo::level_name(row.level));
     lines.clear();
     const sio_demo::Log log(row.level, sink);
-    for (const LogLevel level : {LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error}) log.write(level, sio_demo::level_name(level));
+    for (const LogLevel level : {LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error})
+      log.write(level, sio_demo::level_name(level));
     std::string written;
     for (const auto& message : lines) written += message + " ";
     CHECK(written == row.written);

@@ -64,12 +64,17 @@ TEST_CASE("once: for the next such event only, whoever listens") {
   Stage stage;
   Texts seen;
   stage.io.once("x", [&](sio::Socket&, const Arguments&) { seen.emplace_back("server"); });
-  stage.io.of("/").once("x", [&](sio::Socket&, const Arguments&, sio::Reply<> reply) { seen.emplace_back("namespace"), reply(1); });
+  stage.io.of("/").once(
+      "x", [&](sio::Socket&, const Arguments&, sio::Reply<> reply) { seen.emplace_back("namespace"), reply(1); });
   stage.io.once(add, [&](sio::Socket&, int a, int b) { return seen.emplace_back("add"), a + b; });
   auto client = stage.client();
   auto socket = stage.join(client);
   socket.once("x", [&](sio::Socket&, const Arguments&) { seen.emplace_back("socket"); });
-  client.say("421[\"x\"]\x1e" "422[\"x\"]\x1e" "423[\"add\",1,2]\x1e" "424[\"add\",1,2]");
+  client.say(
+      "421[\"x\"]\x1e"
+      "422[\"x\"]\x1e"
+      "423[\"add\",1,2]\x1e"
+      "424[\"add\",1,2]");
   CHECK(seen == Texts{"server", "namespace", "socket", "add"});
   CHECK(client.hear() == "431[1]~433[3]");
 }
@@ -93,32 +98,49 @@ TEST_CASE("once: one that throws, and one that registers itself again") {
 TEST_CASE("off: of one event, of all, in the middle of a call") {
   Stage stage;
   Texts seen;
-  const auto note = [&](const char* what) { return [&seen, what](sio::Socket&, const Arguments&) { seen.emplace_back(what); }; };
+  const auto note = [&](const char* what) {
+    return [&seen, what](sio::Socket&, const Arguments&) { seen.emplace_back(what); };
+  };
   stage.io.on("x", note("x")).on("y", note("y")).on("z", note("z")).once("x", note("x once"));
   stage.io.on(add, [&](sio::Socket&, int, int) { return seen.emplace_back("add"), 0; });
   auto client = stage.client();
   auto socket = stage.join(client);
-  socket.on("x", note("own x")).on("z", [&](sio::Socket& its, const Arguments&) { its.off(), seen.emplace_back("own z"); }).on("z", note("own z, too"));
+  socket.on("x", note("own x"))
+      .on("z", [&](sio::Socket& its, const Arguments&) { its.off(), seen.emplace_back("own z"); })
+      .on("z", note("own z, too"));
   stage.io.off("x").off(add).off("never registered");
-  client.say("42[\"x\"]\x1e" "421[\"add\",1,2]\x1e" "42[\"y\"]\x1e" "42[\"z\"]");
+  client.say(
+      "42[\"x\"]\x1e"
+      "421[\"add\",1,2]\x1e"
+      "42[\"y\"]\x1e"
+      "42[\"z\"]");
   CHECK(seen == Texts{"own x", "y", "z", "own z", "own z, too"});  // who was there when the event came
   seen.clear();
-  client.say("42[\"x\"]\x1e" "42[\"y\"]\x1e" "42[\"z\"]");
+  client.say(
+      "42[\"x\"]\x1e"
+      "42[\"y\"]\x1e"
+      "42[\"z\"]");
   CHECK(seen == Texts{"y", "z"});
   seen.clear();
   stage.io.off();
   stage.io.on("y", note("y again"));
-  client.say("42[\"x\"]\x1e" "42[\"y\"]");
+  client.say(
+      "42[\"x\"]\x1e"
+      "42[\"y\"]");
   CHECK(seen == Texts{"y again"});
 }
 
 TEST_CASE("catch-all: what comes in, until off_any") {
   Stage stage;
   Texts seen;
-  stage.io.on_any([&](sio::Socket&, std::string_view event, const auto& arguments) { seen.push_back("all " + spell(event, arguments)); });
+  stage.io.on_any([&](sio::Socket&, std::string_view event, const auto& arguments) {
+    seen.push_back("all " + spell(event, arguments));
+  });
   auto client = stage.client();
   auto socket = stage.join(client);
-  socket.on_any([&](sio::Socket&, std::string_view event, const auto& arguments) { seen.push_back("one " + spell(event, arguments)); });
+  socket.on_any([&](sio::Socket&, std::string_view event, const auto& arguments) {
+    seen.push_back("one " + spell(event, arguments));
+  });
   client.say("42[\"x\",1]");
   socket.off_any();
   client.say("42[\"y\"]");
@@ -143,11 +165,14 @@ TEST_CASE("catch-all: what goes out, to whom, whichever way") {
   first.emit_with_ack(how_old, [](std::error_code, int) {});
   stage.io.timeout(1h).emit(how_old, [](std::error_code, const std::vector<int>&) {});
   first.emit("binary", sio::Bytes{1, 2}, json{{"deep", json::binary({3})}});
-  CHECK(seen == Texts{"a x[1,\"two\",{\"three\":3}]", "a all[]", "b all[]", "b others[]", "b room[]", "a how old[]", "a how old[]", "b how old[]",
+  CHECK(seen == Texts{"a x[1,\"two\",{\"three\":3}]", "a all[]", "b all[]", "b others[]", "b room[]", "a how old[]",
+                      "a how old[]", "b how old[]",
                       "a binary" + json{json::binary({1, 2}), {{"deep", json::binary({3})}}}.dump()});
   seen.clear();
   stage.io.off_any_outgoing();
-  second.on_any_outgoing([&](sio::Socket&, std::string_view event, const auto& arguments) { seen.push_back("own " + spell(event, arguments)); });
+  second.on_any_outgoing([&](sio::Socket&, std::string_view event, const auto& arguments) {
+    seen.push_back("own " + spell(event, arguments));
+  });
   stage.io.emit("all", 2);
   second.off_any_outgoing();
   stage.io.emit("all", 3);
@@ -179,11 +204,15 @@ TEST_CASE("catch-all: an outgoing one that throws, emits, or disconnects costs t
 TEST_CASE("socket.use: in order; a refused event reaches no handler, on_error is told, no ack is sent") {
   Stage stage;
   Texts seen;
-  stage.io.on_error([&](sio::Socket&, const sio::Refuse& error) { seen.push_back("error " + error.message + error.data.dump()); });
-  stage.io.on_any([&](sio::Socket&, std::string_view event, const auto&) { seen.push_back("any " + std::string(event)); });
+  stage.io.on_error(
+      [&](sio::Socket&, const sio::Refuse& error) { seen.push_back("error " + error.message + error.data.dump()); });
+  stage.io.on_any(
+      [&](sio::Socket&, std::string_view event, const auto&) { seen.push_back("any " + std::string(event)); });
   stage.io.on("x", [&](sio::Socket&, const Arguments&, sio::Reply<> reply) { seen.emplace_back("x"), reply("done"); });
   stage.io.on_connection([&](sio::Socket& socket) {
-    socket.use([&](sio::Socket&, std::string_view event, const auto& arguments, sio::Next next) { seen.push_back("1 " + spell(event, arguments)), next(sio::accept); });
+    socket.use([&](sio::Socket&, std::string_view event, const auto& arguments, sio::Next next) {
+      seen.push_back("1 " + spell(event, arguments)), next(sio::accept);
+    });
     socket.use([&](sio::Socket&, std::string_view event, const auto& arguments, sio::Next next) {
       seen.emplace_back("2");
       if (arguments.size() > 0) return next(sio::refuse("no " + std::string(event) + " with arguments", {{"most", 0}}));
@@ -192,7 +221,9 @@ TEST_CASE("socket.use: in order; a refused event reaches no handler, on_error is
   });
   auto client = stage.client();
   client.join();
-  client.say("421[\"x\"]\x1e" "422[\"x\",7]");
+  client.say(
+      "421[\"x\"]\x1e"
+      "422[\"x\",7]");
   CHECK(seen == Texts{"any x", "1 x[]", "2", "x", "any x", "1 x[7]", "2", "error no x with arguments{\"most\":0}"});
   CHECK(client.hear() == R"(431["done"])");
 }
@@ -207,7 +238,9 @@ TEST_CASE("socket.use: may answer later; the event waits with its arguments, its
   auto client = stage.client();
   auto socket = stage.join(client);
   socket.use([&](sio::Socket&, std::string_view, const auto&, sio::Next next) { pending.push_back(std::move(next)); });
-  client.say("451-1[\"x\",{\"_placeholder\":true,\"num\":0},\"" + std::string(500, 'y') + "\"]\x1e" "bAQI=");
+  client.say("451-1[\"x\",{\"_placeholder\":true,\"num\":0},\"" + std::string(500, 'y') +
+             "\"]\x1e"
+             "bAQI=");
   client.say("422[\"x\",\"other bytes\"]");
   REQUIRE(pending.size() == 2);
   CHECK(got.empty());
@@ -246,7 +279,9 @@ TEST_CASE("socket.use: one that throws refuses; one kept past the server does no
 TEST_CASE("on_error: a client that sends what is no packet, before it is thrown out") {
   Stage stage;
   Texts seen;
-  stage.io.on_error([&](sio::Socket& socket, const sio::Refuse& error) { seen.push_back(socket.connected() && !error.message.empty() ? "error" : "?"); });
+  stage.io.on_error([&](sio::Socket& socket, const sio::Refuse& error) {
+    seen.push_back(socket.connected() && !error.message.empty() ? "error" : "?");
+  });
   stage.io.on_disconnect([&](sio::Socket&, const sio::Disconnect& why) { seen.emplace_back(why.text); });
   auto client = stage.client();
   client.join();
@@ -266,8 +301,11 @@ TEST_CASE("of(predicate): decides by name and auth; its handlers and middlewares
     made.push_back(nsp.name());
     nsp.use([&](sio::Socket&, sio::Next next) { seen.emplace_back("child's"), next(sio::accept); });
   });
-  auto& rooms = stage.io.of([](std::string_view name, const json& auth) { return name.starts_with("/room-") && auth.value("key", 0) == 7; });
-  rooms.use([&](sio::Socket& socket, sio::Next next) { seen.push_back("parent's " + socket.nsp().name()), next(sio::accept); });
+  auto& rooms = stage.io.of(
+      [](std::string_view name, const json& auth) { return name.starts_with("/room-") && auth.value("key", 0) == 7; });
+  rooms.use([&](sio::Socket& socket, sio::Next next) {
+    seen.push_back("parent's " + socket.nsp().name()), next(sio::accept);
+  });
   rooms.on_connection([](sio::Socket& socket) { socket.emit("welcome", socket.nsp().name()); });
   rooms.on("echo", [](sio::Socket&, const Arguments& arguments, sio::Reply<> reply) { reply(sio::each(arguments)); });
   auto a = stage.client(), b = stage.client();
@@ -294,9 +332,14 @@ TEST_CASE("of(predicate): asked in the order of registration, each when it likes
   Stage stage;
   Texts asked;
   std::vector<std::function<void(bool)>> pending;
-  stage.io.of([&](std::string_view, const json&) -> bool { asked.emplace_back("throws"), throw std::runtime_error("predicate"); });
-  stage.io.of([&](std::string_view, const json&, std::function<void(bool)> answer) { asked.emplace_back("late"), pending.push_back(std::move(answer)); });
-  auto& last = stage.io.of([&](std::string_view name, const json&) { return asked.emplace_back("early"), name == "/last"; });
+  stage.io.of([&](std::string_view, const json&) -> bool {
+    asked.emplace_back("throws"), throw std::runtime_error("predicate");
+  });
+  stage.io.of([&](std::string_view, const json&, std::function<void(bool)> answer) {
+    asked.emplace_back("late"), pending.push_back(std::move(answer));
+  });
+  auto& last =
+      stage.io.of([&](std::string_view name, const json&) { return asked.emplace_back("early"), name == "/last"; });
   int joined = 0;
   last.on_connection([&](sio::Socket&) { ++joined; });
   auto client = stage.client();
@@ -310,7 +353,9 @@ TEST_CASE("of(predicate): asked in the order of registration, each when it likes
   CHECK(asked == Texts{"throws", "late", "early"});
   CHECK(joined == 1);
 
-  client.say("40/mine,\x1e" "40/mine too,");  // answered out of order
+  client.say(
+      "40/mine,\x1e"
+      "40/mine too,");  // answered out of order
   pending.at(2)(true), pending.at(1)(true);
   const auto heard = client.hear();
   CHECK(heard.find("40/mine too,") < heard.find("40/mine,"));
@@ -322,9 +367,12 @@ TEST_CASE("of(predicate): answered when the client has left, and when the server
   std::vector<std::function<void(bool)>> pending;
   int made = 0;
   stage.io.on_new_namespace([&](sio::Namespace&) { ++made; });
-  stage.io.of([&](std::string_view, const json&, std::function<void(bool)> answer) { pending.push_back(std::move(answer)); });
+  stage.io.of(
+      [&](std::string_view, const json&, std::function<void(bool)> answer) { pending.push_back(std::move(answer)); });
   auto a = stage.client(), b = stage.client();
-  a.say("40/x,\x1e" "1");
+  a.say(
+      "40/x,\x1e"
+      "1");
   b.say("40/y,");
   REQUIRE(pending.size() == 2);
   pending[0](true);
@@ -348,7 +396,8 @@ TEST_CASE("of(predicate): no more of them than max_child_namespaces") {
   CHECK(client.join("/3").size() == 20);
 }
 
-TEST_CASE("of(predicate): what a client may not join is not made, and predicates are not asked for more than it may join") {
+TEST_CASE(
+    "of(predicate): what a client may not join is not made, and predicates are not asked for more than it may join") {
   auto options = quiet();
   options.max_namespaces = 2;
   options.max_child_namespaces = 3;
@@ -367,10 +416,13 @@ TEST_CASE("of(predicate): what a client may not join is not made, and predicates
   CHECK(made == Texts{"/1", "/2"});
   CHECK(other.join("/4").size() == 20);
 
-  client.say("41/2,\x1e" "40/late 1,\x1e" "40/late 2,");  // it waits for one, so there is no room for another
+  client.say(
+      "41/2,\x1e"
+      "40/late 1,\x1e"
+      "40/late 2,");  // it waits for one, so there is no room for another
   CHECK(pending.size() == 1);
   CHECK(client.hear() == R"(44/late 2,{"message":"Too many namespaces"})");
-  CHECK(client.join().size() == 20);                        // this one was there all the time, so it goes first
+  CHECK(client.join().size() == 20);  // this one was there all the time, so it goes first
   pending.at(0)(true);
   CHECK(client.hear() == R"(44/late 1,{"message":"Too many namespaces"})");
   CHECK(made == Texts{"/1", "/2", "/4"});
@@ -429,7 +481,9 @@ TEST_CASE("cleanup: whoever keeps a socket keeps its namespace, but nobody is th
   std::optional<sio::Socket> kept;
   int after = 0;
   auto& parent = stage.io.of([](std::string_view, const json&) { return true; });
-  parent.on_connection([&](sio::Socket& socket) { if (!kept) kept = socket; });
+  parent.on_connection([&](sio::Socket& socket) {
+    if (!kept) kept = socket;
+  });
   parent.on_disconnect([&](sio::Socket& socket, const sio::Disconnect&) { after += socket.nsp().size() == 0; });
   auto a = stage.client();
   a.join("/x");
@@ -468,7 +522,9 @@ TEST_CASE("cleanup: the last client is thrown out in its connection handler, in 
   options.cleanup_empty_child_namespaces = true;
   Stage stage(options);
   auto& parent = stage.io.of([](std::string_view, const json&) { return true; });
-  parent.on_connection([](sio::Socket& socket) { if (socket.nsp().name() == "/at once") socket.disconnect(); });
+  parent.on_connection([](sio::Socket& socket) {
+    if (socket.nsp().name() == "/at once") socket.disconnect();
+  });
   parent.on("one", [](sio::Socket& socket, const Arguments&) { socket.disconnect(); });
   parent.on("all", [](sio::Socket& socket, const Arguments&) { socket.nsp().disconnect_sockets(); });
   parent.on("everywhere", [&](sio::Socket&, const Arguments&) { parent.disconnect_sockets(true); });
@@ -532,7 +588,9 @@ TEST_CASE("recovery: id, rooms, data and the events missed come back; middleware
   Stage stage(recovering());
   Texts seen;
   stage.io.use([&](sio::Socket&, sio::Next next) { seen.emplace_back("use"), next(sio::accept); });
-  stage.io.on_connection([&](sio::Socket& socket) { seen.push_back(socket.recovered() ? "recovered " + std::to_string(socket.data<Visits>().count) : "new"); });
+  stage.io.on_connection([&](sio::Socket& socket) {
+    seen.push_back(socket.recovered() ? "recovered " + std::to_string(socket.data<Visits>().count) : "new");
+  });
   Comer ada(stage);
   auto socket = stage.io.find(ada.sid).value();
   socket.join({"red", "blue"});
@@ -543,14 +601,15 @@ TEST_CASE("recovery: id, rooms, data and the events missed come back; middleware
   CHECK_FALSE(socket.connected());
   stage.io.emit("all", 1);
   stage.io.to("red").emit("red", 2);
-  stage.io.to("green").emit("green");                 // not hers
-  stage.io.except("blue").emit("not blue");           // nor this
-  stage.io.volatile_().emit("volatile");              // nor this
+  stage.io.to("green").emit("green");        // not hers
+  stage.io.except("blue").emit("not blue");  // nor this
+  stage.io.volatile_().emit("volatile");     // nor this
   stage.io.to(ada.sid).emit("hers", 3);
   socket.emit("hers, by an old handle", 4);
   const auto heard = ada.come_back(stage);
   Texts events;
-  for (std::size_t at = 0; (at = heard.find("42[", at)) != heard.npos; ++at) events.push_back(heard.substr(at + 3, heard.rfind(',', heard.find(']', at)) - at - 3));
+  for (std::size_t at = 0; (at = heard.find("42[", at)) != heard.npos; ++at)
+    events.push_back(heard.substr(at + 3, heard.rfind(',', heard.find(']', at)) - at - 3));
   CHECK(events == Texts{R"("all",1)", R"("red",2)", R"("hers",3)", R"("hers, by an old handle",4)"});
   CHECK(heard.find("~40{\"sid\":\"" + ada.sid + "\",\"pid\":\"" + ada.pid) != heard.npos);  // behind them
   CHECK(seen == Texts{"use", "new", "recovered 3"});
@@ -578,8 +637,9 @@ TEST_CASE("recovery: once; not after a goodbye of either side; not with what nob
 
   chatty.vanish();
   auto wrong = stage.client();
-  for (const auto& auth : {json{{"pid", chatty.pid}, {"offset", chatty.offset}},      // of another namespace
-                           json{{"pid", 1}, {"offset", 2}}, json{{"pid", chatty.pid}}, json{{"offset", chatty.offset}}}) {
+  for (const auto& auth :
+       {json{{"pid", chatty.pid}, {"offset", chatty.offset}},  // of another namespace
+        json{{"pid", 1}, {"offset", 2}}, json{{"pid", chatty.pid}}, json{{"offset", chatty.offset}}}) {
     const auto id = wrong.join("", auth.dump());
     CHECK(id.size() == 20);
     CHECK(id != chatty.sid);
@@ -717,7 +777,8 @@ class Wire {
         for (auto* other : others()) other->Adapter::broadcast(sio::socketio::Writer(event), target);
       Adapter::broadcast(std::move(event), target);
     }
-    void broadcast_with_ack(sio::socketio::Writer&& event, const sio::Target& target, const std::shared_ptr<sio::detail::AckWait>& wait) override {
+    void broadcast_with_ack(sio::socketio::Writer&& event, const sio::Target& target,
+                            const std::shared_ptr<sio::detail::AckWait>& wait) override {
       wait->expect(wire_.from_elsewhere.size());  // what the others' clients will have said
       Adapter::broadcast_with_ack(std::move(event), target, wait);
       for (const auto& answer : wire_.from_elsewhere) {
@@ -725,7 +786,8 @@ class Wire {
         else wait->answer(sio::socketio::Arguments(Arguments{answer}));
       }
     }
-    void fetch_sockets(const sio::Target& target, std::function<void(std::error_code, std::vector<sio::RemoteSocket>)> done) override {
+    void fetch_sockets(const sio::Target& target,
+                       std::function<void(std::error_code, std::vector<sio::RemoteSocket>)> done) override {
       std::vector<sio::RemoteSocket> sum;
       for (auto* one : peers())
         one->Adapter::fetch_sockets(target, [&](std::error_code, const std::vector<sio::RemoteSocket>& its) {
@@ -745,7 +807,8 @@ class Wire {
     void server_side_emit(Arguments event, std::function<void(std::error_code, Arguments)> done) override {
       Arguments answers;
       for (auto* other : others())
-        other->nsp_.server_side_event(event, done ? [&answers](const json& answer) { answers.push_back(answer); } : std::function<void(json)>());
+        other->nsp_.server_side_event(
+            event, done ? [&answers](const json& answer) { answers.push_back(answer); } : std::function<void(json)>());
       if (done) done({}, std::move(answers));
     }
 
@@ -788,7 +851,8 @@ TEST_CASE("adapter: a user's own sees what concerns several sockets, and may sen
   one.io.local().emit("local");
   ada.emit("hers");
   one.io.of("/made later").emit("nobody");
-  CHECK(wire.seen == Texts{R"(/ ["all",1])", R"(/ ["blue","x"])", R"(/ ["others"])", R"(/ ["local"])", R"(/made later ["nobody"])"});
+  CHECK(wire.seen ==
+        Texts{R"(/ ["all",1])", R"(/ ["blue","x"])", R"(/ ["others"])", R"(/ ["local"])", R"(/made later ["nobody"])"});
   CHECK(a.hear() == R"(42["all",1]~42["local"]~42["hers"])");
   CHECK(b.hear() == R"(42["all",1]~42["blue","x"]~42["others"])");
 
@@ -811,7 +875,8 @@ TEST_CASE("adapter: a broadcast's answers from elsewhere") {
   const auto ask = [&](Arguments answers) {
     wire.from_elsewhere = std::move(answers);
     std::optional<std::pair<std::error_code, std::vector<int>>> out;
-    stage.io.timeout(1h).emit(how_old, [&](std::error_code error, std::vector<int> its) { out = {error, std::move(its)}; });
+    stage.io.timeout(1h).emit(how_old,
+                              [&](std::error_code error, std::vector<int> its) { out = {error, std::move(its)}; });
     const auto asked = a.hear();
     a.say("43" + asked.substr(2, asked.find('[') - 2) + "[7]");
     REQUIRE(out);
@@ -835,14 +900,16 @@ TEST_CASE("adapter: servers talk to each other") {
     });
   };
   listen(one.io, "one"), listen(two.io, "two"), listen(three.io, "three");
-  three.io.on_server_side_emit("load", [](const Arguments&, const auto&) { throw std::runtime_error("on the server side"); });
+  three.io.on_server_side_emit("load",
+                               [](const Arguments&, const auto&) { throw std::runtime_error("on the server side"); });
 
   one.io.server_side_emit("load", 1, "a");
   CHECK(heard == Texts{R"(two[1,"a"])", R"(three[1,"a"])"});
   CHECK(three.errors.size() == 1);
 
   std::optional<std::pair<std::error_code, Arguments>> answers;
-  one.io.server_side_emit_with_ack("load", [&](std::error_code error, Arguments its) { answers = {error, std::move(its)}; });
+  one.io.server_side_emit_with_ack("load",
+                                   [&](std::error_code error, Arguments its) { answers = {error, std::move(its)}; });
   CHECK_FALSE(answers);  // not within the call
   CHECK(run_until(one.loop, [&] { return answers.has_value(); }));
   CHECK_FALSE(answers->first);
@@ -853,7 +920,8 @@ TEST_CASE("adapter: servers talk to each other") {
 
   Stage alone;  // without an adapter of its own there are no others
   answers.reset();
-  alone.io.server_side_emit_with_ack("load", [&](std::error_code error, Arguments its) { answers = {error, std::move(its)}; });
+  alone.io.server_side_emit_with_ack("load",
+                                     [&](std::error_code error, Arguments its) { answers = {error, std::move(its)}; });
   CHECK(run_until(alone.loop, [&] { return answers.has_value(); }));
   CHECK(answers->second.empty());
 }
@@ -861,7 +929,10 @@ TEST_CASE("adapter: servers talk to each other") {
 TEST_CASE("adapter: one that answers late, to a server that is gone") {
   struct Late final : sio::Adapter {
     using Adapter::Adapter;
-    void fetch_sockets(const sio::Target&, std::function<void(std::error_code, std::vector<sio::RemoteSocket>)> done) override { pending() = std::move(done); }
+    void fetch_sockets(const sio::Target&,
+                       std::function<void(std::error_code, std::vector<sio::RemoteSocket>)> done) override {
+      pending() = std::move(done);
+    }
     static std::function<void(std::error_code, std::vector<sio::RemoteSocket>)>& pending() {
       static std::function<void(std::error_code, std::vector<sio::RemoteSocket>)> done;
       return done;
@@ -870,7 +941,8 @@ TEST_CASE("adapter: one that answers late, to a server that is gone") {
   Stage stage;
   stage.io.adapter([](sio::Namespace& nsp) { return std::make_unique<Late>(nsp); });
   int called = 0;
-  stage.io.fetch_sockets([&](std::error_code error, const std::vector<sio::RemoteSocket>&) { called += error == std::errc::timed_out; });
+  stage.io.fetch_sockets(
+      [&](std::error_code error, const std::vector<sio::RemoteSocket>&) { called += error == std::errc::timed_out; });
   settle(stage.loop, 5ms);
   CHECK(called == 0);
   stage.io.post([&] { stage.server.reset(); });
@@ -893,7 +965,10 @@ TEST_CASE("fetch_sockets: id, rooms, handshake, and data where it has a JSON for
   first.join("red"), second.join("red");
   const auto fetch = [&](const auto& from) {
     std::optional<std::vector<sio::RemoteSocket>> out;
-    from.fetch_sockets([&](std::error_code error, std::vector<sio::RemoteSocket> its) { CHECK_FALSE(error); out = std::move(its); });
+    from.fetch_sockets([&](std::error_code error, std::vector<sio::RemoteSocket> its) {
+      CHECK_FALSE(error);
+      out = std::move(its);
+    });
     CHECK_FALSE(out);
     REQUIRE(run_until(stage.loop, [&] { return out.has_value(); }));
     return *out;

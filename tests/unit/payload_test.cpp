@@ -7,10 +7,16 @@ using sio_demo::engineio::Message;
 using sio_demo::engineio::MessageRef;
 
 TEST_CASE("messages: a frame for WebSocket whose payload is the packet for polling") {
-  struct Row { std::string_view name; MessageRef message; std::string_view frame, payload; bool binary; };
+  struct Row {
+    std::string_view name;
+    MessageRef message;
+    std::string_view frame, payload;
+    bool binary;
+  };
   const Row rows[] = {
       {"a ping", Message::text({"2"}), "81 01 32", "2", false},
-      {"an event in parts", Message::text({"42", "[\"a\"", "", ",1]"}), "81 09 34 32 5b 22 61 22 2c 31 5d", "42[\"a\",1]", false},
+      {"an event in parts", Message::text({"42", "[\"a\"", "", ",1]"}), "81 09 34 32 5b 22 61 22 2c 31 5d",
+       "42[\"a\",1]", false},
       {"an empty text", Message::text({}), "81 00", "", false},
       {"bytes", Message::binary("\x01\x02\x03\x04"), "82 04 01 02 03 04", "\x01\x02\x03\x04", true},
       {"no bytes", Message::binary(""), "82 00", "", true},
@@ -28,10 +34,18 @@ TEST_CASE("messages: a frame for WebSocket whose payload is the packet for polli
 }
 
 TEST_CASE("messages: the frame's header for every kind of length") {
-  struct Row { std::size_t size; std::string_view text, binary; };
+  struct Row {
+    std::size_t size;
+    std::string_view text, binary;
+  };
   const Row rows[] = {
-      {0, "81 00", "82 00"}, {1, "81 01", "82 01"}, {125, "81 7d", "82 7d"}, {126, "81 7e 00 7e", "82 7e 00 7e"}, {127, "81 7e 00 7f", "82 7e 00 7f"},
-      {65535, "81 7e ff ff", "82 7e ff ff"}, {65536, "81 7f 00 00 00 00 00 01 00 00", "82 7f 00 00 00 00 00 01 00 00"},
+      {0, "81 00", "82 00"},
+      {1, "81 01", "82 01"},
+      {125, "81 7d", "82 7d"},
+      {126, "81 7e 00 7e", "82 7e 00 7e"},
+      {127, "81 7e 00 7f", "82 7e 00 7f"},
+      {65535, "81 7e ff ff", "82 7e ff ff"},
+      {65536, "81 7f 00 00 00 00 00 01 00 00", "82 7f 00 00 00 00 00 01 00 00"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.size);
@@ -47,8 +61,11 @@ TEST_CASE("messages: the frame's header for every kind of length") {
 }
 
 TEST_CASE("messages: binary as text is b and base64, made once") {
-  struct Row { std::string_view bytes, text; };
-  const Row rows[] = {{"", "b"}, {"\x01", "bAQ=="}, {"\x01\x02", "bAQI="}, {"\x01\x02\x03\x04", "bAQIDBA=="}, {"\xfb\xff", "b+/8="}};
+  struct Row {
+    std::string_view bytes, text;
+  };
+  const Row rows[] = {
+      {"", "b"}, {"\x01", "bAQ=="}, {"\x01\x02", "bAQI="}, {"\x01\x02\x03\x04", "bAQIDBA=="}, {"\xfb\xff", "b+/8="}};
   for (const Row& row : rows) {
     CAPTURE(row.text);
     const auto message = Message::binary(row.bytes);

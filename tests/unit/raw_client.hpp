@@ -25,15 +25,21 @@ inline std::string post(std::string_view target, std::string_view body) {
   return head("POST", target, "Content-Length: " + std::to_string(body.size()) + "\r\n") + std::string(body);
 }
 inline std::string upgrade(std::string_view target, std::string_view lines = {}) {
-  return get(target, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + std::string(lines));
+  return get(target,
+             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+             "dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+                 std::string(lines));
 }
 /// The answer to upgrade(), with what the server adds to it.
 inline std::string switched(std::string_view lines = {}) {
-  return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" + std::string(lines) + "\r\n";
+  return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+         "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" +
+         std::string(lines) + "\r\n";
 }
 /// An answer that keeps the connection, as respond() writes it.
 inline std::string answered(std::string_view status, std::string_view lines, std::string_view body) {
-  return "HTTP/1.1 " + std::string(status) + "\r\n" + std::string(lines) + "Date: *\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\r\n" + std::string(body);
+  return "HTTP/1.1 " + std::string(status) + "\r\n" + std::string(lines) +
+         "Date: *\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\r\n" + std::string(body);
 }
 
 /// A client's frame; its masking key is zero, so its payload can be read.
@@ -96,7 +102,8 @@ class Raw {
     polling_client::run_until(loop_, [&] {
       const auto end = heard().find("\r\n\r\n");
       const auto length = in_.find("Content-Length: ");
-      return ended || (end != in_.npos && (length > end || in_.size() >= end + 4 + std::stoul(in_.substr(length + 16))));
+      return ended ||
+             (end != in_.npos && (length > end || in_.size() >= end + 4 + std::stoul(in_.substr(length + 16))));
     });
     return std::exchange(in_, {});
   }

@@ -130,7 +130,8 @@ TEST_CASE("RESP: limits") {
   CHECK(read_all("$9000000000000000000\r\n" + std::string(10'000, 'x'), 100).empty());  // skipped as it comes
   CHECK(read_all(repeated("*1\r\n", 9), 4) == "malformed: lists are nested too deep");
   CHECK(read_all("+" + std::string(70'000, 'x'), 1000) == "malformed: a line is too long");
-  CHECK(read_all("*9223372036854775807\r\n" + repeated(":1\r\n", 70'000), 1000) == "malformed: a reply has too many values");
+  CHECK(read_all("*9223372036854775807\r\n" + repeated(":1\r\n", 70'000), 1000) ==
+        "malformed: a reply has too many values");
   CHECK(redis::command({"PUBLISH", "a b", "\r\n"}) == "*3\r\n$7\r\nPUBLISH\r\n$3\r\na b\r\n$2\r\n\r\n\r\n");
 }
 
@@ -149,23 +150,33 @@ TEST_CASE("URL") {
       {"redis://u:a:b@[::1]:7/3", "u : a:b ::1 7 3"},
       {"redis://:p@x@h", " : p@x h 6379 0"},
       {"redis://[fe80::1]", " : fe80::1 6379 0"},
-      {"rediss://:secret@h", "cannot use \"rediss://***@h\" as the address of Redis: TLS is not spoken here: let a proxy such as stunnel speak it, and connect to that (write redis://user:password@host:6379/0)"},
-      {"h:6379", "cannot use \"h:6379\" as the address of Redis: it does not begin with redis:// (write redis://user:password@host:6379/0)"},
-      {"redis://u@h", "cannot use \"redis://***@h\" as the address of Redis: there is a user without a password (write redis://user:password@host:6379/0)"},
-      {"redis://:p@h:70000", "cannot use \"redis://***@h:70000\" as the address of Redis: the port is not a number from 1 to 65535 (an IPv6 address stands in brackets) (write redis://user:password@host:6379/0)"},
+      {"rediss://:secret@h",
+       "cannot use \"rediss://***@h\" as the address of Redis: TLS is not spoken here: let a proxy such as stunnel "
+       "speak it, and connect to that (write redis://user:password@host:6379/0)"},
+      {"h:6379",
+       "cannot use \"h:6379\" as the address of Redis: it does not begin with redis:// (write "
+       "redis://user:password@host:6379/0)"},
+      {"redis://u@h",
+       "cannot use \"redis://***@h\" as the address of Redis: there is a user without a password (write "
+       "redis://user:password@host:6379/0)"},
+      {"redis://:p@h:70000",
+       "cannot use \"redis://***@h:70000\" as the address of Redis: the port is not a number from 1 to 65535 (an IPv6 "
+       "address stands in brackets) (write redis://user:password@host:6379/0)"},
   };
   for (const auto& row : rows) {
     INFO(row.url);
     std::string got;
     try {
       const auto a = redis::parse_url(row.url);
-      got = a.user + " : " + a.password + (a.password.empty() ? "" : " ") + a.host + ' ' + std::to_string(a.port) + ' ' + std::to_string(a.database);
+      got = a.user + " : " + a.password + (a.password.empty() ? "" : " ") + a.host + ' ' + std::to_string(a.port) +
+            ' ' + std::to_string(a.database);
     } catch (const std::invalid_argument& error) {
       got = error.what();
     }
     CHECK(got == row.expected);
   }
-  for (const auto* wrong : {"redis://h:0", "redis://h:x", "redis://h:", "redis://h/x", "redis://h/1/2", "redis://h/0?a=b", "redis://[::1", "redis://::1:6379", "unix:///tmp/x", ""})
+  for (const auto* wrong : {"redis://h:0", "redis://h:x", "redis://h:", "redis://h/x", "redis://h/1/2",
+                            "redis://h/0?a=b", "redis://[::1", "redis://::1:6379", "unix:///tmp/x", ""})
     CHECK_THROWS_AS(redis::parse_url(wrong), std::invalid_argument);
   CHECK(redis::Address{.host = "::1", .password = "secret"}.text() == "[::1]:6379/0");
 }
@@ -174,23 +185,30 @@ TEST_CASE("URL") {
 
 namespace {
 
-const std::string hello = hex(
-    "93 a6 67 46 5a 42 77 74 83 a4 74 79 70 65 02 a4 64 61 74 61 94 a5 68 65 6c 6c 6f 01 a2 c3 a9 82 a1 61 c0 a1 66 cb 3f f8 00 00 00 00 00 00"
-    "a3 6e 73 70 a1 2f 83 a5 72 6f 6f 6d 73 90 a6 65 78 63 65 70 74 90 a5 66 6c 61 67 73 80");
-const std::string to_rooms = hex(
-    "93 a6 67 46 5a 42 77 74 83 a4 74 79 70 65 02 a4 64 61 74 61 91 a1 78 a3 6e 73 70 a1 2f 83 a5 72 6f 6f 6d 73 92 a2 72 31 a2 72 32 a6 65 78 63 65 70 74"
-    "91 a2 72 33 a5 66 6c 61 67 73 82 a8 76 6f 6c 61 74 69 6c 65 c3 a8 63 6f 6d 70 72 65 73 73 c2");
-const std::string with_binary = hex(
-    "93 a6 67 46 5a 42 77 74 83 a4 74 79 70 65 02 a4 64 61 74 61 93 a3 62 69 6e c4 03 01 02 03 82 a1 64 c4 01 09 a1 74 d7 ff 1d 53 53 00 65 53 f1 00"
-    "a3 6e 73 70 a1 2f 83 a5 72 6f 6f 6d 73 90 a6 65 78 63 65 70 74 90 a5 66 6c 61 67 73 80");
-const std::string asked = hex(
-    "85 a3 75 69 64 a6 67 46 5a 42 77 74 a9 72 65 71 75 65 73 74 49 64 a6 48 63 76 47 32 35 a4 74 79 70 65 07 a6 70 61 63 6b 65 74 83 a4 74 79 70 65 02"
-    "a4 64 61 74 61 92 a3 61 73 6b 07 a3 6e 73 70 a1 2f a4 6f 70 74 73 83 a5 72 6f 6f 6d 73 90 a6 65 78 63 65 70 74 90 a5 66 6c 61 67 73 81 a7 74 69 6d 65 6f 75 74 cd 01 f4");
-const std::string acked = hex("83 a4 74 79 70 65 09 a9 72 65 71 75 65 73 74 49 64 a6 48 63 76 47 32 35 a6 70 61 63 6b 65 74 a2 72 32");
+const std::string hello =
+    hex("93 a6 67 46 5a 42 77 74 83 a4 74 79 70 65 02 a4 64 61 74 61 94 a5 68 65 6c 6c 6f 01 a2 c3 a9 82 a1 61 c0 a1 "
+        "66 cb 3f f8 00 00 00 00 00 00"
+        "a3 6e 73 70 a1 2f 83 a5 72 6f 6f 6d 73 90 a6 65 78 63 65 70 74 90 a5 66 6c 61 67 73 80");
+const std::string to_rooms =
+    hex("93 a6 67 46 5a 42 77 74 83 a4 74 79 70 65 02 a4 64 61 74 61 91 a1 78 a3 6e 73 70 a1 2f 83 a5 72 6f 6f 6d 73 "
+        "92 a2 72 31 a2 72 32 a6 65 78 63 65 70 74"
+        "91 a2 72 33 a5 66 6c 61 67 73 82 a8 76 6f 6c 61 74 69 6c 65 c3 a8 63 6f 6d 70 72 65 73 73 c2");
+const std::string with_binary =
+    hex("93 a6 67 46 5a 42 77 74 83 a4 74 79 70 65 02 a4 64 61 74 61 93 a3 62 69 6e c4 03 01 02 03 82 a1 64 c4 01 09 "
+        "a1 74 d7 ff 1d 53 53 00 65 53 f1 00"
+        "a3 6e 73 70 a1 2f 83 a5 72 6f 6f 6d 73 90 a6 65 78 63 65 70 74 90 a5 66 6c 61 67 73 80");
+const std::string asked =
+    hex("85 a3 75 69 64 a6 67 46 5a 42 77 74 a9 72 65 71 75 65 73 74 49 64 a6 48 63 76 47 32 35 a4 74 79 70 65 07 a6 "
+        "70 61 63 6b 65 74 83 a4 74 79 70 65 02"
+        "a4 64 61 74 61 92 a3 61 73 6b 07 a3 6e 73 70 a1 2f a4 6f 70 74 73 83 a5 72 6f 6f 6d 73 90 a6 65 78 63 65 70 "
+        "74 90 a5 66 6c 61 67 73 81 a7 74 69 6d 65 6f 75 74 cd 01 f4");
+const std::string acked =
+    hex("83 a4 74 79 70 65 09 a9 72 65 71 75 65 73 74 49 64 a6 48 63 76 47 32 35 a6 70 61 63 6b 65 74 a2 72 32");
 
 std::string spell(const std::optional<redis::Event>& event) {
   if (!event) return "malformed";
-  std::string out = event->uid + ' ' + event->nsp + ' ' + json(event->values).dump() + ' ' + json(event->target.rooms).dump() + json(event->target.except).dump();
+  std::string out = event->uid + ' ' + event->nsp + ' ' + json(event->values).dump() + ' ' +
+                    json(event->target.rooms).dump() + json(event->target.except).dump();
   return event->target.droppable ? out + " volatile" : out;
 }
 
@@ -201,37 +219,66 @@ TEST_CASE("messages: events") {
   CHECK(spell(redis::decode_event(to_rooms)) == R"(gFZBwt / ["x"] ["r1","r2"]["r3"] volatile)");
   const auto binary = redis::decode_event(with_binary);
   REQUIRE(binary);
-  CHECK(binary->values == json::array_t{"bin", json::binary({1, 2, 3}), {{"d", json::binary({9})}, {"t", "2023-11-14T22:13:20.123Z"}}});
+  CHECK(binary->values ==
+        json::array_t{"bin", json::binary({1, 2, 3}), {{"d", json::binary({9})}, {"t", "2023-11-14T22:13:20.123Z"}}});
   for (const auto& text : {hello, to_rooms, with_binary}) {
     const auto event = redis::decode_event(text);
     CHECK(spell(redis::decode_event(redis::encode(*event))) == spell(event));
   }
   // What we write: every field is there, keys in order, and nothing behind.
-  CHECK(dialogue::as_hex(redis::encode(redis::Event{"gFZBwt", "/chat", {"x", json::binary({7})}, {.rooms = {"red"}}})) ==
-        "93 a6 67 46 5a 42 77 74 83 a4 64 61 74 61 92 a1 78 c4 01 07 a3 6e 73 70 a5 2f 63 68 61 74 a4 74 79 70 65 02 "
-        "83 a6 65 78 63 65 70 74 90 a5 66 6c 61 67 73 80 a5 72 6f 6f 6d 73 91 a3 72 65 64");
+  CHECK(
+      dialogue::as_hex(redis::encode(redis::Event{"gFZBwt", "/chat", {"x", json::binary({7})}, {.rooms = {"red"}}})) ==
+      "93 a6 67 46 5a 42 77 74 83 a4 64 61 74 61 92 a1 78 c4 01 07 a3 6e 73 70 a5 2f 63 68 61 74 a4 74 79 70 65 02 "
+      "83 a6 65 78 63 65 70 74 90 a5 66 6c 61 67 73 80 a5 72 6f 6f 6d 73 91 a3 72 65 64");
 }
 
 TEST_CASE("messages: events that are none") {
-  const auto message = [](const json& packet, const json& options) { return spell(redis::decode_event(redis::to_msgpack(json::array({"u", packet, options})))); };
+  const auto message = [](const json& packet, const json& options) {
+    return spell(redis::decode_event(redis::to_msgpack(json::array({"u", packet, options}))));
+  };
   const json x{{"type", 2}, {"data", {"x"}}};
   CHECK(message(x, json::object()) == R"(u / ["x"] [][])");  // no nsp is "/"
   CHECK(message({{"type", 5}, {"data", {5, 1}}}, json::object()) == R"(u / [5,1] [][])");
   CHECK(message(x, {{"rooms", {1, 2.5, "a"}}}) == R"(u / ["x"] ["1","2.5","a"][])");  // JavaScript's numbers
-  for (const json& packet : std::vector<json>{nullptr, "x", json::array(), json::object(), {{"type", 2}}, {{"type", 1}, {"data", {"x"}}}, {{"type", -2}, {"data", {"x"}}}, {{"type", 2}, {"data", "x"}},
-                                              {{"type", 2}, {"data", json::array()}}, {{"type", 2}, {"data", {nullptr}}}, {{"type", 2}, {"data", {"disconnect"}}}, {{"type", 2}, {"data", {"x"}}, {"nsp", 5}}})
+  for (const json& packet : std::vector<json>{nullptr,
+                                              "x",
+                                              json::array(),
+                                              json::object(),
+                                              {{"type", 2}},
+                                              {{"type", 1}, {"data", {"x"}}},
+                                              {{"type", -2}, {"data", {"x"}}},
+                                              {{"type", 2}, {"data", "x"}},
+                                              {{"type", 2}, {"data", json::array()}},
+                                              {{"type", 2}, {"data", {nullptr}}},
+                                              {{"type", 2}, {"data", {"disconnect"}}},
+                                              {{"type", 2}, {"data", {"x"}}, {"nsp", 5}}})
     CHECK(message(packet, json::object()) == "malformed");
-  for (const json& options : std::vector<json>{nullptr, 5, "x", json::array(), {{"rooms", "x"}}, {{"rooms", {nullptr}}}, {{"except", {json::object()}}}, {{"rooms", 5}}}) CHECK(message(x, options) == "malformed");
-  for (const auto text : {""sv, "\xc1"sv, "garbage"sv, "[]"sv, "{}"sv, "\x93"sv, "\x92\xa1u\x80"sv, "\x90"sv, "\x80"sv, "\x81\x01\x02"sv, "\xc0"sv}) CHECK_FALSE(redis::decode_event(text));
+  for (const json& options : std::vector<json>{nullptr,
+                                               5,
+                                               "x",
+                                               json::array(),
+                                               {{"rooms", "x"}},
+                                               {{"rooms", {nullptr}}},
+                                               {{"except", {json::object()}}},
+                                               {{"rooms", 5}}})
+    CHECK(message(x, options) == "malformed");
+  for (const auto text : {""sv, "\xc1"sv, "garbage"sv, "[]"sv, "{}"sv, "\x93"sv, "\x92\xa1u\x80"sv, "\x90"sv, "\x80"sv,
+                          "\x81\x01\x02"sv, "\xc0"sv})
+    CHECK_FALSE(redis::decode_event(text));
   CHECK_FALSE(redis::decode_event(hello + '\0'));
-  for (std::size_t size = 0; size < hello.size(); ++size) CHECK_FALSE(redis::decode_event(std::string_view(hello).substr(0, size)));
-  for (const auto& good : {to_rooms, with_binary, asked}) dialogue::each_mutation(good, [](std::string_view text) { (void)redis::decode_event(text), (void)redis::decode_request(text); });
+  for (std::size_t size = 0; size < hello.size(); ++size)
+    CHECK_FALSE(redis::decode_event(std::string_view(hello).substr(0, size)));
+  for (const auto& good : {to_rooms, with_binary, asked})
+    dialogue::each_mutation(
+        good, [](std::string_view text) { (void)redis::decode_event(text), (void)redis::decode_request(text); });
 }
 
 TEST_CASE("messages: msgpack that promises, or nests") {
   CHECK_FALSE(redis::from_msgpack(repeated("\x91", 100'000) + '\1'));
   CHECK_FALSE(redis::from_msgpack(repeated("\x81\xa1k", 100'000) + '\1'));
-  for (const auto* promise : {"dd ff ff ff ff", "df ff ff ff ff", "c6 ff ff ff ff", "db ff ff ff ff", "c9 ff ff ff ff 00", "df 80 00 00 00", "dd 00 00 00 02 01"}) CHECK_FALSE(redis::from_msgpack(hex(promise)));
+  for (const auto* promise : {"dd ff ff ff ff", "df ff ff ff ff", "c6 ff ff ff ff", "db ff ff ff ff",
+                              "c9 ff ff ff ff 00", "df 80 00 00 00", "dd 00 00 00 02 01"})
+    CHECK_FALSE(redis::from_msgpack(hex(promise)));
   CHECK(redis::Outline({.depth = 3, .values = 100}).read(hex("91 91 91 01")) == nullptr);
   CHECK(redis::Outline({.depth = 2, .values = 100}).read(hex("91 91 91 01")) == "msgpack is nested too deep"sv);
   CHECK(redis::Outline({.depth = 2, .values = 3}).read(hex("93 01 02 03")) == "msgpack has too many values"sv);
@@ -265,11 +312,15 @@ TEST_CASE("messages: requests") {
   same(asked);
   CHECK(redis::decode_request(asked)->timeout == 500ms);
   CHECK(redis::decode_request(R"({"type":2,"sid":"abc","room":"r"})")->sid == "abc");
-  const auto binary = redis::encode({.type = redis::Type::server_side_emit, .uid = "u", .values = {"e", json::binary({1})}});
+  const auto binary =
+      redis::encode({.type = redis::Type::server_side_emit, .uid = "u", .values = {"e", json::binary({1})}});
   CHECK(binary[0] != '{');  // JSON could not say it
   CHECK(redis::decode_request(binary)->values == json::array_t{"e", json::binary({1})});
-  for (const auto* wrong : {"{", "{}", R"({"type":99})", R"({"type":"1"})", R"({"type":1.5})", R"({"type":1})", R"({"type":5,"requestId":"a"})", R"({"type":5,"requestId":"a","opts":null})", R"({"type":2})",
-                            R"({"type":2,"opts":{},"rooms":5})", R"({"type":6,"data":[]})", R"({"type":6,"data":"x"})", R"({"type":6,"data":[5]})", R"({"type":7,"requestId":"a","opts":{}})", R"({"type":8,"requestId":"a"})", "null", "[1]"})
+  for (const auto* wrong : {"{", "{}", R"({"type":99})", R"({"type":"1"})", R"({"type":1.5})", R"({"type":1})",
+                            R"({"type":5,"requestId":"a"})", R"({"type":5,"requestId":"a","opts":null})",
+                            R"({"type":2})", R"({"type":2,"opts":{},"rooms":5})", R"({"type":6,"data":[]})",
+                            R"({"type":6,"data":"x"})", R"({"type":6,"data":[5]})",
+                            R"({"type":7,"requestId":"a","opts":{}})", R"({"type":8,"requestId":"a"})", "null", "[1]"})
     CHECK_FALSE(redis::decode_request(wrong));
   CHECK_FALSE(redis::decode_request(R"({"type":6,"data":)" + repeated("[", 100'000)));
 }
@@ -280,7 +331,8 @@ TEST_CASE("messages: answers, channels") {
   CHECK(answer->id == "HcvG25");
   CHECK(answer->type() == redis::Type::ack);
   CHECK(*redis::field(answer->fields, "packet") == "r2");
-  CHECK(redis::decode_answer(R"({"type":8,"requestId":"HcvG25","clientCount":1})")->type() == redis::Type::client_count);
+  CHECK(redis::decode_answer(R"({"type":8,"requestId":"HcvG25","clientCount":1})")->type() ==
+        redis::Type::client_count);
   CHECK_FALSE(redis::decode_answer(R"({"requestId":5})"));
   CHECK_FALSE(redis::decode_answer("{}"));
   const redis::Channels channels("socket.io", "/a[b]*", "gFZBwt");
@@ -301,12 +353,13 @@ class FakeRedis {
   ~FakeRedis() { stop(); }
 
   std::uint16_t port = 0;
-  bool mute = false;                        // says nothing more
-  std::string refuses;                      // a command that gets an error
-  std::optional<int> subscribers;           // what NUMSUB says, if not the truth
+  bool mute = false;               // says nothing more
+  std::string refuses;             // a command that gets an error
+  std::optional<int> subscribers;  // what NUMSUB says, if not the truth
   std::vector<std::pair<std::string, std::string>> published;
-  Texts commands;                           // but for PUBLISH
-  std::map<std::string, std::pair<std::string, std::chrono::steady_clock::time_point>> leases;  // by key: of whom, until when
+  Texts commands;  // but for PUBLISH
+  std::map<std::string, std::pair<std::string, std::chrono::steady_clock::time_point>>
+      leases;  // by key: of whom, until when
 
   void listen() {
     acceptor_ = asio::ip::tcp::acceptor(loop_, {asio::ip::address_v4::loopback(), port});
@@ -331,7 +384,8 @@ class FakeRedis {
   }
   std::size_t connections() const { return peers_.size(); }
   std::size_t count(const std::string& channel) const {
-    return static_cast<std::size_t>(std::count_if(peers_.begin(), peers_.end(), [&](const auto& peer) { return peer->channels.contains(channel); }));
+    return static_cast<std::size_t>(std::count_if(peers_.begin(), peers_.end(),
+                                                  [&](const auto& peer) { return peer->channels.contains(channel); }));
   }
 
  private:
@@ -357,7 +411,8 @@ class FakeRedis {
     peer->socket.async_read_some(asio::buffer(peer->in), [this, peer](std::error_code error, std::size_t size) {
       if (error) return void(std::erase(peers_, peer));
       std::string_view in(peer->in.data(), size);
-      for (Value value; peer->socket.is_open() && peer->reader.read(in, value) == Progress::complete;) obey(*peer, value);
+      for (Value value; peer->socket.is_open() && peer->reader.read(in, value) == Progress::complete;)
+        obey(*peer, value);
       read(peer);
     });
   }
@@ -377,8 +432,14 @@ class FakeRedis {
       published.emplace_back(word(1), word(2));
       return say(peer, ":" + std::to_string(deliver(word(1), word(2))) + "\r\n");
     }
-    if (name == "EVAL") return say(peer, ":" + std::to_string(command.list.size() == 6 ? lease(word(3), word(4), std::stoi(word(5))) : give_back(word(3), word(4))) + "\r\n");
-    if (name == "PUBSUB") return say(peer, "*2\r\n$1\r\nx\r\n:" + std::to_string(subscribers.value_or(static_cast<int>(count(word(2))))) + "\r\n");
+    if (name == "EVAL")
+      return say(peer, ":" +
+                           std::to_string(command.list.size() == 6 ? lease(word(3), word(4), std::stoi(word(5)))
+                                                                   : give_back(word(3), word(4))) +
+                           "\r\n");
+    if (name == "PUBSUB")
+      return say(
+          peer, "*2\r\n$1\r\nx\r\n:" + std::to_string(subscribers.value_or(static_cast<int>(count(word(2))))) + "\r\n");
     if (name == "PING") return say(peer, peer.channels.empty() ? "+PONG\r\n" : "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
     if (name == "PSUBSCRIBE") {
       auto& prefix = peer.patterns[word(1)];
@@ -422,7 +483,10 @@ struct Stage {
 
   struct Node {
     Node(Stage& stage, redis::Options options, const std::string& secrets)
-        : factory(redis::adapter("redis://" + secrets + "127.0.0.1:" + std::to_string(stage.fake.port) + "/3", quick(std::move(options)))), owned(std::make_unique<sio::Server>(stage.loop, stage.options())), io(*owned) {
+        : factory(redis::adapter("redis://" + secrets + "127.0.0.1:" + std::to_string(stage.fake.port) + "/3",
+                                 quick(std::move(options)))),
+          owned(std::make_unique<sio::Server>(stage.loop, stage.options())),
+          io(*owned) {
       io.adapter(factory);
       io.listen();
     }
@@ -438,18 +502,23 @@ struct Stage {
   };
 
   sio::Options options() {
-    return {.host = "127.0.0.1", .port = 0, .cleanup_empty_child_namespaces = true, .log_level = sio::LogLevel::info,
+    return {.host = "127.0.0.1",
+            .port = 0,
+            .cleanup_empty_child_namespaces = true,
+            .log_level = sio::LogLevel::info,
             .log_sink = [this](const sio::LogRecord& record) { lines.push_back(std::string(record.message)); }};
   }
   std::unique_ptr<Node> node(redis::Options its = {.requests_timeout = 200ms}, const std::string& secrets = "") {
     auto out = std::make_unique<Node>(*this, std::move(its), secrets);
-    REQUIRE(run_until(loop, [&] { return out->cluster().connected() && fake.count(out->adapter().channels().own) == 1; }));
+    REQUIRE(
+        run_until(loop, [&] { return out->cluster().connected() && fake.count(out->adapter().channels().own) == 1; }));
     settle(loop, 3ms);
     return out;
   }
   Client client(Node& node) { return Client(loop, node.io.port()); }
   std::string last(const std::string& channel) const {
-    const auto found = std::find_if(fake.published.rbegin(), fake.published.rend(), [&](const auto& one) { return one.first == channel; });
+    const auto found = std::find_if(fake.published.rbegin(), fake.published.rend(),
+                                    [&](const auto& one) { return one.first == channel; });
     return found == fake.published.rend() ? "" : found->second;
   }
 };
@@ -474,9 +543,11 @@ TEST_CASE("cluster: greets, subscribes, and takes its leave") {
   const auto uid = one->adapter().uid();
   CHECK(uid.size() == 6);
   auto& commands = stage.fake.commands;
-  for (const std::string command : {"AUTH u p w", "SELECT 3", "CLIENT SETNAME me"}) CHECK(std::count(commands.begin(), commands.end(), command) == 2);
+  for (const std::string command : {"AUTH u p w", "SELECT 3", "CLIENT SETNAME me"})
+    CHECK(std::count(commands.begin(), commands.end(), command) == 2);
   CHECK(std::count(commands.begin(), commands.end(), R"(PSUBSCRIBE socket.io#/#*)") == 1);
-  CHECK(std::count(commands.begin(), commands.end(), "SUBSCRIBE socket.io-response#/#" + uid + "# socket.io-response#/# socket.io-request#/#") == 1);
+  CHECK(std::count(commands.begin(), commands.end(),
+                   "SUBSCRIBE socket.io-response#/#" + uid + "# socket.io-response#/# socket.io-request#/#") == 1);
   CHECK(stage.lines == Texts{"Redis: connected"});
   bool closed = false;
   one->io.close([&] { closed = true; });
@@ -511,7 +582,8 @@ TEST_CASE("cluster: broadcasts, to all, to a room, of all kinds") {
   CHECK(two->io.find(id)->rooms().size() == 3);
   one->io.sockets_leave("red");
   CHECK(run_until(stage.loop, [&] { return two->io.find(id)->rooms() == Texts{id, "blue"}; }));
-  stage.fake.deliver("socket.io#/#blue#", redis::encode(redis::Event{"emitter", "/", {"by emitter"}, {.rooms = {"blue"}}}));
+  stage.fake.deliver("socket.io#/#blue#",
+                     redis::encode(redis::Event{"emitter", "/", {"by emitter"}, {.rooms = {"blue"}}}));
   CHECK(b.hear() == R"(42["by emitter"])");
   stage.fake.deliver("socket.io#/#nowhere#", redis::encode(redis::Event{"emitter", "/", {"no such room"}}));
   stage.fake.deliver("socket.io#/#", redis::encode(redis::Event{"emitter", "/other", {"another namespace"}}));
@@ -617,10 +689,14 @@ TEST_CASE("cluster: acks of a broadcast") {
   stage.fake.subscribers = 2;
   two->owned.reset();
   one->io.timeout(100ms).emit("lies", lied_to.token());
-  REQUIRE(run_until(stage.loop, [&] { return redis::decode_request(stage.last("socket.io-request#/#"))->values == json::array_t{"lies"}; }));
+  REQUIRE(run_until(stage.loop, [&] {
+    return redis::decode_request(stage.last("socket.io-request#/#"))->values == json::array_t{"lies"};
+  }));
   const auto id = redis::decode_request(stage.last("socket.io-request#/#"))->id;
-  for (int i = 0; i < 9; ++i) stage.fake.deliver("socket.io-response#/#", redis::to_msgpack({{"type", 9}, {"requestId", id}, {"packet", i}}));
-  stage.fake.deliver("socket.io-response#/#", R"({"type":8,"clientCount":18446744073709551615,"requestId":")" + id + "\"}");
+  for (int i = 0; i < 9; ++i)
+    stage.fake.deliver("socket.io-response#/#", redis::to_msgpack({{"type", 9}, {"requestId", id}, {"packet", i}}));
+  stage.fake.deliver("socket.io-response#/#",
+                     R"({"type":8,"clientCount":18446744073709551615,"requestId":")" + id + "\"}");
   REQUIRE(run_until(stage.loop, [&] { return lied_to.error.has_value(); }));
   CHECK(*lied_to.error == std::errc::timed_out);
   CHECK(lied_to.result.empty());
@@ -636,21 +712,31 @@ TEST_CASE("cluster: others ask") {
     stage.fake.published.clear();
     stage.fake.deliver("socket.io-request#/#", request);
     run_until(stage.loop, [&] { return !stage.fake.published.empty(); });
-    return stage.fake.published.empty() ? json() : redis::from_text(stage.fake.published.front().second).value_or("malformed");
+    return stage.fake.published.empty() ? json()
+                                        : redis::from_text(stage.fake.published.front().second).value_or("malformed");
   };
   CHECK(ask(R"({"type":0,"requestId":"r","uid":"x","rooms":[]})") == json{{"requestId", "r"}, {"sockets", {ada}}});
   CHECK(ask(R"({"type":1,"requestId":"r","uid":"x"})") == json{{"requestId", "r"}, {"rooms", {ada}}});
-  CHECK(ask(R"({"type":5,"requestId":"r","uid":"x","opts":{"rooms":["none"]}})") == json{{"requestId", "r"}, {"sockets", json::array()}});
-  CHECK(ask(R"({"type":6,"requestId":"r","uid":"x","data":["load"]})") == json{{"type", 6}, {"requestId", "r"}, {"data", 7}});
+  CHECK(ask(R"({"type":5,"requestId":"r","uid":"x","opts":{"rooms":["none"]}})") ==
+        json{{"requestId", "r"}, {"sockets", json::array()}});
+  CHECK(ask(R"({"type":6,"requestId":"r","uid":"x","data":["load"]})") ==
+        json{{"type", 6}, {"requestId", "r"}, {"data", 7}});
   CHECK(ask(R"({"type":2,"requestId":"r","sid":")" + ada + R"(","room":"old"})") == json{{"requestId", "r"}});
   CHECK(one->io.find(ada)->rooms() == Texts{ada, "old"});
-  CHECK(ask(redis::encode({.type = redis::Type::broadcast, .uid = "x", .id = "r", .nsp = "/", .values = {"ask"}})) == json{{"type", 8}, {"requestId", "r"}, {"clientCount", 1}});
+  CHECK(ask(redis::encode({.type = redis::Type::broadcast, .uid = "x", .id = "r", .nsp = "/", .values = {"ask"}})) ==
+        json{{"type", 8}, {"requestId", "r"}, {"clientCount", 1}});
   stage.fake.published.clear();
   CHECK(a.hear() == R"(420["ask"])");
   a.say("430[]");
   CHECK(run_until(stage.loop, [&] { return !stage.fake.published.empty(); }));
   CHECK(redis::from_msgpack(stage.fake.published.front().second) == json{{"type", 9}, {"requestId", "r"}});
-  CHECK(ask(redis::encode({.type = redis::Type::broadcast, .uid = "x", .id = "r", .target = {.rooms = {"none"}}, .nsp = "/", .values = {"ask"}})).at("clientCount") == 0);
+  CHECK(ask(redis::encode({.type = redis::Type::broadcast,
+                           .uid = "x",
+                           .id = "r",
+                           .target = {.rooms = {"none"}},
+                           .nsp = "/",
+                           .values = {"ask"}}))
+            .at("clientCount") == 0);
   stage.fake.published.clear();
   stage.fake.deliver("socket.io-request#/#", R"({"type":1,"requestId":"r","uid":")" + one->adapter().uid() + "\"}");
   settle(stage.loop);
@@ -670,7 +756,9 @@ TEST_CASE("cluster: hostile messages are counted, and cost nothing else") {
   a.join();
   std::uint64_t expected = 0;
   for (const std::string& channel : {"socket.io#/#"s, "socket.io-request#/#"s, "socket.io-response#/#"s})
-    for (const auto& message : {std::string(), "\xc1"s, "garbage"s, "{"s, repeated("\x91", 9'000), repeated("[", 9'000), std::string(20'000, 'x'), hex("dd ff ff ff ff"), hex("93 a1 75 c0 c0")}) stage.fake.deliver(channel, message), ++expected;
+    for (const auto& message : {std::string(), "\xc1"s, "garbage"s, "{"s, repeated("\x91", 9'000), repeated("[", 9'000),
+                                std::string(20'000, 'x'), hex("dd ff ff ff ff"), hex("93 a1 75 c0 c0")})
+      stage.fake.deliver(channel, message), ++expected;
   CHECK(run_until(stage.loop, [&] { return one->cluster().counters().malformed == expected; }));
   stage.fake.deliver("socket.io#/#", redis::encode(redis::Event{"emitter", "/", {"still here"}}));
   CHECK(a.hear() == R"(42["still here"])");
@@ -710,14 +798,16 @@ TEST_CASE("cluster: an outage") {
   Brought<Sockets> later;  // asked now, answered when Redis is back
   stage.fake.listen();
   one->io.fetch_sockets(later.token());
-  REQUIRE(run_until(stage.loop, [&] { return one->cluster().connected() && two->cluster().connected() && later.error; }));
+  REQUIRE(
+      run_until(stage.loop, [&] { return one->cluster().connected() && two->cluster().connected() && later.error; }));
   CHECK_FALSE(*later.error);
   CHECK(one->cluster().counters().reconnects == 1);
   const auto published = stage.last("socket.io#/#");
   CHECK(redis::decode_event(published)->values.front() == "too many");
   CHECK(stage.fake.published.front().first == "socket.io#/#");
   CHECK(std::count(stage.lines.begin(), stage.lines.end(), "Redis: connected again") == 2);
-  CHECK(std::count(stage.lines.begin(), stage.lines.end(), "Redis: connection lost. Clients of this server go on; other servers are not reached") == 2);
+  CHECK(std::count(stage.lines.begin(), stage.lines.end(),
+                   "Redis: connection lost. Clients of this server go on; other servers are not reached") == 2);
 
   CHECK(run_until(stage.loop, [&] { return stage.fake.count("socket.io-request#/#") == 2; }));
   one->io.to(bob).emit("back");
@@ -767,7 +857,9 @@ TEST_CASE("cluster: a lease") {
   auto one = stage.node(), two = stage.node();
   const auto lease_of = [](Stage::Node& node, Texts& told) {
     auto lease = std::make_unique<redis::Lease>(node.factory, "the key", 60ms);
-    lease->on_change([&told](State state) { told.push_back(state == State::held ? "held" : state == State::alone ? "alone" : "elsewhere"); });
+    lease->on_change([&told](State state) {
+      told.push_back(state == State::held ? "held" : state == State::alone ? "alone" : "elsewhere");
+    });
     return lease;
   };
   Texts a_told, b_told;
@@ -804,13 +896,18 @@ TEST_CASE("cluster: a lease") {
   CHECK(until([&] { return a_told.back() == "alone" && b_told.back() == "alone"; }));
   CHECK(std::count(stage.lines.begin(), stage.lines.end(), "Redis refuses the lease of the key") == 2);
   stage.fake.refuses.clear();
-  CHECK(until([&] { return (a->state() == State::held) != (b->state() == State::held) && a->state() != State::alone && b->state() != State::alone; }));
+  CHECK(until([&] {
+    return (a->state() == State::held) != (b->state() == State::held) && a->state() != State::alone &&
+           b->state() != State::alone;
+  }));
 
   stage.fake.stop();
   CHECK(until([&] { return a_told.back() == "alone" && b_told.back() == "alone"; }));
   stage.fake.leases.clear();  // a Redis that forgot
   stage.fake.listen();
-  CHECK(until([&] { return a_told.back() != "alone" && b_told.back() != "alone" && (a_told.back() == "held" || b_told.back() == "held"); }));
+  CHECK(until([&] {
+    return a_told.back() != "alone" && b_told.back() != "alone" && (a_told.back() == "held" || b_told.back() == "held");
+  }));
   CHECK_FALSE(both);
   CHECK(b_told.front() == "elsewhere");
 
@@ -855,7 +952,8 @@ TEST_CASE("cluster: namespaces that come and go") {
   Stage stage;
   auto one = stage.node();
   auto& parent = one->io.of([](std::string_view name, const json&) { return name.starts_with("/room"); });
-  CHECK(std::none_of(stage.fake.commands.begin(), stage.fake.commands.end(), [](const auto& command) { return command.find("on demand") != command.npos; }));
+  CHECK(std::none_of(stage.fake.commands.begin(), stage.fake.commands.end(),
+                     [](const auto& command) { return command.find("on demand") != command.npos; }));
   auto a = stage.client(*one);
   a.join("/room1");
   CHECK(run_until(stage.loop, [&] { return stage.fake.count("socket.io-request#/room1#") == 1; }));
@@ -893,7 +991,8 @@ TEST_CASE("cluster: the server ends at bad moments") {
     std::vector<std::error_code> errors;
     const auto note = [&](std::error_code error, const auto&) { errors.push_back(error); };
     node->io.fetch_sockets([&](std::error_code error, const Sockets&) { errors.push_back(error); });
-    node->io.server_side_emit_with_ack("x", [&](std::error_code error, const json::array_t&) { errors.push_back(error); });
+    node->io.server_side_emit_with_ack("x",
+                                       [&](std::error_code error, const json::array_t&) { errors.push_back(error); });
     node->io.emit_with_ack("x", [&](std::error_code error, const json::array_t&) { errors.push_back(error); });
     node->cluster().command({"GET", "x"}, note);
     settle(stage.loop, 5ms);
@@ -902,7 +1001,8 @@ TEST_CASE("cluster: the server ends at bad moments") {
     CHECK(run_until(stage.loop, [&] { return errors.size() == 5; }));
     CHECK(std::count(errors.begin(), errors.end(), std::make_error_code(std::errc::operation_canceled)) == 4);
     bool told = false;
-    node->cluster().command({"GET", "z"}, [&](std::error_code error, const Value&) { told = error == std::errc::not_connected; });
+    node->cluster().command({"GET", "z"},
+                            [&](std::error_code error, const Value&) { told = error == std::errc::not_connected; });
     CHECK(told);
   }
   SUBCASE("and handles of its sockets stay") {
@@ -928,8 +1028,11 @@ TEST_CASE("cluster: what throws, and what others send, costs no more than itself
   auto a = stage.client(*one);
   const auto ada = a.join();
   Texts outgoing;
-  one->io.on_any_outgoing([&](sio::Socket&, std::string_view name, const sio::socketio::Arguments&) { outgoing.emplace_back(name); });
-  const auto event = [](const json& data) { return redis::to_msgpack(json::array({"u", {{"type", 2}, {"data", data}, {"nsp", "/"}}, json::object()})); };
+  one->io.on_any_outgoing(
+      [&](sio::Socket&, std::string_view name, const sio::socketio::Arguments&) { outgoing.emplace_back(name); });
+  const auto event = [](const json& data) {
+    return redis::to_msgpack(json::array({"u", {{"type", 2}, {"data", data}, {"nsp", "/"}}, json::object()}));
+  };
   stage.fake.deliver("socket.io#/#", event({5, 1}));  // JavaScript's names may be numbers
   CHECK(a.hear() == "42[5,1]");
   CHECK(outgoing == Texts{"5"});
@@ -942,7 +1045,9 @@ TEST_CASE("cluster: what throws, and what others send, costs no more than itself
 
   std::string heard;  // a half surrogate pair is JavaScript's, and no UTF-8
   one->io.on_server_side_emit("x", [&](const json::array_t& values, const auto&) { heard = json(values).dump(); });
-  stage.fake.deliver("socket.io-request#/#", "\x83\xa3uid\xa1u\xa4type\x06\xa4" "data\x93\xa1x\xa3\xed\xa0\x80\x81\xa2\xff\xfe\x01");
+  stage.fake.deliver("socket.io-request#/#",
+                     "\x83\xa3uid\xa1u\xa4type\x06\xa4"
+                     "data\x93\xa1x\xa3\xed\xa0\x80\x81\xa2\xff\xfe\x01");
   CHECK(run_until(stage.loop, [&] { return !heard.empty(); }));
   CHECK(heard == "[\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",{\"\xef\xbf\xbd\xef\xbf\xbd\":1}]");
   CHECK(one->cluster().counters().malformed == 0);
@@ -960,7 +1065,9 @@ TEST_CASE("cluster: callbacks that do what nobody expects") {
     lease.start();
     CHECK(run_until(stage.loop, [&] { return lease.state() == redis::Lease::State::held; }));
     stage.fake.stop();
-    CHECK(run_until(stage.loop, [&] { return std::find(stage.lines.begin(), stage.lines.end(), "A handler threw") != stage.lines.end(); }));
+    CHECK(run_until(stage.loop, [&] {
+      return std::find(stage.lines.begin(), stage.lines.end(), "A handler threw") != stage.lines.end();
+    }));
   }
   SUBCASE("a handler takes longer than a lease") {
     redis::Lease lease(one->factory, "k", 40ms);
@@ -977,7 +1084,8 @@ TEST_CASE("cluster: callbacks that do what nobody expects") {
   SUBCASE("a command's makes a namespace while the cluster ends") {
     stage.fake.mute = true;
     bool called = false;
-    one->cluster().command({"GET", "x"}, [&](std::error_code, const Value&) { called = true, one->io.adapter(one->factory); });
+    one->cluster().command({"GET", "x"},
+                           [&](std::error_code, const Value&) { called = true, one->io.adapter(one->factory); });
     settle(stage.loop, 5ms);
     one->io.adapter([](sio::Namespace& nsp) { return std::make_unique<sio::Adapter>(nsp); });
     CHECK(called);
@@ -999,11 +1107,13 @@ TEST_CASE("cluster: times that make no sense") {
     CHECK_THROWS_AS(redis::adapter("redis://localhost", {.reconnect_delay = time}), std::invalid_argument);
     CHECK_THROWS_AS(redis::Lease(redis::adapter("redis://localhost"), "k", time), std::invalid_argument);
   }
-  CHECK_THROWS_WITH(redis::Lease(redis::adapter("redis://localhost"), "k", 29ms), "redis::Lease: its duration must be from 30 ms to a day");
+  CHECK_THROWS_WITH(redis::Lease(redis::adapter("redis://localhost"), "k", 29ms),
+                    "redis::Lease: its duration must be from 30 ms to a day");
 }
 
 TEST_CASE("cluster: a loop of the server's own comes to its end") {
-  auto io = std::make_unique<sio::Server>(sio::Options{.host = "127.0.0.1", .port = 0, .log_level = sio::LogLevel::off});
+  auto io =
+      std::make_unique<sio::Server>(sio::Options{.host = "127.0.0.1", .port = 0, .log_level = sio::LogLevel::off});
   asio::io_context loop;
   FakeRedis fake(loop);
   fake.stop();  // nobody is there

@@ -232,8 +232,11 @@ TEST_CASE("server: routes of its own beside Socket.IO") {
   stage.io.http().get("/state", [](const sio::http::Request& request) {
     return sio::http::Response{.type = "text/plain", .body = "state of " + std::string(request.query["of"])};
   });
-  stage.io.http().get("/broken", [](const sio::http::Request&) -> sio::http::Response { throw std::runtime_error("secret"); });
-  stage.io.http().post("/echo", [](const sio::http::Request& request) { return sio::http::Response{.body = std::string(request.body)}; });
+  stage.io.http().get("/broken",
+                      [](const sio::http::Request&) -> sio::http::Response { throw std::runtime_error("secret"); });
+  stage.io.http().post("/echo", [](const sio::http::Request& request) {
+    return sio::http::Response{.body = std::string(request.body)};
+  });
   Connection connection(stage.loop, stage.io.port());
   const auto ask = [&](const char* method, const char* target, const char* body = "") {
     connection.send(method, target, body);
@@ -269,7 +272,8 @@ TEST_CASE("middleware: in the order of registration; the first refusal is the la
     order += "1";
     CHECK_FALSE(socket.connected());
     CHECK(socket.rooms().empty());
-    socket.handshake().auth.contains("token") ? next(sio::accept) : next(sio::refuse("who are you?", json{{"retry", true}}));
+    socket.handshake().auth.contains("token") ? next(sio::accept)
+                                              : next(sio::refuse("who are you?", json{{"retry", true}}));
   });
   chat.use([&](sio::Socket&, sio::Next next) { order += "2", next(); });
   chat.on_connection([&](sio::Socket&) { order += "c"; });
@@ -345,7 +349,9 @@ TEST_CASE("handlers: what a typed one returns is the ack") {
   Stage stage;
   Note got;
   stage.io.on(note, [&](sio::Socket&, const Note& its) { return got = its, its.stars + 1; });
-  stage.io.on(later, [](sio::Socket&, int number, sio::Reply<std::string> reply) { reply("number " + std::to_string(number)); });
+  stage.io.on(later, [](sio::Socket&, int number, sio::Reply<std::string> reply) {
+    reply("number " + std::to_string(number));
+  });
   stage.io.on(whisper, [&](sio::Socket& socket, const std::string& text) { socket.emit(noted, Note{text, 0}, true); });
   auto client = stage.client();
   client.join();
@@ -360,13 +366,20 @@ TEST_CASE("handlers: what a typed one returns is the ack") {
 
 TEST_CASE("handlers: a payload of the wrong shape never arrives; the client is told where it is wrong") {
   Stage stage;
-  stage.io.on(note, [&](sio::Socket&, const Note&) -> int { FAIL("never"); return 0; });
+  stage.io.on(note, [&](sio::Socket&, const Note&) -> int {
+    FAIL("never");
+    return 0;
+  });
   auto client = stage.client();
   client.join();
   client.say(R"(427["note",{"text":"fine"}])");
-  CHECK(client.hear() == R"(437[{"error":{"message":"note: /0/stars is missing: expected a whole number from -2147483648 to 2147483647","code":"INVALID_PAYLOAD","event":"note","path":"/0/stars"}}])");
+  CHECK(
+      client.hear() ==
+      R"(437[{"error":{"message":"note: /0/stars is missing: expected a whole number from -2147483648 to 2147483647","code":"INVALID_PAYLOAD","event":"note","path":"/0/stars"}}])");
   client.say(R"(42["note",{"text":"fine","stars":1},"more"])");
-  CHECK(client.hear() == R"(42["error",{"message":"note: /1 is one too many: expected 1 argument","code":"INVALID_PAYLOAD","event":"note","path":"/1"}])");
+  CHECK(
+      client.hear() ==
+      R"(42["error",{"message":"note: /1 is one too many: expected 1 argument","code":"INVALID_PAYLOAD","event":"note","path":"/1"}])");
 }
 
 TEST_CASE("handlers: one that throws costs its own call, nothing more") {
@@ -383,9 +396,13 @@ TEST_CASE("handlers: one that throws costs its own call, nothing more") {
   auto client = stage.client();
   client.join();
   client.say(R"(421["throw"])");
-  CHECK(client.hear() == R"(431[{"error":{"message":"throw: the server failed to handle this event","code":"INTERNAL_ERROR","event":"throw"}}])");
+  CHECK(
+      client.hear() ==
+      R"(431[{"error":{"message":"throw: the server failed to handle this event","code":"INTERNAL_ERROR","event":"throw"}}])");
   client.say(R"(42["throw badly"])");
-  CHECK(client.hear() == R"(42["error",{"message":"throw badly: the server failed to handle this event","code":"INTERNAL_ERROR","event":"throw badly"}])");
+  CHECK(
+      client.hear() ==
+      R"(42["error",{"message":"throw badly: the server failed to handle this event","code":"INTERNAL_ERROR","event":"throw badly"}])");
   client.say(R"(422["fine"])");
   CHECK(client.hear() == "432[]");
   client.say("41");
@@ -473,7 +490,10 @@ TEST_CASE("handlers: on_any sees every event first; a socket may have handlers o
   });
   auto client = stage.client();
   client.join();
-  client.say("42[\"x\",1,2]\x1e" "42[\"nobody\"]\x1e" "42[5]");
+  client.say(
+      "42[\"x\",1,2]\x1e"
+      "42[\"nobody\"]\x1e"
+      "42[5]");
   CHECK(seen == std::vector<std::string>{"any x 2", "x of all", "x of one", "any nobody 0", "any 5 0"});
 }
 
@@ -481,9 +501,8 @@ TEST_CASE("handlers: one that disconnects its socket ends the walk") {
   Stage stage;
   int after = 0;
   stage.io.on("leave", [](sio::Socket& socket, const json::array_t&) { socket.disconnect(); });
-  stage.io.on_connection([&](sio::Socket& socket) {
-    socket.on("leave", [&](sio::Socket&, const json::array_t&) { ++after; });
-  });
+  stage.io.on_connection(
+      [&](sio::Socket& socket) { socket.on("leave", [&](sio::Socket&, const json::array_t&) { ++after; }); });
   auto client = stage.client();
   client.join();
   client.say(R"(42["leave"])");
@@ -504,12 +523,18 @@ TEST_CASE("handlers: the handshake as the client made it") {
   std::vector<std::string> said;
   stage.io.on_connection([&](sio::Socket& socket) {
     const auto handshake = socket.handshake();
-    said = {handshake.auth.dump(), std::string(handshake.address), std::string(handshake.url), std::string(handshake.header("HOST")),
-            std::string(handshake.query()["transport"]), std::string(socket.transport()), handshake.xdomain() ? "xdomain" : "same"};
+    said = {handshake.auth.dump(),
+            std::string(handshake.address),
+            std::string(handshake.url),
+            std::string(handshake.header("HOST")),
+            std::string(handshake.query()["transport"]),
+            std::string(socket.transport()),
+            handshake.xdomain() ? "xdomain" : "same"};
   });
   auto client = stage.client();
   client.join("", R"({"token":"t"})");
-  CHECK(said == std::vector<std::string>{R"({"token":"t"})", "127.0.0.1", "/socket.io/?EIO=4&transport=polling", "localhost", "polling", "polling", "same"});
+  CHECK(said == std::vector<std::string>{R"({"token":"t"})", "127.0.0.1", "/socket.io/?EIO=4&transport=polling",
+                                         "localhost", "polling", "polling", "same"});
 }
 
 #ifdef ASIO_HAS_CO_AWAIT
@@ -561,7 +586,9 @@ TEST_CASE("coroutines: one that throws is answered as any handler") {
   auto client = stage.client();
   client.join();
   client.say(R"(421["note",{"text":"","stars":1}])");
-  CHECK(client.hear() == R"(431[{"error":{"message":"note: the server failed to handle this event","code":"INTERNAL_ERROR","event":"note"}}])");
+  CHECK(
+      client.hear() ==
+      R"(431[{"error":{"message":"note: the server failed to handle this event","code":"INTERNAL_ERROR","event":"note"}}])");
 }
 
 TEST_CASE("coroutines: with a Reply, too") {
@@ -591,7 +618,9 @@ TEST_CASE("coroutines: one that outlives its client, and its server, ends in pea
   });
   Client client(loop, io->port());
   client.join();
-  client.say("421[\"note\",{\"text\":\"\",\"stars\":1}]\x1e" "422[\"note\",{\"text\":\"\",\"stars\":5}]");
+  client.say(
+      "421[\"note\",{\"text\":\"\",\"stars\":1}]\x1e"
+      "422[\"note\",{\"text\":\"\",\"stars\":5}]");
   io.reset();
   CHECK(run_until(loop, [&] { return ended == 2; }));
   settle(loop);
@@ -612,7 +641,8 @@ TEST_CASE("data: each connection has its own, from its first use to the end of i
     alive.emplace_back(socket.data<Visit>().alive);
     reply(++socket.data<Visit>().events);
   });
-  stage.io.on_disconnect([&](sio::Socket& socket, const sio::Disconnect&) { at_end.push_back(socket.data<Visit>().events); });
+  stage.io.on_disconnect(
+      [&](sio::Socket& socket, const sio::Disconnect&) { at_end.push_back(socket.data<Visit>().events); });
   auto a = stage.client(), b = stage.client();
   a.join(), b.join();
   a.say(R"(421["count"])");
@@ -718,7 +748,8 @@ TEST_CASE("rooms: namespaces have nothing to do with each other") {
 TEST_CASE("rooms: disconnecting sees them, disconnect does not") {
   std::vector<std::size_t> seen;
   Stage stage;
-  stage.io.of("/").on_disconnecting([&](sio::Socket& socket, const sio::Disconnect&) { seen.push_back(socket.rooms().size()); });
+  stage.io.of("/").on_disconnecting(
+      [&](sio::Socket& socket, const sio::Disconnect&) { seen.push_back(socket.rooms().size()); });
   stage.io.on_disconnect([&](sio::Socket& socket, const sio::Disconnect&) { seen.push_back(socket.rooms().size()); });
   stage.io.on_connection([](sio::Socket& socket) { socket.join("room"); });
   auto client = stage.client();

@@ -43,7 +43,8 @@ using eio::State;
 using sio::Reason;
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  for (auto at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+  for (auto at = text.find(from); at != text.npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
   return text;
 }
 
@@ -87,7 +88,9 @@ class RecordingPeer final : public eio::Peer {
     if (message->is_binary()) say("<" + std::string(message->payload()) + ">");
     else say(message->payload());
   }
-  void send_close(Reason reason, std::string_view) override { ++closes, say(reason == Reason::slow_consumer ? "(cut, too slow)" : "CLOSE"); }
+  void send_close(Reason reason, std::string_view) override {
+    ++closes, say(reason == Reason::slow_consumer ? "(cut, too slow)" : "CLOSE");
+  }
   std::size_t queued() const override { return stalled ? bytes_ : 0; }
   void wake() override { awake = true; }
 
@@ -142,7 +145,9 @@ class RecordingApplication final : public eio::Application {
 class Player {
  public:
   explicit Player(sio::Options its_options = {})
-      : options(std::move(its_options)), log(sio::LogLevel::debug, [](const sio::LogRecord&) {}), application(journal),
+      : options(std::move(its_options)),
+        log(sio::LogLevel::debug, [](const sio::LogRecord&) {}),
+        application(journal),
         engine(options, log, counters, application) {
     engine.advance(eio::Time{} + std::chrono::hours(1));
   }
@@ -164,7 +169,8 @@ class Player {
   }
 
   /// One request on our path, judged as the driver does.
-  eio::Verdict judge(const std::string& method, const std::string& target, std::vector<sio::http::Header> headers = {}) {
+  eio::Verdict judge(const std::string& method, const std::string& target,
+                     std::vector<sio::http::Header> headers = {}) {
     target_ = target, method_ = method;
     request_ = {};
     request_.method = method_;
@@ -217,7 +223,8 @@ class Player {
       return session->poll(get_);
     }
     const auto target = websocket + std::string(what == "b64" ? "&b64=1" : "");
-    REQUIRE(judge("GET", target, {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}}).act == eio::Verdict::Act::open_websocket);
+    REQUIRE(judge("GET", target, {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}}).act ==
+            eio::Verdict::Act::open_websocket);
     ws_ = &peer("ws");
     session = engine.open(request_, ws_);
   }
@@ -225,7 +232,8 @@ class Player {
   void poll() {
     const auto get = exchange("get" + std::to_string(++gets_));
     const auto verdict = judge("GET", path(polling));
-    if (verdict.act != eio::Verdict::Act::poll) return journal.add("get" + std::to_string(gets_) + "> ", sio::row(verdict.reason).text);
+    if (verdict.act != eio::Verdict::Act::poll)
+      return journal.add("get" + std::to_string(gets_) + "> ", sio::row(verdict.reason).text);
     const bool held = get_.peer && answers(get_) == 0;
     if (!held) get_ = get;
     session->poll(get);
@@ -252,15 +260,18 @@ class Player {
     if (what == "attach") {
       auto& fresh = peer(name);
       const auto verdict = judge("GET", path(websocket), {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}});
-      if (verdict.act != eio::Verdict::Act::attach) return journal.add(name + std::string("> "), sio::row(verdict.reason).text);
+      if (verdict.act != eio::Verdict::Act::attach)
+        return journal.add(name + std::string("> "), sio::row(verdict.reason).text);
       if (verdict.session->attach(fresh)) its_peer = &fresh;
       else fresh.send_close(Reason::forced_close, {});
       return;
     }
     REQUIRE(its_peer);
     if (what == "stalls") its_peer->stalled = true;
-    else if (what == "lost") session->channel_lost(*std::exchange(its_peer, nullptr), Reason::transport_close, "the connection was closed");
-    else if (take(what, "breaks ")) session->channel_lost(*std::exchange(its_peer, nullptr), reason(what), "a limit, or a rule of RFC 6455");
+    else if (what == "lost")
+      session->channel_lost(*std::exchange(its_peer, nullptr), Reason::transport_close, "the connection was closed");
+    else if (take(what, "breaks "))
+      session->channel_lost(*std::exchange(its_peer, nullptr), reason(what), "a limit, or a rule of RFC 6455");
     else if (what == "(empty)") session->frame(*its_peer, "", false);
     else if (take(what, "<")) session->frame(*its_peer, what.substr(0, what.size() - 1), true);
     else session->frame(*its_peer, what, false);
@@ -291,17 +302,24 @@ class Player {
   }
 
   void end_turn() {
-    if (get_.peer && std::exchange(static_cast<RecordingPeer*>(get_.peer)->awake, false) && answers(get_) == 0) session->flush();
+    if (get_.peer && std::exchange(static_cast<RecordingPeer*>(get_.peer)->awake, false) && answers(get_) == 0)
+      session->flush();
   }
 
-  static int answers(const eio::Exchange& exchange) { return exchange.peer ? static_cast<RecordingPeer*>(exchange.peer)->answers : 1; }
+  static int answers(const eio::Exchange& exchange) {
+    return exchange.peer ? static_cast<RecordingPeer*>(exchange.peer)->answers : 1;
+  }
 
   void check_invariants() {
     if (!session) return;
-    CHECK_MESSAGE(application.closes == (session->state() == State::closed ? 1 : 0), "a session ends once, and says so once");
+    CHECK_MESSAGE(application.closes == (session->state() == State::closed ? 1 : 0),
+                  "a session ends once, and says so once");
     CHECK_MESSAGE(engine.size() == (session->state() == State::closed ? 0u : 1u), "only live sessions are found");
-    CHECK_MESSAGE((engine.deadlines.next() == eio::never) == (session->state() == State::closed), "every live session has a deadline");
-    const auto all = [&](auto holds) { return std::all_of(peers_.begin(), peers_.end(), [&](const auto& one) { return holds(*one); }); };
+    CHECK_MESSAGE((engine.deadlines.next() == eio::never) == (session->state() == State::closed),
+                  "every live session has a deadline");
+    const auto all = [&](auto holds) {
+      return std::all_of(peers_.begin(), peers_.end(), [&](const auto& one) { return holds(*one); });
+    };
     CHECK_MESSAGE(all([](const RecordingPeer& one) { return one.answers <= 1; }), "a request is answered once");
     CHECK_MESSAGE(all([](const RecordingPeer& one) { return one.closes <= 1; }), "a WebSocket is closed once");
     CHECK_MESSAGE((answers(get_) == 1 || session->state() != State::closed), "no poll is left behind");
@@ -331,8 +349,10 @@ void dialogue(std::initializer_list<Row> rows, sio::Options options = {}) {
   }
 }
 
-constexpr std::initializer_list<State> states{State::polling, State::probing, State::probed, State::websocket, State::lingering, State::closed};
-constexpr std::initializer_list<Move> moves{Move::attach, Move::probe, Move::upgrade, Move::detach, Move::linger, Move::end};
+constexpr std::initializer_list<State> states{State::polling,   State::probing,   State::probed,
+                                              State::websocket, State::lingering, State::closed};
+constexpr std::initializer_list<Move> moves{Move::attach, Move::probe,  Move::upgrade,
+                                            Move::detach, Move::linger, Move::end};
 
 }  // namespace
 
@@ -345,10 +365,18 @@ TEST_CASE("session table: each move from each state is the one that the protocol
   };
   const std::vector<Cell> wanted{
       {State::polling, {{Move::attach, State::probing}, {Move::linger, State::lingering}, {Move::end, State::closed}}},
-      {State::probing, {{Move::probe, State::probed}, {Move::upgrade, State::websocket}, {Move::detach, State::polling},
-                        {Move::linger, State::lingering}, {Move::end, State::closed}}},
-      {State::probed, {{Move::probe, State::probed}, {Move::upgrade, State::websocket}, {Move::detach, State::polling},
-                       {Move::linger, State::lingering}, {Move::end, State::closed}}},
+      {State::probing,
+       {{Move::probe, State::probed},
+        {Move::upgrade, State::websocket},
+        {Move::detach, State::polling},
+        {Move::linger, State::lingering},
+        {Move::end, State::closed}}},
+      {State::probed,
+       {{Move::probe, State::probed},
+        {Move::upgrade, State::websocket},
+        {Move::detach, State::polling},
+        {Move::linger, State::lingering},
+        {Move::end, State::closed}}},
       {State::websocket, {{Move::end, State::closed}}},
       {State::lingering, {{Move::end, State::closed}}},
       {State::closed, {}},
@@ -359,7 +387,8 @@ TEST_CASE("session table: each move from each state is the one that the protocol
       CAPTURE(eio::state_name(cell.from));
       CAPTURE(static_cast<int>(move));
       const auto expected = cell.to.find(move);
-      CHECK(eio::after(cell.from, move) == (expected == cell.to.end() ? std::nullopt : std::optional(expected->second)));
+      CHECK(eio::after(cell.from, move) ==
+            (expected == cell.to.end() ? std::nullopt : std::optional(expected->second)));
     }
 }
 
@@ -394,10 +423,16 @@ TEST_CASE("session: the open packet says what the options say") {
     player.play(how);
     return replaced(player.opened(), player.session->id(), "S");
   };
-  CHECK(open_packet("open polling", {}) == R"(0{"sid":"S","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})");
-  CHECK(open_packet("open websocket", {}) == R"(0{"sid":"S","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})");
-  CHECK(open_packet("open polling", {.websocket = false}) == R"(0{"sid":"S","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})");
-  CHECK(open_packet("open polling", {.allow_upgrades = false, .ping_interval = sio::Seconds(1), .ping_timeout = sio::Milliseconds(2), .max_payload = 3}) ==
+  CHECK(open_packet("open polling", {}) ==
+        R"(0{"sid":"S","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})");
+  CHECK(open_packet("open websocket", {}) ==
+        R"(0{"sid":"S","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})");
+  CHECK(open_packet("open polling", {.websocket = false}) ==
+        R"(0{"sid":"S","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000})");
+  CHECK(open_packet("open polling", {.allow_upgrades = false,
+                                     .ping_interval = sio::Seconds(1),
+                                     .ping_timeout = sio::Milliseconds(2),
+                                     .max_payload = 3}) ==
         R"(0{"sid":"S","upgrades":[],"pingInterval":1000,"pingTimeout":2,"maxPayload":3})");
 }
 
@@ -503,59 +538,72 @@ TEST_CASE("heartbeat: a pong that nobody asked for restarts the interval") {
 TEST_CASE("heartbeat: one packet after the ping prolongs the wait for the pong, once per ping") {
   const sio::Options quick{.ping_interval = sio::Milliseconds(400), .ping_timeout = sio::Milliseconds(200)};
   SUBCASE("silent: 600 ms") {
-    dialogue({{"open websocket", "ws> 0{...} | app: open"}, {"wait 599", "ws> 2"}, {"wait 1", "ws> CLOSE | app: closed, ping timeout"}}, quick);
+    dialogue({{"open websocket", "ws> 0{...} | app: open"},
+              {"wait 599", "ws> 2"},
+              {"wait 1", "ws> CLOSE | app: closed, ping timeout"}},
+             quick);
   }
   SUBCASE("a message at 550 ms: 750 ms, however many follow") {
-    dialogue({
-        {"open websocket", "ws> 0{...} | app: open"},
-        {"wait 550", "ws> 2"},
-        {"WS 4a", "app: a"},
-        {"wait 100", ""},
-        {"WS 4b", "app: b"},
-        {"wait 99", ""},
-        {"wait 1", "ws> CLOSE | app: closed, ping timeout"},
-    }, quick);
+    dialogue(
+        {
+            {"open websocket", "ws> 0{...} | app: open"},
+            {"wait 550", "ws> 2"},
+            {"WS 4a", "app: a"},
+            {"wait 100", ""},
+            {"WS 4b", "app: b"},
+            {"wait 99", ""},
+            {"wait 1", "ws> CLOSE | app: closed, ping timeout"},
+        },
+        quick);
   }
   SUBCASE("a binary message is a packet, too") {
-    dialogue({
-        {"open websocket", "ws> 0{...} | app: open"},
-        {"wait 550", "ws> 2"},
-        {"WS <x>", "app: <x>"},
-        {"wait 199", ""},
-        {"wait 1", "ws> CLOSE | app: closed, ping timeout"},
-    }, quick);
+    dialogue(
+        {
+            {"open websocket", "ws> 0{...} | app: open"},
+            {"wait 550", "ws> 2"},
+            {"WS <x>", "app: <x>"},
+            {"wait 199", ""},
+            {"wait 1", "ws> CLOSE | app: closed, ping timeout"},
+        },
+        quick);
   }
   SUBCASE("so is one that means nothing") {
-    dialogue({
-        {"open polling", "app: open | get1> 0{...}"},
-        {"wait 550", ""},
-        {"POST 6", "post1> ok"},
-        {"wait 199", ""},
-        {"wait 1", "app: closed, ping timeout"},
-    }, quick);
+    dialogue(
+        {
+            {"open polling", "app: open | get1> 0{...}"},
+            {"wait 550", ""},
+            {"POST 6", "post1> ok"},
+            {"wait 199", ""},
+            {"wait 1", "app: closed, ping timeout"},
+        },
+        quick);
   }
   SUBCASE("packets before the ping do not count") {
-    dialogue({
-        {"open websocket", "ws> 0{...} | app: open"},
-        {"wait 399", ""},
-        {"WS 4a", "app: a"},
-        {"wait 200", "ws> 2"},
-        {"wait 1", "ws> CLOSE | app: closed, ping timeout"},
-    }, quick);
+    dialogue(
+        {
+            {"open websocket", "ws> 0{...} | app: open"},
+            {"wait 399", ""},
+            {"WS 4a", "app: a"},
+            {"wait 200", "ws> 2"},
+            {"wait 1", "ws> CLOSE | app: closed, ping timeout"},
+        },
+        quick);
   }
   SUBCASE("each ping has a grace of its own") {
-    dialogue({
-        {"open websocket", "ws> 0{...} | app: open"},
-        {"wait 550", "ws> 2"},
-        {"WS 4a", "app: a"},
-        {"wait 100", ""},
-        {"WS 3", ""},
-        {"wait 400", "ws> 2"},
-        {"wait 150", ""},
-        {"WS 4b", "app: b"},
-        {"wait 199", ""},
-        {"wait 1", "ws> CLOSE | app: closed, ping timeout"},
-    }, quick);
+    dialogue(
+        {
+            {"open websocket", "ws> 0{...} | app: open"},
+            {"wait 550", "ws> 2"},
+            {"WS 4a", "app: a"},
+            {"wait 100", ""},
+            {"WS 3", ""},
+            {"wait 400", "ws> 2"},
+            {"wait 150", ""},
+            {"WS 4b", "app: b"},
+            {"wait 199", ""},
+            {"wait 1", "ws> CLOSE | app: closed, ping timeout"},
+        },
+        quick);
   }
 }
 
@@ -664,7 +712,8 @@ TEST_CASE("upgrade: 5 and a message in one segment are both honoured") {
 }
 
 TEST_CASE("upgrade: anything else before 5 closes the new WebSocket, and polling goes on") {
-  for (const char* said : {"WS 2", "WS 42[\"x\"]", "WS 3", "WS 3probe", "WS 2prob", "WS 2probes", "WS 1", "WS 6", "WS 0", "WS x", "WS (empty)", "WS <2probe>", "WS <5>"}) {
+  for (const char* said : {"WS 2", "WS 42[\"x\"]", "WS 3", "WS 3probe", "WS 2prob", "WS 2probes", "WS 1", "WS 6",
+                           "WS 0", "WS x", "WS (empty)", "WS <2probe>", "WS <5>"}) {
     CAPTURE(said);
     for (const char* before : {"WS attach", "WS attach ; WS 2probe"}) {
       CAPTURE(before);
@@ -892,7 +941,9 @@ TEST_CASE("end: a last message and the end, as disconnect(true) does") {
 }
 
 TEST_CASE("end: malformed packets in a POST get ok, then the end") {
-  for (const char* body : {"x", "(empty)", "4a~", "~4a", "4a~~4b", "7", " 4a", "\xEF\xBB\xBF" "4a"}) {
+  for (const char* body : {"x", "(empty)", "4a~", "~4a", "4a~~4b", "7", " 4a",
+                           "\xEF\xBB\xBF"
+                           "4a"}) {
     CAPTURE(body);
     Player player;
     player.play("open polling");
@@ -938,26 +989,37 @@ TEST_CASE("end: open, upgrade and noop from a client mean nothing") {
 
 TEST_CASE("end: the server goes down") {
   SUBCASE("a poll is held") {
-    dialogue({{"open polling", "app: open | get1> 0{...}"}, {"GET", ""}, {"app shuts down", "get2> 1 | app: closed, server shutting down"}});
+    dialogue({{"open polling", "app: open | get1> 0{...}"},
+              {"GET", ""},
+              {"app shuts down", "get2> 1 | app: closed, server shutting down"}});
   }
   SUBCASE("a poll is held, and something waits for it") {
-    dialogue({{"open polling", "app: open | get1> 0{...}"}, {"GET", ""}, {"app send a ; app shuts down", "get2> 4a | app: closed, server shutting down"}});
+    dialogue({{"open polling", "app: open | get1> 0{...}"},
+              {"GET", ""},
+              {"app send a ; app shuts down", "get2> 4a | app: closed, server shutting down"}});
   }
   SUBCASE("no poll is held") {
-    dialogue({{"open polling", "app: open | get1> 0{...}"}, {"app send a ; app shuts down", "app: closed, server shutting down"}});
+    dialogue({{"open polling", "app: open | get1> 0{...}"},
+              {"app send a ; app shuts down", "app: closed, server shutting down"}});
   }
   SUBCASE("while it lingers") {
-    dialogue({{"open polling", "app: open | get1> 0{...}"}, {"app close", ""}, {"app shuts down", "app: closed, server shutting down"}});
+    dialogue({{"open polling", "app: open | get1> 0{...}"},
+              {"app close", ""},
+              {"app shuts down", "app: closed, server shutting down"}});
   }
   SUBCASE("on a WebSocket") {
-    dialogue({{"open websocket", "ws> 0{...} | app: open"}, {"app send a ; app shuts down", "ws> 4a | ws> CLOSE | app: closed, server shutting down"}});
+    dialogue({{"open websocket", "ws> 0{...} | app: open"},
+              {"app send a ; app shuts down", "ws> 4a | ws> CLOSE | app: closed, server shutting down"}});
   }
 }
 
 TEST_CASE("end: whatever ends a WebSocket ends its session, with the reference's reason") {
-  for (const auto& row : {Row{"WS lost", "app: closed, transport close"}, Row{"WS breaks transport_close", "app: closed, transport close"},
-                                  Row{"WS breaks frame_malformed", "app: closed, transport error"}, Row{"WS breaks text_not_utf8", "app: closed, transport error"},
-                                  Row{"WS breaks too_many_fragments", "app: closed, transport error"}, Row{"WS breaks message_too_big", "app: closed, transport error"}}) {
+  for (const auto& row : {Row{"WS lost", "app: closed, transport close"},
+                          Row{"WS breaks transport_close", "app: closed, transport close"},
+                          Row{"WS breaks frame_malformed", "app: closed, transport error"},
+                          Row{"WS breaks text_not_utf8", "app: closed, transport error"},
+                          Row{"WS breaks too_many_fragments", "app: closed, transport error"},
+                          Row{"WS breaks message_too_big", "app: closed, transport error"}}) {
     CAPTURE(row.happens);
     Player player;
     player.play("open websocket");
@@ -1074,7 +1136,10 @@ TEST_CASE("post: packets arrive in order, after the answer") {
 TEST_CASE("post: text that is not UTF-8 is repaired, not refused") {
   dialogue({
       {"open polling", "app: open | get1> 0{...}"},
-      {"POST 4a\xff" "b", "post1> ok | app: a\xEF\xBF\xBD" "b"},
+      {"POST 4a\xff"
+       "b",
+       "post1> ok | app: a\xEF\xBF\xBD"
+       "b"},
   });
 }
 
@@ -1115,11 +1180,13 @@ TEST_CASE("post: one beyond max_payload costs itself only") {
 
 TEST_CASE("post: the packets of one body are counted") {
   const sio::Options three{.max_packets_per_payload = 3};
-  dialogue({
-      {"open polling", "app: open | get1> 0{...}"},
-      {"POST 4a~4b~4c", "post1> ok | app: a | app: b | app: c"},
-      {"POST 4a~4b~4c~4d", "post2> ok | app: a | app: b | app: c | app: closed, parse error"},
-  }, three);
+  dialogue(
+      {
+          {"open polling", "app: open | get1> 0{...}"},
+          {"POST 4a~4b~4c", "post1> ok | app: a | app: b | app: c"},
+          {"POST 4a~4b~4c~4d", "post2> ok | app: a | app: b | app: c | app: closed, parse error"},
+      },
+      three);
 }
 
 // ---- Bounds -------------------------------------------------------------------------------------------
@@ -1314,12 +1381,15 @@ TEST_CASE("judge: the order of the checks decides which error one sees") {
     CAPTURE(request.method);
     CAPTURE(request.query);
     CAPTURE(request.upgrade);
-    const auto verdict = player.judge(request.method, "/socket.io/?" + query,
-                                      request.upgrade ? std::vector<sio::http::Header>{{"upgrade", "websocket"}, {"connection", "keep-alive, Upgrade"}}
-                                                      : std::vector<sio::http::Header>{});
+    const auto verdict = player.judge(
+        request.method, "/socket.io/?" + query,
+        request.upgrade
+            ? std::vector<sio::http::Header>{{"upgrade", "websocket"}, {"connection", "keep-alive, Upgrade"}}
+            : std::vector<sio::http::Header>{});
     CHECK(static_cast<int>(verdict.act) == static_cast<int>(request.act));
     if (request.act == Act::refuse) CHECK(std::string(sio::row(verdict.reason).name) == sio::row(request.reason).name);
-    CHECK(bool(verdict.session) == (request.act >= Act::attach || (request.act == Act::close_websocket && query.find("sid=") != query.npos)));
+    CHECK(bool(verdict.session) ==
+          (request.act >= Act::attach || (request.act == Act::close_websocket && query.find("sid=") != query.npos)));
   }
   other->close();
 }
@@ -1331,7 +1401,8 @@ TEST_CASE("judge: transports that are off do not exist") {
   CHECK(no_polling.judge("GET", "/socket.io/?EIO=4&transport=polling").reason == Reason::transport_unknown);
   CHECK(no_polling.judge("GET", "/socket.io/?EIO=4&transport=websocket", upgrade).act == Act::open_websocket);
   Player no_websocket({.websocket = false});
-  CHECK(no_websocket.judge("GET", "/socket.io/?EIO=4&transport=websocket", upgrade).reason == Reason::transport_unknown);
+  CHECK(no_websocket.judge("GET", "/socket.io/?EIO=4&transport=websocket", upgrade).reason ==
+        Reason::transport_unknown);
   CHECK(no_websocket.judge("GET", "/socket.io/?EIO=4&transport=polling", upgrade).act == Act::open_polling);
 }
 
@@ -1354,9 +1425,11 @@ TEST_CASE("judge: a page of a foreign origin opens no WebSocket once origins are
   const auto verdict = [](sio::Options options, const char* origin, const char* query) {
     Player player(std::move(options));
     player.play("open polling");
-    std::vector<sio::http::Header> headers{{"Host", "chat.example"}, {"Upgrade", "websocket"}, {"Connection", "Upgrade"}};
+    std::vector<sio::http::Header> headers{
+        {"Host", "chat.example"}, {"Upgrade", "websocket"}, {"Connection", "Upgrade"}};
     if (origin) headers.push_back({"Origin", origin});
-    return player.judge("GET", "/socket.io/?EIO=4&transport=websocket" + replaced(query, "$", player.session->id()), headers);
+    return player.judge("GET", "/socket.io/?EIO=4&transport=websocket" + replaced(query, "$", player.session->id()),
+                        headers);
   };
   const sio::Options listed{.cors = {.origins = {"https://app.example"}}};
   for (const char* query : {"", "&sid=$"}) {
@@ -1374,11 +1447,37 @@ TEST_CASE("judge: a page of a foreign origin opens no WebSocket once origins are
 // ---- Random walks -------------------------------------------------------------------------------------
 
 TEST_CASE("session: whatever happens in whatever order, the invariants hold") {
-  const std::vector<const char*> always{"POST 4a~4b", "POST 3", "POST 6", "GET", "GET", "GET", "WS attach", "WS attach", "WS2 attach", "app send a",
-                                        "app send b ; app send c", "app binary x", "wait 0", "wait 1", "wait 99", "wait 100", "wait 5000", "wait 12000"};
-  const std::vector<const char*> seldom{"POST 1", "POST x", "POST 2", "POST octets", "POST 4close, please", "app close", "app send 1 ; app close",
-                                        "app shuts down", "wait 45000", "POST (empty)"};
-  const std::vector<const char*> spoken{"2probe", "2probe", "5", "5", "3", "4a", "4echo, please", "<x>", "2", "1", "x", "lost", "breaks frame_malformed", "stalls"};
+  const std::vector<const char*> always{"POST 4a~4b",
+                                        "POST 3",
+                                        "POST 6",
+                                        "GET",
+                                        "GET",
+                                        "GET",
+                                        "WS attach",
+                                        "WS attach",
+                                        "WS2 attach",
+                                        "app send a",
+                                        "app send b ; app send c",
+                                        "app binary x",
+                                        "wait 0",
+                                        "wait 1",
+                                        "wait 99",
+                                        "wait 100",
+                                        "wait 5000",
+                                        "wait 12000"};
+  const std::vector<const char*> seldom{"POST 1",
+                                        "POST x",
+                                        "POST 2",
+                                        "POST octets",
+                                        "POST 4close, please",
+                                        "app close",
+                                        "app send 1 ; app close",
+                                        "app shuts down",
+                                        "wait 45000",
+                                        "POST (empty)"};
+  const std::vector<const char*> spoken{
+      "2probe", "2probe", "5", "5", "3", "4a", "4echo, please", "<x>", "2", "1", "x", "lost", "breaks frame_malformed",
+      "stalls"};
   std::mt19937 random(20261123);
   const auto one_of = [&](const auto& list) { return list[random() % list.size()]; };
   std::map<State, int> ended_in;
@@ -1394,7 +1493,8 @@ TEST_CASE("session: whatever happens in whatever order, the invariants hold") {
       std::string line;
       const auto dice = random() % 20;
       if (dice == 0) line = one_of(seldom);
-      else if (dice < 9 && here && (before == State::probing || before == State::probed || before == State::websocket)) line = "WS " + std::string(one_of(spoken));
+      else if (dice < 9 && here && (before == State::probing || before == State::probed || before == State::websocket))
+        line = "WS " + std::string(one_of(spoken));
       else if (dice == 9 && begun && before != State::closed) line = random() % 3 ? "POST body 4x" : "POST too big";
       else if (dice == 10 && before == State::polling && !begun) line = "POST begins";
       else line = one_of(always);
@@ -1409,9 +1509,11 @@ TEST_CASE("session: whatever happens in whatever order, the invariants hold") {
       if (line == "POST begins" && seen.empty()) begun = true;
       if (line.starts_with("POST body") || line == "POST too big" || seen.find("(cut)") != seen.npos) begun = false;
 
-      if (before == State::polling && now == State::probing) CHECK_MESSAGE(seen.find("ws>") == seen.npos, "nothing is said on a WebSocket that has not spoken");
+      if (before == State::polling && now == State::probing)
+        CHECK_MESSAGE(seen.find("ws>") == seen.npos, "nothing is said on a WebSocket that has not spoken");
       if ((now == State::probing || now == State::probed) && line.find("2probe") == std::string::npos)
-        CHECK_MESSAGE((seen.find(" ws> 4") == seen.npos && !seen.starts_with("ws> 4")), "no message goes to the new WebSocket before 5");
+        CHECK_MESSAGE((seen.find(" ws> 4") == seen.npos && !seen.starts_with("ws> 4")),
+                      "no message goes to the new WebSocket before 5");
       if (before == State::closed) CHECK_MESSAGE(now == State::closed, "the end is the end");
       if (before == State::closed) CHECK_MESSAGE(seen.find("app:") == seen.npos, "nothing follows the end");
     }

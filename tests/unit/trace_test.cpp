@@ -42,8 +42,13 @@ struct Stage {
   asio::io_context loop;
   std::string trace;
   int ids = 0;
-  sio::Server io{loop, {.host = "127.0.0.1", .port = 0, .ping_interval = 1h, .generate_id = [this](const sio::http::Request&) { return "session-" + std::to_string(++ids); },
-                        .log_level = sio::LogLevel::off, .trace = [this](const TraceRecord& record) { trace += line_of(record) + '\n'; }}};
+  sio::Server io{loop,
+                 {.host = "127.0.0.1",
+                  .port = 0,
+                  .ping_interval = 1h,
+                  .generate_id = [this](const sio::http::Request&) { return "session-" + std::to_string(++ids); },
+                  .log_level = sio::LogLevel::off,
+                  .trace = [this](const TraceRecord& record) { trace += line_of(record) + '\n'; }}};
 
   Stage() {
     io.on("say", [](sio::Socket& socket, const sio::json::array_t& words, const sio::Reply<>& reply) {
@@ -64,7 +69,8 @@ struct Stage {
   }
 };
 
-const std::string path = "/socket.io/?EIO=4&transport=polling", websocket_path = "/socket.io/?EIO=4&transport=websocket";
+const std::string path = "/socket.io/?EIO=4&transport=polling",
+                  websocket_path = "/socket.io/?EIO=4&transport=websocket";
 
 }  // namespace
 
@@ -80,7 +86,9 @@ TEST_CASE("trace: a session over polling") {
   a.answer();
   a.send(get(path + "&sid=session-1"));
   a.answer();
-  a.send(post(path + "&sid=session-1", "41\x1e" "1"));
+  a.send(post(path + "&sid=session-1",
+              "41\x1e"
+              "1"));
   a.answer();
   stage.shows(R"trace(
 06:30:13.042 -        C> http      GET /socket.io/?EIO=4&transport=polli...      39 B handshake                                        A client opens a session over HTTP long-polling. [chapters 4 and 10; Engine.IO 4, Handshake]
@@ -150,7 +158,9 @@ TEST_CASE("trace: an upgrade, with binary") {
 
 TEST_CASE("trace: a session over WebSocket, and what the server ends") {
   Stage stage;
-  stage.io.use([](sio::Socket& socket, const sio::Next& next) { socket.handshake().auth.contains("token") ? next(sio::accept) : next(sio::refuse("who are you?")); });
+  stage.io.use([](sio::Socket& socket, const sio::Next& next) {
+    socket.handshake().auth.contains("token") ? next(sio::accept) : next(sio::refuse("who are you?"));
+  });
   auto a = stage.raw(upgrade(websocket_path));
   settle(stage.loop);
   a.send(text("40"));
@@ -222,9 +232,15 @@ TEST_CASE("trace: refusals") {
 
 TEST_CASE("trace: what cannot stand in a line") {
   const auto said = [](std::string_view text, bool binary = false, bool incoming = true) {
-    return sio::trace_line({.incoming = incoming, .binary = binary, .session = "\x1b[2J-evil-session", .transport = "websocket", .text = text}, false);
+    return sio::trace_line({.incoming = incoming,
+                            .binary = binary,
+                            .session = "\x1b[2J-evil-session",
+                            .transport = "websocket",
+                            .text = text},
+                           false);
   };
-  for (const auto text : {"4\x1b[31m\r\nred\x7f"sv, "42[\"\\u001b[2J\",\"\x1b\"]"sv, "4\xff\xfe\xc3"sv, ""sv, "4"sv, "9"sv, "7?"sv, "b@@"sv, "0"sv, "2proberly"sv}) {
+  for (const auto text : {"4\x1b[31m\r\nred\x7f"sv, "42[\"\\u001b[2J\",\"\x1b\"]"sv, "4\xff\xfe\xc3"sv, ""sv, "4"sv,
+                          "9"sv, "7?"sv, "b@@"sv, "0"sv, "2proberly"sv}) {
     for (const bool incoming : {true, false}) {
       const auto line = said(text, false, incoming);
       CHECK(std::none_of(line.begin(), line.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }));
@@ -253,7 +269,9 @@ TEST_CASE("trace: colours, and a sink that throws") {
 
   asio::io_context loop;
   std::vector<std::string> errors;
-  sio::Server io(loop, {.host = "127.0.0.1", .port = 0, .log_level = sio::LogLevel::error,
+  sio::Server io(loop, {.host = "127.0.0.1",
+                        .port = 0,
+                        .log_level = sio::LogLevel::error,
                         .log_sink = [&](const sio::LogRecord& line) { errors.emplace_back(line.message); },
                         .trace = [](const TraceRecord&) { throw std::runtime_error("a bug"); }});
   io.listen();

@@ -61,14 +61,15 @@ void from_json(const sio::json& json, Kelvin& kelvin) { json.at("K").get_to(kelv
 
 /// The longest list that the macros take.
 struct Sixty {
-  int a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0, a6 = 0, a7 = 0, a8 = 0, a9 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0, b4 = 0, b5 = 0,
-      b6 = 0, b7 = 0, b8 = 0, b9 = 0, c0 = 0, c1 = 0, c2 = 0, c3 = 0, c4 = 0, c5 = 0, c6 = 0, c7 = 0, c8 = 0, c9 = 0, d0 = 0, d1 = 0,
-      d2 = 0, d3 = 0, d4 = 0, d5 = 0, d6 = 0, d7 = 0, d8 = 0, d9 = 0, e0 = 0, e1 = 0, e2 = 0, e3 = 0, e4 = 0, e5 = 0, e6 = 0, e7 = 0,
-      e8 = 0, e9 = 0, f0 = 0, f1 = 0, f2 = 0, f3 = 0, f4 = 0, f5 = 0, f6 = 0, f7 = 0, f8 = 0, f9 = 0, g0 = 0, g1 = 0, g2 = 0, g3 = 0;
+  int a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0, a6 = 0, a7 = 0, a8 = 0, a9 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0,
+      b4 = 0, b5 = 0, b6 = 0, b7 = 0, b8 = 0, b9 = 0, c0 = 0, c1 = 0, c2 = 0, c3 = 0, c4 = 0, c5 = 0, c6 = 0, c7 = 0,
+      c8 = 0, c9 = 0, d0 = 0, d1 = 0, d2 = 0, d3 = 0, d4 = 0, d5 = 0, d6 = 0, d7 = 0, d8 = 0, d9 = 0, e0 = 0, e1 = 0,
+      e2 = 0, e3 = 0, e4 = 0, e5 = 0, e6 = 0, e7 = 0, e8 = 0, e9 = 0, f0 = 0, f1 = 0, f2 = 0, f3 = 0, f4 = 0, f5 = 0,
+      f6 = 0, f7 = 0, f8 = 0, f9 = 0, g0 = 0, g1 = 0, g2 = 0, g3 = 0;
 };
-SIO_DEMO_FIELDS(Sixty, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, c0, c1, c2, c3, c4, c5, c6, c7, c8,
-                c9, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9,
-                g0, g1, g2, g3)
+SIO_DEMO_FIELDS(Sixty, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, c0, c1, c2, c3,
+                c4, c5, c6, c7, c8, c9, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, e0, e1, e2, e3, e4, e5, e6, e7, e8, e9,
+                f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, g0, g1, g2, g3)
 
 }  // namespace shop
 
@@ -87,7 +88,9 @@ std::string written(const T& value) {
 
 /// The arguments of an event, as they come from the wire: a JSON array without the event's name.
 struct Wire {
-  explicit Wire(std::string its_text) : text(std::move(its_text)) { REQUIRE(sio::bytes::Outline({}).read(text, &elements) == nullptr); }
+  explicit Wire(std::string its_text) : text(std::move(its_text)) {
+    REQUIRE(sio::bytes::Outline({}).read(text, &elements) == nullptr);
+  }
   sio::socketio::Arguments arguments() const { return sio::socketio::Arguments(elements); }
   std::string text;
   std::vector<std::string_view> elements;
@@ -168,13 +171,16 @@ TEST_CASE("typed: every supported type, both ways") {
 
 TEST_CASE("typed: structs in structs") {
   const shop::Order order{{"bike", 1}, {{"wheel", 2}, {"bell", 1}}, "soon, please", shop::Size::small, {{"EUR", 99.5}}};
-  both_ways(order, R"({"main":{"name":"bike","count":1},"parts":[{"name":"wheel","count":2},{"name":"bell","count":1}],"note":"soon, please","size":"small","prices":{"EUR":99.5}})");
+  both_ways(
+      order,
+      R"({"main":{"name":"bike","count":1},"parts":[{"name":"wheel","count":2},{"name":"bell","count":1}],"note":"soon, please","size":"small","prices":{"EUR":99.5}})");
 }
 
 TEST_CASE("typed: an optional field may be absent or null, and is left out when empty") {
   const std::string bare = R"({"main":{"name":"bike","count":1},"parts":[],"prices":{}})";
   both_ways(shop::Order{{"bike", 1}, {}, {}, {}, {}}, bare);
-  const auto order = read<shop::Order>(R"({"main":{"name":"bike","count":1},"parts":[],"note":null,"size":null,"prices":{}})");
+  const auto order =
+      read<shop::Order>(R"({"main":{"name":"bike","count":1},"parts":[],"note":null,"size":null,"prices":{}})");
   REQUIRE(order);
   CHECK_FALSE(order->note);
   CHECK_FALSE(order->size);
@@ -202,7 +208,10 @@ TEST_CASE("typed: only out") {
   CHECK(written((std::numeric_limits<double>::quiet_NaN)()) == "null");
   CHECK(written((std::numeric_limits<double>::infinity)()) == "null");
   CHECK(written(-0.0) == "0");
-  CHECK(written(std::string("a\xff" "b")) == "\"a\xEF\xBF\xBD" "b\"");
+  CHECK(written(std::string("a\xff"
+                            "b")) ==
+        "\"a\xEF\xBF\xBD"
+        "b\"");
   CHECK(written(static_cast<shop::Size>(77)) == "null");
   CHECK(written(std::vector<std::optional<int>>{1, {}, 3}) == "[1,null,3]");
   CHECK(written(std::map<std::string, std::string>{{"a\"", "\x01"}}) == R"({"a\"":"\u0001"})");
@@ -218,7 +227,8 @@ TEST_CASE("typed: an integer may be written in any way that is whole, and must f
   CHECK(read<std::uint8_t>("2.55e2") == 255);
   CHECK(read<std::int64_t>("9007199254740992.0") == 9007199254740992);
   CHECK(read<std::uint64_t>("1e15") == 1'000'000'000'000'000u);
-  for (const char* wrong : {"1.5", "1e-1", "2147483648", "-2147483649", "1e10", "1e300", "18446744073709551616", "99999999999999999999999999", "\"5\"", "true", "null", "[]", "{}"}) {
+  for (const char* wrong : {"1.5", "1e-1", "2147483648", "-2147483649", "1e10", "1e300", "18446744073709551616",
+                            "99999999999999999999999999", "\"5\"", "true", "null", "[]", "{}"}) {
     CAPTURE(wrong);
     CHECK_FALSE(read<int>(wrong));
   }
@@ -265,14 +275,16 @@ TEST_CASE("typed: a fault inside is found there") {
     return fault_of<int, shop::Order>("[1," + text + "]");
   };
   CHECK(with(R"("count":1)", R"("count":"1")") == "/1/main/count is not a whole number from -2147483648 to 2147483647");
-  CHECK(with(R"(,"count":1)", "") == "/1/main/count is missing: expected a whole number from -2147483648 to 2147483647");
+  CHECK(with(R"(,"count":1)", "") ==
+        "/1/main/count is missing: expected a whole number from -2147483648 to 2147483647");
   CHECK(with(R"("main":{"name":"bike","count":1},)", "") == "/1/main is missing: expected an object");
   CHECK(with("[]", R"([{"name":"a","count":1},{"name":2,"count":1}])") == "/1/parts/1/name is not a string");
   CHECK(with("[]", R"([{"name":"a","count":1},3])") == "/1/parts/1 is not an object");
   CHECK(with(R"("prices":{})", R"("prices":{"EUR":1,"USD":"2"})") == "/1/prices/USD is not a number");
   CHECK(with(R"("prices":{})", R"("prices":{},"size":"XL")") == R"(/1/size is not one of "small" "large")");
   CHECK(with(R"("prices":{})", R"("prices":{},"note":7)") == "/1/note is not a string");
-  CHECK(fault_of<std::vector<std::vector<int>>>("[[[1],[2,true]]]") == "/0/1/1 is not a whole number from -2147483648 to 2147483647");
+  CHECK(fault_of<std::vector<std::vector<int>>>("[[[1],[2,true]]]") ==
+        "/0/1/1 is not a whole number from -2147483648 to 2147483647");
   CHECK(fault_of<std::tuple<int, std::string>>("[[1,2]]") == "/0/1 is not a string");
   CHECK(fault_of<std::array<bool, 2>>("[[true,0]]") == "/0/1 is not true or false");
 }
@@ -339,7 +351,9 @@ TEST_CASE("typed: bytes go out as attachments, numbered in the order of the argu
   const shop::Photo photo{"cat", {1, 2, 3}};
   sio::socketio::Writer writer;
   sio::detail::write(writer, std::vector{photo, photo});
-  CHECK(writer.text == R"([{"title":"cat","data":{"_placeholder":true,"num":0}},{"title":"cat","data":{"_placeholder":true,"num":1}}])");
+  CHECK(
+      writer.text ==
+      R"([{"title":"cat","data":{"_placeholder":true,"num":0}},{"title":"cat","data":{"_placeholder":true,"num":1}}])");
   REQUIRE(writer.attachments.size() == 2);
   CHECK(writer.attachments[0]->payload() == "\x01\x02\x03");
   CHECK(writer.attachments[1]->is_binary());
@@ -420,13 +434,13 @@ TEST_CASE("typed: which C++ values may stand for a parameter") {
   CHECK(fits<short, int>);
   CHECK(fits<int, double>);
   CHECK(fits<const char*, std::string>);
-  CHECK(fits<const char (&)[3], std::string>);
+  CHECK(fits<const char(&)[3], std::string>);
   CHECK(fits<int, std::optional<int>>);
   CHECK(fits<int, json>);
   CHECK_FALSE(fits<double, int>);
   CHECK_FALSE(fits<std::string, int>);
   CHECK_FALSE(fits<int, std::string>);
   CHECK_FALSE(fits<const char*, bool>);  // C++ would convert it: every pointer is true
-  CHECK_FALSE(fits<const char (&)[3], bool>);
+  CHECK_FALSE(fits<const char(&)[3], bool>);
   CHECK_FALSE(fits<double, bool>);
 }

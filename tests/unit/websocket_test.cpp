@@ -16,7 +16,8 @@ namespace {
 
 /// A client's frame. `first` is its first byte: 0x81 is a whole text, 0x01 a text's first fragment, 0x00
 /// a fragment in the middle, 0x80 the last one. `width` forces the length into 2 or 8 more bytes.
-std::string client(unsigned first, std::string_view payload, std::string_view key = "\x37\xfa\x21\x3d", std::size_t width = 0) {
+std::string client(unsigned first, std::string_view payload, std::string_view key = "\x37\xfa\x21\x3d",
+                   std::size_t width = 0) {
   if (width == 0) width = payload.size() < 126 ? 1 : payload.size() < 65536 ? 2 : 8;
   std::string out{static_cast<char>(first)};
   if (width == 1) out += static_cast<char>(0x80 | payload.size());
@@ -50,7 +51,8 @@ std::string told(const websocket::Event& event) {
   }
   if (event.payload.empty()) return "close";
   const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(event.payload[i])); };
-  return "close " + std::to_string(byte(0) << 8 | byte(1)) + (event.payload.size() > 2 ? " " + shown(event.payload.substr(2)) : "");
+  return "close " + std::to_string(byte(0) << 8 | byte(1)) +
+         (event.payload.size() > 2 ? " " + shown(event.payload.substr(2)) : "");
 }
 
 struct Limits {
@@ -59,7 +61,8 @@ struct Limits {
 
 /// All that the reader says when `wire` comes in pieces of `step` bytes, the first of `first` bytes,
 /// joined by " | ". Only what it has not used up is kept between pieces, as a connection does.
-std::string transcript(std::string_view wire, Limits limits = {}, std::size_t step = std::string_view::npos, std::size_t first = 0) {
+std::string transcript(std::string_view wire, Limits limits = {}, std::size_t step = std::string_view::npos,
+                       std::size_t first = 0) {
   sio_demo::Options options;
   options.max_payload = limits.message, options.max_fragments = limits.fragments;
   websocket::Reader reader(options);
@@ -100,14 +103,24 @@ TEST_CASE("handshake: the accept key of RFC 6455") {
 }
 
 TEST_CASE("handshake: good and bad requests") {
-  constexpr std::string_view method = "Invalid HTTP method", upgrade_text = "Invalid Upgrade header", key = "Missing or invalid Sec-WebSocket-Key header",
-                             version = "Missing or invalid Sec-WebSocket-Version header", protocol = "Invalid Sec-WebSocket-Protocol header";
-  struct Row { std::string_view name; http::Request request; std::uint16_t status; std::string_view text; };
+  constexpr std::string_view method = "Invalid HTTP method", upgrade_text = "Invalid Upgrade header",
+                             key = "Missing or invalid Sec-WebSocket-Key header",
+                             version = "Missing or invalid Sec-WebSocket-Version header",
+                             protocol = "Invalid Sec-WebSocket-Protocol header";
+  struct Row {
+    std::string_view name;
+    http::Request request;
+    std::uint16_t status;
+    std::string_view text;
+  };
   const auto get = [](std::string_view up, std::string_view k, std::string_view v) {
     return upgrade("GET", {{"Upgrade", up}, {"Sec-WebSocket-Key", k}, {"Sec-WebSocket-Version", v}});
   };
   const auto offering = [](std::string_view protocols) {
-    return upgrade("GET", {{"Upgrade", "websocket"}, {"Sec-WebSocket-Key", sample_key}, {"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Protocol", protocols}});
+    return upgrade("GET", {{"Upgrade", "websocket"},
+                           {"Sec-WebSocket-Key", sample_key},
+                           {"Sec-WebSocket-Version", "13"},
+                           {"Sec-WebSocket-Protocol", protocols}});
   };
   const Row rows[] = {
       {"good", get("websocket", sample_key, "13"), 0, ""},
@@ -115,7 +128,9 @@ TEST_CASE("handshake: good and bad requests") {
       {"in capitals", get("WebSocket", sample_key, "13"), 0, ""},
       {"one subprotocol", offering("foo"), 0, ""},
       {"two subprotocols", offering("foo, bar"), 0, ""},
-      {"POST", upgrade("POST", {{"Upgrade", "websocket"}, {"Sec-WebSocket-Key", sample_key}, {"Sec-WebSocket-Version", "13"}}), 405, method},
+      {"POST",
+       upgrade("POST", {{"Upgrade", "websocket"}, {"Sec-WebSocket-Key", sample_key}, {"Sec-WebSocket-Version", "13"}}),
+       405, method},
       {"HEAD", upgrade("HEAD", {}), 405, method},
       {"HTTP/2", get("h2c", sample_key, "13"), 400, upgrade_text},
       {"a list of upgrades", get("websocket, h2c", sample_key, "13"), 400, upgrade_text},
@@ -146,14 +161,17 @@ TEST_CASE("handshake: good and bad requests") {
     CHECK(refusal.text == row.text);
   }
   const std::string commas(8000, ','), quotes(8000, '"'), many = repeated("a,", 4000);
-  for (const std::string& list : {commas, quotes, many}) CHECK(websocket::check_handshake(offering(list)).status == 400);
+  for (const std::string& list : {commas, quotes, many})
+    CHECK(websocket::check_handshake(offering(list)).status == 400);
 }
 
 TEST_CASE("handshake: the answer") {
   CHECK(websocket::handshake_answer(upgrade("GET", {{"Sec-WebSocket-Key", sample_key}}), "") ==
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
-  CHECK(websocket::handshake_answer(upgrade("GET", {{"sec-websocket-key", sample_key}, {"SEC-WEBSOCKET-PROTOCOL", " foo , bar"}, {"Sec-WebSocket-Extensions", "permessage-deflate"}}),
+  CHECK(websocket::handshake_answer(upgrade("GET", {{"sec-websocket-key", sample_key},
+                                                    {"SEC-WEBSOCKET-PROTOCOL", " foo , bar"},
+                                                    {"Sec-WebSocket-Extensions", "permessage-deflate"}}),
                                     "Vary: Origin\r\n") ==
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: foo\r\nVary: Origin\r\n\r\n");
@@ -162,10 +180,22 @@ TEST_CASE("handshake: the answer") {
 // ---- frames out
 
 TEST_CASE("frames out: the header for every kind of length") {
-  struct Row { std::size_t size; std::string_view header; };
+  struct Row {
+    std::size_t size;
+    std::string_view header;
+  };
   const Row rows[] = {
-      {0, "81 00"}, {1, "81 01"}, {125, "81 7d"}, {126, "81 7e 00 7e"}, {127, "81 7e 00 7f"}, {255, "81 7e 00 ff"}, {256, "81 7e 01 00"}, {65535, "81 7e ff ff"},
-      {65536, "81 7f 00 00 00 00 00 01 00 00"}, {1'000'000, "81 7f 00 00 00 00 00 0f 42 40"}, {0x0102030405060708, "81 7f 01 02 03 04 05 06 07 08"},
+      {0, "81 00"},
+      {1, "81 01"},
+      {125, "81 7d"},
+      {126, "81 7e 00 7e"},
+      {127, "81 7e 00 7f"},
+      {255, "81 7e 00 ff"},
+      {256, "81 7e 01 00"},
+      {65535, "81 7e ff ff"},
+      {65536, "81 7f 00 00 00 00 00 01 00 00"},
+      {1'000'000, "81 7f 00 00 00 00 00 0f 42 40"},
+      {0x0102030405060708, "81 7f 01 02 03 04 05 06 07 08"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.size);
@@ -208,7 +238,10 @@ TEST_CASE("unmasking: every length, any key, twice is nothing") {
 
 namespace {
 
-struct Dialogue { std::string_view name; std::string wire, expected; };
+struct Dialogue {
+  std::string_view name;
+  std::string wire, expected;
+};
 
 const std::vector<Dialogue>& good_dialogues() {
   static const std::vector<Dialogue> rows{
@@ -219,7 +252,11 @@ const std::vector<Dialogue>& good_dialogues() {
       {"an empty binary", client(0x82, ""), "binary "},
       {"a binary that is no UTF-8", client(0x82, "\xff\xfe"), "binary \\xff\\xfe"},
       {"UTF-8", client(0x81, "\u00e9\u20ac\U0001F600"), "text \\xc3\\xa9\\xe2\\x82\\xac\\xf0\\x9f\\x98\\x80"},
-      {"a separator and NUL are data", client(0x81, "42[]\x1e" "4\0x"sv), "text 42[]\\x1e4\\x00x"},
+      {"a separator and NUL are data",
+       client(0x81,
+              "42[]\x1e"
+              "4\0x"sv),
+       "text 42[]\\x1e4\\x00x"},
       {"mask zero", client(0x81, "hello", "\0\0\0\0"sv), "text hello"},
       {"mask of ones", client(0x81, "hello", "\xff\xff\xff\xff"), "text hello"},
       {"a ping", client(0x89, "abc"), "ping abc"},
@@ -229,15 +266,21 @@ const std::vector<Dialogue>& good_dialogues() {
       {"a close with a code", client(0x88, code(1000)), "close 1000"},
       {"a close with a reason", client(0x88, code(1001, "bye \u20ac")), "close 1001 bye \\xe2\\x82\\xac"},
       {"two fragments", client(0x01, "Hel") + client(0x80, "lo"), "text Hello"},
-      {"fragments of bytes", client(0x02, "\xff") + client(0x00, "\xfe") + client(0x80, "\xfd"), "binary \\xff\\xfe\\xfd"},
+      {"fragments of bytes", client(0x02, "\xff") + client(0x00, "\xfe") + client(0x80, "\xfd"),
+       "binary \\xff\\xfe\\xfd"},
       {"empty fragments", client(0x01, "") + client(0x00, "") + client(0x00, "a") + client(0x80, ""), "text a"},
       {"only empty fragments", client(0x02, "") + client(0x80, ""), "binary "},
-      {"control frames between fragments", client(0x01, "a") + client(0x89, "1") + client(0x00, "b") + client(0x8a, "2") + client(0x80, "c"), "ping 1 | pong 2 | text abc"},
+      {"control frames between fragments",
+       client(0x01, "a") + client(0x89, "1") + client(0x00, "b") + client(0x8a, "2") + client(0x80, "c"),
+       "ping 1 | pong 2 | text abc"},
       {"a close between fragments", client(0x01, "a") + client(0x88, code(1000)), "close 1000"},
       {"a character in two fragments", client(0x01, "\xe2\x82") + client(0x80, "\xac"), "text \\xe2\\x82\\xac"},
-      {"one fragmented message after another", client(0x01, "a") + client(0x80, "b") + client(0x02, "c") + client(0x80, "d"), "text ab | binary cd"},
-      {"a whole message after a fragmented one", client(0x01, "a") + client(0x80, "b") + client(0x81, "c"), "text ab | text c"},
-      {"many frames at once", client(0x81, "2probe") + client(0x81, "5") + client(0x81, "42[\"x\"]") + client(0x89, ""), "text 2probe | text 5 | text 42[\"x\"] | ping "},
+      {"one fragmented message after another",
+       client(0x01, "a") + client(0x80, "b") + client(0x02, "c") + client(0x80, "d"), "text ab | binary cd"},
+      {"a whole message after a fragmented one", client(0x01, "a") + client(0x80, "b") + client(0x81, "c"),
+       "text ab | text c"},
+      {"many frames at once", client(0x81, "2probe") + client(0x81, "5") + client(0x81, "42[\"x\"]") + client(0x89, ""),
+       "text 2probe | text 5 | text 42[\"x\"] | ping "},
       {"a small length in two bytes", client(0x81, "hello", "abcd", 2), "text hello"},
       {"a small length in eight bytes", client(0x81, "hello", "abcd", 8), "text hello"},
       {"no length in eight bytes", client(0x81, "", "abcd", 8), "text "},
@@ -267,7 +310,8 @@ TEST_CASE("frames in: good ones, in pieces of every size, split and cut at every
 }
 
 TEST_CASE("frames in: a single frame that is cut says nothing at all") {
-  for (const std::string& frame : {client(0x81, "hello"), client(0x82, ""), client(0x88, code(1000, "bye")), client(0x81, std::string(200, 'x')), client(0x81, "x", "abcd", 8)})
+  for (const std::string& frame : {client(0x81, "hello"), client(0x82, ""), client(0x88, code(1000, "bye")),
+                                   client(0x81, std::string(200, 'x')), client(0x81, "x", "abcd", 8)})
     for (std::size_t cut = 0; cut < frame.size(); ++cut) {
       CAPTURE(cut);
       CHECK(transcript(std::string_view(frame).substr(0, cut)).empty());
@@ -275,7 +319,8 @@ TEST_CASE("frames in: a single frame that is cut says nothing at all") {
 }
 
 TEST_CASE("frames in: every kind of length") {
-  for (const std::size_t size : {0u, 1u, 124u, 125u, 126u, 127u, 255u, 256u, 65534u, 65535u, 65536u, 65537u, 100'000u}) {
+  for (const std::size_t size :
+       {0u, 1u, 124u, 125u, 126u, 127u, 255u, 256u, 65534u, 65535u, 65536u, 65537u, 100'000u}) {
     CAPTURE(size);
     const auto frame = client(0x82, std::string(size, 'x'));
     const auto expected = "binary " + shown(std::string(size, 'x'));
@@ -288,7 +333,10 @@ TEST_CASE("frames in: every kind of length") {
 
 TEST_CASE("frames in: violations and their close codes") {
   const std::string text = "a";
-  struct Row { std::string_view name; std::string wire, expected; };
+  struct Row {
+    std::string_view name;
+    std::string wire, expected;
+  };
   const Row rows[] = {
       {"not masked", hex("81 05 48 65 6c 6c 6f"), "violation 1002"},
       {"not masked, empty", hex("81 00"), "violation 1002"},
@@ -317,7 +365,8 @@ TEST_CASE("frames in: violations and their close codes") {
       {"a continuation of nothing", client(0x80, text), "violation 1002"},
       {"a continuation of nothing, not the last", client(0x00, text), "violation 1002"},
       {"a continuation behind a whole message", client(0x81, text) + client(0x80, text), "text a | violation 1002"},
-      {"a continuation behind the last one", client(0x01, text) + client(0x80, text) + client(0x80, text), "text aa | violation 1002"},
+      {"a continuation behind the last one", client(0x01, text) + client(0x80, text) + client(0x80, text),
+       "text aa | violation 1002"},
       {"a new text within a message", client(0x01, text) + client(0x81, text), "violation 1002"},
       {"a new binary within a message", client(0x01, text) + client(0x02, text), "violation 1002"},
       {"a message is done before it", client(0x81, text) + client(0x83, text), "text a | violation 1002"},
@@ -334,10 +383,13 @@ TEST_CASE("frames in: violations and their close codes") {
       {"a length of 2^63 - 1", hex("82 ff 7f ff ff ff ff ff ff ff 00 00 00 00"), "violation 1009"},
       {"a length with the top bit", hex("82 ff 80 00 00 00 00 00 00 00 00 00 00 00"), "violation 1009"},
       {"a length of all ones", hex("82 ff ff ff ff ff ff ff ff ff 00 00 00 00"), "violation 1009"},
-      {"a fragment with a length of all ones", client(0x02, text) + hex("80 ff ff ff ff ff ff ff ff ff 00 00 00 00"), "violation 1009"},
+      {"a fragment with a length of all ones", client(0x02, text) + hex("80 ff ff ff ff ff ff ff ff ff 00 00 00 00"),
+       "violation 1009"},
       {"nine fragments", client(0x02, "") + repeated(client(0x00, ""), 7) + client(0x80, ""), "violation 1008"},
-      {"eight fragments are allowed", client(0x02, "") + repeated(client(0x00, "x"), 6) + client(0x80, ""), "binary xxxxxx"},
-      {"control frames are no fragments", client(0x02, "") + repeated(client(0x89, ""), 9) + client(0x80, ""), repeated("ping  | ", 9) + "binary "},
+      {"eight fragments are allowed", client(0x02, "") + repeated(client(0x00, "x"), 6) + client(0x80, ""),
+       "binary xxxxxx"},
+      {"control frames are no fragments", client(0x02, "") + repeated(client(0x89, ""), 9) + client(0x80, ""),
+       repeated("ping  | ", 9) + "binary "},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -349,7 +401,10 @@ TEST_CASE("frames in: violations and their close codes") {
 
 TEST_CASE("frames in: a message may be as large as the limit, in one frame or in all") {
   const Limits ten{10, 8};
-  struct Row { std::string_view name; std::string wire, expected; };
+  struct Row {
+    std::string_view name;
+    std::string wire, expected;
+  };
   const Row rows[] = {
       {"at the limit", client(0x81, "0123456789"), "text 0123456789"},
       {"beyond it", client(0x81, "0123456789a"), "violation 1009"},
@@ -358,7 +413,8 @@ TEST_CASE("frames in: a message may be as large as the limit, in one frame or in
       {"beyond it in the third", client(0x01, "01234") + client(0x00, "56789") + client(0x80, "a"), "violation 1009"},
       {"an empty one at the limit", client(0x01, "0123456789") + client(0x80, ""), "text 0123456789"},
       {"a long ping is no message", client(0x89, std::string(100, 'x')), "ping 100 bytes"},
-      {"each message for itself", client(0x81, "0123456789") + client(0x01, "0123456789") + client(0x80, ""), "text 0123456789 | text 0123456789"},
+      {"each message for itself", client(0x81, "0123456789") + client(0x01, "0123456789") + client(0x80, ""),
+       "text 0123456789 | text 0123456789"},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -371,8 +427,12 @@ TEST_CASE("frames in: a message may be as large as the limit, in one frame or in
 }
 
 TEST_CASE("frames in: UTF-8 in two fragments, split at every byte") {
-  struct Row { std::string_view text; bool good; };
-  for (const Row& row : {Row{"a\u00e9\u20ac\U0001F600z", true}, Row{"a\u00e9\xed\xa0\x80z", false}, Row{"\xf4\x90\x80\x80", false}, Row{"\u20ac\xf0\x9f\x98", false}})
+  struct Row {
+    std::string_view text;
+    bool good;
+  };
+  for (const Row& row : {Row{"a\u00e9\u20ac\U0001F600z", true}, Row{"a\u00e9\xed\xa0\x80z", false},
+                         Row{"\xf4\x90\x80\x80", false}, Row{"\u20ac\xf0\x9f\x98", false}})
     for (std::size_t cut = 0; cut <= row.text.size(); ++cut) {
       CAPTURE(printable(row.text));
       CAPTURE(cut);
@@ -384,7 +444,8 @@ TEST_CASE("frames in: UTF-8 in two fragments, split at every byte") {
 TEST_CASE("frames in: which close codes are valid") {
   std::size_t wrong = 0;
   for (unsigned value = 0; value < 65536; ++value) {
-    const bool valid = (value >= 1000 && value <= 1003) || (value >= 1007 && value <= 1014) || (value >= 3000 && value <= 4999);
+    const bool valid =
+        (value >= 1000 && value <= 1003) || (value >= 1007 && value <= 1014) || (value >= 3000 && value <= 4999);
     wrong += websocket::close_code_valid(value) != valid;
   }
   CHECK(wrong == 0);
@@ -401,12 +462,16 @@ TEST_CASE("frames in: which close codes are valid") {
 TEST_CASE("frames in: every mutation has a defined result, the same however it comes") {
   std::size_t differ = 0, undefined = 0;
   for (const auto& row : good_dialogues()) {
-    each_mutation(row.wire, [&](std::string_view wire) {
-      const auto whole = transcript(wire);
-      differ += transcript(wire, {}, 1) != whole || transcript(wire, {}, 5) != whole;
-      const auto at = whole.find("violation ");
-      undefined += at != whole.npos && whole.substr(at) != "violation 1002" && whole.substr(at) != "violation 1007" && whole.substr(at) != "violation 1009";
-    }, 40, 1500);
+    each_mutation(
+        row.wire,
+        [&](std::string_view wire) {
+          const auto whole = transcript(wire);
+          differ += transcript(wire, {}, 1) != whole || transcript(wire, {}, 5) != whole;
+          const auto at = whole.find("violation ");
+          undefined += at != whole.npos && whole.substr(at) != "violation 1002" &&
+                       whole.substr(at) != "violation 1007" && whole.substr(at) != "violation 1009";
+        },
+        40, 1500);
   }
   CHECK(differ == 0);
   CHECK(undefined == 0);
