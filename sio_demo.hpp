@@ -24,7 +24,7 @@
 //     #define SIO_DEMO_IMPLEMENTATION
 //     #include "sio_demo.hpp"
 //
-// Classes and their layout are the same either way; chapters 10 and 14 then are in that file alone.
+// Classes and their layout are the same either way; chapters 10 and 15 then are in that file alone.
 //
 // One thread runs everything: handlers are called one at a time on the loop that runs the server,
 // so your code needs no locks. server.post(f) is the only door from another thread.
@@ -50,8 +50,9 @@
 //   11  Redis adapter             a member of a cluster of servers, ours or official ones
 //   12  Metrics and trace         counters and gauges as Prometheus text; every packet in plain words
 //   13  Broadcaster               one timer for everybody, a fresh random delay each time
-//   14  Demo service              the service that main.cpp runs
-//   15  End                       macros cleared, changelog, licence, what to read next
+//   14  Fake server               for unit tests of clients: scripted answers, a clock that the test moves
+//   15  Demo service              the service that main.cpp runs
+//   16  End                       macros cleared, changelog, licence, what to read next
 //
 // Layers. Chapters 2 to 7 are pure: bytes and times come in as arguments, values go out. They know
 // no socket, no clock and no thread, and hostile input makes them return a reason, never throw.
@@ -185,6 +186,9 @@ enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
 struct LogRecord;    // chapter 3
 struct TraceRecord;  // chapter 3
 class Next;          // chapter 3
+namespace engineio {
+class ManualClock;  // chapter 6
+}
 namespace http {
 struct Request;  // chapter 4
 /// Header lines to be written, in their order.
@@ -419,6 +423,11 @@ struct Options {
   /// work, see trace_line(). On the loop's thread, which waits for it; it must not call the server. What it throws is
   /// logged. Default: none, and then nothing is spent on it.
   std::function<void(const TraceRecord&)> trace{};
+
+  // ---- tests
+  /// A clock that a test moves, by which heartbeats, time-outs and rates go. FakeServer of chapter 14 has one.
+  /// Default: null, the machine's steady clock.
+  std::shared_ptr<engineio::ManualClock> clock{};
 };
 
 // ================================================================================================
@@ -706,7 +715,9 @@ class Random {
   using result_type = unsigned;
   static constexpr result_type(min)() { return 0; }
   static constexpr result_type(max)() { return (std::numeric_limits<unsigned>::max)(); }
-  result_type operator()() { return device_(); }
+  result_type operator()() { return seed_ ? mixed() : device_(); }
+  /// For tests alone: from now on what comes can be foretold, the same for the same seed.
+  void seed(std::uint64_t seed) { seed_ = seed; }
 
   /// 20 characters [A-Za-z0-9_-], 120 bits. The shape is that of the reference's ids, by whose length
   /// some adapters know them.
@@ -715,7 +726,7 @@ class Random {
     std::string id;
     id.reserve(20);
     for (int word = 0; word < 4; ++word) {
-      unsigned bits = device_();
+      unsigned bits = (*this)();
       for (int digit = 0; digit < 5; ++digit, bits >>= 6) id += alphabet[bits & 63];
     }
     return id;
@@ -731,7 +742,15 @@ class Random {
       return std::random_device();
     }
   }
+  /// SplitMix64 (Steele, Lea, Flood 2014): one word of state.
+  unsigned mixed() {
+    std::uint64_t z = *seed_ += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return static_cast<unsigned>(z >> 32);
+  }
   std::random_device device_{open()};
+  std::optional<std::uint64_t> seed_{};
 };
 
 /// The value of a hexadecimal digit, or -1.
@@ -2903,6 +2922,46 @@ class Deadlines {
   std::vector<Entry> heap_;
 };
 
+/// Time that stands still until a test moves it on. A server that has it (Options::clock) lives by it: the
+/// heartbeats, time-outs and rates of hours pass in a moment, each in its order. What the wall shows, in logs, dates
+/// and a handshake's time, is not its business. Servers may share one. Called on the loop's thread.
+class ManualClock {
+ public:
+  /// Somebody who has things to do at certain times.
+  class Alarm {
+   public:
+    virtual Time due() const = 0;
+    virtual void ring() = 0;
+
+   protected:
+    Alarm() = default;
+    ~Alarm() = default;
+  };
+
+  Time now() const { return now_; }
+  /// Time passes, and all that becomes due meanwhile is done. What that makes the servers write leaves when the
+  /// loop runs again; what clients answer to it, they hear then.
+  void advance(Time::duration by) {
+    const Time end = now_ + by;
+    while (step(end)) continue;
+  }
+  /// Moves on to what is due next and has it done, or, when nothing is before `end`, to the end: false.
+  bool step(Time end) {
+    const auto next = std::min_element(alarms_.begin(), alarms_.end(),
+                                       [](const Alarm* a, const Alarm* b) { return a->due() < b->due(); });
+    const bool rings = next != alarms_.end() && (*next)->due() <= end;
+    now_ = (std::max)(now_, rings ? (*next)->due() : end);
+    if (rings) (*next)->ring();
+    return rings;
+  }
+  void add(Alarm& alarm) { alarms_.push_back(&alarm); }
+  void remove(Alarm& alarm) { std::erase(alarms_, &alarm); }
+
+ private:
+  Time now_{std::chrono::hours(24)};  // the machine has been on for a day: nothing is near time's beginning
+  std::vector<Alarm*> alarms_;
+};
+
 /// An HTTP answer of a session. Body views are read before answer() returns.
 struct Answer {
   std::uint16_t status = 200;
@@ -4712,6 +4771,7 @@ std::string typescript(const Events&... events) {
 // ================================================================================================
 
 class Server;
+class FakeServer;  // chapter 14
 class Namespace;
 class Socket;
 class Metrics;  // chapter 12
@@ -6203,6 +6263,7 @@ class Host {
   /// close() is through: every client is gone. May be told more than once.
   virtual void drained() {}
   void in_turn(const std::function<void()>& f);
+  void drop_connections();
 
  private:
   static Options checked(Options options, bool with_engine);
@@ -6350,6 +6411,7 @@ class Server final : private engineio::Application, public Host, public detail::
   friend class detail::AckWait;
   friend class detail::Client;
   friend class detail::Children;
+  friend class FakeServer;
   friend class redis::Link;
   friend class redis::Cluster;
   friend class Namespace;
@@ -7635,7 +7697,7 @@ class OperationMemory {
 };
 
 /// What all connections of a server share. Lives on while handlers of Asio refer to it.
-class Driver final : public Counted<Driver>, public engineio::Timed {
+class Driver final : public Counted<Driver>, public engineio::Timed, public engineio::ManualClock::Alarm {
  public:
   Driver(asio::io_context& loop, engineio::Engine& its_engine, const http::Router& its_router)
       : engine(its_engine),
@@ -7646,6 +7708,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
         timer_(loop.get_executor()),
         peers_({.concurrent = options.max_connections_per_address}) {
     engine.on_thread = [this] { return on_thread(); };
+    if (options.clock) options.clock->add(*this);
   }
 
   engineio::Engine& engine;
@@ -7664,7 +7727,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
     explicit Turn(Driver& driver) : driver_(&driver) {
       if (driver.depth_++ > 0) return;
       driver.thread_ = std::this_thread::get_id();
-      driver.engine.advance(std::chrono::steady_clock::now());
+      driver.engine.advance(driver.now());
     }
     ~Turn() {
       if (--driver_->depth_ == 0) driver_->end_turn();
@@ -7681,6 +7744,8 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   void serve(Stream socket, std::string_view bytes_already_read);
   std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port; }
   void close(std::function<void()> done);
+  /// Ends every connection at once, without a word.
+  void drop(Reason reason, const char* why);
   /// The server is about to be destroyed: everything is dropped, and what Asio still calls does nothing.
   void abandon();
   bool abandoned() const { return abandoned_; }
@@ -7729,6 +7794,11 @@ class Driver final : public Counted<Driver>, public engineio::Timed {
   void tick(engineio::Time now) override;
   bool busy() const;
   void finish();
+  engineio::Time now() const { return options.clock ? options.clock->now() : std::chrono::steady_clock::now(); }
+
+  // ---- engineio::ManualClock::Alarm
+  engineio::Time due() const override { return engine.deadlines.next(); }
+  void ring() override;
 
   asio::io_context& loop_;
   Timer timer_;
@@ -8106,15 +8176,19 @@ SIO_DEMO_INLINE void Driver::round() {
 SIO_DEMO_INLINE void Driver::arm() {
   constexpr Milliseconds granularity(4);
   const auto next = engine.deadlines.next();
-  if (next >= armed_) return;  // it is armed for an earlier time, which may prove to be for nothing
+  if (next >= armed_ || options.clock) return;  // it is armed for an earlier time, which may prove to be for nothing
   armed_ = next;
   timer_.expires_at(next + granularity);
   timer_.async_wait([self = Ref<Driver>(this)](const Error& cancelled) {
     if (cancelled || self->abandoned_) return;
     self->armed_ = engineio::never;
-    const Turn turn(*self);
-    self->engine.tick(self->engine.now());
+    self->ring();
   });
+}
+
+SIO_DEMO_INLINE void Driver::ring() {
+  const Turn turn(*this);
+  engine.tick(engine.now());
 }
 
 SIO_DEMO_INLINE const std::string& Driver::date_line() {
@@ -8161,13 +8235,17 @@ SIO_DEMO_INLINE bool Driver::busy() const {
          std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->busy(); });
 }
 
+SIO_DEMO_INLINE void Driver::drop(Reason reason, const char* why) {
+  while (!connections_.empty()) {
+    const auto last = connections_.back();
+    last->lost(reason, why);
+  }
+}
+
 SIO_DEMO_INLINE void Driver::finish() {
   if (std::exchange(finished_, true)) return;
   engine.deadlines.forget(*this);
-  while (!connections_.empty()) {
-    const auto last = connections_.back();
-    last->lost(Reason::server_shutdown, "the server is closing");
-  }
+  drop(Reason::server_shutdown, "the server is closing");
   timer_.cancel();
   armed_ = (engineio::Time::min)();
   for (auto& done : std::exchange(done_, {})) asio::post(loop_, std::move(done));
@@ -8178,6 +8256,7 @@ SIO_DEMO_INLINE void Driver::abandon() {
   done_.clear();
   finish();
   engine.deadlines.forget(*this);
+  if (options.clock) options.clock->remove(*this);
   abandoned_ = true;
   ready_.clear();
   dirty_.clear();
@@ -8890,6 +8969,9 @@ SIO_DEMO_INLINE void Host::close(std::function<void()> done) {
     if (!alive.expired()) drained();
     if (done) done();
   });
+}
+SIO_DEMO_INLINE void Host::drop_connections() {
+  in_turn([this] { driver_->drop(Reason::transport_close, "the program drops its clients"); });
 }
 SIO_DEMO_INLINE void Host::in_turn(const std::function<void()>& f) {
   const net::Driver::Turn turn(*driver_);
@@ -11328,7 +11410,138 @@ class Broadcaster {
 };
 
 // ================================================================================================
-// 14  Demo service
+// 14  Fake server
+//
+// For the unit test of a program that is a client: a server inside the test, whose answers the test
+// scripts, and which keeps what it was told. It is the real server on a real port, of the system's
+// choosing, so whatever speaks Socket.IO can be tested; what makes tests slow or shaky is not real:
+//
+//     time     moves when the test says so: a missed heartbeat or a retry in a minute takes no time
+//     ids      are the same in each run
+//     the loop runs while the test waits for something, run_until(), and not behind its back
+//
+//     sio::FakeServer fake;
+//     fake.reply("price", 3.5);                      // the ack of "price", again and again
+//     client.connect(fake.url());
+//     client.ask_price("AAPL");
+//     CHECK(fake.run_until([&] { return client.price() == 3.5; }));
+//     CHECK(fake.received().front().arguments == sio::json{"AAPL"});
+//     fake.advance(25s + 20s);                       // a client that is silent has lost its session now
+//
+// A client that makes the test's own thread wait needs a loop that runs in another one: fake.server().run() there,
+// which fake.server().loop().stop() ends; what is called here meanwhile goes through fake.server().post().
+// ================================================================================================
+
+class FakeServer {
+ public:
+  /// An event that came, whether somebody handles it or not.
+  struct Event {
+    std::string nsp, socket, name;  // `socket`: the id of who sent it
+    json::array_t arguments;
+  };
+
+  /// Listens at once, at 127.0.0.1; every other option counts, but for those. Logs nothing if no sink is given.
+  /// Throws what Server and listen() throw.
+  explicit FakeServer(Options options = {}) : io_(prepared(std::move(options))) { begin(); }
+  /// The same in the loop of the client under test.
+  explicit FakeServer(asio::io_context& loop, Options options = {}) : io_(loop, prepared(std::move(options))) {
+    begin();
+  }
+  FakeServer(const FakeServer&) = delete;
+  FakeServer& operator=(const FakeServer&) = delete;
+
+  /// The server itself, to emit from and for handlers of the test's own.
+  Server& server() { return io_; }
+  std::uint16_t port() const { return io_.port(); }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port()); }
+
+  /// The ack of this event, in whatever namespace. Called several times, the replies are given one after the
+  /// other, and the last one again and again. An event without a script has no ack.
+  template <class... Values>
+  FakeServer& reply(std::string_view event, const Values&... values) {
+    const auto [entry, is_new] = scripts_.try_emplace(std::string(event), std::make_shared<Replies>());
+    json::array_t& ack = entry->second->emplace_back();
+    (ack.push_back(json(values)), ...);
+    if (is_new)
+      for (const auto& nsp : io_.namespaces_) play(*nsp.second, entry->first, entry->second);
+    return *this;
+  }
+  /// From now on whoever wants to join a namespace is refused, until accept().
+  FakeServer& refuse(std::string message, json data = nullptr) {
+    refusal_ = sio_demo::refuse(std::move(message), std::move(data));
+    return *this;
+  }
+  FakeServer& accept() { return refusal_.reset(), *this; }
+  /// Ends all connections without a word, as when a cable breaks: clients connect again.
+  void drop_clients() { io_.drop_connections(); }
+
+  /// What came, in its order.
+  const std::vector<Event>& received() const { return received_; }
+  void forget() { received_.clear(); }
+
+  /// Runs the loop until `done()` says so. false: it did not, within this much of real time.
+  template <class Done>
+  bool run_until(Done done, Milliseconds limit = Milliseconds(5'000)) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!done()) {
+      if (std::chrono::steady_clock::now() >= end) return false;
+      io_.loop().restart();
+      io_.loop().run_one_for(Milliseconds(10));  // done() may wait for another thread, too
+    }
+    return true;
+  }
+  /// Lets time pass. What is due is done in its order, and what that writes has left at the end. Clients
+  /// do not answer meanwhile, as if they slept; for one that is to live on, go in steps, with run_until() between.
+  void advance(engineio::Time::duration by) {
+    const auto end = clock().now() + by;
+    while (clock().step(end)) run_ready();
+    run_ready();
+  }
+  engineio::ManualClock& clock() { return *io_.options().clock; }
+
+ private:
+  using Replies = std::deque<json::array_t>;
+
+  static Options prepared(Options options) {
+    options.host = "127.0.0.1";
+    options.port = 0;
+    if (!options.log_sink) options.log_level = LogLevel::off;
+    if (!options.clock) options.clock = std::make_shared<engineio::ManualClock>();
+    return options;
+  }
+  void begin() {
+    io_.engine_.random.seed(1);
+    watch(io_.of("/"));
+    io_.on_new_namespace([this](Namespace& nsp) { watch(nsp); });
+    io_.of([](std::string_view, const json&) { return true; });
+    io_.listen();
+  }
+  void watch(Namespace& nsp) {
+    nsp.use([this](Socket&, const Next& next) { refusal_ ? next(*refusal_) : next(sio_demo::accept); });
+    nsp.on_any([this](Socket& socket, std::string_view name, const socketio::Arguments& arguments) {
+      received_.push_back({socket.nsp().name(), socket.id(), std::string(name), arguments.values()});
+    });
+    for (const auto& [event, replies] : scripts_) play(nsp, event, replies);
+  }
+  static void play(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies) {
+    nsp.on(event, [replies](Socket&, const json::array_t&, const Reply<>& reply) {
+      reply(each(replies->front()));
+      if (replies->size() > 1) replies->pop_front();
+    });
+  }
+  void run_ready() {
+    io_.loop().restart();
+    while (io_.loop().poll() > 0) continue;
+  }
+
+  std::map<std::string, std::shared_ptr<Replies>, std::less<>> scripts_;
+  std::vector<Event> received_;
+  std::optional<Refuse> refusal_;
+  Server io_;  // last: its end may still call handlers
+};
+
+// ================================================================================================
+// 15  Demo service
 //
 // What main.cpp runs, and an example of everything above: typed events, a middleware with a limit,
 // an ack with a limit, a broadcast, a route of its own, a place in a cluster, an orderly end.
@@ -11652,16 +11865,16 @@ class Service {
 #endif  // SIO_DEMO_BODIES
 
 // ================================================================================================
-// 15  End
+// 16  End
 //
 // Macros that were only for this file are gone; SIO_DEMO_FIELDS, SIO_DEMO_ENUM, what they are made
-// of, and the version remain. What to read next: main.cpp, the flags and signals around chapter 14.
+// of, and the version remain. What to read next: main.cpp, the flags and signals around chapter 15.
 //
 // Changelog
 //   0.1.0  Engine.IO 4 and Socket.IO 5 over polling, WebSocket and upgrade; typed events; acks both ways;
 //          namespaces on demand; adapters; state recovery; HTTP, WebSocket and Engine.IO alone; limits by
 //          address and by rate; clusters through Redis; metrics; a trace that explains each packet; events as
-//          TypeScript; bodies compiled once (SIO_DEMO_SEPARATE); the demo.
+//          TypeScript; bodies compiled once (SIO_DEMO_SEPARATE); a fake server for unit tests; the demo.
 // ================================================================================================
 
 }  // namespace v0_1

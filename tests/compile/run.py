@@ -5,6 +5,7 @@
 
 - the header alone, main.cpp and the programs of tests/programs, all warnings as errors;
 - two files that both include it, linked into one program and run;
+- the program of tests/programs that tests itself, run;
 - a large program whose bodies are compiled in a file of their own, linked;
 - the header after macros like those of windows.h and X11 (hostile.hpp);
 - a debug build that stops a call from another thread (other_thread.cpp);
@@ -70,6 +71,18 @@ def two_files(compiler):
             return words
         status = subprocess.run([program], timeout=60, stdin=subprocess.DEVNULL).returncode
         return "" if status == 0 else f"linked, but it ends with {status}"
+
+
+def fake_server(compiler):
+    """The example of a unit test against a FakeServer must not only compile: it tells by its exit code."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, "fake_server_test")
+        fine, words = compile_(compiler, *STRICT, "tests/programs/fake_server_test.cpp", "-o", program,
+                               *shlex.split(os.environ.get("LDFLAGS", "")), *shlex.split(os.environ.get("LDLIBS", "")))
+        if not fine:
+            return words
+        result = subprocess.run([program], timeout=60, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return "" if result.returncode == 0 else f"it ends with {result.returncode}\n{result.stdout}{result.stderr}"
 
 
 def bodies_apart(compiler):
@@ -147,6 +160,7 @@ def checks():
 
     yield "the header alone, no warning", alone, []
     yield "two files, one program", two_files, []
+    yield "a unit test against a fake server, run", fake_server, []
     yield "bodies in a file of their own", bodies_apart, []
     yield "after hostile macros", hostile, []
     yield "calls from another thread are stopped", other_thread, []

@@ -1,5 +1,6 @@
-// A Socket.IO server inside a unit test, for a program whose client is to be tested: it listens on a port of the
-// system's choosing, answers by script, and keeps what it was told. Ends with 0 if all went well.
+// A unit test of a program that is a client, against a server inside the test: sio::FakeServer listens on a port of the
+// system's choosing, answers by script, keeps what it was told, and has a clock that the test moves. Ends with 0 if
+// all went well.
 //
 // The client under test is a plain socket here, in the same loop, that speaks the first lines of the protocol.
 #include "sio_demo.hpp"
@@ -11,52 +12,25 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace sio = sio_demo;
+using namespace std::chrono_literals;
 
 namespace {
 
-/// The server that the tests script: `when("login").answer({{"ok", true}})`.
-class FakeServer {
- public:
-  explicit FakeServer(asio::io_context& loop)
-      : io_(loop, {.host = "127.0.0.1", .port = 0, .log_level = sio::LogLevel::off}) {
-    io_.of("/").on_any([this](sio::Socket&, std::string_view event, const sio::socketio::Arguments& arguments) {
-      heard.push_back(std::string(event) + " " + sio::json(arguments.values()).dump());
-    });
-    io_.listen();
-  }
-
-  struct When {
-    sio::Server& io;
-    std::string event;
-    void answer(const sio::json& what) const {
-      io.on(std::string_view(event),
-            [what](sio::Socket&, const sio::json::array_t&, const sio::Reply<>& reply) { reply(what); });
-    }
-  };
-  When when(std::string event) { return {io_, std::move(event)}; }
-  std::uint16_t port() const { return io_.port(); }
-
-  std::vector<std::string> heard;
-
- private:
-  sio::Server io_;
-};
-
-/// One HTTP exchange; `then` gets the body of the answer.
+/// Asks one thing at a time, over a connection of its own; `then` gets the body of the answer.
 class HttpClient {
  public:
-  HttpClient(asio::io_context& loop, std::uint16_t port) : socket_(loop) {
-    socket_.connect({asio::ip::address_v4::loopback(), port});
-  }
+  HttpClient(asio::io_context& loop, std::uint16_t port) : port_(port), socket_(loop) {}
 
   void ask(const std::string& method, const std::string& query, const std::string& body,
            std::function<void(std::string)> then) {
     then_ = std::move(then);
+    socket_ = asio::ip::tcp::socket(socket_.get_executor());
+    socket_.connect({asio::ip::address_v4::loopback(), port_});
     asio::write(socket_, asio::buffer(method + " /socket.io/?EIO=4&transport=polling" + query +
                                       " HTTP/1.1\r\nHost: test\r\nContent-Length: " + std::to_string(body.size()) +
                                       "\r\n\r\n" + body));
@@ -72,6 +46,7 @@ class HttpClient {
   }
 
  private:
+  std::uint16_t port_;
   asio::ip::tcp::socket socket_;
   std::string in_;
   std::function<void(std::string)> then_;
@@ -86,34 +61,31 @@ bool check(bool good, const char* what) {
 
 int main() {
   asio::io_context loop;
-  FakeServer server(loop);
-  server.when("login").answer({{"ok", true}, {"name", "Ada"}});
+  sio::FakeServer fake(loop);
+  fake.reply("login", sio::json{{"ok", true}, {"name", "Ada"}});
 
-  HttpClient client(loop, server.port());
-  std::vector<std::string> answers;
+  HttpClient client(loop, fake.port());
   std::string session;
-
-  // What is said, one after the other, once the answer to the one before has come.
-  const std::vector<std::pair<const char*, const char*>> script{
-      {"GET", ""}, {"POST", "40"}, {"GET", ""}, {"POST", R"(427["login",{"name":"ada"}])"}, {"GET", ""}};
-  std::function<void(std::size_t)> play = [&](std::size_t step) {
-    if (step == script.size()) return loop.stop();
-    client.ask(script[step].first, session, script[step].second, [&, step](std::string answer) {
-      if (step == 0 && answer.size() > 29) session = "&sid=" + answer.substr(9, 20);
-      answers.push_back(std::move(answer));
-      play(step + 1);
-    });
+  const auto ask = [&](const char* method, const char* body) {
+    std::optional<std::string> answer;
+    client.ask(method, session, body, [&](std::string text) { answer = std::move(text); });
+    return fake.run_until([&] { return answer.has_value(); }) ? *answer : "no answer";
   };
-  play(0);
-  loop.run_for(std::chrono::seconds(5));
 
-  const bool good =
-      check(answers.size() == script.size(), "every request is answered") &&
-      check(
-          answers[0].starts_with(R"(0{"sid":")") && answers[0].find(R"("upgrades":["websocket"])") != std::string::npos,
-          "the handshake") &&
-      check(answers[1] == "ok" && answers[2].starts_with(R"(40{"sid":")"), "the namespace is joined") &&
-      check(answers[4] == R"(437[{"name":"Ada","ok":true}])", "the scripted answer is the ack") &&
-      check(server.heard == std::vector<std::string>{R"(login [{"name":"ada"}])"}, "the server has heard the event");
+  const std::string open = ask("GET", "");
+  session = "&sid=" + open.substr(std::min<std::size_t>(open.size(), 9), 20);
+  bool good = check(open.starts_with(R"(0{"sid":")"), "the handshake");
+  good &= check(ask("POST", "40") == "ok" && ask("GET", "").starts_with(R"(40{"sid":")"), "the namespace is joined");
+  good &= check(ask("POST", R"(427["login",{"user":"ada"}])") == "ok", "an event is sent");
+  good &= check(ask("GET", "") == R"(437[{"name":"Ada","ok":true}])", "its ack is the scripted reply");
+  good &= check(fake.received().size() == 1 && fake.received()[0].name == "login" &&
+                    fake.received()[0].arguments == sio::json::array_t{{{"user", "ada"}}},
+                "the server has heard it");
+
+  fake.advance(25s);
+  good &= check(ask("GET", "") == "2", "a heartbeat, after 25 seconds that took none");
+  fake.advance(20s);
+  good &=
+      check(ask("GET", "") == R"({"code":1,"message":"Session ID unknown"})", "the session is over without an answer");
   return good ? 0 : 1;
 }
