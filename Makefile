@@ -18,7 +18,8 @@ TESTING = $(STRICT) $(subst -I,-isystem ,$(CPPFLAGS)) $(CXXFLAGS)
 ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g \
           $(if $(findstring clang,$(CXX)),,-static-libasan -static-libubsan)
 
-UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
+INSIDE       := engine_api_test.o redis_test.o server_test.o
+UNIT         := $(filter-out $(INSIDE) main.o,$(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp)))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
@@ -35,7 +36,7 @@ run: sio_demo                    ## build and start it; flags: make run ARGS="--
 test: setup-test                 ## run every suite, close with counts; some: make test SUITES="unit e2e"
 	@python3 tests/run.py $(SUITES)
 
-test-sanitize: setup-test        ## the unit, e2e, cluster, browser, storm and abuse suites under AddressSanitizer and UBSan
+test-sanitize: setup-test        ## the unit, inside, e2e, cluster, browser, storm and abuse suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
 
 fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuzz TARGETS="http packet" SECONDS=600
@@ -78,35 +79,52 @@ build/storm_server: tests/bench/storm_server.cpp sio_demo.hpp | build
 	@tests/setup build
 	$(COMPILE) -O2 -DNDEBUG $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
-build/sanitize/storm_server: tests/bench/storm_server.cpp sio_demo.hpp | build/sanitize
-	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
+# What else includes the header has its bodies from one file, as programs of many files would (SIO_DEMO_SEPARATE);
+# unit tests that look inside the bodies have them in their own files, so they are a program of their own.
+BODIES = -DSIO_DEMO_SEPARATE -DSIO_DEMO_IMPLEMENTATION -x c++ sio_demo.hpp -c -o $@
 
-$(PROGRAMS:%=build/%): build/%: tests/e2e/%.cpp sio_demo.hpp | build
-	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+build/bodies.o: sio_demo.hpp | build
+	@tests/setup build
+	$(COMPILE) -O1 $(TESTING) $(BODIES)
 
-build/abuse_target: tests/abuse/target.cpp sio_demo.hpp | build
-	$(COMPILE) -O1 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+$(PROGRAMS:%=build/%): build/%: tests/e2e/%.cpp build/bodies.o
+	$(COMPILE) -O1 $(TESTING) -DSIO_DEMO_SEPARATE $^ -o $@ $(LDFLAGS) $(LDLIBS)
 
-build/unit_tests: $(UNIT:%=build/unit/%)
+build/abuse_target: tests/abuse/target.cpp build/bodies.o
+	$(COMPILE) -O1 $(TESTING) -DSIO_DEMO_SEPARATE $^ -o $@ $(LDFLAGS) $(LDLIBS)
+
+build/unit_tests: $(UNIT:%=build/unit/%) build/unit/main.o build/bodies.o
+build/inside_tests: $(INSIDE:%=build/unit/%) build/unit/main.o
+build/unit_tests build/inside_tests:
 	$(COMPILE) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
 
+$(UNIT:%=build/unit/%) $(UNIT:%=build/sanitize/unit/%): APART = -DSIO_DEMO_SEPARATE
 build/unit/%.o: tests/unit/%.cpp $(UNIT_HEADERS) | build/unit
-	$(COMPILE) -O1 $(TESTING) -c $< -o $@
+	$(COMPILE) -O1 $(TESTING) $(APART) -c $< -o $@
 
+# The same under the sanitizers, and the demo as its users build it.
 build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) main.cpp -o $@ $(YOURS) $(LDLIBS)
 
-$(PROGRAMS:%=build/sanitize/%): build/sanitize/%: tests/e2e/%.cpp sio_demo.hpp | build/sanitize
-	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
+build/sanitize/bodies.o: sio_demo.hpp | build/sanitize
+	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) $(BODIES)
 
-build/sanitize/abuse_target: tests/abuse/target.cpp sio_demo.hpp | build/sanitize
-	$(COMPILE) $(ASAN) $< -o $@ $(YOURS) $(LDLIBS)
+$(PROGRAMS:%=build/sanitize/%): build/sanitize/%: tests/e2e/%.cpp build/sanitize/bodies.o
+	$(COMPILE) $(ASAN) -DSIO_DEMO_SEPARATE $^ -o $@ $(YOURS) $(LDLIBS)
 
-build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)
+build/sanitize/abuse_target: tests/abuse/target.cpp build/sanitize/bodies.o
+	$(COMPILE) $(ASAN) -DSIO_DEMO_SEPARATE $^ -o $@ $(YOURS) $(LDLIBS)
+
+build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o
+	$(COMPILE) $(ASAN) -DSIO_DEMO_SEPARATE $^ -o $@ $(YOURS) $(LDLIBS)
+
+build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%) build/sanitize/unit/main.o build/sanitize/bodies.o
+build/sanitize/inside_tests: $(INSIDE:%=build/sanitize/unit/%) build/sanitize/unit/main.o
+build/sanitize/unit_tests build/sanitize/inside_tests:
 	$(COMPILE) $(ASAN) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
 
 build/sanitize/unit/%.o: tests/unit/%.cpp $(UNIT_HEADERS) | build/sanitize/unit
-	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) $(APART) -c $< -o $@
 
 # libFuzzer is clang's. What the standard library can check is a finding, too.
 FUZZER = $(if $(findstring clang,$(CXX)),$(CXX),clang++) $(filter-out $(CXX),$(COMPILE)) $(filter-out -static-%,$(ASAN)) -fsanitize=fuzzer -D_GLIBCXX_ASSERTIONS

@@ -87,6 +87,8 @@ BROWSER = ("browser-page.test.js", "browser-client.test.js")
 SUITES = [
     Suite("unit", ["tests/unit/main.cpp", "tests/unit/*.cpp"], [f"{BUILD}/unit_tests"],
           [f"{BUILD}/unit_tests", "--no-colors=true"], doctest_counts, sanitized=True),
+    Suite("inside", ["tests/unit/main.cpp", "tests/unit/redis_test.cpp"], [f"{BUILD}/inside_tests"],
+          [f"{BUILD}/inside_tests", "--no-colors=true"], doctest_counts, sanitized=True),
     Suite("compile", ["sio_demo.hpp", "main.cpp"], [],
           [sys.executable, "tests/compile/run.py"], own_counts, minutes=25),
     Suite("readme", ["README.md"], [DEMO],
