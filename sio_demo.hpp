@@ -3271,14 +3271,12 @@ class Engine {
     if (options.max_sessions_per_address == 0 && !options.handshake_rate.on()) return verdict;
     const std::string key = client_address.bucket(request.address);
     if (key.empty()) return verdict;
-    if (const auto wait =
-            addresses_.spend(key, now_)) {  // some more, at random: or all who were refused come back at once
+    if (const auto wait = addresses_.spend(key, now_)) {
       const auto seconds = static_cast<std::int64_t>(std::ceil((std::min)(wait->count(), 3600.0)));
-      return {Verdict::Act::refuse,
-              Reason::too_many_handshakes,
-              {},
-              {},
-              Seconds(std::uniform_int_distribution<std::int64_t>(seconds, 2 * seconds + 1)(random))};
+      verdict.act = Verdict::Act::refuse, verdict.reason = Reason::too_many_handshakes;
+      // Some more, at random: or all who were refused come back at once.
+      verdict.retry_after = Seconds(std::uniform_int_distribution<std::int64_t>(seconds, 2 * seconds + 1)(random));
+      return verdict;
     }
     verdict.place = addresses_.acquire(key);
     if (!verdict.place) verdict.act = Verdict::Act::refuse, verdict.reason = Reason::too_many_sessions_from_address;
@@ -5228,7 +5226,7 @@ decltype(auto) with_last(F f, All&&... all) {
 /// `["name",values...]`, checked against a typed event's signature.
 template <Name Text, class... Parameters, class... Values>
 socketio::Writer typed_event(const Values&... values) {
-  static_assert(holds < sizeof...(Values) == sizeof...(Parameters), spelled < Text >>,
+  static_assert(holds<(sizeof...(Values) == sizeof...(Parameters)), spelled<Text>>,
                 "emit: another number of arguments than the event has");
   auto writer = event_writer(Text.view());
   if constexpr (sizeof...(Values) == sizeof...(Parameters)) {
@@ -5452,8 +5450,7 @@ class Listens {
   /// Sees every event before its handler does, even one that no handler takes or whose payload is wrong.
   template <class Handler>
   Derived& on_any(Handler handler) {
-    derived().events().any.add(std::move(handler));
-    return derived();
+    return derived().events().any.add(std::move(handler)), derived();
   }
   /// Sees every event that is emitted to a socket, broadcasts included. It takes what on_any takes.
   template <class Handler>
@@ -5475,14 +5472,12 @@ class Listens {
   /// Runs when a socket is about to leave; its rooms are still there.
   template <class Handler>
   Derived& on_disconnecting(Handler handler) {
-    derived().events().disconnecting.add(std::move(handler));
-    return derived();
+    return derived().events().disconnecting.add(std::move(handler)), derived();
   }
   /// Runs once for each socket that had connected, whatever ended it.
   template <class Handler>
   Derived& on_disconnect(Handler handler) {
-    derived().events().disconnect.add(std::move(handler));
-    return derived();
+    return derived().events().disconnect.add(std::move(handler)), derived();
   }
 
  private:
@@ -5493,11 +5488,11 @@ class Listens {
     constexpr bool plain = std::is_invocable_v<const Handler&, Socket&, const Parameters&...>;
     constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>;
     static_assert(
-        holds < plain || replies, spelled < Text >>,
+        holds<(plain || replies), spelled<Text>>,
         "on: this handler does not take what the event brings, (Socket&, const Parameters&...) and perhaps a Reply");
     if constexpr (plain && !replies) {
       using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&...>;
-      static_assert(holds < std::is_void_v<Answer> || fits<result_value<Result>, Answer>, spelled < Text >>,
+      static_assert(holds<(std::is_void_v<Answer> || fits<result_value<Result>, Answer>), spelled<Text>>,
                     "on: this handler does not return what the event's ack carries");
     }
     if constexpr (plain || replies)
@@ -6720,6 +6715,11 @@ class Client final : public engineio::Context {
     end(*state);
   }
 
+  /// What a socket gets back that was cut off, once; else null.
+  static std::shared_ptr<Restored> restored_of(const SocketState& state) {
+    return state.comeback ? std::exchange(state.comeback->restored, nullptr) : nullptr;
+  }
+
   void join(const StatePtr& state) {
     if (!session_.open()) return;
     state->connected = true;
@@ -6727,8 +6727,7 @@ class Client final : public engineio::Context {
     rooms.add(*state);
     ++server_.engine_.counters.sockets_joined;
     session_.close_at(engineio::never);
-    if (const auto restored = state->comeback ? std::exchange(state->comeback->restored, nullptr)
-                                              : nullptr) {  // what it missed comes before the answer
+    if (const auto restored = restored_of(*state)) {  // what it missed comes before the answer
       state->nsp.recovery_.catch_up(*restored);
       for (const auto& room : restored->rooms) join_room(*state, room);
       for (const auto& packet : restored->missed) packet.send_to(session_);
@@ -6905,8 +6904,7 @@ class Client final : public engineio::Context {
   /// What is left of a socket's state ends, whether it had joined or not.
   void end(SocketState& state) {
     state.client = nullptr;
-    if (const auto unused = state.comeback ? std::exchange(state.comeback->restored, nullptr)
-                                           : nullptr) {  // it was refused, or gone too soon: it may try again
+    if (const auto unused = restored_of(state)) {  // it was refused, or gone too soon: it may try again
       unused->data = state.data, unused->missed.clear();
       state.nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
@@ -11082,8 +11080,7 @@ Explanation explain(const TraceRecord& record);
 /// A record as one line for a terminal, aligned with the others, without the line's end. What a client sent is shown
 /// without control characters, and shortened; its bytes are counted. `colour`: with the escapes of ANSI terminals.
 ///
-///     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]      17 B  message · EVENT /demo ack 7 ["ping"]  The client
-///     ...
+///     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]      17 B message · EVENT /demo ack 7 ["ping"] ...
 std::string trace_line(const TraceRecord& record, bool colour = false);
 
 #if SIO_DEMO_BODIES
