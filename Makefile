@@ -23,7 +23,7 @@ UNIT         := $(filter-out $(INSIDE) main.o,$(patsubst tests/unit/%.cpp,%.o,$(
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize fuzz abuse storm bench setup setup-test clean help
+.PHONY: run test test-sanitize fuzz abuse storm bench picture setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -50,6 +50,9 @@ bench: setup-test                ## measure ours beside the official server, and
 
 storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
 	@python3 tests/bench/storm.py $(ARGS)
+
+picture: setup-test              ## take the picture at the top of README.md anew, from the demo's page in a browser
+	@$(MAKE) --no-print-directory sio_demo && node tests/picture/make.js
 
 setup:                           ## install what the build lacks, nothing when all is there
 	@tests/setup build

@@ -31,7 +31,7 @@ the line before a block; readers do not see it) says what to do with the block:
     <!-- output, all of it -->  the same, and it must print nothing else
     <!-- not run: REASON -->    neither compiled nor executed; a program or command without any mark fails
 
-Closes with `N passed, N failed`.
+Links to a heading of the page, or to a file of the project, must lead there. Closes with `N passed, N failed`.
 """
 
 import concurrent.futures
@@ -47,6 +47,24 @@ from blocks import ROOT, STRICT, Block, Desk, Results, Running, free_port, liste
 
 DEMO = os.environ.get("SIO_DEMO_BINARY", os.path.join(ROOT, "sio_demo"))
 PROGRAMS = ("cpp", "c++", "sh", "bash", "js", "javascript", "ts", "typescript", "html", "python")
+
+
+# ---- Links -----------------------------------------------------------------------------------------------
+
+
+def dead_links(text: str) -> str:
+    """The links, and pictures, that lead nowhere; those to other sites are not followed."""
+    prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.M | re.S)
+    titles = re.findall(r"^#+ (.+)$", prose, re.M)
+    anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+    def is_dead(link: str) -> bool:
+        if link.startswith("#"):
+            return link[1:] not in anchors
+        return not re.match("https?://", link) and not os.path.exists(os.path.join(ROOT, link.partition("#")[0]))
+
+    dead = sorted({link for link in re.findall(r"\]\(([^)\s]+)\)", prose) if is_dead(link)})
+    return f"these lead nowhere: {', '.join(dead)}" if dead else ""
 
 
 # ---- C++ -------------------------------------------------------------------------------------------------
@@ -127,7 +145,8 @@ def start_demo(folder: str):
 def main() -> int:
     try:
         with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-            blocks = read_blocks(file.read())
+            page = file.read()
+        blocks = read_blocks(page)
     except FileNotFoundError:
         print("not ok  there is no README.md\n0 passed, 1 failed")
         return 1
@@ -141,6 +160,8 @@ def main() -> int:
     complete = first is not None and first.language in ("cpp", "c++") and "int main" in first.text
     results.add("the first block is a complete server and begins by line 25",
                 "" if complete and first.line <= 25 else f"it is {first or 'missing'}")
+
+    results.add("links within the page and to files lead somewhere", dead_links(page))
 
     cpp = [block for block in blocks if block.language in ("cpp", "c++") and not block.excused]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:

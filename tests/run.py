@@ -81,7 +81,7 @@ class Suite:
 
 
 PROGRAMS = [os.path.basename(path)[:-len(".cpp")] for path in sorted(glob.glob(os.path.join(ROOT, "tests/e2e/*.cpp")))]
-CLUSTER = ("cluster.test.js", "cluster-faults.test.js", "demo-cluster.test.js", "nginx.test.js")
+CLUSTER = ("cluster.test.js", "cluster-faults.test.js", "demo-cluster.test.js", "nginx.test.js", "caddy.test.js")
 BROWSER = ("browser-page.test.js", "browser-client.test.js")
 
 SUITES = [

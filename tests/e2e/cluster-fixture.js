@@ -25,8 +25,8 @@ process.on('exit', () => { for (const child of children) child.kill('SIGKILL'); 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 /** A process with what it said: {child, output, errors, exit, end(signal)}. */
-function run(program, args) {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+function run(program, args, env = process.env) {
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const process = { child, output: '', errors: '', exit: undefined };
   children.add(child);
   child.stdout.setEncoding('utf8').on('data', (text) => { process.output += text; });
