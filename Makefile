@@ -22,7 +22,7 @@ UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize fuzz abuse storm bench setup setup-test clean help
+.PHONY: run test test-sanitize lint format fuzz abuse storm bench setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -37,6 +37,12 @@ test: setup-test                 ## run every suite, close with counts; some: ma
 
 test-sanitize: setup-test        ## the unit, e2e, cluster, browser, storm and abuse suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
+
+lint:                            ## hold the sources to the rules that no compiler holds; some: make lint RULES=functions
+	@python3 tests/lint.py $(RULES)
+
+format:                          ## write all C++ but the workshop's as .clang-format says, by clang-format 19
+	@python3 tests/lint.py --format
 
 fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuzz TARGETS="http packet" SECONDS=600
 	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)
