@@ -23,7 +23,7 @@ UNIT         := $(filter-out $(INSIDE) main.o,$(patsubst tests/unit/%.cpp,%.o,$(
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize fuzz abuse storm bench picture setup setup-test clean help
+.PHONY: run test test-sanitize lint format fuzz abuse storm bench cost picture setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -39,6 +39,12 @@ test: setup-test                 ## run every suite, close with counts; some: ma
 test-sanitize: setup-test        ## the unit, inside, e2e, cluster, browser, storm and abuse suites under AddressSanitizer and UBSan
 	@python3 tests/run.py --sanitize $(SUITES)
 
+lint:                            ## hold the sources to the rules that no compiler holds; some: make lint RULES=functions
+	@python3 tests/lint.py $(RULES)
+
+format:                          ## write all C++ but the workshop's as .clang-format says, by clang-format 19
+	@python3 tests/lint.py --format
+
 fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuzz TARGETS="http packet" SECONDS=600
 	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)
 
@@ -47,6 +53,9 @@ abuse: setup-test                ## attack a server of ours in 130 ways, a line 
 
 bench: setup-test                ## measure ours beside the official server, and what a build costs; some: make bench ARGS="--cases echo-1000,paced-64 --rounds 5"
 	@$(MAKE) --no-print-directory build/bench_server build/load && python3 tests/bench/bench.py $(ARGS)
+
+cost:                            ## what the header costs a build, beside Asio and JSON alone; fails beyond 1.8 times with bodies apart
+	@tests/setup build && python3 tests/bench/bench.py --cost
 
 storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
 	@python3 tests/bench/storm.py $(ARGS)

@@ -71,43 +71,43 @@
 #error "sio_demo.hpp needs C++20: compile with -std=c++20 (MSVC: /std:c++20)"
 #endif
 
-#include <algorithm>  // any_of, find, find_if, min
-#include <array>      // array
-#include <bit>        // countr_zero, endian
-#include <cassert>    // assert
-#include <cerrno>     // errno
-#include <charconv>   // from_chars, to_chars
-#include <chrono>     // milliseconds, steady_clock, system_clock
-#include <cmath>      // ceil, floor, isfinite
-#include <condition_variable>
-#include <cstdint>     // uint8_t and friends
-#include <cstdio>      // fopen, fread, fwrite
-#include <cstring>     // memchr, memcpy
-#include <ctime>       // time
-#include <deque>       // deque
-#include <exception>   // exception
-#include <functional>  // function
-#include <initializer_list>
-#include <limits>         // numeric_limits
-#include <map>            // map
-#include <memory>         // shared_ptr, unique_ptr
-#include <mutex>          // mutex, of LogQueue alone
-#include <new>            // operator new
-#include <optional>       // optional
-#include <random>         // random_device, uniform_int_distribution
-#include <set>            // set
-#include <span>           // span
-#include <stdexcept>      // invalid_argument, runtime_error
-#include <string>         // string
-#include <string_view>    // string_view
-#include <system_error>   // error_code, system_error
-#include <thread>         // this_thread::get_id
-#include <tuple>          // tuple
-#include <type_traits>    // traits
-#include <unordered_map>  // unordered_map
-#include <unordered_set>  // unordered_set
-#include <utility>        // exchange, forward, move
-#include <vector>         // vector
+#include <algorithm>           // any_of, find, find_if, min
+#include <array>               // array
+#include <bit>                 // countr_zero, endian
+#include <cassert>             // assert
+#include <cerrno>              // errno
+#include <charconv>            // from_chars, to_chars
+#include <chrono>              // milliseconds, steady_clock, system_clock
+#include <cmath>               // ceil, floor, isfinite
+#include <condition_variable>  // condition_variable, of LogQueue alone
+#include <cstdint>             // uint8_t and friends
+#include <cstdio>              // fopen, fread, fwrite
+#include <cstring>             // memcpy
+#include <ctime>               // time_t
+#include <deque>               // deque
+#include <exception>           // exception
+#include <functional>          // function
+#include <initializer_list>    // initializer_list
+#include <limits>              // numeric_limits
+#include <map>                 // map
+#include <memory>              // shared_ptr, unique_ptr
+#include <mutex>               // mutex, of LogQueue alone
+#include <new>                 // operator new
+#include <optional>            // optional
+#include <random>              // random_device, uniform_int_distribution
+#include <set>                 // set
+#include <span>                // span
+#include <stdexcept>           // invalid_argument, runtime_error
+#include <string>              // string
+#include <string_view>         // string_view
+#include <system_error>        // error_code, system_error
+#include <thread>              // this_thread::get_id
+#include <tuple>               // tuple
+#include <type_traits>         // conditional_t, decay_t, is_same_v, remove_cvref_t
+#include <unordered_map>       // unordered_map
+#include <unordered_set>       // unordered_set
+#include <utility>             // exchange, forward, move
+#include <vector>              // vector
 
 #include <asio/detail/config.hpp>
 #ifdef ASIO_HAS_CO_AWAIT  // clang before 15 with Asio before 1.24 has it not
@@ -178,9 +178,11 @@ using Bytes = std::vector<std::uint8_t>;
 // each is, stands in the one table of chapter 3.
 // ================================================================================================
 
+/// All times of the API are durations, so that a unit is never a guess.
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
 
+/// How much a log line matters; `off` is above all of them, and no line's level.
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
 
 struct LogRecord;    // chapter 3
@@ -198,6 +200,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 /// How often something may happen: `burst` times at once, and again as tokens come back, `per_second` of
 /// them (a token bucket). A burst of 0: as often as one likes.
 struct Rate {
+  /// Times at once, and times a second. Default: 0 and 0.
   double burst = 0, per_second = 0;
 
   bool on() const { return burst > 0; }
@@ -212,6 +215,7 @@ struct CorsOptions {
   /// Whether browsers may send cookies (reference: `credentials`). Default: false.
   bool credentials = false;
   /// Headers a preflight allows; empty echoes what the browser asked for (`allowedHeaders`).
+  /// Default: none.
   std::vector<std::string> allowed_headers{};
   /// Headers a page may read beyond the safe-listed ones (`exposedHeaders`). Default: none.
   std::vector<std::string> exposed_headers{};
@@ -400,10 +404,13 @@ struct Options {
   std::size_t max_outstanding_acks = 10'000;
   /// Rooms that one socket may be in; to join one more does nothing, and is logged. Default: 1,000.
   std::size_t max_rooms = 1'000;
+  /// Whether, and for how long, clients come back into their state (`connectionStateRecovery`). Default: off.
   RecoveryOptions connection_state_recovery{};
 
   // ---- HTTP, browsers, proxies
+  /// What HTTP/1.1 requests may be and take. Default: those of HttpLimits.
   HttpLimits http{};
+  /// Which origins may read answers, and open WebSockets (`cors`). Default: none, and no CORS headers.
   CorsOptions cors{};
   /// Networks whose X-Forwarded-For is believed, as "10.0.0.0/8" or one address. Default: loopback.
   std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1"};
@@ -417,7 +424,7 @@ struct Options {
   /// meanwhile. 0: handlers' time is not taken. Default: 100 ms.
   Milliseconds slow_handler{100};
   /// Where log records go; empty writes JSON lines to standard error. Called on the loop's thread, which
-  /// waits for it: see LogQueue. One that throws has lost the line, which is counted.
+  /// waits for it: see LogQueue. One that throws has lost the line, which is counted. Default: none, standard error.
   std::function<void(const LogRecord&)> log_sink{};
   /// Called with every packet, request and step of an upgrade, as it happens: for people, who see the protocol at
   /// work, see trace_line(). On the loop's thread, which waits for it; it must not call the server. What it throws is
@@ -1098,6 +1105,7 @@ class Outline {
 // a LogQueue between.
 // ================================================================================================
 
+/// Why something was refused, or ended. A row of reason_table each, in this order.
 // clang-format off: by kind, not one a line
 enum class Reason : std::uint8_t {
   // A request of a session refused; the code and text are Engine.IO's.
@@ -1120,6 +1128,7 @@ enum class Reason : std::uint8_t {
 };
 // clang-format on
 
+/// What a reason is called, and how it is told: in HTTP, in Engine.IO, in WebSocket's close frame.
 struct ReasonRow {
   Reason reason;
   const char* name;      // in counters and metrics
@@ -1177,6 +1186,7 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
     {Reason::server_shutdown, "server_shutdown", "server shutting down", 0, -1, 0},
 }};
 
+/// A reason's row. There is one for each but count_, which is no reason.
 constexpr const ReasonRow& row(Reason reason) { return reason_table[static_cast<std::size_t>(reason)]; }
 /// Whether it ends a session or a socket; the others refuse one thing.
 constexpr bool is_end(Reason reason) { return reason >= Reason::frame_malformed; }
@@ -1379,6 +1389,7 @@ struct ConnectionError {
   std::string_view message = row(reason).text;
 };
 
+/// What a log line knows beside its message, in its order. Lives only for the statement that makes it.
 using Fields = std::initializer_list<std::pair<std::string_view, json>>;
 
 /// One line to be. The views and the fields live only while the sink runs.
@@ -1410,6 +1421,7 @@ struct TraceRecord {
   std::chrono::system_clock::time_point time = std::chrono::system_clock::now();
 };
 
+/// As JSON lines call it: "debug" to "error".
 constexpr std::string_view level_name(LogLevel level) {
   constexpr std::array<std::string_view, 5> names{"debug", "info", "warn", "error", "off"};
   return names[static_cast<std::size_t>(level)];
@@ -1441,6 +1453,7 @@ inline constexpr std::array<const char*, 7> weekday_names{"Sun", "Mon", "Tue", "
 inline constexpr std::array<const char*, 12> month_names{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
+/// snprintf into a string, of 63 characters at most; `format` is a literal, and fits its values.
 template <std::size_t Size, class... Values>
 std::string formatted(const char (&format)[Size], Values... values) {
   std::array<char, 64> text;
@@ -4776,6 +4789,7 @@ class Metrics;  // chapter 12
 template <class To>
 class Timeout;
 namespace net {
+/// What Asio's operations are made of here, all on the server's loop.
 using Executor = asio::io_context::executor_type;  // concrete types: no virtual call per operation
 using Stream = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using Error = std::error_code;
@@ -9595,6 +9609,7 @@ SIO_DEMO_INLINE void mend(std::string& text) {
   if (!bytes::utf8_valid(text)) text = std::string(bytes::Utf8Text(text).view());
 }
 
+/// The same for the keys of an object. One that becomes another's is dropped.
 SIO_DEMO_INLINE void mend_keys(json::object_t& members) {
   for (auto member = members.begin(); member != members.end();) {
     const auto next = std::next(member);
@@ -9618,6 +9633,7 @@ SIO_DEMO_INLINE bool replace_extensions(json& value) {
   return true;
 }
 
+/// Whether there are bytes anywhere in it; then it travels as msgpack, not as JSON.
 SIO_DEMO_INLINE bool has_binary(const json& value) {
   return value.is_binary() || (value.is_structured() && std::any_of(value.begin(), value.end(), has_binary));
 }
@@ -9667,6 +9683,7 @@ struct Channels {
   std::string broadcast, request, response, own, pattern{};
 };
 
+/// What is asked of other servers, by the numbers of the protocol.
 enum class Type : std::uint8_t {
   sockets,
   all_rooms,
@@ -9685,6 +9702,7 @@ Json* field(Json& object, const char* name) {
   const auto found = object.is_object() ? object.find(name) : object.end();
   return found == object.end() ? nullptr : &*found;
 }
+/// A member that is a text, or ""; one that is a whole number from 0 on, or nothing.
 SIO_DEMO_INLINE std::string text_field(const json& object, const char* name) {
   const json* value = field(object, name);
   return value && value->is_string() ? value->get<std::string>() : std::string();
@@ -9709,6 +9727,8 @@ SIO_DEMO_INLINE bool read_rooms(const json& object, const char* name, std::vecto
   return true;
 }
 
+/// The rooms of a target, as all messages carry them; and back, false if they are not what they should be. Of the
+/// flags, `volatile` and `timeout` count.
 SIO_DEMO_INLINE json options_of(const Target& target) { return {{"rooms", target.rooms}, {"except", target.except}}; }
 SIO_DEMO_INLINE bool read_options(const json& message, Target& out, std::optional<Milliseconds>* timeout = nullptr) {
   const json* options = message.is_array() ? &message[2] : field(message, "opts");
@@ -9731,6 +9751,7 @@ struct Event {
   Target target{};
 };
 
+/// An event as the packet in a broadcast: its name is the first of `values`.
 SIO_DEMO_INLINE json packet_of(std::string_view nsp, const json::array_t& values) {
   return {{"type", 2}, {"data", values}, {"nsp", nsp}};
 }
@@ -9752,6 +9773,7 @@ SIO_DEMO_INLINE bool read_packet(json& packet, std::string& nsp, json::array_t& 
   return true;
 }
 
+/// A broadcast as the official adapter publishes it.
 SIO_DEMO_INLINE std::string encode(const Event& event) {
   json options = options_of(event.target);
   options["flags"] = json::object();
@@ -9759,6 +9781,7 @@ SIO_DEMO_INLINE std::string encode(const Event& event) {
   return to_msgpack(json::array({event.uid, packet_of(event.nsp, event.values), std::move(options)}));
 }
 
+/// Nothing for what is malformed, or of another type than an event: the official adapter lets that pass.
 SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text, Limits limits = {}) {
   auto message = from_msgpack(text, limits);
   if (!message || !message->is_array() || message->size() < 3 || !message->front().is_string()) return std::nullopt;
@@ -9832,6 +9855,7 @@ SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
   }
 }
 
+/// Nothing for what is malformed, or of a type that we do not know.
 SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text, Limits limits = {}) {
   auto message = from_text(text, limits);
   if (!message) return std::nullopt;
@@ -9853,6 +9877,7 @@ struct Answer {
   }
 };
 
+/// Nothing for what has no requestId; what else it should have depends on the question.
 SIO_DEMO_INLINE std::optional<Answer> decode_answer(std::string_view text, Limits limits = {}) {
   auto message = from_text(text, limits);
   if (!message) return std::nullopt;
@@ -9863,6 +9888,7 @@ SIO_DEMO_INLINE std::optional<Answer> decode_answer(std::string_view text, Limit
 
 // ---- what to do about an error of Redis
 
+/// How an error of Redis begins, and what the log tells its reader to do.
 struct Advice {
   std::string_view error, advice;  // how the error begins
 };
@@ -10294,6 +10320,7 @@ class Adapter final : public sio_demo::Adapter {
 
 // ---- Cluster
 
+/// Throws std::invalid_argument for a time below `least` or above a day; `what` names them.
 SIO_DEMO_INLINE void check_times(std::initializer_list<Milliseconds> times, Milliseconds least, const char* what) {
   for (const auto time : times)
     if (time < least || time > std::chrono::hours(24))
@@ -11075,6 +11102,7 @@ struct Explanation {
   std::string_view section;  // which part of which protocol tells it: "Engine.IO 4, Heartbeat"
 };
 
+/// Reads the record's bytes, as hostile as they are; its views are of tables, and live for ever.
 Explanation explain(const TraceRecord& record);
 
 /// A record as one line for a terminal, aligned with the others, without the line's end. What a client sent is shown
@@ -11359,6 +11387,7 @@ SIO_DEMO_INLINE std::string trace_line(const TraceRecord& record, bool colour) {
 // hours in a moment. A callback that throws does not stop it; the exception goes to the loop's runner.
 // ================================================================================================
 
+/// Begins with start(), and ends with stop() or its destruction; all of it on the executor's thread.
 template <class Timer = asio::steady_timer>
 class Broadcaster {
  public:
@@ -11429,6 +11458,8 @@ class Broadcaster {
 // which fake.server().loop().stop() ends; what is called here meanwhile goes through fake.server().post().
 // ================================================================================================
 
+/// A server that answers by script, listening at 127.0.0.1 from its making to its end. Called on the thread that
+/// runs its loop, as a Server is.
 class FakeServer {
  public:
   /// An event that came, whether somebody handles it or not.
@@ -11557,6 +11588,7 @@ namespace demo {
 
 // ---- What is said
 
+/// What a client hears, or asks for, field by field as it stands in the JSON.
 struct RandomString {
   std::string value;
   std::int64_t timestamp = 0;  // ms since 1970, as all times here
@@ -11675,6 +11707,7 @@ class Membership {
 
 /// The service's own knobs, beside the server's.
 struct Config {
+  /// Where it listens, who may read it, when it gives up a client. Default: the server's, but for these.
   Options server{.port = 4001,
                  .ping_timeout = Milliseconds(60'000),
                  .cors = {.origins = {"http://localhost:5173", "http://127.0.0.1:5173"}, .credentials = true},
@@ -11697,6 +11730,7 @@ struct Config {
   std::string redis_url{};
 };
 
+/// `size` letters and digits, each as likely: a text to look at, not a secret to rely on.
 SIO_DEMO_INLINE std::string random_text(std::size_t size, bytes::Random& random) {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   std::uniform_int_distribution<std::size_t> digit(0, alphabet.size() - 1);  // no modulo bias
@@ -11705,6 +11739,7 @@ SIO_DEMO_INLINE std::string random_text(std::size_t size, bytes::Random& random)
   return text;
 }
 
+/// The whole service: make it, start() it, run the loop, stop() it. All of it on the loop's thread.
 class Service {
  public:
   /// In the caller's loop, which must outlive it. Throws as Server does.

@@ -85,6 +85,8 @@ CLUSTER = ("cluster.test.js", "cluster-faults.test.js", "demo-cluster.test.js", 
 BROWSER = ("browser-page.test.js", "browser-client.test.js")
 
 SUITES = [
+    Suite("lint", ["tests/lint.py", "sio_demo.hpp", "main.cpp", "README.md", "Makefile"], [],
+          [sys.executable, "tests/lint.py", "--selftest"], own_counts, minutes=2),
     Suite("unit", ["tests/unit/main.cpp", "tests/unit/*.cpp"], [f"{BUILD}/unit_tests"],
           [f"{BUILD}/unit_tests", "--no-colors=true"], doctest_counts, sanitized=True),
     Suite("inside", ["tests/unit/main.cpp", "tests/unit/redis_test.cpp"], [f"{BUILD}/inside_tests"],

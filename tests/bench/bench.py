@@ -3,6 +3,7 @@
 
     tests/bench/bench.py [--cases NAMES] [--servers NAMES] [--server NAME='COMMAND {port}']... [--rounds N] [--quick]
                          [--patience SECONDS] [--keep FILE] [--readme]
+    tests/bench/bench.py --cost [--rounds N] [--most RATIO] [--quick]
 
 (make bench; some of it: make bench ARGS="--cases echo-1000,paced-64 --rounds 5"). The cases are told by load.cpp, the
 client, which finds out, too, whether all was delivered; the events that a server needs by server.js.
@@ -12,6 +13,9 @@ after the other; figures are medians over the rounds, ratios are medians of the 
 their speed by the minute. --keep FILE appends each run to the file, and makes the tables of all that is in it. --quick
 has small sizes and short sections: it shows that all is delivered, its figures mean nothing. --readme puts the tables
 into README.md. Exit code 1: something was not delivered, or a server did not start.
+
+--cost (make cost) measures only what a build costs, with -O2 and -O0, and needs nothing but a compiler. Exit code 1: a
+file of a program whose bodies are compiled elsewhere costs more than RATIO times what one on Asio and JSON alone costs.
 """
 
 import argparse
@@ -240,13 +244,13 @@ def optimization():
     return "-O0" if arguments.quick else "-O2"
 
 
-def compile_program(source, folder, *more):
+def compile_program(source, folder, *more, level=None):
     """Compiles it; CPU seconds and peak memory of the compiler, and what came out."""
     paths = {kind: os.path.join(folder, "program" + kind) for kind in (".cpp", ".o", "")}
     with open(paths[".cpp"], "w", encoding="utf-8") as file:
         file.write(source)
     cxx, flags = shlex.split(os.environ.get("CXX") or "g++"), shlex.split(os.environ.get("CPPFLAGS", ""))
-    process = subprocess.Popen([*cxx, "-std=c++20", optimization(), "-pthread", "-I", ROOT, *flags, *more,
+    process = subprocess.Popen([*cxx, "-std=c++20", level or optimization(), "-pthread", "-I", ROOT, *flags, *more,
                                 "-c", paths[".cpp"], "-o", paths[".o"]])
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -284,6 +288,46 @@ def build_round():
     return {OURS: ours, APART: apart, "floor": floor, "socket.io": official}
 
 
+MOST = 1.8                                         # times what the floor costs: a file, its bodies apart
+COST_PORT = 3000                                   # these programs are not started
+
+
+def cost_round(level, turn):
+    """{program: figures}; who is the first changes from round to round."""
+    server = readme_server(COST_PORT)
+    programs = [("floor", floor_program(), ()), (APART, server, ("-DSIO_DEMO_SEPARATE",)), (OURS, server, ())]
+    first = turn % len(programs)
+    with tempfile.TemporaryDirectory() as folder:
+        return {name: compile_program(source, folder, *more, level=level) for name, source, more in programs[first:] + programs[:first]}
+
+
+def too_dear(runs, case):
+    """What costs more than it may, in words."""
+    for what, figure, _ in COST_ROWS:
+        times = float(ratio(runs, case, "floor", APART, figure))
+        if times > arguments.most:
+            yield (f"{case}, {what}: a file with the bodies apart costs {times:g} times what Asio and JSON alone cost, {arguments.most:g} is "
+                   "the limit: take out of what every file includes what was added to it since, or move it to between #if SIO_DEMO_BODIES and #endif")
+
+
+def cost():
+    runs, wrong = [], []
+    for level in ("-O0",) if arguments.quick else ("-O2", "-O0"):
+        for turn in range(arguments.rounds):
+            try:
+                figures_of = cost_round(level, turn)
+            except (Trouble, OSError, subprocess.SubprocessError) as error:
+                sys.exit(f"bench.py: what a build costs was not measured: {error}; make the first program of README.md compile first")
+            for program, figures in figures_of.items():
+                note(runs, f"build {level}", program, turn + 1, figures)
+        print(f"{cost_table(runs, f'build {level}', COST_ROWS, level)}\n", flush=True)
+        wrong += too_dear(runs, f"build {level}")
+    print(f"Medians of {arguments.rounds} rounds. {os.cpu_count()} cores, {compiler()[1]}")
+    for words in wrong:
+        print(f"FAILED: {words}")
+    return 1 if wrong else 0
+
+
 # ---- The rounds ---------------------------------------------------------------------------------------------------
 
 
@@ -296,7 +340,7 @@ def note(runs, case, server, number, result):
             file.write(json.dumps(run) + "\n")
     if "error" in result:
         said = "FAILED: " + result["error"]
-    elif case == "build":
+    elif case.startswith("build"):
         said = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
     else:
         said = f"{result['cpu_us']:.3f} µs of the server's CPU an operation, {result['per_second']:,.0f} a second"
@@ -399,17 +443,24 @@ BUILD_ROWS = [("compiling, CPU time", "seconds", "s"), ("compiling, peak memory"
               ("object file", "object", "kB"), ("program, stripped", "binary", "kB")]
 
 
-def build_table(runs):
+COST_ROWS = BUILD_ROWS[:3]
+
+
+def cost_table(runs, case, rows, level):
     def row(what, figure, unit):
         programs = ("floor", APART, OURS) if figure != "binary" else ("floor", OURS)
-        texts = {program: median_of(runs, "build", program, figure, unit) for program in programs}
+        texts = {program: median_of(runs, case, program, figure, unit) for program in programs}
         for program in programs[1:]:
-            texts[program] += f" ({ratio(runs, 'build', 'floor', program, figure)} x)"
+            texts[program] += f" ({ratio(runs, case, 'floor', program, figure)} x)"
         return [what, *(texts.get(program, "") for program in ("floor", APART, OURS))]
 
+    head = [f"the program of 12 lines, `{compiler()[0]} -std=c++20 {level}`", "Asio and JSON alone", "bodies in another file", "all in one file"]
+    return table(head, [row(*columns) for columns in rows], texts=1)
+
+
+def build_table(runs):
     start = [median_of(runs, "build", server, "start_up", "ms") for server in (OURS, "socket.io")]
-    head = [f"the program of 12 lines, `{compiler()[0]} -std=c++20 {optimization()}`", "Asio and JSON alone", "bodies in another file", "all in one file"]
-    return (f"{table(head, [row(*columns) for columns in BUILD_ROWS], texts=1)}\n\n"
+    return (f"{cost_table(runs, 'build', BUILD_ROWS, optimization())}\n\n"
             f"From its start to its first answer it takes {start[0]}, the official server {start[1]}.")
 
 
@@ -473,6 +524,8 @@ def parse():
     parser.add_argument("--patience", type=int, default=60, metavar="SECONDS", help="how long a delivery may take; default: %(default)s")
     parser.add_argument("--keep", metavar="FILE", help="append the runs to it, and make the tables of all that is in it")
     parser.add_argument("--readme", action="store_true", help="write the tables into README.md")
+    parser.add_argument("--cost", action="store_true", help="measure only what a build costs")
+    parser.add_argument("--most", type=float, default=MOST, metavar="RATIO", help="of --cost; default: %(default)s")
     parsed = parser.parse_args()
     for added in parsed.server:
         name, _, command = added.partition("=")
@@ -490,6 +543,8 @@ def parse():
 
 
 def main():
+    if arguments.cost:
+        return cost()
     official = "socket.io" in arguments.servers or "build" in arguments.cases
     if official and not (shutil.which("node") and os.path.exists(PACKAGE)):
         sys.exit("bench.py: the official server needs node and its package, which `make setup-test` installs; or leave it out: "
