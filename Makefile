@@ -22,7 +22,7 @@ UNIT         := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize fuzz abuse storm bench setup setup-test clean help
+.PHONY: run test test-sanitize fuzz abuse matrix storm bench setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -46,6 +46,9 @@ abuse: setup-test                ## attack a server of ours in 130 ways, a line 
 
 bench: setup-test                ## measure ours beside the official server, and what a build costs; some: make bench ARGS="--cases echo-1000,paced-64 --rounds 5"
 	@$(MAKE) --no-print-directory build/bench_server build/load && python3 tests/bench/bench.py $(ARGS)
+
+matrix: setup-test               ## build and try the demo by every compiler that can be had; some: make matrix ARGS="clang windows"
+	@python3 tests/matrix/run.py $(ARGS)
 
 storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
 	@python3 tests/bench/storm.py $(ARGS)
