@@ -6,7 +6,6 @@
 // END is how the program is ended: `term`: SIGTERM, and it must end by itself, with exit code 0, within 6 s;
 // `kill`: it must still answer when it is killed, for where there is no signal to send (Windows).
 
-const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
 const path = require('node:path');
 const { io } = require(path.join(__dirname, '..', 'e2e', 'node_modules', 'socket.io-client'));
@@ -21,12 +20,16 @@ if (!['term', 'kill'].includes(end) || command.length === 0) {
 }
 
 /** `promise`, or an error that says what took more than `ms` milliseconds. */
-function within(promise, what, ms = WAIT) {
+function within(promise, what, ms) {
   let timer;
   const limit = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`waited ${ms / 1000} s in vain: ${what}`)), ms);
   });
   return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
+}
+
+function expect(what, got, wanted) {
+  if (got !== wanted) throw new Error(`${what}: ${JSON.stringify(got)}, and it should be ${JSON.stringify(wanted)}`);
 }
 
 const child = spawn(command[0], [...command.slice(1), '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -57,48 +60,52 @@ const port = new Promise((resolve) => {
   child.stderr.setEncoding('utf8').on('data', (text) => { said += text; });
 });
 
-async function health(url) {
-  const answer = await fetch(`${url}/api/websocket/health`);
-  assert.equal(answer.status, 200, 'the health answer');
-  return answer.json();
+/** One step of a program that must not end meanwhile. */
+const step = (promise, what) => within(Promise.race([died, promise]), what, WAIT);
+
+async function expectHealthy(url, connections) {
+  const answer = await step(fetch(`${url}/api/websocket/health`), 'the health answer');
+  const { status, connections: counted } = await answer.json();
+  expect('the status of the health answer', answer.status, 200);
+  expect('the status in the health answer', status, 'healthy');
+  if (connections !== undefined) expect('the connections in the health answer', counted, connections);
 }
 
 async function smoke() {
-  const url = `http://127.0.0.1:${await within(Promise.race([port, died]), 'a line of JSON with the port in the log')}`;
+  const url = `http://127.0.0.1:${await step(port, 'a line of JSON with the port in the log')}`;
 
   const socket = io(`${url}/demo`, { reconnection: false, forceNew: true });
   const status = new Promise((resolve) => socket.once('connectionStatus', resolve));
-  await within(Promise.race([died, new Promise((resolve, reject) => {
+  await step(new Promise((resolve, reject) => {
     socket.once('connect', resolve).once('connect_error', reject);
-  })]), 'the handshake');
-  assert.equal(await within(Promise.race([status, died]), 'the event connectionStatus'), 'connected', 'connectionStatus');
+  }), 'the handshake');
+  expect('the event connectionStatus', await step(status, 'the event connectionStatus'), 'connected');
 
   const { engine } = socket.io;
-  await within(Promise.race([died, new Promise((resolve) => {
+  await step(new Promise((resolve) => {
     if (engine.transport.name === 'websocket') resolve();
     else engine.once('upgrade', resolve);
-  })]), 'the upgrade to WebSocket');
-  assert.equal(engine.transport.name, 'websocket', 'the transport after the upgrade');
+  }), 'the upgrade to WebSocket');
+  expect('the transport after the upgrade', engine.transport.name, 'websocket');
 
-  const pong = await within(Promise.race([socket.emitWithAck('ping'), died]), 'the ack of ping');
-  assert.equal(pong?.status, 'ok', 'the status in the ack of ping');
-
-  const busy = await within(health(url), 'the health answer');
-  assert.equal(busy.status, 'healthy', 'the status in the health answer');
-  assert.equal(busy.connections, 1, 'the connections in the health answer');
+  const pong = await step(socket.emitWithAck('ping'), 'the ack of ping');
+  expect('the status in the ack of ping', pong?.status, 'ok');
+  await expectHealthy(url, 1);
   socket.disconnect();
 
   if (end === 'kill') {
-    assert.equal((await within(health(url), 'the last health answer')).status, 'healthy', 'the last health answer');
+    await expectHealthy(url);
     child.kill('SIGKILL');
-    await within(gone, 'the end after SIGKILL');
+    await within(gone, 'the end after SIGKILL', END_WAIT);
   } else {
     child.kill('SIGTERM');
-    assert.equal(await within(gone, 'the end after SIGTERM', END_WAIT), 'exit code 0', 'the end after SIGTERM');
+    expect('the end after SIGTERM', await within(gone, 'the end after SIGTERM', END_WAIT), 'exit code 0');
   }
 }
 
-smoke().then(() => process.exit(0), (error) => {
-  console.error(`${error.message}\nThe program's last words:\n${said.split('\n').slice(-12).join('\n')}`);
+smoke().then(() => process.exit(0), async (error) => {
+  const how = await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 500, 'still runs'))]);
+  console.error(`${error.message}${error.cause ? ` (${error.cause.message})` : ''}; the program: ${how}. Its last words:`);
+  console.error(said.split('\n').slice(-12).join('\n'));
   process.exit(1);
 });
