@@ -21,6 +21,7 @@ import concurrent.futures
 import glob
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,9 +31,12 @@ from dataclasses import dataclass
 from typing import List, Tuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# What the user's -I brings is not ours to warn about.
+CPPFLAGS = shlex.split(os.environ.get("CPPFLAGS", "").replace("-I", "-isystem "))
 STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror".split()
 COMPILE_SECONDS, SMOKE_SECONDS, APT_SECONDS, LINES = 400, 300, 900, 40
 JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+HEADERS = ("asio", "asio.hpp", "nlohmann")  # of the two libraries, in /usr/include
 WINE = "/usr/lib/wine/wine64"               # the package wine64 puts no command into the PATH
 OLDEST = {"g++": 11, "clang++": 14}         # the oldest that compile the header
 
@@ -47,7 +51,7 @@ class Row:
     runner: Tuple[str, ...] = ()            # what starts the program
     end: str = "term"                       # how it is ended: see smoke.js
     cross: bool = False                     # no header of this machine but those of Asio and nlohmann/json
-    apart: bool = False                     # the header's bodies in a file of their own
+    apart: bool = False                     # two files, and the header's bodies in one of them
     include: str = ""                       # a variable with a folder of headers, in place of the packaged ones
 
 
@@ -71,11 +75,11 @@ ROWS = [
     Row("g++-12 c++23 O3 lto", "g++-12", "g++-12", "-std=c++23 -O3 -flto"),
     Row("g++-12 c++20 O0 assertions json diagnostics", "g++-12", "g++-12",
         "-std=c++20 -O0 -D_GLIBCXX_ASSERTIONS -DJSON_DIAGNOSTICS=1"),
-    Row("g++-12 c++20 bodies apart", "g++-12", "g++-12", "-std=c++20 -O1", apart=True),
+    Row("g++-12 c++20 two files", "g++-12", "g++-12", "-std=c++20 -O1", apart=True),
     Row("g++-11 c++23 no deprecated asio", "g++-11", "g++-11", "-std=c++23 -O1 -DASIO_NO_DEPRECATED"),
     Row("clang++-14 c++23 no-rtti", "clang++-14", "clang-14", "-std=c++2b -O1 -fno-rtti -DASIO_NO_TYPEID"),
     Row("clang++-15 c++20", "clang++-15", "clang-15", "-std=c++20 -O1"),
-    Row("clang++-16 c++20 bodies apart", "clang++-16", "clang-16", "-std=c++20 -O1", apart=True),
+    Row("clang++-16 c++20 two files", "clang++-16", "clang-16", "-std=c++20 -O1", apart=True),
     Row("clang++-19 c++23 O3", "clang++-19", "clang-19", "-std=c++23 -O3"),
     Row("clang++-22 c++20 libstdc++ explicit json assertions", "clang++-22", "clang-22",
         "-std=c++20 -O0 -DJSON_USE_IMPLICIT_CONVERSIONS=0 -D_GLIBCXX_ASSERTIONS"),
@@ -155,7 +159,12 @@ def lacks(row: Row, packages: Packages) -> str:
             return f"{row.include} is not set; let it name a folder of headers"
         if not os.path.isdir(folder):
             return f"{row.include}={folder}: no such folder"
-    missing = packages.missing(row.packages.split())
+    absent = [name for name in HEADERS if not os.path.exists(os.path.join("/usr/include", name))] if row.cross else []
+    if absent:
+        return f"/usr/include has no {' and no '.join(absent)}; Debian has them in: libasio-dev nlohmann-json3-dev"
+    here = shutil.which(row.compiler)       # by hand perhaps, and no package's
+    missing = packages.missing([package for package in row.packages.split()
+                                if not (here and package.replace("clang-", "clang++-") == row.compiler)])
     if missing:
         why = packages.install(missing)
         if why:
@@ -169,23 +178,34 @@ def lacks(row: Row, packages: Packages) -> str:
 # ---- Running a row ----------------------------------------------------------------------------------------------
 
 
+# Where bodies are apart, the demo service (chapter 14) is where they are, so main.cpp has them, and this has not. It
+# makes a server before main() starts; without the other file's bodies it could not be linked.
+OTHER_FILE = """#undef SIO_DEMO_IMPLEMENTATION
+#include "sio_demo.hpp"
+extern const bool made_a_server;
+const bool made_a_server = (static_cast<void>(sio_demo::Server()), true);
+"""
+
+
 def build(row: Row, folder: str) -> Tuple[str, str]:
     """(the program's path, '') or ('', the compiler's words)."""
     program = os.path.join(folder, "demo.exe" if row.end == "kill" else "demo")
-    sources, include = ["main.cpp"], []
+    sources, include = ["main.cpp"], CPPFLAGS
+    separate = []
     if row.apart:
-        sources.append(os.path.join(folder, "bodies.cpp"))
+        separate = ["-DSIO_DEMO_SEPARATE", "-DSIO_DEMO_IMPLEMENTATION"]
+        sources.append(os.path.join(folder, "other.cpp"))
         with open(sources[1], "w", encoding="utf-8") as file:
-            file.write('#define SIO_DEMO_IMPLEMENTATION\n#include "sio_demo.hpp"\n')
+            file.write(OTHER_FILE)
     if row.include:
-        include = ["-isystem", os.environ[row.include]]
+        include = ["-isystem", os.environ[row.include], *CPPFLAGS]
     if row.cross:                           # /usr/include itself holds the C library of this machine
         include = ["-isystem", os.path.join(folder, "include")]
         os.mkdir(include[1])
-        for name in ("asio", "asio.hpp", "nlohmann"):
+        for name in HEADERS:
             os.symlink(os.path.join("/usr/include", name), os.path.join(include[1], name))
     command = [row.compiler, *row.flags.split(), "-pthread", *STRICT, *include, "-I.",
-               *(["-DSIO_DEMO_SEPARATE"] if row.apart else []), *sources, "-o", program, *row.libraries.split()]
+               *separate, *sources, "-o", program, *row.libraries.split()]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace",
                             stdin=subprocess.DEVNULL, timeout=COMPILE_SECONDS, env={**os.environ, "LC_ALL": "C"})
     words = result.stdout + result.stderr
@@ -216,7 +236,7 @@ def check(row: Row) -> str:
 
 # ---- Without a compiler -----------------------------------------------------------------------------------------
 
-# What Asio and nlohmann/json are for, and the standard library: its headers have neither a dot nor a folder in their name.
+# Asio, nlohmann/json, and the standard library, whose headers have neither a dot nor a folder in their names.
 PORTABLE = re.compile(r"<(?:asio/[\w/]+\.hpp|nlohmann/json\.hpp|\w+)>")
 
 
@@ -263,8 +283,8 @@ TEXT_CHECKS = [
 def report(what: str, name: str, seconds: float, wrong: str = "") -> None:
     lines = wrong.splitlines()
     more = [f"... {len(lines) - LINES} more lines"] if len(lines) > LINES else []
-    print("\n".join([f"{what:6}  {name} ({seconds:.0f} s)", *(f"        {line[:400]}" for line in lines[:LINES] + more)]),
-          flush=True)
+    print(f"{what:6}  {name} ({seconds:.0f} s)")
+    print("".join(f"        {line[:400]}\n" for line in lines[:LINES] + more), end="", flush=True)
 
 
 def main() -> int:

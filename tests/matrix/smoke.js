@@ -1,5 +1,5 @@
 'use strict';
-// Starts the demo and asks it, as the official client, whether it lives. What is wrong goes to standard error, exit code 1.
+// Starts the demo and asks it, as the official client, whether it lives. If not: exit code 1, and the reason in words.
 //
 //     node tests/matrix/smoke.js END PROGRAM [ARGUMENT...]      (--port 0 is added)
 //
@@ -105,7 +105,8 @@ async function smoke() {
 
 smoke().then(() => process.exit(0), async (error) => {
   const how = await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 500, 'still runs'))]);
-  console.error(`${error.message}${error.cause ? ` (${error.cause.message})` : ''}; the program: ${how}. Its last words:`);
+  const why = error.cause ? `${error.message} (${error.cause.message})` : error.message;
+  console.error(`${why}; the program: ${how}. Its last words:`);
   console.error(said.split('\n').slice(-12).join('\n'));
   process.exit(1);
 });
