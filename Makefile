@@ -23,7 +23,7 @@ UNIT         := $(filter-out $(INSIDE) main.o,$(patsubst tests/unit/%.cpp,%.o,$(
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize lint format fuzz abuse storm bench cost picture setup setup-test clean help
+.PHONY: run test test-sanitize lint format fuzz abuse storm bench cost picture matrix setup setup-test clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -56,6 +56,8 @@ bench: setup-test                ## measure ours beside the official server, and
 
 cost:                            ## what the header costs a build, beside Asio and JSON alone; fails beyond 1.8 times with bodies apart
 	@tests/setup build && python3 tests/bench/bench.py --cost
+matrix: setup-test               ## build and try the demo by every compiler that can be had; some: make matrix ARGS="clang windows"
+	@python3 tests/matrix/run.py $(ARGS)
 
 storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
 	@python3 tests/bench/storm.py $(ARGS)

@@ -93,6 +93,8 @@ SUITES = [
           [f"{BUILD}/inside_tests", "--no-colors=true"], doctest_counts, sanitized=True),
     Suite("compile", ["sio_demo.hpp", "main.cpp"], [],
           [sys.executable, "tests/compile/run.py"], own_counts, minutes=25),
+    Suite("matrix", ["tests/matrix/smoke.js", "sio_demo.hpp", "main.cpp"], [],
+          [sys.executable, "tests/matrix/run.py"], own_counts, minutes=25),
     Suite("readme", ["README.md"], [DEMO],
           [sys.executable, "tests/readme.py"], own_counts, minutes=15),
     Suite("workshop", ["tests/workshop/*.md", "tests/workshop/*.cpp"], [],
