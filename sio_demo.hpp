@@ -11501,7 +11501,7 @@ class FakeServer {
   }
   FakeServer& accept() { return refusal_.reset(), *this; }
   /// Ends all connections without a word, as when a cable breaks: clients connect again.
-  void drop_clients() { io_.drop_connections(); }
+  FakeServer& drop_clients() { return io_.drop_connections(), *this; }
 
   /// What came, in its order.
   const std::vector<Event>& received() const { return received_; }
