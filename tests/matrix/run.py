@@ -37,6 +37,7 @@ STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold
 COMPILE_SECONDS, SMOKE_SECONDS, APT_SECONDS, LINES = 400, 300, 900, 40
 JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 HEADERS = ("asio", "asio.hpp", "nlohmann")  # of the two libraries, in /usr/include
+NEWER = {"SIO_ASIO_INCLUDE": "asio.hpp", "SIO_JSON_INCLUDE": "nlohmann/json.hpp"}
 WINE = "/usr/lib/wine/wine64"               # the package wine64 puts no command into the PATH
 OLDEST = {"g++": 11, "clang++": 14}         # the oldest that compile the header
 
@@ -155,9 +156,9 @@ def lacks(row: Row, packages: Packages) -> str:
     if row.include:
         folder = os.environ.get(row.include, "")
         if not folder:
-            return f"{row.include} is not set; let it name a folder of headers"
-        if not os.path.isdir(folder):
-            return f"{row.include}={folder}: no such folder"
+            return f"{row.include} is not set; let it name the folder that has {NEWER[row.include]}"
+        if not os.path.isfile(os.path.join(folder, NEWER[row.include])):
+            return f"{row.include}={folder}: there is no {NEWER[row.include]} in it"
     absent = [name for name in HEADERS if not os.path.exists(os.path.join("/usr/include", name))] if row.cross else []
     if absent:
         return f"/usr/include has no {' and no '.join(absent)}; Debian has them in: libasio-dev nlohmann-json3-dev"
