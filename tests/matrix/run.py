@@ -37,6 +37,7 @@ STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold
 COMPILE_SECONDS, SMOKE_SECONDS, APT_SECONDS, LINES = 400, 300, 900, 40
 JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 HEADERS = ("asio", "asio.hpp", "nlohmann")  # of the two libraries, in /usr/include
+NEWER = {"SIO_ASIO_INCLUDE": "asio.hpp", "SIO_JSON_INCLUDE": "nlohmann/json.hpp"}
 WINE = "/usr/lib/wine/wine64"               # the package wine64 puts no command into the PATH
 OLDEST = {"g++": 11, "clang++": 14}         # the oldest that compile the header
 
@@ -49,7 +50,6 @@ class Row:
     flags: str = ""
     libraries: str = ""                     # for the linker, after the sources
     runner: Tuple[str, ...] = ()            # what starts the program
-    end: str = "term"                       # how it is ended: see smoke.js
     cross: bool = False                     # no header of this machine but those of Asio and nlohmann/json
     apart: bool = False                     # two files, and the header's bodies in one of them
     include: str = ""                       # a variable with a folder of headers, in place of the packaged ones
@@ -63,7 +63,7 @@ ROWS = [
         "-std=c++23 -O1 -stdlib=libc++ -static-libstdc++", "-Wl,--push-state,-Bstatic -lc++abi -Wl,--pop-state"),
     # Asio is told the oldest Windows that it may count on; the libraries are linked in, since wine has them not.
     Row("windows mingw c++20", "x86_64-w64-mingw32-g++-posix", "g++-mingw-w64-x86-64-posix wine64",
-        "-std=c++20 -O1 -static -D_WIN32_WINNT=0x0A00", "-lws2_32 -lmswsock", runner=(WINE,), end="kill", cross=True),
+        "-std=c++20 -O1 -static -D_WIN32_WINNT=0x0A00", "-lws2_32 -lmswsock", runner=(WINE,), cross=True),
     # Asio does not see by itself that there is no typeid, and wants to be told.
     Row("g++-11 c++20 O2 no-rtti", "g++-11", "g++-11", "-std=c++20 -O2 -fno-rtti -DASIO_NO_TYPEID"),
     Row("clang++-14 c++20 O0 explicit json", "clang++-14", "clang-14",
@@ -156,9 +156,9 @@ def lacks(row: Row, packages: Packages) -> str:
     if row.include:
         folder = os.environ.get(row.include, "")
         if not folder:
-            return f"{row.include} is not set; let it name a folder of headers"
-        if not os.path.isdir(folder):
-            return f"{row.include}={folder}: no such folder"
+            return f"{row.include} is not set; let it name the folder that has {NEWER[row.include]}"
+        if not os.path.isfile(os.path.join(folder, NEWER[row.include])):
+            return f"{row.include}={folder}: there is no {NEWER[row.include]} in it"
     absent = [name for name in HEADERS if not os.path.exists(os.path.join("/usr/include", name))] if row.cross else []
     if absent:
         return f"/usr/include has no {' and no '.join(absent)}; Debian has them in: libasio-dev nlohmann-json3-dev"
@@ -189,7 +189,7 @@ const bool made_a_server = (static_cast<void>(sio_demo::Server()), true);
 
 def build(row: Row, folder: str) -> Tuple[str, str]:
     """(the program's path, '') or ('', the compiler's words)."""
-    program = os.path.join(folder, "demo.exe" if row.end == "kill" else "demo")
+    program = os.path.join(folder, "demo.exe")  # Windows wants the ending, and nobody else minds
     sources, include = ["main.cpp"], CPPFLAGS
     separate = []
     if row.apart:
@@ -222,7 +222,8 @@ def check(row: Row) -> str:
             # Only wine reads these: no desktop, no words of its own, and nothing left in the user's home.
             env = {**os.environ, "WINEPREFIX": os.path.join(folder, "wine"), "WINEDEBUG": "-all", "DISPLAY": "",
                    "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe="}
-            result = subprocess.run(["node", "tests/matrix/smoke.js", row.end, *row.runner, program], cwd=ROOT, env=env,
+            wine = [sys.executable, "tests/matrix/wine.py"] if WINE in row.runner else []
+            result = subprocess.run(["node", "tests/matrix/smoke.js", *wine, *row.runner, program], cwd=ROOT, env=env,
                                     stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                                     timeout=SMOKE_SECONDS)
             return "" if result.returncode == 0 else f"it compiles, but:\n{result.stdout}{result.stderr}"
