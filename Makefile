@@ -23,7 +23,7 @@ UNIT         := $(filter-out $(INSIDE) main.o,$(patsubst tests/unit/%.cpp,%.o,$(
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize lint format fuzz abuse storm bench cost picture matrix setup setup-test clean help
+.PHONY: run test test-sanitize lint format fuzz abuse storm bench cost picture matrix setup setup-test install uninstall clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -71,11 +71,101 @@ setup:                           ## install what the build lacks, nothing when a
 setup-test:                      ## install what the tests lack, nothing when all is there
 	@tests/setup test
 
+install:                         ## the header, for pkg-config and CMake, too; make install PREFIX=/usr/local DESTDIR=
+	@mkdir -p "$(INTO)/include" "$(INTO)/share/pkgconfig" "$(INTO)/share/cmake/sio_demo"
+	install -m 644 sio_demo.hpp "$(INTO)/include/sio_demo.hpp"
+	@printf '%s\n' "$$PKG_CONFIG_FILE" > "$(INTO)/share/pkgconfig/sio_demo.pc"
+	@printf '%s\n' "$$CMAKE_CONFIG" > "$(INTO)/share/cmake/sio_demo/sio_demo-config.cmake"
+	@printf '%s\n' "$$CMAKE_VERSION" > "$(INTO)/share/cmake/sio_demo/sio_demo-config-version.cmake"
+
+uninstall:                       ## remove what install has put there, with the same PREFIX and DESTDIR
+	rm -f "$(INTO)/include/sio_demo.hpp" "$(INTO)/share/pkgconfig/sio_demo.pc"
+	rm -rf "$(INTO)/share/cmake/sio_demo"
+
 clean:                           ## remove what was built
 	rm -rf sio_demo build
 
 help:                            ## this list
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+
+# ---- What install writes ---------------------------------------------------------------------------
+#
+# All paths are relative to the files that state them, so that the tree may be moved.
+
+PREFIX ?= /usr/local
+INTO    = $(DESTDIR)$(PREFIX)
+VERSION = $(shell awk -F '"' '/define SIO_DEMO_VERSION "/ { print $$2 }' sio_demo.hpp)
+
+# Asio is not required here, since nobody packages a file of its for pkg-config.
+define pkg_config_file
+prefix=$${pcfiledir}/../..
+
+Name: sio_demo
+Description: A Socket.IO v4 server for C++20 in one header
+Version: $(VERSION)
+Requires: nlohmann_json >= 3.11
+Cflags: -I$${prefix}/include -pthread
+Libs: -pthread
+endef
+
+define cmake_config
+# The target sio_demo::sio_demo, with which a program has the header, C++20, threads, Asio and nlohmann/json.
+get_filename_component(_sio_demo_prefix "$${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
+
+# Asio comes without a package for CMake, nlohmann/json with one unless it was copied.
+find_path(SIO_DEMO_ASIO_DIR asio/io_context.hpp)
+find_package(nlohmann_json 3.11 CONFIG QUIET)
+if(NOT nlohmann_json_FOUND)
+  find_path(SIO_DEMO_JSON_DIR nlohmann/json.hpp)
+endif()
+find_package(Threads QUIET)
+
+set(_sio_demo_missing "")
+if(NOT SIO_DEMO_ASIO_DIR)
+  string(APPEND _sio_demo_missing "sio_demo needs Asio 1.22 or later, and found no asio/io_context.hpp: install it (Debian: apt-get install libasio-dev) or say where it is by -DSIO_DEMO_ASIO_DIR=FOLDER. ")
+endif()
+if(NOT nlohmann_json_FOUND AND NOT SIO_DEMO_JSON_DIR)
+  string(APPEND _sio_demo_missing "sio_demo needs nlohmann/json 3.11 or later, and found no nlohmann/json.hpp: install it (Debian: apt-get install nlohmann-json3-dev) or say where it is by -DSIO_DEMO_JSON_DIR=FOLDER. ")
+endif()
+if(NOT Threads_FOUND)
+  string(APPEND _sio_demo_missing "sio_demo needs threads, and CMake found none: say project(... CXX) before find_package. ")
+endif()
+if(_sio_demo_missing)
+  set(sio_demo_FOUND FALSE)
+  set(sio_demo_NOT_FOUND_MESSAGE "$${_sio_demo_missing}")
+  return()
+endif()
+
+if(NOT TARGET sio_demo::sio_demo)
+  add_library(sio_demo::sio_demo INTERFACE IMPORTED)
+  target_compile_features(sio_demo::sio_demo INTERFACE cxx_std_20)
+  target_include_directories(sio_demo::sio_demo INTERFACE "$${_sio_demo_prefix}/include" "$${SIO_DEMO_ASIO_DIR}")
+  target_link_libraries(sio_demo::sio_demo INTERFACE Threads::Threads)
+  if(nlohmann_json_FOUND)
+    target_link_libraries(sio_demo::sio_demo INTERFACE nlohmann_json::nlohmann_json)
+  else()
+    target_include_directories(sio_demo::sio_demo INTERFACE "$${SIO_DEMO_JSON_DIR}")
+  endif()
+endif()
+endef
+
+define cmake_version
+set(PACKAGE_VERSION "$(VERSION)")
+
+# Before 1.0 another minor version is another interface, from then on another major one is.
+string(REGEX MATCH "^(0[.])?[0-9]+" _sio_demo_have "$${PACKAGE_VERSION}")
+string(REGEX MATCH "^(0[.])?[0-9]+" _sio_demo_want "$${PACKAGE_FIND_VERSION}")
+if(_sio_demo_have STREQUAL _sio_demo_want AND NOT PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+if(PACKAGE_VERSION VERSION_EQUAL PACKAGE_FIND_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+endef
+
+install: export PKG_CONFIG_FILE = $(pkg_config_file)
+install: export CMAKE_CONFIG = $(cmake_config)
+install: export CMAKE_VERSION = $(cmake_version)
 
 # ---- What the tests and the benchmark run ----------------------------------------------------------
 

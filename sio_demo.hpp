@@ -67,6 +67,12 @@
 #define SIO_DEMO_VERSION_PATCH 0
 #define SIO_DEMO_VERSION "0.1.0"
 
+#if defined(__apple_build_version__)  // numbers of its own
+#elif defined(__clang__) && __clang_major__ < 14
+#error "sio_demo.hpp needs clang 14 or later: call a newer one, such as clang++-14"
+#elif !defined(__clang__) && defined(__GNUC__) && __GNUC__ < 11
+#error "sio_demo.hpp needs GCC 11 or later: call a newer one, such as g++-11"
+#endif
 #if defined(_MSVC_LANG) ? _MSVC_LANG < 202002L : __cplusplus < 202002L
 #error "sio_demo.hpp needs C++20: compile with -std=c++20 (MSVC: /std:c++20)"
 #endif
@@ -109,6 +115,10 @@
 #include <utility>             // exchange, forward, move
 #include <vector>              // vector
 
+#include <asio/version.hpp>
+#if ASIO_VERSION < 102200
+#error "sio_demo.hpp needs Asio 1.22 or later (Debian 12: apt-get install libasio-dev)"
+#endif
 #include <asio/detail/config.hpp>
 #ifdef ASIO_HAS_CO_AWAIT  // clang before 15 with Asio before 1.24 has it not
 #include <asio/awaitable.hpp>
@@ -130,15 +140,11 @@
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/system_executor.hpp>
-#include <asio/version.hpp>
 #include <asio/write.hpp>
 #include <nlohmann/json.hpp>
 
 #if defined(_MSVC_TRADITIONAL) && _MSVC_TRADITIONAL
 #error "sio_demo.hpp needs the standard preprocessor: compile with /Zc:preprocessor"
-#endif
-#if ASIO_VERSION < 102200
-#error "sio_demo.hpp needs Asio 1.22 or later (Debian 12: apt-get install libasio-dev)"
 #endif
 #if NLOHMANN_JSON_VERSION_MAJOR * 100 + NLOHMANN_JSON_VERSION_MINOR < 311
 #error "sio_demo.hpp needs nlohmann/json 3.11 or later (Debian 12: apt-get install nlohmann-json3-dev)"

@@ -97,6 +97,8 @@ SUITES = [
           [sys.executable, "tests/matrix/run.py"], own_counts, minutes=25),
     Suite("readme", ["README.md"], [DEMO],
           [sys.executable, "tests/readme.py"], own_counts, minutes=15),
+    Suite("ways", ["README.md", "tests/ways/run.py"], [],
+          [sys.executable, "tests/ways/run.py"], own_counts, minutes=20),
     Suite("workshop", ["tests/workshop/*.md", "tests/workshop/*.cpp"], [],
           [sys.executable, "tests/workshop/run.py"], own_counts, minutes=20),
     Suite("fuzz", ["tests/fuzz/fuzz.cpp", "tests/fuzz/*.hpp"], ["build/fuzz/fuzz"],

@@ -8,6 +8,8 @@
 - the program of tests/programs that tests itself, run;
 - a large program whose bodies are compiled in a file of their own, linked;
 - the header after macros like those of windows.h and X11 (hostile.hpp);
+- hygiene: which macros are left, no mutable state, nothing runs before main, versions do not mix, and too old a
+  compiler or library is refused in our words first;
 - a debug build that stops a call from another thread (other_thread.cpp);
 - wrong programs (wrong_*.cpp): each must be refused, and the compiler's message, without the lines of source
   it quotes, must hold every text the program states in comments of this form:
@@ -136,6 +138,135 @@ def hostile(compiler):
     return "" if fine else words
 
 
+# ---- Hygiene: what including the header does to a program, beyond what it is included for -----------------
+
+# What chapter 15 says remains: the include guard, the version, and the macros for users with what they are made of.
+PUBLIC_MACROS = {f"SIO_DEMO_{name}" for name in (
+    "HPP VERSION VERSION_MAJOR VERSION_MINOR VERSION_PATCH FIELDS ENUM "
+    "EXPAND EXPAND1 EXPAND2 EXPAND3 AGAIN PARENTHESES EACH EACH_NEXT TYPE_NAME NAMED_FIELD NAMED_VALUE").split()}
+
+
+def header():
+    with open(os.path.join(ROOT, "sio_demo.hpp"), encoding="utf-8") as file:
+        return file.read()
+
+
+def macros(compiler):
+    """Compared with the header's own includes alone, only what users are meant to have is defined, nothing undefined."""
+    def after(lines):
+        fine, words = compile_(compiler, "-E", "-dM", source="\n".join(lines) + "\n")
+        if not fine:
+            raise OSError(words)
+        return dict(re.findall(r"^#define (\w+)(.*)$", words, re.M))
+
+    before, now = after(prelude()), after(['#include "sio_demo.hpp"'])
+    new = {name for name in now if now[name] != before.get(name) or name.startswith("SIO_DEMO_")}
+    return "\n".join([f"{name} is left defined: end it by #undef, or add it to PUBLIC_MACROS" for name in sorted(new - PUBLIC_MACROS)] +
+                     [f"{name} is not defined, and is for users" for name in sorted(PUBLIC_MACROS - new)] +
+                     [f"{name} was defined before the header, and no longer is" for name in sorted(set(before) - set(now))])
+
+
+def no_state(compiler):
+    """No object of ours can change, none is made at first use, and nothing of ours runs before main.
+
+    g++ 12 puts tables whose type is deduced (`constexpr std::array name{...}`) into a writable section, although they
+    are const; so what counts is that the header declares an object of that name constexpr.
+    """
+    source = '#define SIO_DEMO_SEPARATE\n#define SIO_DEMO_IMPLEMENTATION\n#include "tests/e2e/support.cpp"\n'
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "all.o")
+        fine, words = compile_(compiler, "-O0", "-c", "-o", path, source=source)
+        if not fine:
+            return words
+        symbols = subprocess.run(["nm", "-C", path], capture_output=True, text=True, check=True).stdout
+        code = subprocess.run(["objdump", "-drC", "--no-show-raw-insn", path], capture_output=True, text=True, check=True).stdout
+
+    wrong, seen, text = [], 0, header()
+    for kind, name in re.findall(r"^[0-9a-f]* +(\w) (.*)$", symbols, re.M):
+        plain = name.removeprefix("guard variable for ").removeprefix("TLS init function for ")
+        if not plain.startswith("sio_demo::"):
+            continue
+        if plain != name:
+            wrong.append(f"made at first use, or for each thread: {plain}")
+        elif kind in "bBdDsSgGuV":
+            seen += 1
+            last = re.sub(r"\[abi:\w+\]|<.*", "", name).rsplit("::", 1)[-1]
+            if not re.search(rf"\bconstexpr\b[^;(]*\b{re.escape(last)}\b", text):
+                wrong.append(f"not constexpr: {name}")
+    for function in re.split(r"\n\n(?=[0-9a-f]+ <)", code):
+        if re.match(r"[0-9a-f]+ <(_GLOBAL__sub_I_|__static_initialization|__cxx_global_var_init)", function):
+            seen += 1
+            wrong += [f"before main: {line.split()[-1]}" for line in function.splitlines() if re.search(r"\bR_\w+.*sio_demo::", line)]
+    return "\n".join(wrong) or ("" if seen else "neither tables nor initialisers were found in the object")
+
+
+def next_version(compiler):
+    """The next version in the same program: each file has its own, by the name of the inline namespace."""
+    text = header()
+    later = text.replace("namespace v0_1 {", "namespace v0_2 {").replace("port = 3000;", "port = 3001;")
+    if later.count("v0_2") != 1 or later.count("port = 3001;") != 1:
+        return "the header's inline namespace is not called v0_1, or options have no `port = 3000;`: this check replaces them"
+    with tempfile.TemporaryDirectory() as folder:
+        def write(name, words):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(words)
+            return os.path.join(folder, name)
+        write("later.hpp", later)
+        old = write("old.cpp", '#include "sio_demo.hpp"\nint later();\n'
+                    "int main() { return sio_demo::Options{}.port == 3000 && later() == 3001 ? 0 : 1; }\n")
+        new = write("new.cpp", '#include "later.hpp"\nint later();\nint later() { return sio_demo::Options{}.port; }\n')
+        program = os.path.join(folder, "program")
+        fine, words = compile_(compiler, "-O0", old, new, "-o", program)
+        if not fine:
+            return words
+        return "" if subprocess.run([program], timeout=60).returncode == 0 else "one version's options are the other's"
+
+
+def versions_agree(_):
+    """The header states its version five times; the newest line of the changelog is the last of them."""
+    text = header()
+    number = {part: re.findall(rf"^#define SIO_DEMO_VERSION_{part} (\d+)$", text, re.M) for part in ("MAJOR", "MINOR", "PATCH")}
+    version = ".".join(number[part][0] for part in number)
+    places = {
+        "SIO_DEMO_VERSION": re.findall(r'^#define SIO_DEMO_VERSION "(.*)"$', text, re.M),
+        "the first line": re.findall(r"Version (\d+\.\d+\.\d+)\.", text.split("\n", 1)[0]),
+        "the changelog's first entry": re.findall(r"^// Changelog\n//   (\S+) ", text, re.M),
+        "the inline namespace": [name.replace("_", ".") + "." + number["PATCH"][0]
+                                 for name in re.findall(r"^inline namespace v(\d+_\d+) \{", text, re.M)],
+    }
+    return "\n".join(f"{place} says {' and '.join(found) or 'nothing'}, the numbers say {version}"
+                     for place, found in places.items() if found != [version])
+
+
+# What is too old: (what, arguments of g++, of clang++, files that come first, what the first error says)
+OLD_ASIO = {"asio/version.hpp": "#define ASIO_VERSION 101800\n",
+            "asio/associated_cancellation_slot.hpp": "#error there was no such file yet\n"}
+OLD_JSON = {"nlohmann/json.hpp": "#define NLOHMANN_JSON_VERSION_MAJOR 3\n#define NLOHMANN_JSON_VERSION_MINOR 10\n"
+                                 "namespace nlohmann {}\n"}
+TOO_OLD = [
+    ("C++17", ["-std=c++17"], ["-std=c++17"], {}, "needs C++20: compile with -std=c++20"),
+    ("a compiler", ["-U__GNUC__", "-D__GNUC__=10", "-std=c++17"], ["-U__clang_major__", "-D__clang_major__=13", "-std=c++17"], {},
+     ": call a newer one, such as "),
+    ("Asio", [], [], OLD_ASIO, "needs Asio 1.22 or later (Debian 12: apt-get install libasio-dev)"),
+    ("nlohmann/json", [], [], OLD_JSON, "needs nlohmann/json 3.11 or later (Debian 12: apt-get install nlohmann-json3-dev)"),
+]
+
+
+def too_old(compiler, gcc, clang, files, text):
+    """Our words are the first error, before the pages that follow from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, words in files.items():
+            os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(words)
+        fine, words = compile_(compiler, f"-I{folder}", *(gcc if compiler == "g++" else clang), "-fsyntax-only",
+                               source='#include "sio_demo.hpp"\n')
+    errors = [line for line in words.splitlines() if "error:" in line]
+    if fine or not errors:
+        return "it compiles, and must not"
+    return "" if text in errors[0] and "sio_demo.hpp needs" in errors[0] else f"the first error lacks: {text}\n{words}"
+
+
 def refuses(compiler, path):
     with open(os.path.join(ROOT, path), encoding="utf-8") as file:
         expected = re.findall(r"^// expect(?:\(([^)]*)\))?: *(.+?) *$", file.read(), re.M)
@@ -163,6 +294,12 @@ def checks():
     yield "a unit test against a fake server, run", fake_server, []
     yield "bodies in a file of their own", bodies_apart, []
     yield "after hostile macros", hostile, []
+    yield "macros left", macros, []
+    yield "no mutable state, nothing before main", no_state, []
+    yield "beside its next version", next_version, []
+    yield "its version, wherever stated", versions_agree, []
+    for what, *arguments in TOO_OLD:
+        yield f"{what} too old is refused in our words first", too_old, arguments
     yield "calls from another thread are stopped", other_thread, []
     yield from each("main.cpp", "compiles, optimised, no warning", accepts_optimised)
     yield from each("tests/programs/*.cpp", "compiles, no warning", accepts)
