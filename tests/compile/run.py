@@ -179,7 +179,8 @@ def no_state(compiler):
             wrong.append(f"made at first use, or for each thread: {plain}")
         elif kind in "bBdDsSgGuV":
             seen += 1
-            last = re.sub(r"\[abi:\w+\]|<.*", "", name).rsplit("::", 1)[-1]
+            plain = re.sub(r"<.*>$", "", re.sub(r"\[abi:\w+\]", "", name))  # a variable template's own arguments
+            last = plain.rsplit("::", 1)[-1]
             if not re.search(rf"\bconstexpr\b[^;\n]*\b{re.escape(last)}\b *[={{,;]", text):
                 wrong.append(f"not constexpr: {name}")
     initialisers = [function for function in re.split(r"\n\n(?=[0-9a-f]+ <)", code)
