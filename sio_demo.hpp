@@ -1,6 +1,7 @@
 // sio_demo.hpp - a Socket.IO v4 server for C++20 in one header. Version 0.1.0. MIT licence (end of file).
 //
-// Official clients (browser, Node, Python, Swift, Java, C++) connect to it as to the official server.
+// Official clients connect to it as to the official server: those for browsers, Node and Python in its tests, those
+// for Swift, Java and C++ by the same bytes.
 // It needs standalone Asio (1.22 or later) and nlohmann/json (3.11 or later), and nothing else.
 //
 //     #include "sio_demo.hpp"
@@ -173,8 +174,8 @@ using Bytes = std::vector<std::uint8_t>;
 // ================================================================================================
 // 1  Options
 //
-// Everything that can be set is set here, at run time, before the server starts; nothing in this
-// header is configured by macros. Each line says what the knob does, its unit, what happens when a
+// Everything that can be set is set here, at run time, before the server starts; no macro changes what
+// the server does, or a layout. Each line says what the knob does, its unit, what happens when a
 // limit is reached, what the reference server calls it, and its default. Names without a reference
 // name have no counterpart there: the reference has no such limit.
 //
@@ -447,7 +448,7 @@ struct Options {
 // 2  Bytes and text
 //
 // Small tools that the codecs share. Each is a pure function of its arguments, but for Random, which
-// asks the operating system.
+// asks the operating system, or in tests a seed.
 //
 //   base64     "AQIDBA==" <-> 01 02 03 04      RFC 4648; decoding skips what is not of the alphabet
 //   sha1       for Sec-WebSocket-Accept only   RFC 3174
@@ -7666,7 +7667,8 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 // message.) A short write waits for writability and goes on.
 //
 // Deadlines are the engine's (chapter 6); one timer is armed for the earliest, a few milliseconds
-// late on purpose, so that heartbeats that fall together cost one wake-up.
+// late on purpose, so that heartbeats that fall together cost one wake-up. With a ManualClock none is:
+// the test that moves the clock has them kept.
 //
 // Invariants. A connection is the driver's from start() to lost(), its one way out, where it tells its
 // sessions, once, and closes. Answers leave in the order of their requests, whatever order they are
@@ -10964,7 +10966,8 @@ SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) {
 // many lines there are is the program's doing, never a client's: reasons and transports are fixed, and the
 // namespaces that clients made by name are one row. No address and no id is shown.
 //
-// And what it says to whom, packet by packet, in plain words, for whoever learns or teaches the protocol:
+// And what the server and its clients say, packet by packet, in plain words, for whoever learns or teaches
+// the protocol:
 //
 //     options.trace = [](const sio::TraceRecord& record) { std::puts(sio::trace_line(record, true).c_str()); };
 //
