@@ -11539,43 +11539,55 @@ class FakeServer {
  private:
   using Replies = std::deque<json::array_t>;
 
-  static Options prepared(Options options) {
-    options.host = "127.0.0.1";
-    options.port = 0;
-    if (!options.log_sink) options.log_level = LogLevel::off;
-    if (!options.clock) options.clock = std::make_shared<engineio::ManualClock>();
-    return options;
-  }
-  void begin() {
-    io_.engine_.random.seed(1);
-    watch(io_.of("/"));
-    io_.on_new_namespace([this](Namespace& nsp) { watch(nsp); });
-    io_.of([](std::string_view, const json&) { return true; });
-    io_.listen();
-  }
-  void watch(Namespace& nsp) {
-    nsp.use([this](Socket&, const Next& next) { refusal_ ? next(*refusal_) : next(sio_demo::accept); });
-    nsp.on_any([this](Socket& socket, std::string_view name, const socketio::Arguments& arguments) {
-      received_.push_back({socket.nsp().name(), socket.id(), std::string(name), arguments.values()});
-    });
-    for (const auto& [event, replies] : scripts_) play(nsp, event, replies);
-  }
-  static void play(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies) {
-    nsp.on(event, [replies](Socket&, const json::array_t&, const Reply<>& reply) {
-      reply(each(replies->front()));
-      if (replies->size() > 1) replies->pop_front();
-    });
-  }
-  void run_ready() {
-    io_.loop().restart();
-    while (io_.loop().poll() > 0) continue;
-  }
+  static Options prepared(Options options);
+  void begin();
+  void watch(Namespace& nsp);
+  static void play(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies);
+  void run_ready();
 
   std::map<std::string, std::shared_ptr<Replies>, std::less<>> scripts_;
   std::vector<Event> received_;
   std::optional<Refuse> refusal_;
   Server io_;  // last: its end may still call handlers
 };
+
+#if SIO_DEMO_BODIES
+SIO_DEMO_INLINE Options FakeServer::prepared(Options options) {
+  options.host = "127.0.0.1";
+  options.port = 0;
+  if (!options.log_sink) options.log_level = LogLevel::off;
+  if (!options.clock) options.clock = std::make_shared<engineio::ManualClock>();
+  return options;
+}
+
+SIO_DEMO_INLINE void FakeServer::begin() {
+  io_.engine_.random.seed(1);
+  watch(io_.of("/"));
+  io_.on_new_namespace([this](Namespace& nsp) { watch(nsp); });
+  io_.of([](std::string_view, const json&) { return true; });
+  io_.listen();
+}
+
+SIO_DEMO_INLINE void FakeServer::watch(Namespace& nsp) {
+  nsp.use([this](Socket&, const Next& next) { refusal_ ? next(*refusal_) : next(sio_demo::accept); });
+  nsp.on_any([this](Socket& socket, std::string_view name, const socketio::Arguments& arguments) {
+    received_.push_back({socket.nsp().name(), socket.id(), std::string(name), arguments.values()});
+  });
+  for (const auto& [event, replies] : scripts_) play(nsp, event, replies);
+}
+
+SIO_DEMO_INLINE void FakeServer::play(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies) {
+  nsp.on(event, [replies](Socket&, const json::array_t&, const Reply<>& reply) {
+    reply(each(replies->front()));
+    if (replies->size() > 1) replies->pop_front();
+  });
+}
+
+SIO_DEMO_INLINE void FakeServer::run_ready() {
+  io_.loop().restart();
+  while (io_.loop().poll() > 0) continue;
+}
+#endif  // SIO_DEMO_BODIES
 
 // ================================================================================================
 // 15  Demo service

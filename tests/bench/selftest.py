@@ -64,8 +64,15 @@ def check_dead_server():
     return "" if code == 1 and "the server ended with 7 at once: no database" in said else f"exit code {code}, it says {said.strip()}"
 
 
+def check_dear_header():
+    """A build that costs more than it may is an error, and the table comes all the same."""
+    code, table, said = bench("--cost", "--most", "0.1")
+    return "" if code == 1 and "compiling, CPU time" in table else f"exit code {code}, it says {said.strip()}"
+
+
 def main():
     checks = check_cases()
+    checks.append(("a header that costs too much is told", check_dear_header()))
     checks += [(f"{fault} in {case} is found", check_fault(fault, case, wanted)) for fault, case, wanted in FAULTS]
     checks.append(("a server that does not start is told", check_dead_server()))
     for what, wrong in checks:
