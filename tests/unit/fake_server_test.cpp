@@ -126,9 +126,10 @@ TEST_CASE("run_until gives up after the time it was given") {
 }
 
 TEST_CASE("time passes when the test says so") {
+  std::string why;  // what handlers refer to outlives the server, whose end calls some
+  std::optional<std::error_code> end;
   sio::FakeServer fake({.ping_interval = 25s, .ping_timeout = 20s});
-  std::string why;
-  fake.server().on_disconnect([&](sio::Socket&, const sio::Disconnect& end) { why = end.text; });
+  fake.server().on_disconnect([&](sio::Socket&, const sio::Disconnect& reason) { why = reason.text; });
 
   SUBCASE("a heartbeat comes in its time, not before, and time does not stop with a client that answers") {
     Client client(fake);
@@ -154,7 +155,6 @@ TEST_CASE("time passes when the test says so") {
   }
   SUBCASE("a wait for an ack ends after an hour, and the real clock does not count") {
     Client client(fake);
-    std::optional<std::error_code> end;
     fake.server().timeout(1h).emit("agree?", [&](std::error_code error, const sio::json::array_t&) { end = error; });
     polling_client::settle(fake.server().loop(), 10ms);
     CHECK_FALSE(end.has_value());
@@ -188,8 +188,8 @@ TEST_CASE("time passes when the test says so") {
 TEST_CASE("servers may share a clock, and leave it when they end") {
   const auto clock = std::make_shared<sio::engineio::ManualClock>();
   asio::io_context loop;
-  sio::FakeServer one(loop, {.clock = clock});
   std::vector<int> order;
+  sio::FakeServer one(loop, {.clock = clock});
   {
     sio::FakeServer two(loop, {.ping_interval = 1s, .ping_timeout = 1s, .clock = clock});
     one.server().on_disconnect([&](sio::Socket&, const sio::Disconnect&) { order.push_back(1); });
