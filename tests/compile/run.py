@@ -64,51 +64,47 @@ def alone(compiler):
     return "" if fine else words
 
 
-def two_files(compiler):
-    with tempfile.TemporaryDirectory() as folder:
-        program = os.path.join(folder, "two")
-        fine, words = compile_(compiler, *STRICT, "tests/compile/two_a.cpp", "tests/compile/two_b.cpp", "-o", program,
-                               *shlex.split(os.environ.get("LDFLAGS", "")), *shlex.split(os.environ.get("LDLIBS", "")))
-        if not fine:
-            return words
-        status = subprocess.run([program], timeout=60, stdin=subprocess.DEVNULL).returncode
-        return "" if status == 0 else f"linked, but it ends with {status}"
+def linked(compiler, program, *sources):
+    """Compiles and links a program; the compiler's words where that fails, or ''."""
+    fine, words = compile_(compiler, *STRICT, *sources, "-o", program, *shlex.split(os.environ.get("LDFLAGS", "")),
+                           *shlex.split(os.environ.get("LDLIBS", "")))
+    return "" if fine else words
 
 
-def fake_server(compiler):
-    """The example of a unit test against a FakeServer must not only compile: it tells by its exit code."""
+def run_program(program, *arguments):
+    return subprocess.run([program, *arguments], timeout=60, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def runs(compiler, *sources):
+    """The program must not only compile: it tells by its exit code."""
     with tempfile.TemporaryDirectory() as folder:
-        program = os.path.join(folder, "fake_server_test")
-        fine, words = compile_(compiler, *STRICT, "tests/programs/fake_server_test.cpp", "-o", program,
-                               *shlex.split(os.environ.get("LDFLAGS", "")), *shlex.split(os.environ.get("LDLIBS", "")))
-        if not fine:
+        program = os.path.join(folder, "program")
+        words = linked(compiler, program, *sources)
+        if words:
             return words
-        result = subprocess.run([program], timeout=60, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        return "" if result.returncode == 0 else f"it ends with {result.returncode}\n{result.stdout}{result.stderr}"
+        result = run_program(program)
+        return "" if result.returncode == 0 else f"linked, but it ends with {result.returncode}\n{result.stdout}{result.stderr}"
 
 
 def bodies_apart(compiler):
     """With SIO_DEMO_SEPARATE, every function that a program needs is in the file with SIO_DEMO_IMPLEMENTATION, once."""
     with tempfile.TemporaryDirectory() as folder:
-        bodies, program = os.path.join(folder, "bodies.cpp"), os.path.join(folder, "program")
+        bodies = os.path.join(folder, "bodies.cpp")
         with open(bodies, "w", encoding="utf-8") as file:
             file.write('#define SIO_DEMO_IMPLEMENTATION\n#include "sio_demo.hpp"\n')
-        fine, words = compile_(compiler, *STRICT, "-DSIO_DEMO_SEPARATE", "tests/e2e/support.cpp", bodies, "-o", program,
-                               *shlex.split(os.environ.get("LDFLAGS", "")), *shlex.split(os.environ.get("LDLIBS", "")))
-        return "" if fine else words
+        return linked(compiler, os.path.join(folder, "program"), "-DSIO_DEMO_SEPARATE", "tests/e2e/support.cpp", bodies)
 
 
 def other_thread(compiler):
     """A debug build stops calls from another thread, and says what to do; post() is allowed from everywhere."""
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "other_thread")
-        fine, words = compile_(compiler, *STRICT, "tests/compile/other_thread.cpp", "-o", program,
-                               *shlex.split(os.environ.get("LDFLAGS", "")), *shlex.split(os.environ.get("LDLIBS", "")))
-        if not fine:
+        words = linked(compiler, program, "tests/compile/other_thread.cpp")
+        if words:
             return words
         wrong = []
         for call, allowed in (("post", True), ("close", False), ("listen", False)):
-            result = subprocess.run([program, call], timeout=60, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            result = run_program(program, call)
             stopped = result.returncode != 0 and "call this on the loop's thread" in result.stderr
             if stopped == allowed or (allowed and result.returncode != 0):
                 wrong.append(f"{call}: ended with {result.returncode}: {result.stderr}")
@@ -296,8 +292,8 @@ def checks():
             yield f"{pattern} {what}", lambda compiler: "there is no such file", []
 
     yield "the header alone, no warning", alone, []
-    yield "two files, one program", two_files, []
-    yield "a unit test against a fake server, run", fake_server, []
+    yield "two files, one program", runs, ["tests/compile/two_a.cpp", "tests/compile/two_b.cpp"]
+    yield "a unit test against a fake server, run", runs, ["tests/programs/fake_server_test.cpp"]
     yield "bodies in a file of their own", bodies_apart, []
     yield "after hostile macros", hostile, []
     yield "macros left", macros, []
