@@ -11490,6 +11490,7 @@ class FakeServer {
   /// The server itself, to emit from and for handlers of the test's own.
   Server& server() { return io_; }
   std::uint16_t port() const { return io_.port(); }
+  /// What an official client connects to: "http://127.0.0.1:PORT".
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port()); }
 
   /// The ack of this event, in whatever namespace. Called several times, the replies are given one after the
@@ -11514,6 +11515,7 @@ class FakeServer {
 
   /// What came, in its order.
   const std::vector<Event>& received() const { return received_; }
+  /// Empties what was received.
   void forget() { received_.clear(); }
 
   /// Runs the loop until `done()` says so. false: it did not, within this much of real time.
@@ -11534,6 +11536,7 @@ class FakeServer {
     while (clock().step(end)) run_ready();
     run_ready();
   }
+  /// The clock that advance() moves, to be shared with another server by Options::clock.
   engineio::ManualClock& clock() { return *io_.options().clock; }
 
  private:
