@@ -25,7 +25,8 @@
 //     #define SIO_DEMO_IMPLEMENTATION
 //     #include "sio_demo.hpp"
 //
-// Classes and their layout are the same either way; chapters 10 and 15 then are in that file alone.
+// Classes and their layout are the same either way; chapters 10 and 15 then are in that file alone. Files with the
+// macro and files without do not mix: that breaks the one-definition rule.
 //
 // One thread runs everything: handlers are called one at a time on the loop that runs the server,
 // so your code needs no locks. server.post(f) is the only door from another thread.
@@ -1800,13 +1801,9 @@ struct Request {
 };
 
 /// RFC 9110, 5.6.2
-constexpr bool is_token_character(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
 inline bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return is_token_character(c); });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return bytes::is_plain(c, "!#$%&'*+-.^_`|~"); });
 }
 
 /// Whether a text may stand as a header's value: no control character but tab.
@@ -2028,8 +2025,7 @@ class BodyReader {
     if (digit >= 0 && ++size_digits_ <= 15) return left_ = left_ << 4 | static_cast<std::uint64_t>(digit), nullptr;
     if (digit >= 0 || size_digits_ == 0) return "a malformed chunk size";
     if (c != ';' && c != '\r') return "a malformed chunk size";
-    too_large_ =
-        too_large_ || left_ > limit_ - (std::min)(limit_, body_.size());  // what is announced is refused, not awaited
+    if (left_ > limit_ - (std::min)(limit_, body_.size())) discard();  // what is announced is refused, not awaited
     state_ = c == ';' ? State::chunk_extension : State::chunk_size_lf;
     return nullptr;
   }
@@ -2071,6 +2067,15 @@ constexpr std::string_view status_text(std::uint16_t status) {
     case 505: return "HTTP Version Not Supported";
     default: return status < 300 ? "OK" : status < 400 ? "Redirection" : "Error";
   }
+}
+
+/// "HTTP/1.1 404 Not Found" and the line's end.
+inline void append_status_line(std::string& out, std::uint16_t status) {
+  out += "HTTP/1.1 ";
+  bytes::append_integer(out, status);
+  out += ' ';
+  out += status_text(status);
+  out += "\r\n";
 }
 
 /// Appends "Name: value CR LF", unless that would let the value write headers of its own.
@@ -2994,12 +2999,17 @@ struct Answer {
 class Peer {
  public:
   virtual void answer(std::uint32_t exchange, const Answer& answer) = 0;
-  virtual void cut() = 0;                            // drop the connection without an answer
-  virtual void send(const MessageRef& message) = 0;  // WebSocket: queue one message
-  virtual void send_close(Reason reason,
-                          std::string_view payload = {}) = 0;  // WebSocket: close frame behind what is queued
-  virtual std::size_t queued() const = 0;                      // WebSocket: bytes that are not written yet
-  virtual void wake() = 0;  // call session.flush() when all that was ready is handled
+  /// Drops the connection without an answer.
+  virtual void cut() = 0;
+  /// Has session.flush() called when all that was ready is handled.
+  virtual void wake() = 0;
+  // ---- of a WebSocket
+  /// Queues one message.
+  virtual void send(const MessageRef& message) = 0;
+  /// Queues a close frame behind what is there.
+  virtual void send_close(Reason reason, std::string_view payload = {}) = 0;
+  /// Bytes that are not written yet.
+  virtual std::size_t queued() const = 0;
 
  protected:
   ~Peer() = default;
@@ -3942,7 +3952,7 @@ constexpr bool is_reserved(std::string_view event) {
 /// only a number beyond the range of double.
 inline json parse(std::string_view text) {
   json value = json::parse(text, nullptr, false);
-  if (value.is_discarded()) value = json::parse(bytes::replace_lone_surrogates(text), nullptr, false);
+  if (value.is_discarded()) value = json::parse(std::string_view(bytes::replace_lone_surrogates(text)), nullptr, false);
   return value;
 }
 
@@ -4583,24 +4593,24 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
 #define SIO_DEMO_EACH_NEXT(what, type, first, ...) \
   what(type, first) __VA_OPT__(, SIO_DEMO_AGAIN SIO_DEMO_PARENTHESES(what, type, __VA_ARGS__))
 #define SIO_DEMO_TYPE_NAME(Type) \
-  [[maybe_unused]] constexpr std::string_view sio_demo_name(const Type*) { return #Type; }
+  [[maybe_unused]] constexpr ::std::string_view sio_demo_name(const Type*) { return #Type; }
 #define SIO_DEMO_NAMED_FIELD(type, field) \
   ::sio_demo::detail::Named { #field, &type::field }
 #define SIO_DEMO_NAMED_VALUE(type, value) \
   ::sio_demo::detail::Named { #value, type::value }
 
 /// SIO_DEMO_FIELDS(Type, field...): the struct travels as an object with these fields.
-#define SIO_DEMO_FIELDS(Type, ...)                                             \
-  [[maybe_unused]] constexpr auto sio_demo_fields(const Type*) {               \
-    return std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)}; \
-  }                                                                            \
+#define SIO_DEMO_FIELDS(Type, ...)                                               \
+  [[maybe_unused]] constexpr auto sio_demo_fields(const Type*) {                 \
+    return ::std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)}; \
+  }                                                                              \
   SIO_DEMO_TYPE_NAME(Type)
 
 /// SIO_DEMO_ENUM(Type, value...): the enum travels as a string, the name of its value.
-#define SIO_DEMO_ENUM(Type, ...)                                               \
-  [[maybe_unused]] constexpr auto sio_demo_names(const Type*) {                \
-    return std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)}; \
-  }                                                                            \
+#define SIO_DEMO_ENUM(Type, ...)                                                 \
+  [[maybe_unused]] constexpr auto sio_demo_names(const Type*) {                  \
+    return ::std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)}; \
+  }                                                                              \
   SIO_DEMO_TYPE_NAME(Type)
 
 // ---- The events as TypeScript sees them
@@ -4726,9 +4736,7 @@ class TypeScript {
   }
 
   static std::string key(std::string_view name) {
-    const auto in_word = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$';
-    };
+    const auto in_word = [](char c) { return bytes::is_plain(c, "_$"); };
     std::string quoted;
     bytes::append_string(quoted, name);
     const bool plain =
@@ -5770,10 +5778,6 @@ class Recovery final : public engineio::Timed {
   std::uint64_t repeated_ = 0;
 };
 
-}  // namespace detail
-
-namespace detail {
-
 /// Who is in which room of a namespace, in this process.
 class RoomIndex {
  public:
@@ -6641,7 +6645,13 @@ class Client final : public engineio::Context {
     resolve(wish, 0);
   }
 
-  struct Wish;
+  /// That a client wants to join a namespace that does not exist yet.
+  struct Wish {
+    std::string name;
+    json auth;
+    bool over = false;
+  };
+
   /// What few clients have.
   struct Rarely {
     std::vector<StatePtr> left{};               // sockets that left, but somebody held a handle
@@ -6651,12 +6661,6 @@ class Client final : public engineio::Context {
     if (!rarely_) rarely_ = std::make_unique<Rarely>();
     return *rarely_;
   }
-
-  struct Wish {
-    std::string name;
-    json auth;
-    bool over = false;
-  };
 
   /// Asks the predicates from `step` on whether there is a namespace of this name; each answers when it likes.
   void resolve(const std::shared_ptr<Wish>& wish, std::size_t step) {
@@ -8596,10 +8600,10 @@ SIO_DEMO_INLINE void Connection::refuse(Reason reason, const char* why) {
   if (driver_->log.enabled(LogLevel::info))
     driver_->log.write(LogLevel::info, "Request refused",
                        {{"address", http_->peer}, {"reason", row(reason).name}, {"why", why}});
-  std::string head = "HTTP/1.1 " + std::to_string(row(reason).status) + " ";
-  head += http::status_text(row(reason).status);
+  std::string head;
+  http::append_status_line(head, row(reason).status);
   trace_response(row(reason).status, why);
-  enqueue(engineio::Message::raw({head, "\r\nConnection: close\r\n\r\n"}));
+  enqueue(engineio::Message::raw({head, "Connection: close\r\n\r\n"}));
   mode_ = Mode::head;
   head_begun_ = false;
   close_after_write_ = true;
@@ -8638,9 +8642,9 @@ SIO_DEMO_INLINE void Connection::refuse_engine(Reason reason, std::string_view d
 SIO_DEMO_INLINE void Connection::refuse_websocket(std::uint16_t status, std::string_view text,
                                                   std::string_view header) {
   trace_response(status, text);
-  std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
-  head += http::status_text(status);
-  head += "\r\nConnection: close\r\n";
+  std::string head;
+  http::append_status_line(head, status);
+  head += "Connection: close\r\n";
   head += header;
   head += "Content-Length: " + std::to_string(text.size()) + "\r\n";
   enqueue(engineio::Message::raw({head, "\r\n", text}));
@@ -8678,11 +8682,7 @@ SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t s
   trace_response(status, body, pending->session ? pending->session->id() : std::string_view());
   std::string head;
   head.reserve(256);
-  head += "HTTP/1.1 ";
-  bytes::append_integer(head, status);
-  head += ' ';
-  head += http::status_text(status);
-  head += "\r\n";
+  http::append_status_line(head, status);
   head += pending->cors;
   if (!type.empty()) http::append_header(head, "Content-Type", type);
   if (status != 304) {  // there it would be the length of what is not sent (RFC 9110, 8.6)
@@ -9334,7 +9334,7 @@ class Reader {
 
   bool fail(const char* why) { return why_ = why, false; }
 
-  /// These three: whether value_ is complete.
+  /// Of these, each says whether value_ is complete.
   bool read_line(std::string_view& in) {
     const auto end = in.find('\n');
     const auto part = in.substr(0, end == in.npos ? in.size() : end + 1);
@@ -9349,10 +9349,12 @@ class Reader {
 
   bool read_head(char type, std::string_view rest) {
     if (++values_ > most_values) return fail("a reply has too many values");
-    if ((type == '+' || type == '-') && rest.size() > largest_ - bytes_) return fail("a reply is too large");
-    if (type == '+' || type == '-')
-      return bytes_ += rest.size(), value_ = {type == '+' ? Value::Kind::text : Value::Kind::error, std::string(rest)},
-                                    true;
+    if (type == '+' || type == '-') {
+      if (rest.size() > largest_ - bytes_) return fail("a reply is too large");
+      bytes_ += rest.size();
+      value_ = {type == '+' ? Value::Kind::text : Value::Kind::error, std::string(rest)};
+      return true;
+    }
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
     if (error != std::errc{} || end != rest.data() + rest.size())
@@ -9433,56 +9435,67 @@ SIO_DEMO_INLINE std::string command(std::initializer_list<std::string_view> word
 
 // ---- where Redis is
 
-/// Throws std::invalid_argument that says what is wrong and what to write; the password is not in it.
-SIO_DEMO_INLINE Address parse_url(std::string_view url) {
-  const auto at = url.rfind('@');
-  const auto begin = url.find("://");
-  const auto refuse = [&](const char* why) {
-    const bool secret = at != url.npos;
-    const std::string shown =
-        secret ? std::string(url.substr(0, begin == url.npos ? 0 : begin + 3)) + "***" + std::string(url.substr(at))
-               : std::string(url);
-    throw std::invalid_argument("cannot use \"" + shown + "\" as the address of Redis: " + why +
-                                " (write redis://user:password@host:6379/0)");
-  };
-  const auto decoded = [&](std::string_view text) {
-    std::string plus;  // which stands for itself here
-    for (const char c : text) c == '+' ? plus += "%2B" : plus += c;
-    return http::percent_decode(plus);
-  };
+/// As in a URL, but that '+' stands for itself.
+SIO_DEMO_INLINE std::string decoded(std::string_view text) {
+  std::string plus;
+  for (const char c : text) c == '+' ? plus += "%2B" : plus += c;
+  return http::percent_decode(plus);
+}
+
+/// These read a part of a URL into `out`. nullptr, or what is wrong with it.
+SIO_DEMO_INLINE const char* read_secrets(std::string_view text, Address& out) {
+  const auto colon = text.find(':');
+  out.user = decoded(text.substr(0, colon));
+  out.password = colon == text.npos ? std::string() : decoded(text.substr(colon + 1));
+  return out.password.empty() ? "there is a user without a password" : nullptr;
+}
+SIO_DEMO_INLINE const char* read_database(std::string_view text, Address& out) {
+  const auto number = text.empty() ? 0 : bytes::whole_number(text);
+  if (!number || *number > 1'000'000) return "the database is not a number";
+  out.database = static_cast<std::uint32_t>(*number);
+  return nullptr;
+}
+SIO_DEMO_INLINE const char* read_host(std::string_view text, Address& out) {
+  const auto bracket = text.starts_with('[') ? text.find(']') : 0;
+  if (bracket == text.npos) return "the IPv6 address lacks its \"]\"";
+  const auto host = bracket > 0 ? text.substr(1, bracket - 1) : text.substr(0, text.find(':'));
+  text.remove_prefix(bracket > 0 ? bracket + 1 : host.size());
+  if (!host.empty()) out.host = decoded(host);
+  if (text.empty()) return nullptr;
+  const auto port = text[0] == ':' ? bytes::whole_number(text.substr(1)) : std::nullopt;
+  if (!port || *port == 0 || *port > 65535)
+    return "the port is not a number from 1 to 65535 (an IPv6 address stands in brackets)";
+  out.port = static_cast<std::uint16_t>(*port);
+  return nullptr;
+}
+SIO_DEMO_INLINE const char* read_url(std::string_view url, Address& out) {
   if (url.starts_with("rediss://"))
-    refuse("TLS is not spoken here: let a proxy such as stunnel speak it, and connect to that");
-  if (!url.starts_with("redis://")) refuse("it does not begin with redis://");
-  Address out;
-  std::string_view rest = url.substr(8);
-  if (at != url.npos) {
-    const auto secrets = url.substr(8, at - 8);
-    const auto colon = secrets.find(':');
-    out.user = decoded(secrets.substr(0, colon));
-    out.password = colon == secrets.npos ? std::string() : decoded(secrets.substr(colon + 1));
-    if (out.password.empty()) refuse("there is a user without a password");
-    rest = url.substr(at + 1);
+    return "TLS is not spoken here: let a proxy such as stunnel speak it, and connect to that";
+  if (!url.starts_with("redis://")) return "it does not begin with redis://";
+  auto rest = url.substr(8);
+  if (const auto at = rest.rfind('@'); at != rest.npos) {
+    if (const char* why = read_secrets(rest.substr(0, at), out)) return why;
+    rest.remove_prefix(at + 1);
   }
   if (rest.find_first_of("?#") != rest.npos)
-    refuse("something follows the database: what it would set is an option of redis::adapter");
-  if (const auto slash = rest.find('/'); slash != rest.npos) {
-    const auto name = rest.substr(slash + 1);
-    const auto number = name.empty() ? 0 : bytes::whole_number(name);
-    if (!number || *number > 1'000'000) refuse("the database is not a number");
-    out.database = static_cast<std::uint32_t>(*number);
-    rest = rest.substr(0, slash);
-  }
-  const auto bracket = rest.starts_with('[') ? rest.find(']') : 0;
-  if (bracket == rest.npos) refuse("the IPv6 address lacks its \"]\"");
-  const auto host = bracket > 0 ? rest.substr(1, bracket - 1) : rest.substr(0, rest.find(':'));
-  rest.remove_prefix(bracket > 0 ? bracket + 1 : host.size());
-  if (!host.empty()) out.host = decoded(host);
-  if (rest.empty()) return out;
-  const auto port = rest[0] == ':' ? bytes::whole_number(rest.substr(1)) : std::nullopt;
-  if (!port || *port == 0 || *port > 65535)
-    refuse("the port is not a number from 1 to 65535 (an IPv6 address stands in brackets)");
-  out.port = static_cast<std::uint16_t>(*port);
-  return out;
+    return "something follows the database: what it would set is an option of redis::adapter";
+  const auto slash = rest.find('/');
+  if (slash != rest.npos)
+    if (const char* why = read_database(rest.substr(slash + 1), out)) return why;
+  return read_host(rest.substr(0, slash), out);
+}
+
+/// Throws std::invalid_argument that says what is wrong and what to write; the password is not in it.
+SIO_DEMO_INLINE Address parse_url(std::string_view url) {
+  Address out;
+  const char* why = read_url(url, out);
+  if (!why) return out;
+  std::string shown(url);
+  const auto begin = url.find("://"), at = url.rfind('@');
+  const auto secret = begin < at ? begin + 3 : 0;
+  if (at != url.npos) shown.replace(secret, at - secret, "***");
+  throw std::invalid_argument("cannot use \"" + shown + "\" as the address of Redis: " + why +
+                              " (write redis://user:password@host:6379/0)");
 }
 
 // ---- msgpack
@@ -11074,7 +11087,8 @@ SIO_DEMO_INLINE void Server::measure(Metrics& out) const {
   out.begin("sio_sockets", Metrics::Kind::gauge, "Sockets that are connected, by namespace");
   std::size_t dynamic = 0;
   for (const auto& [name, nsp] : namespaces_)
-    nsp->parent_ ? void(dynamic += nsp->size()) : void(out.value("namespace", name, nsp->size()));
+    if (nsp->parent_) dynamic += nsp->size();
+    else out.value("namespace", name, nsp->size());
   if (!parents_.empty()) out.value("namespace", "(dynamic)", dynamic);
   main_->adapter().measure(out);
 }
