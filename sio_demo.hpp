@@ -152,6 +152,9 @@
 #error "sio_demo.hpp needs nlohmann/json 3.11 or later (Debian 12: apt-get install nlohmann-json3-dev)"
 #endif
 
+// Before each function whose body stands outside its class; and before the virtual ones of chapter 11 where they are
+// declared, or GCC compiles the chapter for every program: one that is inline only later is a key function still, by
+// which a class's table is emitted (Itanium C++ ABI, 5.2.3).
 #ifdef SIO_DEMO_SEPARATE
 #define SIO_DEMO_INLINE
 #else
@@ -9284,7 +9287,7 @@ class Lease final : public engineio::Timed {
  private:
   friend class Cluster;
 
-  void tick(engineio::Time) override;
+  SIO_DEMO_INLINE void tick(engineio::Time) override;
   void ask();
   void answered(engineio::Time asked, std::uint64_t reconnects, std::error_code error, const Value& reply);
   void observe();
@@ -9964,7 +9967,7 @@ class Link final : public Counted<Link>, public engineio::Timed {
   };
   static constexpr std::size_t most_at_once = 256 * 1024;  // bytes of one write: what is lost with a connection
 
-  void tick(engineio::Time) override;
+  SIO_DEMO_INLINE void tick(engineio::Time) override;
   void due(Milliseconds delay);
   template <class F>
   auto in_round(F f);
@@ -10254,7 +10257,7 @@ class Question : public engineio::Timed {
   Question(const Question&) = delete;
   Question& operator=(const Question&) = delete;
 
-  void tick(engineio::Time) override;
+  SIO_DEMO_INLINE void tick(engineio::Time) override;
   /// Whether nothing is to be waited for any more.
   virtual bool complete() const { return others && answers >= *others; }
   virtual void take(const Answer&) { ++answers; }
@@ -10276,21 +10279,22 @@ class Adapter final : public sio_demo::Adapter {
   Adapter(Namespace& nsp, std::shared_ptr<Cluster> cluster);
   ~Adapter() override { end(); }
 
-  void broadcast(socketio::Writer&& event, const Target& target) override;
-  void broadcast_with_ack(socketio::Writer&& event, const Target& target,
-                          const std::shared_ptr<AckWait>& wait) override;
-  void fetch_sockets(const Target& target,
-                     std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override;
-  void sockets_join(const Target& target, const std::vector<std::string>& rooms) override;
-  void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override;
-  void disconnect_sockets(const Target& target, bool close) override;
+  SIO_DEMO_INLINE void broadcast(socketio::Writer&& event, const Target& target) override;
+  SIO_DEMO_INLINE void broadcast_with_ack(socketio::Writer&& event, const Target& target,
+                                          const std::shared_ptr<AckWait>& wait) override;
+  SIO_DEMO_INLINE void fetch_sockets(const Target& target,
+                                     std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override;
+  SIO_DEMO_INLINE void sockets_join(const Target& target, const std::vector<std::string>& rooms) override;
+  SIO_DEMO_INLINE void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override;
+  SIO_DEMO_INLINE void disconnect_sockets(const Target& target, bool close) override;
   /// Throws std::invalid_argument for "connect", "connection", "new_namespace" and "error", of which official servers
   /// die.
-  void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) override;
-  void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override;
-  void server_count(std::function<void(std::error_code, std::size_t)> done) override;
+  SIO_DEMO_INLINE void server_side_emit(json::array_t event,
+                                        std::function<void(std::error_code, json::array_t)> done) override;
+  SIO_DEMO_INLINE void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override;
+  SIO_DEMO_INLINE void server_count(std::function<void(std::error_code, std::size_t)> done) override;
   void close() override { end(); }
-  void measure(Metrics& out) const override;
+  SIO_DEMO_INLINE void measure(Metrics& out) const override;
 
   /// By which the others know this namespace of this server.
   const std::string& uid() const { return uid_; }

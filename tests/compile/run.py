@@ -8,8 +8,8 @@
 - the program of tests/programs that tests itself, run;
 - a large program whose bodies are compiled in a file of their own, linked;
 - the header after macros like those of windows.h and X11 (hostile.hpp);
-- hygiene: which macros are left, no mutable state, nothing runs before main, versions do not mix, and too old a
-  compiler or library is refused in our words first;
+- hygiene: which macros are left, no mutable state, nothing runs before main, versions do not mix, no program pays
+  for a cluster that it does not join, and too old a compiler or library is refused in our words first;
 - a debug build that stops a call from another thread (other_thread.cpp);
 - wrong programs (wrong_*.cpp): each must be refused, and the compiler's message, without the lines of source
   it quotes, must hold every text the program states in comments of this form:
@@ -202,6 +202,22 @@ def no_state(compiler):
     return "\n".join(wrong)
 
 
+def without_redis(compiler):
+    """A program that joins no cluster holds nothing of chapter 11: a virtual function that is inline only where its
+    body stands would bring all of it (see SIO_DEMO_INLINE)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "chat.o")
+        fine, words = compile_(compiler, "-O0", "-c", "-o", path, "tests/programs/chat.cpp")
+        if not fine:
+            return words
+        symbols = subprocess.run(["nm", "-C", "--defined-only", path], capture_output=True, text=True, check=True).stdout
+    ours = [line for line in symbols.splitlines() if "sio_demo::" in line]
+    wrong = [line for line in ours if "::redis::" in line]
+    if not any("::net::Connection::write" in line for line in ours):
+        wrong.append("the object shows no function of chapter 10: this check has looked in the wrong place")
+    return "\n".join(wrong[:20])
+
+
 def next_version(compiler):
     """The next version in the same program: each file has its own, by the name of the inline namespace."""
     text = header()
@@ -298,6 +314,7 @@ def checks():
     yield "after hostile macros", hostile, []
     yield "macros left", macros, []
     yield "no mutable state, nothing before main", no_state, []
+    yield "nothing of Redis where none is used", without_redis, []
     yield "beside its next version", next_version, []
     yield "its version, wherever stated", versions_agree, []
     for what, *arguments in TOO_OLD:
