@@ -9677,7 +9677,7 @@ SIO_DEMO_INLINE std::optional<json> from_msgpack(std::string_view text, Limits l
   if (Outline(limits).read(text)) return std::nullopt;
   json value = json::from_msgpack(text.begin(), text.end(), true, false);
   if (value.is_discarded() || !replace_extensions(value)) return std::nullopt;
-  return value;
+  return std::optional<json>(std::in_place, std::move(value));
 }
 
 /// A request or an answer: one that begins with '{' is JSON.
@@ -9686,7 +9686,7 @@ SIO_DEMO_INLINE std::optional<json> from_text(std::string_view text, Limits limi
   if (bytes::Outline({.depth = (std::min)(limits.depth, 64u), .tokens = limits.values}).read(text)) return std::nullopt;
   json value = socketio::parse(text);
   if (value.is_discarded()) return std::nullopt;
-  return value;
+  return std::optional<json>(std::in_place, std::move(value));
 }
 
 // ---- the messages of the adapter. Decoders give nothing for what is malformed.

@@ -8,7 +8,8 @@ interest at least once, not each with each. What a row lacks is installed (apt-g
 at the price of another package); what cannot be had is skipped aloud. Each program is then started on a port
 that the system chooses, and smoke.js talks to it with the official client and ends it.
 
-Two rows are for libraries newer than the packaged ones; they take their folders from the environment:
+Two rows are for libraries newer than the packaged ones: those of Debian's unstable distribution, which are unpacked
+and not installed, or those that the environment names:
 
     SIO_ASIO_INCLUDE=.../asio/include SIO_JSON_INCLUDE=.../json/include tests/matrix/run.py asio json
 
@@ -37,7 +38,8 @@ STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold
 COMPILE_SECONDS, SMOKE_SECONDS, APT_SECONDS, LINES = 400, 300, 900, 40
 JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 HEADERS = ("asio", "asio.hpp", "nlohmann")  # of the two libraries, in /usr/include
-NEWER = {"SIO_ASIO_INCLUDE": "asio.hpp", "SIO_JSON_INCLUDE": "nlohmann/json.hpp"}
+NEWER = {"SIO_ASIO_INCLUDE": ("asio.hpp", "libasio-dev"), "SIO_JSON_INCLUDE": ("nlohmann/json.hpp", "nlohmann-json3-dev")}
+DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 WINE = "/usr/lib/wine/wine64"               # the package wine64 puts no command into the PATH
 OLDEST = {"g++": 11, "clang++": 14}         # the oldest that compile the header
 
@@ -52,7 +54,8 @@ class Row:
     runner: Tuple[str, ...] = ()            # what starts the program
     cross: bool = False                     # no header of this machine but those of Asio and nlohmann/json
     apart: bool = False                     # two files, and the header's bodies in one of them
-    include: str = ""                       # a variable with a folder of headers, in place of the packaged ones
+    newer: str = ""                         # of NEWER: this library is not the installed one
+    include: str = ""                       # the folder where it is, once known
 
 
 # The header's troubles come from libraries and levels more than from versions: the first rows are the most telling.
@@ -83,8 +86,8 @@ ROWS = [
     Row("clang++-19 c++23 O3", "clang++-19", "clang-19", "-std=c++23 -O3"),
     Row("clang++-22 c++20 libstdc++ explicit json assertions", "clang++-22", "clang-22",
         "-std=c++20 -O0 -DJSON_USE_IMPLICIT_CONVERSIONS=0 -D_GLIBCXX_ASSERTIONS"),
-    Row("newer asio", "g++-12", "g++-12", "-std=c++20 -O1 -DASIO_NO_DEPRECATED", include="SIO_ASIO_INCLUDE"),
-    Row("newer json", "g++-12", "g++-12", "-std=c++20 -O1", include="SIO_JSON_INCLUDE"),
+    Row("newer asio", "g++-12", "g++-12", "-std=c++20 -O1 -DASIO_NO_DEPRECATED", newer="SIO_ASIO_INCLUDE"),
+    Row("newer json", "g++-12", "g++-12", "-std=c++20 -O1", newer="SIO_JSON_INCLUDE"),
 ]
 
 
@@ -138,27 +141,79 @@ class Packages:
         return why
 
     def _apt(self, *arguments: str) -> str:
-        command = [*self.sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q",
-                   "-o", f"DPkg::Lock::Timeout={APT_SECONDS // 3}", *arguments]
-        try:
-            result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                    errors="replace", timeout=APT_SECONDS)
-        except (OSError, subprocess.SubprocessError) as error:
-            return f"apt-get {arguments[0]}: {error}"
-        if result.returncode == 0:
-            return ""
-        words = [line for line in result.stderr.splitlines() if line.startswith("E: ")] or ["E: it does not say why"]
-        return f"apt-get {arguments[0]}: {words[0][3:]}"
+        return apt_get([*self.sudo, "env", "DEBIAN_FRONTEND=noninteractive"],
+                       "-o", f"DPkg::Lock::Timeout={APT_SECONDS // 3}", *arguments)
 
 
-def lacks(row: Row, packages: Packages) -> str:
+def apt_get(before: List[str], *arguments: str, folder: str = ROOT) -> str:
+    """Why it did not work, or ''."""
+    command = [*before, "apt-get", "-q", *arguments]
+    what = next(word for word in arguments if word in ("install", "update", "download"))
+    try:
+        result = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                errors="replace", timeout=APT_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"apt-get {what}: {error}"
+    if result.returncode == 0:
+        return ""
+    words = [line for line in result.stderr.splitlines() if line.startswith("E: ")] or ["E: it does not say why"]
+    return f"apt-get {what}: {words[0][3:]}"
+
+
+class Unstable:
+    """Packages of Debian's unstable distribution, unpacked into a folder; nothing on the machine changes."""
+
+    def __init__(self, folder: str):
+        self.folder, self.why = folder, None
+
+    def headers(self, package: str) -> Tuple[str, str]:
+        """(the folder of its headers, '') or ('', why there is none)."""
+        if self.why is None:
+            self.why = self._update()
+        why = self.why or apt_get([], *self._options(), "download", package, folder=self.folder)
+        if why:
+            return "", why
+        archive = glob.glob(os.path.join(self.folder, f"{package}_*.deb"))[0]
+        unpacked = os.path.join(self.folder, package)
+        subprocess.run(["dpkg-deb", "-x", archive, unpacked], check=True)
+        print(f"        {os.path.basename(archive)[:-len('.deb')].replace('%3a', ':')}", flush=True)
+        return os.path.join(unpacked, "usr/include"), ""
+
+    def _options(self) -> List[str]:
+        pairs = {"Dir::Etc::sourcelist": os.path.join(self.folder, "sources.list"), "Dir::Etc::sourceparts": "-",
+                 "Dir::State": os.path.join(self.folder, "state"), "Dir::Cache": os.path.join(self.folder, "cache"),
+                 "Acquire::Languages": "none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false"}
+        return [word for name, value in pairs.items() for word in ("-o", f"{name}={value}")]
+
+    def _update(self) -> str:
+        """The lists of the archive that this machine's packages come from."""
+        if not shutil.which("apt-get") or not os.path.isfile(DEBIAN_KEYS):
+            return f"this is not Debian: there is no apt-get, or no {DEBIAN_KEYS}"
+        with open("/etc/os-release", encoding="utf-8") as file:
+            release = re.search(r"^VERSION_CODENAME=(\w+)", file.read(), re.M)
+        targets = subprocess.run(["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"],
+                                 capture_output=True, text=True).stdout.splitlines()
+        sites = [line.split()[1] for line in targets if release and line.split()[0] == release[1]]
+        if not sites:
+            return "apt has no archive of this release of Debian"
+        for part in ("state/lists/partial", "cache/archives/partial"):
+            os.makedirs(os.path.join(self.folder, part), exist_ok=True)
+        with open(os.path.join(self.folder, "sources.list"), "w", encoding="utf-8") as file:
+            file.write(f"deb [signed-by={DEBIAN_KEYS}] {sites[0]} unstable main\n")
+        return apt_get([], *self._options(), "update")
+
+
+def lacks(row: Row, packages: Packages, unstable: Unstable) -> str:
     """Why the row cannot be run here, or ''."""
-    if row.include:
-        folder = os.environ.get(row.include, "")
-        if not folder:
-            return f"{row.include} is not set; let it name the folder that has {NEWER[row.include]}"
-        if not os.path.isfile(os.path.join(folder, NEWER[row.include])):
-            return f"{row.include}={folder}: there is no {NEWER[row.include]} in it"
+    if row.newer:
+        header, package = NEWER[row.newer]
+        row.include, why = os.environ.get(row.newer, ""), ""
+        if not row.include:
+            row.include, why = unstable.headers(package)
+        if not why and not os.path.isfile(os.path.join(row.include, header)):
+            why = f"there is no {header} in {row.include}"
+        if why:
+            return f"{why}; or let {row.newer} name the folder that has {header}"
     absent = [name for name in HEADERS if not os.path.exists(os.path.join("/usr/include", name))] if row.cross else []
     if absent:
         return f"/usr/include has no {' and no '.join(absent)}; Debian has them in: libasio-dev nlohmann-json3-dev"
@@ -198,7 +253,7 @@ def build(row: Row, folder: str) -> Tuple[str, str]:
         with open(sources[1], "w", encoding="utf-8") as file:
             file.write(OTHER_FILE)
     if row.include:
-        include = ["-isystem", os.environ[row.include], *CPPFLAGS]
+        include = ["-isystem", row.include, *CPPFLAGS]
     if row.cross:                           # /usr/include itself holds the C library of this machine
         include = ["-isystem", os.path.join(folder, "include")]
         os.mkdir(include[1])
@@ -302,7 +357,9 @@ def main() -> int:
             report("not ok" if wrong else "ok", name, 0, wrong)
 
     packages, jobs = Packages(), []
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+    with tempfile.TemporaryDirectory(prefix="sio_unstable_") as folder, concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        unstable = Unstable(folder)
+
         def timed(row: Row) -> Tuple[str, float]:
             start = time.monotonic()
             return check(row), time.monotonic() - start
@@ -310,7 +367,7 @@ def main() -> int:
         for row in ROWS + other_compilers():
             if not wanted(row.name):
                 continue
-            why = lacks(row, packages)      # while it installs, the rows before it compile
+            why = lacks(row, packages, unstable)  # while it installs, the rows before it compile
             if why:
                 skipped += 1
                 print(f"skip    {row.name}: {why}", flush=True)
