@@ -196,7 +196,7 @@ def no_state(compiler):
     initialisers = [function for function in re.split(r"\n\n(?=[0-9a-f]+ <)", code)
                     if re.match(r"[0-9a-f]+ <(_GLOBAL__sub_I_|_Z\d+__static_initialization|__cxx_global_var_init)", function.lstrip())]
     for function in initialisers:
-        wrong += [f"before main: {line.split()[-1]}" for line in function.splitlines() if re.search(r"\bR_\w+.*9sio_demo", line)]
+        wrong += [f"before main: {line.split()[-1]}" for line in function.splitlines() if re.search(r"\bR_\w+.*8sio_demo", line)]
     if not seen or not initialisers:
         wrong.append("the object shows no tables, or no initialisers, not even Asio's: this check has looked in the wrong place")
     return "\n".join(wrong)
@@ -221,23 +221,25 @@ def without_redis(compiler):
 def next_version(compiler):
     """The next version in the same program: each file has its own, by the name of the inline namespace."""
     text = header()
-    later = text.replace("namespace v0_1 {", "namespace v0_2 {").replace("port = 3000;", "port = 3001;")
-    if later.count("v0_2") != 1 or later.count("port = 3001;") != 1:
-        return "the header's inline namespace is not called v0_1, or options have no `port = 3000;`: this check replaces them"
+    later = text.replace("namespace v0_1 {", "namespace v0_2 {").replace('return "Not Found";', 'return "Gone";')
+    if later.count("v0_2") != 1 or later.count('return "Gone";') != 1:
+        return "the header's inline namespace is not called v0_1, or status_text has no \"Not Found\": this check replaces them"
     with tempfile.TemporaryDirectory() as folder:
         def write(name, words):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(words)
             return os.path.join(folder, name)
         write("later.hpp", later)
-        old = write("old.cpp", '#include "sio_demo.hpp"\nint later();\n'
-                    "int main() { return sio_demo::Options{}.port == 3000 && later() == 3001 ? 0 : 1; }\n")
-        new = write("new.cpp", '#include "later.hpp"\nint later();\nint later() { return sio_demo::Options{}.port; }\n')
+        # The text is that of a function, of which the linker keeps one for each name.
+        old = write("old.cpp", '#include "sio_demo.hpp"\nstd::string later();\n'
+                    'int main() { return sio_demo::http::status_text(404) == "Not Found" && later() == "Gone" ? 0 : 1; }\n')
+        new = write("new.cpp", '#include "later.hpp"\nstd::string later();\n'
+                    "std::string later() { return std::string(sio_demo::http::status_text(404)); }\n")
         program = os.path.join(folder, "program")
         fine, words = compile_(compiler, "-O0", old, new, "-o", program)
         if not fine:
             return words
-        return "" if subprocess.run([program], timeout=60).returncode == 0 else "one version's options are the other's"
+        return "" if subprocess.run([program], timeout=60).returncode == 0 else "one version's functions are the other's"
 
 
 def versions_agree(_):
