@@ -345,7 +345,8 @@ struct Options {
   std::size_t max_connections_per_address = 4'096;
   /// Sessions, and WebSockets of routes, of one client; further handshakes get 429. 0: no limit. Default: 4,096.
   std::size_t max_sessions_per_address = 4'096;
-  /// Handshakes of one client's address; 429 with Retry-After beyond. Default: no limit.
+  /// Handshakes of one client's address; 429 beyond, with a Retry-After between the wait and twice as much, at random.
+  /// Default: no limit.
   Rate handshake_rate{};
   /// Packets of one client, and its WebSocket's pings and pongs; closed with 1008 beyond. Default: no limit.
   Rate packet_rate{};
@@ -491,6 +492,7 @@ class Ref {
   T& operator*() const { return *object_; }
   T* get() const { return object_; }
   explicit operator bool() const { return object_ != nullptr; }
+  friend bool operator==(const Ref& a, const Ref& b) { return a.object_ == b.object_; }
 
  private:
   T* object_ = nullptr;
@@ -549,14 +551,20 @@ class Few {
   const Pointer& operator[](std::size_t i) const { return begin()[i]; }
 
   void push_back(Pointer pointer) {
-    if (empty()) return only_ = std::move(pointer), void();
+    if (empty()) {
+      only_ = std::move(pointer);
+      return;
+    }
     if (!many_) many_ = std::make_unique<std::vector<Pointer>>();
     if (only_) many_->push_back(std::exchange(only_, {}));
     many_->push_back(std::move(pointer));
   }
   void erase(std::size_t from, std::size_t count) {
     if (count == 0) return;
-    if (only_) return only_ = {}, void();
+    if (only_) {
+      only_ = {};
+      return;
+    }
     many_->erase(many_->begin() + static_cast<std::ptrdiff_t>(from),
                  many_->begin() + static_cast<std::ptrdiff_t>(from + count));
   }
@@ -3594,7 +3602,10 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
     trace(true, "websocket", payload, binary);
   if (&from == candidate_) return candidate_frame(payload, binary);
   if (&from != channel_ || !open()) return;
-  if (binary) return afford() ? deliver(payload, true) : void();
+  if (binary) {
+    if (afford()) deliver(payload, true);
+    return;
+  }
   if (payload.starts_with(PacketType::close)) return;  // over WebSocket it means nothing: a close frame does
   packet(payload);
 }
@@ -7262,7 +7273,10 @@ SIO_DEMO_INLINE void Adapter::sockets_leave(const Target& target, const std::vec
 /// one within the other. From some depth on, the first of them goes on with what is asked for.
 SIO_DEMO_INLINE void Adapter::disconnect_sockets(const Target& target, bool close) {
   constexpr unsigned deepest = 16;
-  if (leaving_depth_ == deepest) return leaving_.emplace_back(target, close), void();
+  if (leaving_depth_ == deepest) {
+    leaving_.emplace_back(target, close);
+    return;
+  }
   const auto all = sockets(target);  // they keep the namespace
   ++leaving_depth_;
   for (const Socket& socket : all) socket.disconnect(close);
@@ -7717,7 +7731,10 @@ class OperationMemory {
     taken_ = true;
     return bytes_.data();
   }
-  void deallocate(void* bytes) { bytes == bytes_.data() ? void(taken_ = false) : ::operator delete(bytes); }
+  void deallocate(void* bytes) {
+    if (bytes == bytes_.data()) taken_ = false;
+    else ::operator delete(bytes);
+  }
 
   alignas(std::max_align_t) std::array<std::byte, 128> bytes_;  // Asio 1.22 asks for 112
   bool taken_ = false;

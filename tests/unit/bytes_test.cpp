@@ -34,8 +34,10 @@ TEST_CASE("a Ref keeps its object alive until the last one is gone") {
     auto b = a;
     const auto c = std::move(a);
     CHECK_FALSE(a);
+    CHECK(b == c);
     CHECK(b.get() == c.get());
     b = sio_demo::Ref<Thing>();
+    CHECK(b != c);
     CHECK(alive == 1);
     b = c;
     auto& same = b;
