@@ -6,6 +6,7 @@
 #pragma once
 
 #include "sio_demo.hpp"
+#include "tests/unit/sequence.hpp"
 
 #include <algorithm>
 #include <array>
@@ -25,6 +26,7 @@
 namespace fuzz {
 
 namespace sio = sio_demo;
+using dialogue::Sequence;
 using namespace std::string_view_literals;
 
 /// Bytes as a person can read them: `GET /\r\n`, `\x81`.
@@ -77,21 +79,6 @@ class Input {
 
  private:
   std::string_view bytes_;
-};
-
-/// The same numbers in every run, on every machine (splitmix64).
-class Sequence {
- public:
-  explicit Sequence(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t operator()() {
-    std::uint64_t z = state_ += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-  }
-
- private:
-  std::uint64_t state_;
 };
 
 /// How a stream is cut: in one piece, byte by byte, or as a seed has it.

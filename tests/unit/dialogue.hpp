@@ -4,6 +4,7 @@
 // failure names its row; what went wrong is shown as printable text.
 #pragma once
 
+#include "sequence.hpp"
 #include "sio_demo.hpp"
 
 #include <doctest/doctest.h>
@@ -90,22 +91,6 @@ inline bool inside(std::string_view part, std::string_view whole) {
   const std::less_equal<const char*> at_most;
   return at_most(whole.data(), part.data()) && at_most(part.data() + part.size(), whole.data() + whole.size());
 }
-
-/// The same numbers in every run, on every machine (splitmix64).
-class Sequence {
- public:
-  explicit Sequence(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t operator()() {
-    std::uint64_t z = state_ += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-  }
-  std::size_t below(std::size_t bound) { return static_cast<std::size_t>((*this)() % bound); }
-
- private:
-  std::uint64_t state_;
-};
 
 /// Calls f(text) for `good` with one byte changed: every byte to every value while the input is short,
 /// else a fixed sample of positions and values.
