@@ -4911,37 +4911,26 @@ using EventHandler = std::function<void(Socket&, const socketio::Arguments&, con
 using AnyHandler = std::function<void(Socket&, std::string_view, const socketio::Arguments&)>;
 using ServerSideHandler = std::function<void(const json::array_t& arguments, const std::function<void(json)>& answer)>;
 
-/// A list that may change while it is walked: who walks holds the list as it was.
-template <class T>
-class Handlers {
+/// A list that may change while it is walked: who walks holds the list as it was. This part of it is the same for
+/// handlers of all types, and compiled once.
+class HandlerList {
  public:
+  struct Entry {
+    std::shared_ptr<const void> handler;
+    std::shared_ptr<bool> spent;  // of a handler that is called once: whether it was
+  };
+  using List = std::vector<Entry>;
+
   bool empty() const { return !list_; }
   void clear() { list_.reset(); }
-  void add(T handler, bool once = false) {
+  std::shared_ptr<const List> list() const { return list_; }
+
+ protected:
+  void put(std::shared_ptr<const void> handler, bool once) {
     auto next = list_ ? std::make_shared<List>(*list_) : std::make_shared<List>();
     next->push_back({std::move(handler), once ? std::make_shared<bool>(false) : nullptr});
     list_ = std::move(next);
   }
-  template <class F>
-  void each(F f) {
-    bool any_spent = false;
-    if (const auto list = list_)
-      for (const Entry& entry : *list) {
-        if (entry.spent && std::exchange(*entry.spent, true)) continue;
-        any_spent = any_spent || entry.spent;
-        f(entry.handler);
-      }
-    if (any_spent) drop_spent();
-  }
-
-  struct Entry {
-    T handler;
-    std::shared_ptr<bool> spent;  // of a handler that is called once: whether it was
-  };
-  using List = std::vector<Entry>;
-  std::shared_ptr<const List> list() const { return list_; }
-
- private:
   void drop_spent() {
     if (!list_) return;
     auto next = std::make_shared<List>();
@@ -4950,7 +4939,26 @@ class Handlers {
     list_ = next->empty() ? nullptr : std::move(next);
   }
 
+ private:
   std::shared_ptr<const List> list_;  // null if empty
+};
+
+template <class T>
+class Handlers : public HandlerList {
+ public:
+  static const T& of(const Entry& entry) { return *static_cast<const T*>(entry.handler.get()); }
+  void add(T handler, bool once = false) { put(std::make_shared<T>(std::move(handler)), once); }
+  template <class F>
+  void each(F f) {
+    bool any_spent = false;
+    if (const auto walked = list())
+      for (const Entry& entry : *walked) {
+        if (entry.spent && std::exchange(*entry.spent, true)) continue;
+        any_spent = any_spent || entry.spent;
+        f(of(entry));
+      }
+    if (any_spent) drop_spent();
+  }
 };
 
 /// Handlers of events by name, and of all events.
@@ -6723,13 +6731,13 @@ class Client final : public engineio::Context {
   }
 
   using Middleware = std::function<void(Socket&, Next)>;
-  using Middlewares = std::shared_ptr<const Handlers<Middleware>::List>;
+  using Middlewares = std::shared_ptr<const HandlerList::List>;
 
   /// Those of a namespace, behind those of its parent.
   static Middlewares middlewares(const Namespace& nsp) {
     const auto own = nsp.middlewares_.list(), inherited = nsp.parent_ ? nsp.parent_->middlewares_.list() : nullptr;
     if (!own || !inherited) return own ? own : inherited;
-    auto both = std::make_shared<Handlers<Middleware>::List>(*inherited);
+    auto both = std::make_shared<HandlerList::List>(*inherited);
     both->insert(both->end(), own->begin(), own->end());
     return both;
   }
@@ -6744,7 +6752,8 @@ class Client final : public engineio::Context {
       if (state->client) state->client->refused(state, *refusal);
     });
     Socket socket(state);
-    if (!guard(client.log(), socket, "middleware", [&] { (*middlewares)[step].handler(socket, next); }))
+    if (!guard(client.log(), socket, "middleware",
+               [&] { Handlers<Middleware>::of((*middlewares)[step])(socket, next); }))
       next(refuse("Internal server error"));
   }
 
@@ -6859,8 +6868,8 @@ class Client final : public engineio::Context {
   };
   using EventMiddleware = std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>;
 
-  static void filter(const std::shared_ptr<Held>& held,
-                     const std::shared_ptr<const Handlers<EventMiddleware>::List>& middlewares, std::size_t step) {
+  static void filter(const std::shared_ptr<Held>& held, const std::shared_ptr<const HandlerList::List>& middlewares,
+                     std::size_t step) {
     const StatePtr& state = held->state;
     if (!state->client || !state->connected) return;
     Client& client = *state->client;
@@ -6871,7 +6880,7 @@ class Client final : public engineio::Context {
       if (held->state->client) held->state->client->report(held->state, *refusal);
     });
     if (!guard(client.log(), socket, held->name,
-               [&] { (*middlewares)[step].handler(socket, held->name, held->arguments, next); }))
+               [&] { Handlers<EventMiddleware>::of((*middlewares)[step])(socket, held->name, held->arguments, next); }))
       next(refuse("Internal server error"));
   }
 
