@@ -310,6 +310,11 @@ def too_dear(runs, case):
                    "the limit: take out of what every file includes what was added to it since, or move it to between #if SIO_DEMO_BODIES and #endif")
 
 
+def medians_of(rounds):
+    """How many rounds stand behind the figures, the fewest first: "Medians of 1-3 rounds." """
+    return "One round." if rounds[-1] == 1 else f"Medians of {'-'.join(map(str, (rounds[0], *rounds[1:][-1:])))} rounds."
+
+
 def cost():
     runs, wrong = [], []
     for level in ("-O0",) if arguments.quick else ("-O2", "-O0"):
@@ -322,7 +327,7 @@ def cost():
                 note(runs, f"build {level}", program, turn + 1, figures)
         print(f"{cost_table(runs, f'build {level}', COST_ROWS, level)}\n", flush=True)
         wrong += too_dear(runs, f"build {level}")
-    print(f"Medians of {arguments.rounds} rounds. {os.cpu_count()} cores, {compiler()[1]}")
+    print(f"{medians_of([arguments.rounds])} {os.cpu_count()} cores, {compiler()[1]}")
     for words in wrong:
         print(f"FAILED: {words}")
     return 1 if wrong else 0
@@ -495,7 +500,7 @@ def report(runs, skipped):
     rounds = sorted({len({run["round"] for run in runs if run["case"] == case}) for case in {run["case"] for run in runs}})
     if arguments.quick:
         parts.append("`--quick`: fewer clients than the table says, and short sections. The figures mean nothing.")
-    parts.append(f"Medians of {'-'.join(map(str, (rounds[0], *rounds[1:][-1:])))} rounds. {machine()}")
+    parts.append(f"{medians_of(rounds)} {machine()}")
     return "\n\n".join(parts)
 
 
