@@ -26,8 +26,8 @@ struct Flag {
   std::string name;
   std::string value;  // what the value is called in --help
   std::string help;
-  std::function<bool(Config&, std::string_view)>
-      set;  // false, or std::invalid_argument that says why: not a good value
+  /// false, or std::invalid_argument that says why: not a good value.
+  std::function<bool(Config&, std::string_view)> set;
   std::function<std::string(const Config&)> show;
 };
 
@@ -45,7 +45,7 @@ Flag number(std::string name, std::string value, std::string help, std::uint64_t
             Member member) {
   return {std::move(name), std::move(value), std::move(help),
           [=](Config& config, std::string_view text) { return set_number(member(config), text, least, most); },
-          [=](const Config& config) { return std::to_string(member(const_cast<Config&>(config))); }};
+          [=](const Config& config) { return std::to_string(member(config)); }};
 }
 
 template <class Member>
@@ -58,7 +58,7 @@ Flag milliseconds(std::string name, std::string help, Member member, std::uint64
             member(config) = sio::Milliseconds(count);
             return true;
           },
-          [=](const Config& config) { return std::to_string(member(const_cast<Config&>(config)).count()); }};
+          [=](const Config& config) { return std::to_string(member(config).count()); }};
 }
 
 template <class Member>
@@ -69,7 +69,7 @@ Flag text(std::string name, std::string value, std::string help, std::string_vie
             member(config) = given;
             return true;
           },
-          [=](const Config& config) { return member(const_cast<Config&>(config)); }};
+          [=](const Config& config) { return member(config); }};
 }
 
 /// A flag that may be given several times; the first one replaces the defaults.
@@ -84,7 +84,7 @@ Flag list(std::string name, std::string value, std::string help, Member member, 
           },
           [=](const Config& config) {
             std::string all;
-            for (const auto& item : member(const_cast<Config&>(config))) all += (all.empty() ? "" : " ") + item;
+            for (const auto& item : member(config)) all += (all.empty() ? "" : " ") + item;
             return all;
           }};
 }
@@ -115,7 +115,7 @@ Flag rate(std::string name, std::string help, Member member) {
             return true;
           },
           [=](const Config& config) -> std::string {
-            const sio::Rate& shown = member(const_cast<Config&>(config));
+            const sio::Rate& shown = member(config);
             if (!shown.on()) return "none";
             std::string out;
             sio::bytes::append_number(out, shown.burst), out += '/', sio::bytes::append_number(out, shown.per_second);
@@ -179,7 +179,7 @@ Flag boolean(std::string name, std::string help, Member member) {
             member(config) = text == "on";
             return text == "on" || text == "off";
           },
-          [=](const Config& config) { return std::string(member(const_cast<Config&>(config)) ? "on" : "off"); }};
+          [=](const Config& config) { return std::string(member(config) ? "on" : "off"); }};
 }
 
 std::vector<Flag> flags() {
@@ -192,86 +192,83 @@ std::vector<Flag> flags() {
   const std::uint64_t million = 1'000'000, huge = 1'000'000'000;
   return {
       number("port", "PORT", "TCP port; 0 lets the system choose", 0, 65535,
-             [](Config& c) -> auto& { return c.server.port; }),
+             [](auto& c) -> auto& { return c.server.port; }),
       text("host", "HOST", "where to listen; \"localhost\" is both loopback families, \"::\" everywhere", "",
-           [](Config& c) -> auto& { return c.server.host; }),
-      text("namespace", "NAME", "the service's namespace", "/", [](Config& c) -> auto& { return c.name; }),
-      text("path", "PATH", "URL path that belongs to Socket.IO", "/", [](Config& c) -> auto& { return c.server.path; }),
-      text("health-path", "PATH", "URL path of the health answer", "/",
-           [](Config& c) -> auto& { return c.health_path; }),
+           [](auto& c) -> auto& { return c.server.host; }),
+      text("namespace", "NAME", "the service's namespace", "/", [](auto& c) -> auto& { return c.name; }),
+      text("path", "PATH", "URL path that belongs to Socket.IO", "/", [](auto& c) -> auto& { return c.server.path; }),
+      text("health-path", "PATH", "URL path of the health answer", "/", [](auto& c) -> auto& { return c.health_path; }),
       boolean("health-addresses", "whether the health answer says which addresses are connected",
-              [](Config& c) -> auto& { return c.health_addresses; }),
+              [](auto& c) -> auto& { return c.health_addresses; }),
       metrics_path(),
       redis(),
       list(
           "cors-origin", "ORIGIN", "origin whose pages may connect, or \"none\"",
-          [](Config& c) -> auto& { return c.server.cors.origins; }, origin),
+          [](auto& c) -> auto& { return c.server.cors.origins; }, origin),
       boolean("cors-credentials", "whether pages may send cookies",
-              [](Config& c) -> auto& { return c.server.cors.credentials; }),
+              [](auto& c) -> auto& { return c.server.cors.credentials; }),
       number("max-pings-per-client", "N", "pings of one client; the next one ends it", 0, huge,
-             [](Config& c) -> auto& { return c.max_pings_per_client; }),
+             [](auto& c) -> auto& { return c.max_pings_per_client; }),
       number("max-connections-per-ip", "N", "clients of one address; 0 is no limit", 0, huge,
-             [](Config& c) -> auto& { return c.max_connections_per_ip; }),
+             [](auto& c) -> auto& { return c.max_connections_per_ip; }),
       interval(),
       milliseconds("ping-interval", "from one heartbeat to the next",
-                   [](Config& c) -> auto& { return c.server.ping_interval; }),
+                   [](auto& c) -> auto& { return c.server.ping_interval; }),
       milliseconds("ping-timeout", "how long a client may take to answer a heartbeat",
-                   [](Config& c) -> auto& { return c.server.ping_timeout; }),
+                   [](auto& c) -> auto& { return c.server.ping_timeout; }),
       milliseconds("upgrade-timeout", "how long an upgrade to WebSocket may take",
-                   [](Config& c) -> auto& { return c.server.upgrade_timeout; }),
+                   [](auto& c) -> auto& { return c.server.upgrade_timeout; }),
       milliseconds("connect-timeout", "how long a client may stay without a namespace",
-                   [](Config& c) -> auto& { return c.server.connect_timeout; }),
+                   [](auto& c) -> auto& { return c.server.connect_timeout; }),
       milliseconds("drain-timeout", "how long the end may take",
-                   [](Config& c) -> auto& { return c.server.drain_timeout; }),
+                   [](auto& c) -> auto& { return c.server.drain_timeout; }),
       milliseconds("header-timeout", "how long a request's head may take",
-                   [](Config& c) -> auto& { return c.server.http.header_timeout; }),
+                   [](auto& c) -> auto& { return c.server.http.header_timeout; }),
       milliseconds("body-timeout", "how long a request's body may take",
-                   [](Config& c) -> auto& { return c.server.http.body_timeout; }),
+                   [](auto& c) -> auto& { return c.server.http.body_timeout; }),
       milliseconds("keep-alive-timeout", "how long an idle HTTP connection is kept",
-                   [](Config& c) -> auto& { return c.server.http.keep_alive_timeout; }),
+                   [](auto& c) -> auto& { return c.server.http.keep_alive_timeout; }),
       boolean("add-trailing-slash", "off: the path without its final slash is ours, too",
-              [](Config& c) -> auto& { return c.server.add_trailing_slash; }),
+              [](auto& c) -> auto& { return c.server.add_trailing_slash; }),
       boolean("destroy-upgrade", "whether an upgrade that nobody serves is ended",
-              [](Config& c) -> auto& { return c.server.destroy_upgrade; }),
+              [](auto& c) -> auto& { return c.server.destroy_upgrade; }),
       milliseconds("destroy-upgrade-timeout", "how long such an upgrade is left open",
-                   [](Config& c) -> auto& { return c.server.destroy_upgrade_timeout; }),
+                   [](auto& c) -> auto& { return c.server.destroy_upgrade_timeout; }),
       milliseconds(
           "max-disconnection-duration", "how long a client that was cut off may come back as who it was; 0: not",
-          [](Config& c) -> auto& { return c.server.connection_state_recovery.max_disconnection_duration; }, 0),
+          [](auto& c) -> auto& { return c.server.connection_state_recovery.max_disconnection_duration; }, 0),
       number("max-connections-per-address", "N", "TCP connections of one peer, trusted proxies aside; 0: no limit", 0,
-             huge, [](Config& c) -> auto& { return c.server.max_connections_per_address; }),
+             huge, [](auto& c) -> auto& { return c.server.max_connections_per_address; }),
       number("max-sessions-per-address", "N", "sessions of one client's address, trusted proxies aside; 0: no limit", 0,
-             huge, [](Config& c) -> auto& { return c.server.max_sessions_per_address; }),
+             huge, [](auto& c) -> auto& { return c.server.max_sessions_per_address; }),
       rate("handshake-rate", "handshakes of one client's address",
-           [](Config& c) -> auto& { return c.server.handshake_rate; }),
+           [](auto& c) -> auto& { return c.server.handshake_rate; }),
       rate("packet-rate", "packets of one client, which is closed beyond",
-           [](Config& c) -> auto& { return c.server.packet_rate; }),
+           [](auto& c) -> auto& { return c.server.packet_rate; }),
       rate("event-rate", "events of one client, which is told when to try again",
-           [](Config& c) -> auto& { return c.server.event_rate; }),
+           [](auto& c) -> auto& { return c.server.event_rate; }),
       milliseconds(
           "slow-handler", "when a handler is logged as slow; 0: never",
-          [](Config& c) -> auto& { return c.server.slow_handler; }, 0),
-      number("max-payload", "BYTES", "largest message", 1, huge,
-             [](Config& c) -> auto& { return c.server.max_payload; }),
-      number("max-sessions", "N", "sessions in all", 1, huge, [](Config& c) -> auto& { return c.server.max_sessions; }),
+          [](auto& c) -> auto& { return c.server.slow_handler; }, 0),
+      number("max-payload", "BYTES", "largest message", 1, huge, [](auto& c) -> auto& { return c.server.max_payload; }),
+      number("max-sessions", "N", "sessions in all", 1, huge, [](auto& c) -> auto& { return c.server.max_sessions; }),
       number("max-queue-bytes", "BYTES", "what may wait for one client", 1, 1000 * huge,
-             [](Config& c) -> auto& { return c.server.max_queue_bytes; }),
+             [](auto& c) -> auto& { return c.server.max_queue_bytes; }),
       number("max-json-depth", "N", "nesting of a client's JSON", 1, 64,
-             [](Config& c) -> auto& { return c.server.max_json_depth; }),
+             [](auto& c) -> auto& { return c.server.max_json_depth; }),
       number("max-json-tokens", "N", "tokens of a client's JSON", 1, 100 * million,
-             [](Config& c) -> auto& { return c.server.max_json_tokens; }),
+             [](auto& c) -> auto& { return c.server.max_json_tokens; }),
       number("max-attachments", "N", "binary attachments of one event", 0, 1000,
-             [](Config& c) -> auto& { return c.server.max_attachments; }),
-      boolean("polling", "long-polling offered", [](Config& c) -> auto& { return c.server.polling; }),
-      boolean("websocket", "WebSocket offered", [](Config& c) -> auto& { return c.server.websocket; }),
-      boolean("allow-upgrades", "from polling to WebSocket",
-              [](Config& c) -> auto& { return c.server.allow_upgrades; }),
+             [](auto& c) -> auto& { return c.server.max_attachments; }),
+      boolean("polling", "long-polling offered", [](auto& c) -> auto& { return c.server.polling; }),
+      boolean("websocket", "WebSocket offered", [](auto& c) -> auto& { return c.server.websocket; }),
+      boolean("allow-upgrades", "from polling to WebSocket", [](auto& c) -> auto& { return c.server.allow_upgrades; }),
       list(
           "trusted-proxy", "NETWORK", "whose X-Forwarded-For is believed, or \"none\"",
-          [](Config& c) -> auto& { return c.server.trusted_proxies; }, network),
+          [](auto& c) -> auto& { return c.server.trusted_proxies; }, network),
       log_level(),
       boolean("trace", "every packet and request in a line, explained; see --log-level off",
-              [](Config& c) -> auto& { return c.trace; }),
+              [](auto& c) -> auto& { return c.trace; }),
   };
 }
 
