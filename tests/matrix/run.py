@@ -182,6 +182,7 @@ class Unstable:
     def _options(self) -> List[str]:
         pairs = {"Dir::Etc::sourcelist": os.path.join(self.folder, "sources.list"), "Dir::Etc::sourceparts": "-",
                  "Dir::State": os.path.join(self.folder, "state"), "Dir::Cache": os.path.join(self.folder, "cache"),
+                 "Acquire::Check-Valid-Until": "false",  # a mirror may lag; what it has is signed all the same
                  "Acquire::Languages": "none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false"}
         return [word for name, value in pairs.items() for word in ("-o", f"{name}={value}")]
 
