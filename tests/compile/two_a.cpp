@@ -2,12 +2,23 @@
 // call inline is defined twice and does not link. Each file uses parts of it that the other does not.
 #include "sio_demo.hpp"
 
+namespace app {
+
+// Names that a user's own namespace may have.
+namespace std {}
+namespace sio_demo {}
+
 struct Reading {
   int number = 0;
 };
 SIO_DEMO_FIELDS(Reading, number)
 
-inline constexpr sio_demo::ClientToServer<"count", int(Reading)> count;
+enum class Unit { metre, foot };
+SIO_DEMO_ENUM(Unit, metre, foot)
+
+}  // namespace app
+
+inline constexpr sio_demo::ClientToServer<"count", int(app::Reading, app::Unit)> count;
 
 int default_port_in_b();
 
