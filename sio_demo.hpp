@@ -25,8 +25,8 @@
 //     #define SIO_DEMO_IMPLEMENTATION
 //     #include "sio_demo.hpp"
 //
-// Classes and their layout are the same either way; chapters 10 and 15 then are in that file alone. Files with the
-// macro and files without do not mix: that breaks the one-definition rule.
+// Classes and their layout are the same either way, but chapters 10 and 15, and most of 11, are in that file alone.
+// Do not mix files with the macro and files without: that breaks the one-definition rule.
 //
 // One thread runs everything: handlers are called one at a time on the loop that runs the server,
 // so your code needs no locks. server.post(f) is the only door from another thread.
@@ -4943,9 +4943,11 @@ class HandlerList {
   std::shared_ptr<const List> list_;  // null if empty
 };
 
+/// Handlers of one type, called in the order in which they were added.
 template <class T>
 class Handlers : public HandlerList {
  public:
+  /// The handler in an entry of such a list.
   static const T& of(const Entry& entry) { return *static_cast<const T*>(entry.handler.get()); }
   void add(T handler, bool once = false) { put(std::make_shared<T>(std::move(handler)), once); }
   template <class F>
@@ -6868,8 +6870,7 @@ class Client final : public engineio::Context {
   };
   using EventMiddleware = std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>;
 
-  static void filter(const std::shared_ptr<Held>& held, const std::shared_ptr<const HandlerList::List>& middlewares,
-                     std::size_t step) {
+  static void filter(const std::shared_ptr<Held>& held, const Middlewares& middlewares, std::size_t step) {
     const StatePtr& state = held->state;
     if (!state->client || !state->connected) return;
     Client& client = *state->client;
@@ -9363,7 +9364,7 @@ class Reader {
 
   bool fail(const char* why) { return why_ = why, false; }
 
-  /// Of these, each says whether value_ is complete.
+  /// The functions that read, or begin a value, say whether value_ is complete.
   bool read_line(std::string_view& in) {
     const auto end = in.find('\n');
     const auto part = in.substr(0, end == in.npos ? in.size() : end + 1);
