@@ -18,12 +18,7 @@ TESTING = $(STRICT) $(subst -I,-isystem ,$(CPPFLAGS)) $(CXXFLAGS)
 ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g \
           $(if $(findstring clang,$(CXX)),,-static-libasan -static-libubsan)
 
-INSIDE       := engine_api_test.o redis_test.o server_test.o
-UNIT         := $(filter-out $(INSIDE) main.o,$(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp)))
-UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
-PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
-
-.PHONY: run test test-sanitize lint format fuzz abuse storm bench cost picture matrix setup setup-test install uninstall clean help
+.PHONY: run test check check-rest lint format fuzz abuse storm bench cost picture matrix setup setup-test setup-check install uninstall clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -33,11 +28,14 @@ sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
 run: sio_demo                    ## build and start it; flags: make run ARGS="--port 5000"
 	@exec ./sio_demo $(ARGS)
 
-test: setup-test                 ## run every suite, close with counts; some: make test SUITES="unit e2e"
-	@python3 tests/run.py $(SUITES)
+test:                            ## what to run after a change: 8 minutes or less; some: make test SUITES="unit e2e" ONLY=recovery
+	@python3 tests/run.py test $(SUITES)
 
-test-sanitize: setup-test        ## the unit, inside, e2e, cluster, browser, storm and abuse suites under AddressSanitizer and UBSan
-	@python3 tests/run.py --sanitize $(SUITES)
+check:                           ## every suite, the sanitizers too: 30 minutes or less; SUITES and ONLY as above
+	@python3 tests/run.py check $(SUITES)
+
+check-rest:                      ## what check has beyond test
+	@python3 tests/run.py rest $(SUITES)
 
 lint:                            ## hold the sources to the rules that no compiler holds; some: make lint RULES=functions
 	@python3 tests/lint.py $(RULES)
@@ -168,67 +166,83 @@ install: export CMAKE_CONFIG = $(cmake_config)
 install: export CMAKE_VERSION = $(cmake_version)
 
 # ---- What the tests and the benchmark run ----------------------------------------------------------
+#
+# Small programs take the header's declarations from a precompiled header, and its bodies from one object. Both exist
+# twice: as they are built fastest, and under the sanitizers.
 
-build/bench_server: tests/bench/server.cpp sio_demo.hpp | build
-	@tests/setup build
-	$(COMPILE) -O2 -DNDEBUG $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+UNIT     := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp)) inside.o
+PROGRAMS := $(basename $(notdir $(wildcard tests/e2e/*/*.cpp) tests/abuse/server.cpp))
+BODIES    = -DSIO_DEMO_SEPARATE -DSIO_DEMO_IMPLEMENTATION -x c++ sio_demo.hpp -c -o $@
+vpath %.cpp $(wildcard tests/e2e/*/) tests/abuse/
 
-build/load: tests/bench/load.cpp | build
-	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+# g++ finds a precompiled header by its folder, clang++ is told its name.
+CXX_NAME  = $(notdir $(firstword $(CXX)))
+ifneq ($(findstring clang,$(CXX_NAME)),)
+PCH       = build/$(1)pch/$(CXX_NAME)/sio_demo.hpp.pch
+USE_PCH   = -include-pch $(PCH)
+else
+PCH       = build/$(1)pch/$(CXX_NAME)/sio_demo.hpp.gch
+USE_PCH   = -I$(dir $(PCH))
+endif
+PLAIN     = $(CXX) -std=c++20 -pthread $(call USE_PCH) -I. -O0 $(TESTING) -DSIO_DEMO_SEPARATE
+SANITIZED = $(CXX) -std=c++20 -pthread $(call USE_PCH,sanitize/) -I. $(ASAN) $(TESTING) -DSIO_DEMO_SEPARATE
+MAKE_PCH  = $(filter-out -include-pch $(1),$(2)) -x c++-header sio_demo.hpp -o $(1)
 
-build/storm: tests/bench/storm.cpp | build
-	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+$(call PCH): sio_demo.hpp
+	@tests/setup build && mkdir -p $(@D)
+	$(call MAKE_PCH,$@,$(PLAIN))
 
-build/storm_server: tests/bench/storm_server.cpp sio_demo.hpp | build
-	@tests/setup build
-	$(COMPILE) -O2 -DNDEBUG $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
-
-# What else includes the header has its bodies from one file, as programs of many files would (SIO_DEMO_SEPARATE);
-# unit tests that look inside the bodies have them in their own files, so they are a program of their own.
-BODIES = -DSIO_DEMO_SEPARATE -DSIO_DEMO_IMPLEMENTATION -x c++ sio_demo.hpp -c -o $@
+$(call PCH,sanitize/): sio_demo.hpp
+	@tests/setup build && mkdir -p $(@D)
+	$(call MAKE_PCH,$@,$(SANITIZED))
 
 build/bodies.o: sio_demo.hpp | build
 	@tests/setup build
-	$(COMPILE) -O1 $(TESTING) $(BODIES)
+	$(COMPILE) -O0 $(TESTING) $(BODIES)
 
-$(PROGRAMS:%=build/%): build/%: tests/e2e/%.cpp build/bodies.o
-	$(COMPILE) -O1 $(TESTING) -DSIO_DEMO_SEPARATE $^ -o $@ $(LDFLAGS) $(LDLIBS)
+build/sanitize/bodies.o: sio_demo.hpp | build/sanitize
+	@tests/setup build
+	$(COMPILE) $(ASAN) $(TESTING) $(BODIES)
 
-build/abuse_target: tests/abuse/target.cpp build/bodies.o
-	$(COMPILE) -O1 $(TESTING) -DSIO_DEMO_SEPARATE $^ -o $@ $(LDFLAGS) $(LDLIBS)
+$(PROGRAMS:%=build/%): build/%: %.cpp build/bodies.o $(call PCH)
+	$(PLAIN) $< build/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
 
-build/unit_tests: $(UNIT:%=build/unit/%) build/unit/main.o build/bodies.o
-build/inside_tests: $(INSIDE:%=build/unit/%) build/unit/main.o
-build/unit_tests build/inside_tests:
+$(PROGRAMS:%=build/sanitize/%): build/sanitize/%: %.cpp build/sanitize/bodies.o $(call PCH,sanitize/)
+	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
+
+# Unit tests: those that look inside the implementation are one file with it, and so bring it for the others.
+build/unit_tests: $(UNIT:%=build/unit/%)
 	$(COMPILE) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
 
-$(UNIT:%=build/unit/%) $(UNIT:%=build/sanitize/unit/%): APART = -DSIO_DEMO_SEPARATE
-build/unit/%.o: tests/unit/%.cpp $(UNIT_HEADERS) | build/unit
-	$(COMPILE) -O1 $(TESTING) $(APART) -c $< -o $@
+build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)
+	$(COMPILE) $(ASAN) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
 
-# The same under the sanitizers, and the demo as its users build it.
+build/unit/inside.o: $(wildcard tests/unit/inside/*.cpp tests/unit/*.hpp) sio_demo.hpp | build/unit
+	$(COMPILE) -O0 $(TESTING) -DSIO_DEMO_SEPARATE -c tests/unit/inside/inside.cpp -o $@
+
+build/sanitize/unit/inside.o: $(wildcard tests/unit/inside/*.cpp tests/unit/*.hpp) sio_demo.hpp | build/sanitize/unit
+	$(COMPILE) $(ASAN) $(TESTING) -DSIO_DEMO_SEPARATE -c tests/unit/inside/inside.cpp -o $@
+
+build/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(call PCH) | build/unit
+	$(PLAIN) -c $< -o $@
+
+build/sanitize/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(call PCH,sanitize/) | build/sanitize/unit
+	$(SANITIZED) -c $< -o $@
+
+# The demo under the sanitizers, as its users build it.
 build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) main.cpp -o $@ $(YOURS) $(LDLIBS)
 
-build/sanitize/bodies.o: sio_demo.hpp | build/sanitize
-	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) $(BODIES)
+build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o $(call PCH,sanitize/)
+	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
 
-$(PROGRAMS:%=build/sanitize/%): build/sanitize/%: tests/e2e/%.cpp build/sanitize/bodies.o
-	$(COMPILE) $(ASAN) -DSIO_DEMO_SEPARATE $^ -o $@ $(YOURS) $(LDLIBS)
+# What is measured is optimised.
+build/bench_server build/storm_server: build/%: tests/bench/%.cpp sio_demo.hpp | build
+	@tests/setup build
+	$(COMPILE) -O2 -DNDEBUG $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
-build/sanitize/abuse_target: tests/abuse/target.cpp build/sanitize/bodies.o
-	$(COMPILE) $(ASAN) -DSIO_DEMO_SEPARATE $^ -o $@ $(YOURS) $(LDLIBS)
-
-build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o
-	$(COMPILE) $(ASAN) -DSIO_DEMO_SEPARATE $^ -o $@ $(YOURS) $(LDLIBS)
-
-build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%) build/sanitize/unit/main.o build/sanitize/bodies.o
-build/sanitize/inside_tests: $(INSIDE:%=build/sanitize/unit/%) build/sanitize/unit/main.o
-build/sanitize/unit_tests build/sanitize/inside_tests:
-	$(COMPILE) $(ASAN) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
-
-build/sanitize/unit/%.o: tests/unit/%.cpp $(UNIT_HEADERS) | build/sanitize/unit
-	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) $(APART) -c $< -o $@
+build/load build/storm: build/%: tests/bench/%.cpp | build
+	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
 # libFuzzer is clang's. What the standard library can check is a finding, too.
 FUZZER = $(if $(findstring clang,$(CXX)),$(CXX),clang++) $(filter-out $(CXX),$(COMPILE)) $(filter-out -static-%,$(ASAN)) -fsanitize=fuzzer -D_GLIBCXX_ASSERTIONS

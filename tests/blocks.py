@@ -20,8 +20,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror".split()
+from common import ROOT, environment
 
 
 # ---- Reading ---------------------------------------------------------------------------------------------
@@ -110,8 +109,7 @@ class Running:
     """A process group whose output is collected."""
 
     def __init__(self, command: List[str], folder: str, stdin=subprocess.DEVNULL):
-        env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-        self.process = subprocess.Popen(command, cwd=folder, env=env, stdin=stdin, start_new_session=True,
+        self.process = subprocess.Popen(command, cwd=folder, env=environment(), stdin=stdin, start_new_session=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
         self.output = ""
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -240,19 +238,3 @@ def look_alike(folder: str, without: Tuple[str, ...] = ()):
     for name in os.listdir(ROOT):
         if name != ".git" and name not in without:
             os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
-
-
-# ---- Counting --------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Results:
-    passed: int = 0
-    failed: int = 0
-
-    def add(self, name: str, wrong: str):
-        print(("not ok  " if wrong else "ok      ") + name, flush=True)
-        self.failed += bool(wrong)
-        self.passed += not wrong
-        for line in wrong.splitlines()[:40]:
-            print("        " + line)

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Compiles and runs what README.md shows, so that it stays true.
 
-    tests/readme.py [--list]
+    tests/readme.py [--list | --first | --rest]
+
+--first takes the blocks before the heading that FIRST names (make test), --rest the others. ONLY chooses blocks to
+compile; those that are run follow from each other, and run all.
 
 The first block must be a complete C++ program and begin by line 25. For the rest, a mark (an HTML comment on
 the line before a block; readers do not see it) says what to do with the block:
@@ -37,15 +40,18 @@ Links to a heading of the page, or to a file of the project, must lead there. Cl
 import concurrent.futures
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
 import tempfile
+from typing import Dict, List
 
-from blocks import ROOT, STRICT, Block, Desk, Results, Running, free_port, listens, look_alike, prints, prints_what, read_blocks
+from blocks import Block, Desk, Running, free_port, listens, look_alike, prints, prints_what, read_blocks
+from common import CPPFLAGS, CXX, JOBS, ROOT, STRICT, Results, chosen, precompiled
 
 DEMO = os.environ.get("SIO_DEMO_BINARY", os.path.join(ROOT, "sio_demo"))
+FIRST = "### Tested with"                          # a newcomer has a server and clients before this heading
+DEFINED = "sio::demo::"                            # what only the implementation declares, not the precompiled header
 PROGRAMS = ("cpp", "c++", "sh", "bash", "js", "javascript", "ts", "typescript", "html", "python")
 
 
@@ -70,19 +76,41 @@ def dead_links(text: str) -> str:
 # ---- C++ -------------------------------------------------------------------------------------------------
 
 
-def compile_block(block: Block) -> str:
-    source = block.text
-    if "int main" not in source:
-        before, here, after = block.frame.partition("\n...\n")
-        if not here:
-            return "the frame has no line `...`"
-        source = f'{before}\n#line {block.line + 1} "README.md"\n{block.text}{after}'
-    else:
-        source = f'#line {block.line + 1} "README.md"\n{source}'
-    command = [*shlex.split(os.environ.get("CXX") or "g++"), "-std=c++20", "-pthread", "-I.", *STRICT,
-               *shlex.split(os.environ.get("CPPFLAGS", "").replace("-I", "-isystem ")), "-fsyntax-only", "-x", "c++", "-"]
+def compiles(source: str) -> str:
+    """The compiler's words where it refuses a program, or ''."""
+    declared = [] if DEFINED in source else precompiled(CXX[0])
+    command = [*CXX, "-std=c++20", "-pthread", *declared, "-I.", *STRICT, *CPPFLAGS, "-fsyntax-only", "-x", "c++", "-"]
     result = subprocess.run(command, cwd=ROOT, input=source, capture_output=True, text=True, errors="replace")
     return "" if result.returncode == 0 else result.stdout + result.stderr
+
+
+def program_of(blocks: List[Block]) -> str:
+    """Blocks that share a frame, each a scope within it; or one block alone."""
+    def body(block: Block) -> str:
+        return f'#line {block.line + 1} "README.md"\n{block.text}'
+
+    if "int main" in blocks[0].text:
+        return body(blocks[0])
+    before, here, after = blocks[0].frame.partition("\n...\n")
+    if not here:
+        return "#error the frame has no line `...`\n"
+    return f"{before}\n" + "\n".join(body(block) if len(blocks) == 1 else f"{{\n{body(block)}}}" for block in blocks) + after
+
+
+def compile_blocks(blocks: List[Block]) -> List[str]:
+    """What is wrong with each of the blocks of one frame. They are compiled together, and alone if that fails."""
+    if len(blocks) == 1 or compiles(program_of(blocks)):
+        return [compiles(program_of([block])) for block in blocks]
+    return ["" for _ in blocks]
+
+
+def by_frame(blocks: List[Block]) -> List[List[Block]]:
+    """The blocks in groups, each of which is one program."""
+    groups: Dict[str, List[Block]] = {}
+    for block in blocks:
+        in_main = "int main" not in block.text and "int main" in block.frame and DEFINED not in block.text
+        groups.setdefault(block.frame if in_main else str(block), []).append(block)
+    return list(groups.values())
 
 
 # ---- Commands and scripts ----------------------------------------------------------------------------------
@@ -155,18 +183,24 @@ def main() -> int:
             print(f"{block}   {block.marks or ''}{'  (with output)' if block.output else ''}")
         return 0
 
+    end = page[:page.index(FIRST)].count("\n")
     results = Results()
-    first = blocks[0] if blocks else None
-    complete = first is not None and first.language in ("cpp", "c++") and "int main" in first.text
-    results.add("the first block is a complete server and begins by line 25",
-                "" if complete and first.line <= 25 else f"it is {first or 'missing'}")
-
-    results.add("links within the page and to files lead somewhere", dead_links(page))
+    if "--rest" not in sys.argv:
+        first = blocks[0]
+        complete = first.language in ("cpp", "c++") and "int main" in first.text
+        results.add("the first block is a complete server and begins by line 25", "" if complete and first.line <= 25 else f"it is {first}")
+        results.add("links within the page and to files lead somewhere", dead_links(page))
+    if "--first" in sys.argv:
+        blocks = [block for block in blocks if block.line < end]
+    if "--rest" in sys.argv:
+        blocks = [block for block in blocks if block.line > end]
 
     cpp = [block for block in blocks if block.language in ("cpp", "c++") and not block.excused]
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for block, wrong in zip(cpp, pool.map(compile_block, cpp)):
-            results.add(f"{block} (compiled)", wrong)
+    groups = by_frame([block for block in cpp if chosen(str(block))])
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for group, wrong in zip(groups, pool.map(compile_blocks, groups)):
+            for block, words in zip(group, wrong):
+                results.add(f"{block} (compiled)", words)
 
     with tempfile.TemporaryDirectory() as folder:
         look_alike(folder)
@@ -199,8 +233,7 @@ def main() -> int:
             desk.clear()
             demo.finish()
 
-    print(f"{results.passed} passed, {results.failed} failed")
-    return 1 if results.failed else 0
+    return results.close()
 
 
 if __name__ == "__main__":

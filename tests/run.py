@@ -1,16 +1,23 @@
 #!/usr/bin/env python3
-"""Runs the test suites one after the other and closes with a line of counts.
+"""Runs test suites and closes with a line of counts.
 
-    tests/run.py [--sanitize] [SUITE...]      (make test, make test-sanitize; all suites when none is named)
+    tests/run.py test  [SUITE...]     the suites of `make test`
+    tests/run.py check [SUITE...]     every suite (`make check`)
+    tests/run.py rest  [SUITE...]     what check has beyond test
 
-A suite is a row of SUITES: what must exist, what make must build, a command, how the command's output
-states its counts. A suite whose files are missing, that does not build, crashes, hangs or runs nothing
-counts as one failure. With --sanitize the programs under test are built by AddressSanitizer and
-UndefinedBehaviorSanitizer into build/sanitize/, and each report they leave counts as one failure.
+Named suites run whatever the first word is. ONLY=PATTERN in the environment chooses tests by name within each suite: a
+word or a regular expression, without regard to case. One suite alone shows its output as it comes; several show it
+where something failed, and leave all of it in build/logs.
+
+A suite is a row of SUITES. Most of them need both cores, and run one after the other, each when its programs are built.
+Those that mostly wait run beside them, and those that measure time run last, alone. A suite that does not build, crashes,
+hangs or runs nothing counts as one failure, and so does each report of a sanitizer.
 """
 
+import argparse
 import glob
 import os
+import queue
 import re
 import shutil
 import signal
@@ -18,14 +25,14 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SANITIZE = "--sanitize" in sys.argv[1:]
-BUILD = "build/sanitize" if SANITIZE else "build"
-DEMO = "build/sanitize/sio_demo" if SANITIZE else "sio_demo"
+from common import JOBS, ONLY, ROOT, environment
+
+LOGS = os.path.join(ROOT, "build/logs")
 REPORTS = os.path.join(ROOT, "build/sanitize/reports")
+MOST_LINES = 400                                   # of a failed suite that are shown
 
 
 class Counts(NamedTuple):
@@ -43,8 +50,7 @@ class Counts(NamedTuple):
 
 def doctest_counts(output: str) -> Optional[Counts]:
     """[doctest] test cases: 12 | 11 passed | 1 failed | 3 skipped"""
-    rows = re.findall(r"^\[doctest\] test cases: +\d+ \| +(\d+) passed \| +(\d+) failed \| +(\d+) skipped",
-                      output, re.M)
+    rows = re.findall(r"^\[doctest\] test cases: +\d+ \| +(\d+) passed \| +(\d+) failed \| +(\d+) skipped", output, re.M)
     return Counts(*map(int, rows[-1])) if rows else None
 
 
@@ -54,8 +60,7 @@ def node_counts(output: str) -> Optional[Counts]:
     if "pass" not in sums or "fail" not in sums:
         return None
     count = {name: int(number) for name, number in sums.items()}
-    return Counts(count["pass"], count["fail"] + count.get("cancelled", 0),
-                  count.get("skipped", 0) + count.get("todo", 0))
+    return Counts(count["pass"], count["fail"] + count.get("cancelled", 0), count.get("skipped", 0) + count.get("todo", 0))
 
 
 def own_counts(output: str) -> Optional[Counts]:
@@ -70,182 +75,253 @@ def own_counts(output: str) -> Optional[Counts]:
 @dataclass
 class Suite:
     name: str
-    needs: List[str]                                # patterns of files without which it cannot run
-    build: List[str]                                # make's targets
-    command: List[str]                              # a pattern with a * stands for the files it matches
-    counts: Callable[[str], Optional[Counts]]
-    folder: str = "."                               # where the command is started
-    minutes: int = 10                               # when it is given up
-    sanitized: bool = False                         # part of --sanitize, too
-    without: Tuple[str, ...] = ()                   # files that a * in the command does not stand for
+    level: str                                     # "test", or "check" for what that alone runs
+    command: List[str]
+    counts: Callable[[str], Optional[Counts]] = own_counts
+    build: List[str] = field(default_factory=list)  # make's targets
+    folder: str = "."                              # where the command is started
+    minutes: int = 10                              # when it is given up
+    waits: bool = False                            # it hardly computes: it may run beside others
+    alone: bool = False                            # it measures time: nothing may run beside it
+    sanitized: bool = False                        # its programs are those of build/sanitize
 
 
-PROGRAMS = [os.path.basename(path)[:-len(".cpp")] for path in sorted(glob.glob(os.path.join(ROOT, "tests/e2e/*.cpp")))]
-CLUSTER = ("cluster.test.js", "cluster-faults.test.js", "demo-cluster.test.js", "nginx.test.js", "caddy.test.js")
-BROWSER = ("browser-page.test.js", "browser-client.test.js")
+def files(*patterns: str) -> List[str]:
+    """The test files of tests/e2e that match, relative to it."""
+    e2e = os.path.join(ROOT, "tests/e2e")
+    return [os.path.relpath(path, e2e) for pattern in patterns for path in sorted(glob.glob(os.path.join(e2e, pattern)))]
 
-SUITES = [
-    Suite("lint", ["tests/lint.py", "sio_demo.hpp", "main.cpp", "README.md", "Makefile"], [],
-          [sys.executable, "tests/lint.py", "--selftest"], own_counts, minutes=2),
-    Suite("unit", ["tests/unit/main.cpp", "tests/unit/*.cpp"], [f"{BUILD}/unit_tests"],
-          [f"{BUILD}/unit_tests", "--no-colors=true"], doctest_counts, sanitized=True),
-    Suite("inside", ["tests/unit/main.cpp", "tests/unit/redis_test.cpp"], [f"{BUILD}/inside_tests"],
-          [f"{BUILD}/inside_tests", "--no-colors=true"], doctest_counts, sanitized=True),
-    Suite("compile", ["sio_demo.hpp", "main.cpp"], [],
-          [sys.executable, "tests/compile/run.py"], own_counts, minutes=25),
-    Suite("matrix", ["tests/matrix/smoke.js", "sio_demo.hpp", "main.cpp"], [],
-          [sys.executable, "tests/matrix/run.py"], own_counts, minutes=25),
-    Suite("readme", ["README.md"], [DEMO],
-          [sys.executable, "tests/readme.py"], own_counts, minutes=15),
-    Suite("ways", ["README.md", "tests/ways/run.py"], [],
-          [sys.executable, "tests/ways/run.py"], own_counts, minutes=20),
-    Suite("workshop", ["tests/workshop/*.md", "tests/workshop/*.cpp"], [],
-          [sys.executable, "tests/workshop/run.py"], own_counts, minutes=20),
-    Suite("fuzz", ["tests/fuzz/fuzz.cpp", "tests/fuzz/*.hpp"], ["build/fuzz/fuzz"],
-          [sys.executable, "tests/fuzz/run.py", "--replay"], own_counts),
-    Suite("e2e", ["tests/e2e/*.test.js", "tests/e2e/*.cpp"], [DEMO, *(f"{BUILD}/{name}" for name in PROGRAMS if name != "cluster")],
-          ["node", "--test", "--test-concurrency=2", "--test-reporter=spec", "*.test.js"], node_counts,
-          folder="tests/e2e", sanitized=True, without=CLUSTER + BROWSER),
-    Suite("cluster", [*(f"tests/e2e/{name}" for name in CLUSTER), "tests/e2e/cluster.cpp"], [DEMO, f"{BUILD}/cluster"],
-          ["node", "--test", "--test-concurrency=1", "--test-reporter=spec", *CLUSTER], node_counts,
-          folder="tests/e2e", sanitized=True),
-    Suite("browser", [f"tests/e2e/{name}" for name in BROWSER], [DEMO, f"{BUILD}/support"],
-          ["node", "--test", "--test-concurrency=1", "--test-reporter=spec", *BROWSER], node_counts,
-          folder="tests/e2e", sanitized=True),
-    Suite("abuse", ["tests/abuse/*.js", "tests/abuse/target.cpp"], [DEMO, f"{BUILD}/abuse_target"],
-          ["node", "tests/abuse/run.js"], own_counts, minutes=15, sanitized=True),
-    Suite("storm", ["tests/bench/storm.py", "tests/bench/storm*.cpp"], [f"{BUILD}/storm_server", "build/storm"],
-          [sys.executable, "tests/bench/storm.py", "--small", "--server", f"{BUILD}/storm_server"], own_counts,
-          sanitized=True),
-    Suite("bench", ["tests/bench/selftest.py", "tests/bench/load.cpp"], ["build/bench_server", "build/load"],
-          [sys.executable, "tests/bench/selftest.py"], own_counts),
+
+def node(name: str, level: str, tests: List[str], programs: List[str], at_once: int = 2, **more) -> Suite:
+    """A suite of files of tests/e2e, of which some run at once."""
+    build = [f"build/sanitize/{program}" if more.get("sanitized") else "sio_demo" if program == "sio_demo" else f"build/{program}"
+             for program in programs]
+    return Suite(name, level, ["node", "--test", f"--test-concurrency={at_once}", "--test-reporter=spec", *tests], node_counts, build,
+                 "tests/e2e", waits=True, **more)
+
+
+def unit(name: str, level: str, folder: str) -> Suite:
+    words = [f"--test-case={','.join(f'*{word}*' for word in ONLY.split('|'))}"] if ONLY else []
+    return Suite(name, level, [f"{folder}/unit_tests", "--no-colors=true", *words], doctest_counts, [f"{folder}/unit_tests"],
+                 sanitized=folder == "build/sanitize")
+
+
+def python(name: str, level: str, *words: str, **more) -> Suite:
+    return Suite(name, level, [sys.executable, *words], **more)
+
+
+PROGRAMS = [os.path.basename(path)[:-len(".cpp")] for path in glob.glob(os.path.join(ROOT, "tests/e2e/*/*.cpp"))] + ["abuse_server"]
+SERVERS = ["sio_demo", "compared_server", "features_server", "engine_server", "types"]   # of tests/e2e, and the demo
+
+SUITES: List[Suite] = [
+    node("e2e", "test", files("demo/events.test.js", "wire/*.test.js"), ["sio_demo", "compared_server"]),
+    python("lint", "test", "tests/lint.py", "--selftest", minutes=2),
+    python("setup", "test", "tests/setup_test.py", minutes=2),
+    python("compile", "test", "tests/compile/run.py", "--core"),
+    python("readme", "test", "tests/readme.py", "--first", build=["sio_demo"]),
+    unit("unit", "test", "build"),
+
+    node("cluster", "check", files("cluster/*.test.js", "proxy/*.test.js"), ["sio_demo", "cluster_server"], 1, sanitized=True, minutes=15),
+    node("browser", "check", files("browser/*.test.js"), ["sio_demo", "features_server"], 1, sanitized=True),
+    node("e2e-all", "check", files("client/*.test.js", "demo/*.test.js", "engine/*.test.js", "other_clients/*.test.js", "wire/*.test.js"), SERVERS,
+         sanitized=True, minutes=15),
+    unit("unit-sanitized", "check", "build/sanitize"),
+    python("compile-rest", "check", "tests/compile/run.py", "--rest", minutes=15),
+    python("matrix", "check", "tests/matrix/run.py", minutes=20),
+    python("readme-rest", "check", "tests/readme.py", "--rest"),
+    python("workshop", "check", "tests/workshop/run.py", build=["build/pch/g++/sio_demo.hpp.gch"]),
+    python("ways", "check", "tests/ways/run.py"),
+    python("fuzz", "check", "tests/fuzz/run.py", "--replay", build=["build/fuzz/fuzz"]),
+    Suite("abuse", "check", ["node", "tests/abuse/run.js"], build=["build/sanitize/abuse_server", "build/sanitize/sio_demo"], minutes=15,
+          alone=True, sanitized=True),
+    python("storm", "check", "tests/bench/storm.py", "--small", build=["build/storm", "build/storm_server"], alone=True),
+    python("bench", "check", "tests/bench/selftest.py", build=["build/bench_server", "build/load"], alone=True),
 ]
 if sys.platform != "linux":
-    SUITES = SUITES[:-2]                            # their clients need epoll
+    SUITES = SUITES[:-2]                           # their clients need epoll
 
 
 # ---- Running one ----------------------------------------------------------------------------------------
 
 
-def environment() -> dict:
-    env = dict(os.environ)
-    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):        # the flags of the make that started us
-        env.pop(name, None)
-    env["SIO_DEMO_BINARY"] = os.path.join(ROOT, DEMO)
-    for name in PROGRAMS:
-        env[f"SIO_{name.upper()}_BINARY"] = os.path.join(ROOT, BUILD, name)
-    env["SIO_ABUSE_TARGET"] = os.path.join(ROOT, BUILD, "abuse_target")
-    if SANITIZE:
-        log = f"log_path={REPORTS}/report:exitcode=99"
-        env["ASAN_OPTIONS"] = f"detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:{log}"
-        env["UBSAN_OPTIONS"] = f"print_stacktrace=1:{log}"
-    return env
+class Console:
+    """Where lines of several threads go, whole; `live` shows what suites print while they run."""
+
+    def __init__(self, live: bool):
+        self.live, self.lock, self.start = live, threading.Lock(), time.monotonic()
+
+    def say(self, text: str):
+        with self.lock:
+            print(text, flush=True)
 
 
-def run(command: List[str], folder: str, minutes: float, env: dict):
-    """Runs, shows and records a command; returns its output and what went wrong ('' when nothing did)."""
-    process = subprocess.Popen(command, cwd=os.path.join(ROOT, folder), env=env, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-                               encoding="utf-8", errors="replace")
+def run(command: List[str], folder: str, minutes: float, env: dict, show: Callable[[str], None]) -> Tuple[str, str]:
+    """Runs a command; its output, and what went wrong ('' when nothing did)."""
+    process = subprocess.Popen(command, cwd=os.path.join(ROOT, folder), env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True, encoding="utf-8", errors="replace")
+    started.add(process.pid)
     lines = []
 
-    def show():
+    def read():
         for line in process.stdout:
             lines.append(line)
-            print(line, end="", flush=True)
+            show(line)
 
-    reader = threading.Thread(target=show, daemon=True)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
         status = process.wait(minutes * 60)
         wrong = f"exit code {status}" if status > 0 else f"died of {signal.Signals(-status).name}" if status else ""
-        reader.join(5)                              # who still holds the pipe was left behind
-        if reader.is_alive():
+        reader.join(5)
+        if reader.is_alive():                       # a process that holds the pipe was left behind
             wrong = wrong or "left processes behind"
     except subprocess.TimeoutExpired:
         wrong = f"did not end within {minutes:g} minutes"
     finally:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)  # whatever is left of it, also when we are interrupted
-        except ProcessLookupError:
-            pass
+        end(process.pid)
     process.wait()
     reader.join(5)
     return "".join(lines), wrong
 
 
-def run_suite(suite: Suite, env: dict) -> Counts:
-    for pattern in suite.needs:
-        if not glob.glob(os.path.join(ROOT, pattern)):
-            return trouble(suite, f"there is no {pattern}")
-    if suite.build:
-        jobs = f"-j{os.cpu_count() or 1}"
-        _, wrong = run(["make", "--no-print-directory", jobs, *suite.build], ".", 20, env)
-        if wrong:
-            return trouble(suite, f"make {' '.join(suite.build)}: {wrong}")
+started: set = set()                               # process groups, to be ended when we are interrupted
 
-    folder = os.path.join(ROOT, suite.folder)
-    command = []
-    for word in suite.command:
-        matches = sorted(glob.glob(os.path.join(folder, word))) if "*" in word else [word]
-        matches = [match for match in matches if "*" not in word or os.path.basename(match) not in suite.without]
-        command += [os.path.relpath(match, folder) if "*" in word else match for match in matches]
+
+def end(group: int):
+    started.discard(group)
     try:
-        output, wrong = run(command, suite.folder, suite.minutes, env)
-    except OSError as error:
-        return trouble(suite, str(error))
-
-    counts = suite.counts(output)
-    if counts is None:
-        return trouble(suite, f"{wrong or 'ended'} without counts")
-    if wrong and not (wrong.startswith("exit code") and counts.failed):     # else the counts say it already
-        counts = trouble(suite, wrong, counts)
-    if counts.passed + counts.failed == 0:
-        counts = trouble(suite, "ran nothing", counts)
-    return counts
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
-def trouble(suite: Suite, what: str, counts: Counts = Counts()) -> Counts:
-    print(f"FAILED: {suite.name}: {what}", flush=True)
-    return counts._replace(failed=counts.failed + 1)
+class Runner:
+    def __init__(self, suites: List[Suite]):
+        self.suites, self.console = suites, Console(len(suites) == 1)
+        self.results: Dict[str, Tuple[Counts, float]] = {}
 
+    def environment(self, suite: Suite) -> dict:
+        env = environment()
+        build = os.path.join(ROOT, "build/sanitize" if suite.sanitized else "build")
+        env["SIO_SETUP"] = "done"                   # tests/setup has looked already
+        env["SIO_DEMO_BINARY"] = os.path.join(build if suite.sanitized else ROOT, "sio_demo")
+        for program in PROGRAMS:
+            env[f"SIO_{program.upper()}_BINARY"] = os.path.join(build, program)
+        env["PATH"] += f":/usr/sbin:{ROOT}/build/tools"  # servers that tests/setup has unpacked
+        if suite.sanitized:
+            log = f"log_path={REPORTS}/{suite.name}:exitcode=99"
+            env["ASAN_OPTIONS"] = f"detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:{log}"
+            env["UBSAN_OPTIONS"] = f"print_stacktrace=1:{log}"
+        return env
 
-def sanitizer_reports(suite: Suite, counts: Counts) -> Counts:
-    for report in sorted(glob.glob(os.path.join(REPORTS, "*"))):
-        with open(report, encoding="utf-8", errors="replace") as file:
-            print("".join(file.readlines()[:150]))
-        counts = trouble(suite, f"sanitizer report {os.path.basename(report)}", counts)
-    shutil.rmtree(REPORTS, ignore_errors=True)
-    os.makedirs(REPORTS)
-    return counts
+    def show(self, line: str):
+        if self.console.live:
+            print(line, end="", flush=True)
+
+    def build(self, suite: Suite) -> str:
+        """Builds what a suite needs; what went wrong."""
+        if not suite.build:
+            return ""
+        output, wrong = run(["make", "--no-print-directory", f"-j{JOBS}", *suite.build], ".", 20, self.environment(suite), self.show)
+        return f"make {' '.join(suite.build)}: {wrong}\n{output[-20000:]}" if wrong else ""
+
+    def run(self, suite: Suite):
+        """Runs a suite that is built, and reports it."""
+        begin = time.monotonic()
+        try:
+            output, wrong = run(suite.command, suite.folder, suite.minutes, self.environment(suite), self.show)
+        except OSError as error:
+            output, wrong = "", str(error)
+        counts = suite.counts(output)
+        problems = []
+        if counts is None:
+            problems.append(f"{wrong or 'ended'} without counts")
+        elif wrong and not (wrong.startswith("exit code") and counts.failed):   # else the counts say it already
+            problems.append(wrong)
+        elif counts.passed + counts.failed == 0 and not ONLY:
+            problems.append("ran nothing")
+        for report in sorted(glob.glob(os.path.join(REPORTS, f"{suite.name}.*"))) if suite.sanitized else []:
+            with open(report, encoding="utf-8", errors="replace") as file:
+                problems.append(f"sanitizer report\n{''.join(file.readlines()[:150])}")
+            os.remove(report)
+        counts = counts or Counts()
+        if ONLY:
+            counts = counts._replace(skipped=0)     # the tests that were not chosen
+        self.report(suite, counts, problems, output, time.monotonic() - begin)
+
+    def report(self, suite: Suite, counts: Counts, problems: List[str], output: str, seconds: float):
+        counts = counts._replace(failed=counts.failed + len(problems))
+        with open(os.path.join(LOGS, f"{suite.name}.txt"), "w", encoding="utf-8") as file:
+            file.write(output + "".join(f"FAILED: {problem}\n" for problem in problems))
+        self.results[suite.name] = counts, seconds
+        text = ""
+        if counts.failed and not self.console.live:
+            lines = [line for line in output.splitlines() if not re.match(r"\s*(ok\b|✔|﹣)", line)]
+            text = "\n".join(["", *(["..."] if len(lines) > MOST_LINES else []), *lines[-MOST_LINES:]])
+        text += "".join(f"\nFAILED: {suite.name}: {problem}" for problem in problems)
+        now = time.monotonic() - self.console.start
+        self.console.say(f"{now:5.0f} s  {'not ok' if counts.failed else 'ok':6}  {suite.name:18} {counts} ({seconds:.0f} s){text}")
+
+    def all(self):
+        """Builds and runs everything. Suites that wait run in threads of their own, as soon as they are built."""
+        waiting: "queue.Queue[Optional[Suite]]" = queue.Queue()
+        lanes = [threading.Thread(target=self.lane, args=(waiting,), daemon=True) for _ in range(2)]
+        for lane in lanes:
+            lane.start()
+        last = []
+        for suite in sorted(self.suites, key=lambda suite: not suite.waits):
+            begin = time.monotonic()
+            wrong = self.build(suite)
+            if wrong:
+                self.report(suite, Counts(), [wrong], "", time.monotonic() - begin)
+            elif suite.waits:
+                waiting.put(suite)
+            elif suite.alone:
+                last.append(suite)
+            else:
+                self.run(suite)
+        for _ in lanes:
+            waiting.put(None)
+        for lane in lanes:
+            lane.join()
+        for suite in last:
+            self.run(suite)
+
+    def lane(self, waiting: "queue.Queue[Optional[Suite]]"):
+        while suite := waiting.get():
+            self.run(suite)
 
 
 def main() -> int:
-    wanted = [name for name in sys.argv[1:] if name != "--sanitize"]
-    unknown = set(wanted) - {suite.name for suite in SUITES}
+    parser = argparse.ArgumentParser(description="Runs test suites.")
+    parser.add_argument("level", choices=("test", "check", "rest"))
+    parser.add_argument("suites", nargs="*", metavar="SUITE")
+    chosen = parser.parse_args()
+    unknown = set(chosen.suites) - {suite.name for suite in SUITES}
     if unknown:
-        print(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SUITES)}")
-        return 2
-    suites = [suite for suite in SUITES
-              if (suite.name in wanted or not wanted) and (suite.sanitized or not SANITIZE)]
+        parser.error(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(suite.name for suite in SUITES)}")
+    levels = {"test": ("test",), "check": ("test", "check"), "rest": ("check",)}[chosen.level]
+    suites = [suite for suite in SUITES if (suite.name in chosen.suites if chosen.suites else suite.level in levels)]
 
-    env = environment()
-    if SANITIZE:
-        shutil.rmtree(REPORTS, ignore_errors=True)
-        os.makedirs(REPORTS)
-    table = []
-    for suite in suites:
-        print(f"\n======== {suite.name}{' (sanitized)' if SANITIZE else ''}", flush=True)
-        start = time.monotonic()
-        counts = run_suite(suite, env)
-        if SANITIZE:
-            counts = sanitizer_reports(suite, counts)
-        table.append((suite.name, counts, time.monotonic() - start))
+    setup = "check" if any(suite.level == "check" for suite in suites) else "test"
+    if subprocess.run(["tests/setup", setup], cwd=ROOT, env=environment()).returncode != 0:
+        print("0 passed, 1 failed")
+        return 1
+    for folder in (LOGS, REPORTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
 
-    print("\nsuite       passed  failed  skipped  seconds")
-    for name, counts, seconds in table:
-        print(f"{name:10}  {counts.passed:6}  {counts.failed:6}  {counts.skipped:7}  {seconds:7.0f}")
-    total = Counts(*(sum(column) for column in zip(*(counts for _, counts, _ in table)))) if table else Counts(0, 1)
+    runner = Runner(suites)
+    try:
+        runner.all()
+    except KeyboardInterrupt:
+        for group in list(started):
+            end(group)
+        raise
+    total = Counts(*(sum(column) for column in zip(*(counts for counts, _ in runner.results.values())))) if suites else Counts()
+    if not total.passed and not total.failed:
+        total = total._replace(failed=1)
+        print(f"no test has a name that matches {ONLY}" if ONLY else "there is nothing to run")
     print(f"\n{total}", flush=True)
     return 1 if total.failed else 0
 

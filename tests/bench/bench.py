@@ -35,7 +35,9 @@ import tempfile
 import time
 from typing import NamedTuple
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from common import ROOT  # noqa: E402
+
 OURS = "sio_demo"
 SERVERS = {                                        # {port}: where to listen, at 127.0.0.1; {ping_interval}: in ms; {redis}: nothing, or a URL
     OURS: "build/bench_server {port} {ping_interval} {redis}",

@@ -3,16 +3,18 @@
 
     tests/bench/selftest.py
 
-(the suite `bench` of make test). Each case runs, small and short, against our server and the official one; then
+(the suite `bench`; ONLY chooses checks by name). Each case runs, small and short, against our server and the official one; then
 against an official server in which one thing goes wrong (faults.js), which bench.py has to report.
 """
 
+import functools
 import os
 import re
 import subprocess
 import sys
 
-from bench import BUILD_ROWS, CASES, ROOT
+from bench import BUILD_ROWS, CASES
+from common import ONLY, ROOT, Results, chosen
 
 # (what goes wrong once, in which case, what has to be said of it)
 FAULTS = [
@@ -41,11 +43,14 @@ def bench(*words):
 
 def check_cases():
     """[(what was checked, what is wrong or '')], for each case that has figures of both servers."""
-    code, table, said = bench()
+    names = [name for name in CASES if chosen(name)]
+    if not names:
+        return []
+    code, table, said = bench(*(["--cases", ",".join(names)] if ONLY else []))
     print(said + table, flush=True)
     rows = {row.split(" | ")[0].strip("| `"): row for row in table.splitlines() if row.startswith("| ")}
     result = [("exit code", f"it is {code}" if code else "")]
-    for name in (*CASES, *(what for what, *_ in BUILD_ROWS)):
+    for name in (*names, *(what for what, *_ in BUILD_ROWS if not ONLY)):
         figures = re.findall(r"\| [\d,.]+" if name in CASES else r"[\d,.]+ (?:s|MB|kB|x)\b", rows.get(name, ""))
         result.append((name, "" if len(figures) >= 3 else f"its row is {rows.get(name)}"))
     return result
@@ -71,15 +76,15 @@ def check_dear_header():
 
 
 def main():
-    checks = check_cases()
-    checks.append(("a header that costs too much is told", check_dear_header()))
-    checks += [(f"{fault} in {case} is found", check_fault(fault, case, wanted)) for fault, case, wanted in FAULTS]
-    checks.append(("a server that does not start is told", check_dead_server()))
-    for what, wrong in checks:
-        print(f"{'FAILED' if wrong else 'ok':6}  {what}{': ' + wrong if wrong else ''}")
-    failed = sum(1 for _, wrong in checks if wrong)
-    print(f"\n{len(checks) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    results = Results()
+    for what, wrong in check_cases():
+        results.add(what, wrong)
+    for what, check in [("a header that costs too much is told", check_dear_header),
+                        *((f"{fault} in {case} is found", functools.partial(check_fault, fault, case, wanted)) for fault, case, wanted in FAULTS),
+                        ("a server that does not start is told", check_dead_server)]:
+        if chosen(what):
+            results.add(what, check())
+    return results.close()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     tests/bench/storm.py [--small] [--official] [--server PROGRAM] [--client PROGRAM] [--verbose] [TEST...]
 
 (make storm; some of it: make storm ARGS="churn jitter"). The tests are storm, churn, comeback, jitter and avalanche;
-what each does is told by storm.cpp, the client. --small takes less than a minute, and is the suite `storm` of make test.
+what each does is told by storm.cpp, the client. --small takes less than a minute, and is the suite `storm`. ONLY chooses
+tests by name.
 --official has the official server (storm_server.js) do the same where it can, beside; its rows are not checked.
 Server and client are processes of their own, so that each has a limit of descriptors of its own.
 """
@@ -20,7 +21,9 @@ import sys
 import time
 import urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from common import ROOT, chosen  # noqa: E402
+
 FULL = {
     "storm": {"clients": 18000, "beats": 3, "interval": 10000},
     "avalanche": {"clients": 18000, "patience": 180, "down": 2},
@@ -322,6 +325,8 @@ def main():
     for wanted in arguments.tests or TESTS:
         size = (SMALL if arguments.small else FULL)[wanted]
         for name, test in TESTS[wanted]:
+            if not chosen(name):
+                continue
             if row(name, test, [arguments.server], size):
                 passed += 1
             else:

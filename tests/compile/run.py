@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """What must compile, and what must not: the header as a guest in other people's builds.
 
-    tests/compile/run.py [WORD...]       (only the checks whose name holds all the words)
+    tests/compile/run.py [--core | --rest]
+
+--core makes the checks of `make test`: each by the compiler of the build alone. --rest makes all others: those
+that take long, and all of them by the other compiler. Without either, all are made.
 
 - the header alone, main.cpp and the programs of tests/programs, all warnings as errors;
 - two files that both include it, linked into one program and run;
@@ -17,10 +20,10 @@
       // expect: event "say": the second argument is a number
       // expect(clang++): for one compiler only, where the two word it differently
 
-Each check is made by g++ and by clang++. Closes with `N passed, N failed`.
+Programs that only have to compile, or not to, use the precompiled header. Closes with `N passed, N failed`.
 """
 
-import concurrent.futures
+import functools
 import glob
 import os
 import re
@@ -29,17 +32,20 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-QUOTES_OFF = {"g++": "-fno-diagnostics-show-caret", "clang++": "-fno-caret-diagnostics"}
-STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror".split()
-# What the user's -I brings is not ours to warn about.
-CPPFLAGS = shlex.split(os.environ.get("CPPFLAGS", "").replace("-I", "-isystem "))
-BASE = ["-std=c++20", "-pthread", "-I.", *CPPFLAGS]
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from common import CPPFLAGS, ROOT, STRICT, Results, compilers, is_clang, precompiled  # noqa: E402
+
+BASE = ["-std=c++20", "-pthread"]
 
 
-def compile_(compiler, *arguments, source=None):
+def quotes_off(compiler):
+    return "-fno-caret-diagnostics" if is_clang(compiler) else "-fno-diagnostics-show-caret"
+
+
+def compile_(compiler, *arguments, source=None, pch=False):
     """Returns (did it compile, the compiler's words); source goes in by standard input."""
-    command = [compiler, *BASE, *arguments] + (["-x", "c++", "-"] if source is not None else [])
+    command = [compiler, *BASE, *(precompiled(compiler) if pch else []), "-I.", *CPPFLAGS, *arguments]
+    command += ["-x", "c++", "-"] if source is not None else []
     result = subprocess.run(command, cwd=ROOT, input=source, capture_output=True, text=True, errors="replace",
                             env={**os.environ, "LC_ALL": "C"}, timeout=300)
     return result.returncode == 0, result.stdout + result.stderr
@@ -49,7 +55,7 @@ def compile_(compiler, *arguments, source=None):
 
 
 def accepts(compiler, path):
-    fine, words = compile_(compiler, *STRICT, "-fsyntax-only", path)
+    fine, words = compile_(compiler, *STRICT, "-fsyntax-only", path, pch=True)
     return "" if fine else words
 
 
@@ -279,7 +285,7 @@ def too_old(compiler, gcc, clang, files, text):
             os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(words)
-        fine, words = compile_(compiler, f"-I{folder}", *(gcc if compiler == "g++" else clang), "-fsyntax-only",
+        fine, words = compile_(compiler, f"-I{folder}", *(clang if is_clang(compiler) else gcc), "-fsyntax-only",
                                source='#include "sio_demo.hpp"\n')
     errors = [line for line in words.splitlines() if "error:" in line]
     if fine or not errors:
@@ -290,10 +296,10 @@ def too_old(compiler, gcc, clang, files, text):
 def refuses(compiler, path):
     with open(os.path.join(ROOT, path), encoding="utf-8") as file:
         expected = re.findall(r"^// expect(?:\(([^)]*)\))?: *(.+?) *$", file.read(), re.M)
-    texts = [text for only, text in expected if only in ("", compiler)]
+    texts = [text for only, text in expected if only in ("", "clang++" if is_clang(compiler) else "g++")]
     if not texts:
         return f"{path} states no `// expect: ...` for {compiler}"
-    fine, words = compile_(compiler, "-fsyntax-only", QUOTES_OFF[compiler], path)
+    fine, words = compile_(compiler, "-fsyntax-only", quotes_off(compiler), path, pch=True)
     if fine:
         return "it compiles, and must not"
     missing = [text for text in texts if " ".join(text.split()) not in " ".join(words.split())]
@@ -301,55 +307,46 @@ def refuses(compiler, path):
 
 
 def checks():
-    """(name, function, arguments); a pattern that matches nothing is a check that fails."""
-    def each(pattern, what, check):
+    """(name, is it of the core, function, arguments); a pattern that matches nothing is a check that fails."""
+    def each(pattern, core, what, check):
         paths = sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, pattern)))
         for path in paths:
-            yield f"{path} {what}", check, [path]
+            yield f"{path} {what}", core, check, [path]
         if not paths:
-            yield f"{pattern} {what}", lambda compiler: "there is no such file", []
+            yield f"{pattern} {what}", core, lambda compiler: "there is no such file", []
 
-    yield "the header alone, no warning", alone, []
-    yield "two files, one program", runs, ["tests/compile/two_a.cpp", "tests/compile/two_b.cpp"]
-    yield "a unit test against a fake server, run", runs, ["tests/programs/fake_server_test.cpp"]
-    yield "bodies in a file of their own", bodies_apart, []
-    yield "after hostile macros", hostile, []
-    yield "macros left", macros, []
-    yield "no mutable state, nothing before main", no_state, []
-    yield "nothing of Redis where none is used", without_redis, []
-    yield "beside its next version", next_version, []
-    yield "its version, wherever stated", versions_agree, []
+    yield "the header alone, no warning", True, alone, []
+    yield "two files, one program", True, runs, ["tests/compile/two_a.cpp", "tests/compile/two_b.cpp"]
+    yield "after hostile macros", True, hostile, []
+    yield "macros left", True, macros, []
+    yield "its version, wherever stated", True, versions_agree, []
     for what, *arguments in TOO_OLD:
-        yield f"{what} too old is refused in our words first", too_old, arguments
-    yield "calls from another thread are stopped", other_thread, []
-    yield from each("main.cpp", "compiles, optimised, no warning", accepts_optimised)
-    yield from each("tests/programs/*.cpp", "compiles, no warning", accepts)
-    yield from each("tests/compile/wrong_*.cpp", "is refused, for the reason it states", refuses)
+        yield f"{what} too old is refused in our words first", True, too_old, arguments
+    yield from each("tests/programs/*.cpp", True, "compiles, no warning", accepts)
+    yield from each("tests/compile/wrong_*.cpp", True, "is refused, for the reason it states", refuses)
+    yield "a unit test against a fake server, run", False, runs, ["tests/programs/fake_server_test.cpp"]
+    yield "bodies in a file of their own", False, bodies_apart, []
+    yield "no mutable state, nothing before main", False, no_state, []
+    yield "nothing of Redis where none is used", False, without_redis, []
+    yield "beside its next version", False, next_version, []
+    yield "calls from another thread are stopped", False, other_thread, []
+    yield from each("main.cpp", False, "compiles, optimised, no warning", accepts_optimised)
 
 
 def main():
-    rows = [(f"{compiler}: {name}", check, [compiler, *arguments])
-            for name, check, arguments in checks() for compiler in QUOTES_OFF]
-    rows = [row for row in rows if all(word in row[0] for word in sys.argv[1:])]
+    first, other = compilers()
+    core, rest = "--core" in sys.argv, "--rest" in sys.argv
 
-    def run(row):
-        try:
-            return row[1](*row[2])
-        except (OSError, subprocess.SubprocessError) as error:
-            return str(error)
+    def wanted(compiler, is_core):
+        of_test = is_core and compiler in first    # what `make test` runs
+        return of_test if core else not of_test if rest else True
 
-    failed = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for (name, _, _), wrong in zip(rows, pool.map(run, rows)):
-            print(("not ok  " if wrong else "ok      ") + name, flush=True)
-            if wrong:
-                failed += 1
-                lines = wrong.splitlines()
-                print("".join(f"        {line}\n" for line in lines[:40]), end="")
-                if len(lines) > 40:
-                    print(f"        ... {len(lines) - 40} more lines")
-    print(f"{len(rows) - failed} passed, {failed} failed")
-    return 1 if failed or not rows else 0
+    results = Results()
+    results.add_all((f"{os.path.basename(compiler)}: {name}", functools.partial(check, compiler, *arguments))
+                    for compiler in (*first, *other) for name, is_core, check, arguments in checks() if wanted(compiler, is_core))
+    if not other:
+        print("skipped the other compiler: g++ and clang++ are not both here")
+    return results.close()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 
     tests/fuzz/run.py [--seconds N] [TARGET...]     looks for something new, this long for each (make fuzz)
     tests/fuzz/run.py --replay [TARGET...]          plays every seed and everything that was ever found, and nothing
-                                                    by chance (the suite of make test)
+                                                    by chance (the suite of make check)
+
+ONLY chooses targets by name.
 
 Seeds come from seeds.py; what is interesting is kept in build/fuzz/corpus/TARGET and begun with the next time.
 A finding is left in build/fuzz/findings. Once it is understood it moves to tests/fuzz/found/TARGET, under a
@@ -11,6 +13,7 @@ name that says what it is.
 """
 
 import argparse
+import concurrent.futures
 import glob
 import os
 import re
@@ -20,7 +23,9 @@ import sys
 
 import seeds
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from common import JOBS, ROOT, chosen  # noqa: E402
+
 BUILD = "build/fuzz"
 FUZZER = f"{BUILD}/fuzz"
 FINDINGS = f"{BUILD}/findings"
@@ -96,28 +101,29 @@ def replay(target):
 
 
 def main():
-    options = argparse.ArgumentParser(description="Runs the fuzz targets.")
-    options.add_argument("--replay", action="store_true", help="play seeds and what was found")
-    options.add_argument("--seconds", type=int, default=60, help="how long for each target")
-    options.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(seeds.TARGETS))
-    chosen = options.parse_args()
-    unknown = set(chosen.targets) - set(seeds.TARGETS)
+    parser = argparse.ArgumentParser(description="Runs the fuzz targets.")
+    parser.add_argument("--replay", action="store_true", help="play seeds and what was found")
+    parser.add_argument("--seconds", type=int, default=60, help="how long for each target")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(seeds.TARGETS))
+    options = parser.parse_args()
+    unknown = set(options.targets) - set(seeds.TARGETS)
     if unknown:
-        options.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(seeds.TARGETS)}")
+        parser.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(seeds.TARGETS)}")
     os.chdir(ROOT)
     os.makedirs(FINDINGS, exist_ok=True)
     shutil.rmtree(f"{BUILD}/seeds", ignore_errors=True)
     seeds.write(f"{BUILD}/seeds")
-    targets = chosen.targets or list(seeds.TARGETS)
+    targets = options.targets or [target for target in seeds.TARGETS if chosen(target)]
 
-    if chosen.replay:
-        counts = [replay(target) for target in targets]
-        passed, failed = (sum(column) for column in zip(*counts))
+    if options.replay:
+        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+            counts = list(pool.map(replay, targets))
+        passed, failed = (sum(column) for column in zip(*counts)) if counts else (0, 0)
         print(f"\n{passed} passed, {failed} failed", flush=True)
         return 1 if failed else 0
 
     print("target       executions    edges  features  corpus  findings", flush=True)
-    return 1 if sum(search(target, chosen.seconds) for target in targets) else 0
+    return 1 if sum(search(target, options.seconds) for target in targets) else 0
 
 
 if __name__ == "__main__":

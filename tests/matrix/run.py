@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The demo by every compiler that can be had: compiled with all warnings as errors, linked, started, asked.
 
-    tests/matrix/run.py [WORD...]       (make matrix ARGS="..."; only the rows whose name holds one of the words)
+    tests/matrix/run.py       (make matrix ONLY="clang|windows" chooses rows by name)
 
 A row of ROWS is a compiler, its flags and the packages they come from; the rows together meet every flag of
 interest at least once, not each with each. What a row lacks is installed (apt-get, as root or by sudo, never
@@ -11,7 +11,7 @@ that the system chooses, and smoke.js talks to it with the official client and e
 Two rows are for libraries newer than the packaged ones: those of Debian's unstable distribution, which are unpacked
 and not installed, or those that the environment names:
 
-    SIO_ASIO_INCLUDE=.../asio/include SIO_JSON_INCLUDE=.../json/include tests/matrix/run.py asio json
+    SIO_ASIO_INCLUDE=.../asio/include SIO_JSON_INCLUDE=.../json/include make matrix ONLY="asio|json"
 
 First of all, without a compiler: the header includes C++, Asio and nlohmann/json alone, and main.cpp what is
 of POSIX only where it is not Windows.
@@ -31,10 +31,9 @@ import time
 from dataclasses import dataclass
 from typing import List, Tuple
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# What the user's -I brings is not ours to warn about.
-CPPFLAGS = shlex.split(os.environ.get("CPPFLAGS", "").replace("-I", "-isystem "))
-STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror".split()
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from common import CPPFLAGS, ONLY, ROOT, STRICT, chosen  # noqa: E402
+
 COMPILE_SECONDS, SMOKE_SECONDS, APT_SECONDS, LINES = 400, 300, 900, 40
 JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 HEADERS = ("asio", "asio.hpp", "nlohmann")  # of the two libraries, in /usr/include
@@ -92,18 +91,10 @@ ROWS = [
 
 
 def other_compilers() -> List[Row]:
-    """A row for each g++ and clang++ that is here or in apt, is not too old, and stands in no row."""
-    try:
-        known = subprocess.run(["apt-cache", "pkgnames"], capture_output=True, text=True).stdout.split()
-    except OSError:
-        known = []
+    """A row for each g++ and clang++ that is here, is not too old, and stands in no row."""
     here = [os.path.basename(path) for folder in os.environ.get("PATH", "").split(":")
             for path in glob.glob(os.path.join(glob.escape(folder), "*++-*"))]
-    found = set()
-    for name in known + here:
-        match = re.fullmatch(r"(g\+\+|clang(?:\+\+)?)-(\d+)", name)
-        if match:
-            found.add(("g++" if match[1] == "g++" else "clang++", int(match[2])))
+    found = {(match[1], int(match[2])) for name in here if (match := re.fullmatch(r"(g\+\+|clang\+\+)-(\d+)", name))}
     rows = []
     for kind, version in sorted(found):
         name = f"{kind}-{version}"
@@ -345,14 +336,9 @@ def report(what: str, name: str, seconds: float, wrong: str = "") -> None:
 
 
 def main() -> int:
-    words = sys.argv[1:]
-
-    def wanted(name: str) -> bool:
-        return not words or any(word in name for word in words)
-
     passed = failed = skipped = 0
     for name, function in TEXT_CHECKS:
-        if wanted(name):
+        if chosen(name):
             wrong = function()
             passed, failed = passed + (not wrong), failed + bool(wrong)
             report("not ok" if wrong else "ok", name, 0, wrong)
@@ -366,7 +352,7 @@ def main() -> int:
             return check(row), time.monotonic() - start
 
         for row in ROWS + other_compilers():
-            if not wanted(row.name):
+            if not chosen(row.name):
                 continue
             why = lacks(row, packages, unstable)  # while it installs, the rows before it compile
             if why:
@@ -380,7 +366,7 @@ def main() -> int:
             report("not ok" if wrong else "ok", row.name, seconds, wrong)
 
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-    return 1 if failed or not passed else 0
+    return 1 if failed or not (passed or ONLY) else 0
 
 
 if __name__ == "__main__":

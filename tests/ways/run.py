@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The ways into somebody else's program, each one gone in an empty folder: what README's section Building shows.
 
-    tests/ways/run.py [WORD...]       (only the checks whose name holds all the words)
+    tests/ways/run.py       (ONLY chooses checks by name)
 
 The blocks are those that README.md marks by `<!-- way: NAME -->`, the program is README's first one on a free port.
 A way has succeeded when the program that it has built answers a handshake. Blocks are typed as they stand, but
@@ -21,7 +21,8 @@ import tempfile
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from blocks import ROOT, Results, Running, free_port, listens, read_blocks  # noqa: E402
+from blocks import Running, free_port, listens, read_blocks  # noqa: E402
+from common import ROOT, Results, environment  # noqa: E402
 
 HEADER = os.path.join(ROOT, "sio_demo.hpp")
 INSTALLED = ["include/sio_demo.hpp", "share/cmake/sio_demo/sio_demo-config-version.cmake",
@@ -76,8 +77,8 @@ class User:
 
     def try_(self, text: str, folder: str = ""):
         """Types text into bash: (did it succeed, what it printed)."""
-        kept = {name: value for name, value in os.environ.items()
-                if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PREFIX", "DESTDIR", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH")}
+        kept = {name: value for name, value in environment().items()
+                if name not in ("PREFIX", "DESTDIR", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH")}
         result = subprocess.run(["bash", "-e", "-c", text], cwd=folder or self.folder, env={**kept, "HOME": self.home},
                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=300)
         return result.returncode == 0, result.stdout + result.stderr
@@ -279,22 +280,20 @@ CHECKS = [
 ]
 
 
+def try_way(check) -> str:
+    """What is wrong with a way, which is gone in a folder of its own."""
+    with tempfile.TemporaryDirectory() as base:
+        try:
+            check(User(base))
+        except Wrong as why:
+            return str(why)
+    return ""
+
+
 def main() -> int:
     results = Results()
-    for name, check in CHECKS:
-        if not all(word in name for word in sys.argv[1:]):
-            continue
-        wrong = ""
-        with tempfile.TemporaryDirectory() as base:
-            try:
-                check(User(base))
-            except Wrong as why:
-                wrong = str(why)
-            except (OSError, subprocess.SubprocessError) as why:
-                wrong = repr(why)
-        results.add(name, wrong)
-    print(f"{results.passed} passed, {results.failed} failed")
-    return 1 if results.failed or not results.passed else 0
+    results.add_all((name, functools.partial(try_way, check)) for name, check in CHECKS)
+    return results.close()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 
     tests/workshop/run.py [--show] [STEP...]       (only these steps: 4 6; --show prints what was seen, too)
 
+ONLY chooses pages and programs by name.
+
 The pages are README.md and N-NAME.md, beside the programs N-NAME.cpp and N-solution.cpp. All their blocks count, in
 their order; a mark is an HTML comment on the line before a block:
 
@@ -21,21 +23,22 @@ as a file of its own with all warnings as errors by g++ and clang++, and is star
 """
 
 import concurrent.futures
+import functools
 import glob
 import os
 import re
-import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from typing import List
+from typing import List, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from blocks import ROOT, STRICT, Block, Desk, Results, free_port, look_alike, prints_exactly, read_blocks  # noqa: E402
+from blocks import Block, Desk, free_port, look_alike, prints_exactly, read_blocks  # noqa: E402
+from common import CPPFLAGS, JOBS, ROOT, STRICT, Results, chosen, compilers, precompiled  # noqa: E402
 
-CPPFLAGS = shlex.split(os.environ.get("CPPFLAGS", "").replace("-I", "-isystem "))
 SHOW = "--show" in sys.argv[1:]
 
 
@@ -52,7 +55,7 @@ def step_of(path: str) -> str:
 
 
 def accepts(compiler: str, program: str) -> str:
-    command = [compiler, "-std=c++20", "-pthread", "-I.", *CPPFLAGS, *STRICT, "-fsyntax-only", program]
+    command = [compiler, "-std=c++20", "-pthread", *precompiled(compiler), "-I.", *CPPFLAGS, *STRICT, "-fsyntax-only", program]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace")
     return "" if result.returncode == 0 else result.stdout + result.stderr
 
@@ -63,10 +66,9 @@ def check_programs(programs: List[str], results: Results):
         lines = len(text.splitlines())
         results.add(f"{os.path.basename(program)} has at most 60 lines", f"it has {lines}" if lines > 60 else "")
         results.add(f"{os.path.basename(program)} has the port 3000 unless it is given one", "" if "std::stoi(arguments[1]) : 3000;" in text else "it does not say so")
-    jobs = [(compiler, program) for program in programs for compiler in ("g++", "clang++")]
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for (compiler, program), wrong in zip(jobs, pool.map(lambda job: accepts(*job), jobs)):
-            results.add(f"{os.path.basename(program)} compiles alone, by {compiler}", wrong)
+    first, other = compilers()
+    results.add_all((f"{os.path.basename(program)} compiles alone, by {os.path.basename(compiler)}", functools.partial(accepts, compiler, program))
+                    for program in programs for compiler in (*first, *other))
 
 
 # ---- The pages -------------------------------------------------------------------------------------------
@@ -124,29 +126,30 @@ def is_excerpt(block: Block, programs: List[str]) -> str:
     return "" if any(lines(block.text) in lines(read(program)) for program in programs) else "none of the page's programs has these lines"
 
 
-def check_page(page: str, programs: List[str], desk: Desk, results: Results):
-    name = os.path.basename(page)
-    started = ""
+def check_page(page: str, programs: List[str], desk: Desk) -> List[Tuple[str, str]]:
+    """(what was checked, what is wrong) for each block of a page."""
+    name, started, checks = os.path.basename(page), "", []
     for block in with_outputs(read_blocks(read(page))):
         what = f"{name}, {block}"
         if block.language == "cpp":
-            results.add(what, is_excerpt(block, programs))
+            checks.append((what, is_excerpt(block, programs)))
         elif block.mark("server output"):
-            results.add(what, check_server_output(block, desk))
+            checks.append((what, check_server_output(block, desk)))
         elif block.language == "sh" and block.mark("server"):
             started += block.text
             wrong = desk.serve(block.text, 3000, 300)
-            results.add(what, wrong)
+            checks.append((what, wrong))
             if wrong:
-                return                              # what follows would only fail, too
+                return checks                       # what follows would only fail, too
         elif block.language == "sh":
-            results.add(what, type_block(block, desk))
+            checks.append((what, type_block(block, desk)))
         elif block.language != "text":
-            results.add(what, f"neither a command nor its output: what is this `{block.language}` block?")
+            checks.append((what, f"neither a command nor its output: what is this `{block.language}` block?"))
     desk.end_server()
     for program in programs:
         binary = "build/" + os.path.basename(program)[:-len(".cpp")]
-        results.add(f"{name} starts {binary}", "" if re.search(rf"(?m)^\s*{binary}\b", started) else "no server block does")
+        checks.append((f"{name} starts {binary}", "" if re.search(rf"(?m)^\s*{binary}\b", started) else "no server block does"))
+    return checks
 
 
 def main() -> int:
@@ -157,18 +160,41 @@ def main() -> int:
     if not wanted:
         steps = [sum(step_of(path) == str(n) for path in programs) for n in range(1, 9)]
         results.add("eight steps, each with a page, a program and its solution", "" if steps == [2] * 8 and len(pages) == 8 else f"programs of the steps: {steps}, pages: {len(pages)}")
-    with tempfile.TemporaryDirectory() as folder:
-        look_alike(folder, without=("build",))
-        desk = Desk(folder, {3000: free_port()})
-        try:
-            check_page(os.path.join(HERE, "README.md"), [], desk, results)
-            for page in pages if not results.failed else []:
-                check_page(page, [path for path in programs if step_of(path) == step_of(page)], desk, results)
-        finally:
-            desk.clear()
+    pages = [page for page in pages if chosen(os.path.basename(page))]
+    with tempfile.TemporaryDirectory() as base, concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for checks in pool.map(functools.partial(in_folder, base, programs), pages if first_page(base, results) else []):
+            for what, wrong in checks:
+                results.add(what, wrong)
     check_programs(programs, results)
-    print(f"{results.passed} passed, {results.failed} failed")
-    return 1 if results.failed else 0
+    return results.close()
+
+
+def first_page(base: str, results: Results) -> bool:
+    """README.md builds what all pages need, into the folder `common`; whether it worked."""
+    folder = os.path.join(base, "common")
+    for what, wrong in in_folder(base, [], os.path.join(HERE, "README.md"), folder):
+        results.add(what, wrong)
+    return not results.failed
+
+
+def in_folder(base: str, programs: List[str], page: str, folder: str = "") -> List[Tuple[str, str]]:
+    """Checks a page in a folder that looks like the project's; build/ has what README.md has built."""
+    common = os.path.join(base, "common")
+    folder = folder or os.path.join(base, step_of(page))
+    os.mkdir(folder)
+    look_alike(folder, without=("build",))
+    desk = Desk(folder, {3000: free_port()})
+    if folder != common:
+        shutil.copytree(os.path.join(common, "build"), os.path.join(folder, "build"))
+        desk.exports = "".join(re.findall(r"^export .*\n", read(os.path.join(HERE, "README.md")), re.M))
+    # The pages' compilers find it beside the header, and take a third of the time.
+    declared = os.path.join(ROOT, "build/pch/g++/sio_demo.hpp.gch")
+    if os.path.exists(declared):
+        os.symlink(declared, os.path.join(folder, "sio_demo.hpp.gch"))
+    try:
+        return check_page(page, [path for path in programs if step_of(path) == step_of(page)], desk)
+    finally:
+        desk.clear()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 // What a program can say in Engine.IO's handshakes and answers, and the servers without Socket.IO: bytes on real
 // connections, byte for byte as the official engine answers.
-#include "raw_client.hpp"
+#include "../raw_client.hpp"
 #include "sio_demo.hpp"
 
 #include <doctest/doctest.h>

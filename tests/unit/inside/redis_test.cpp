@@ -1,7 +1,7 @@
 // Chapter 11: RESP dialogues, the URL, the messages byte for byte, hostile ones, and the adapter against a Redis of
 // a hundred lines in the same loop.
-#include "dialogue.hpp"
-#include "polling_client.hpp"
+#include "../dialogue.hpp"
+#include "../polling_client.hpp"
 #include "sio_demo.hpp"
 
 #include <doctest/doctest.h>
@@ -476,13 +476,13 @@ class FakeRedis {
 };
 
 /// Servers of one cluster, in one loop.
-struct Stage {
+struct RedisServers {
   asio::io_context loop;
   FakeRedis fake{loop};
   Texts lines;  // of all servers' logs
 
   struct Node {
-    Node(Stage& stage, redis::Options options, const std::string& secrets)
+    Node(RedisServers& stage, redis::Options options, const std::string& secrets)
         : factory(redis::adapter("redis://" + secrets + "127.0.0.1:" + std::to_string(stage.fake.port) + "/3",
                                  quick(std::move(options)))),
           owned(std::make_unique<sio::Server>(stage.loop, stage.options())),
@@ -538,7 +538,7 @@ struct Brought {
 }  // namespace
 
 TEST_CASE("cluster: greets, subscribes, and takes its leave") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node({.client_name = "me"}, "u:p%20w@");
   const auto uid = one->adapter().uid();
   CHECK(uid.size() == 6);
@@ -560,7 +560,7 @@ TEST_CASE("cluster: greets, subscribes, and takes its leave") {
 }
 
 TEST_CASE("cluster: broadcasts, to all, to a room, of all kinds") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node(), two = stage.node();
   auto a = stage.client(*one), b = stage.client(*two);
   a.join();
@@ -596,7 +596,7 @@ TEST_CASE("cluster: broadcasts, to all, to a room, of all kinds") {
 }
 
 TEST_CASE("cluster: fetch_sockets, all_rooms, server_side_emit") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node(), two = stage.node();
   auto a = stage.client(*one), b = stage.client(*two);
   const auto ada = a.join(), bob = b.join();
@@ -658,7 +658,7 @@ TEST_CASE("cluster: fetch_sockets, all_rooms, server_side_emit") {
 }
 
 TEST_CASE("cluster: acks of a broadcast") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node(), two = stage.node();
   auto a = stage.client(*one), b = stage.client(*two);
   a.join(), b.join();
@@ -703,7 +703,7 @@ TEST_CASE("cluster: acks of a broadcast") {
 }
 
 TEST_CASE("cluster: others ask") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node();
   auto a = stage.client(*one);
   const auto ada = a.join();
@@ -750,7 +750,7 @@ TEST_CASE("cluster: others ask") {
 }
 
 TEST_CASE("cluster: hostile messages are counted, and cost nothing else") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node({.max_message_bytes = 10'000});
   auto a = stage.client(*one);
   a.join();
@@ -770,7 +770,7 @@ TEST_CASE("cluster: hostile messages are counted, and cost nothing else") {
 }
 
 TEST_CASE("cluster: an outage") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node({.requests_timeout = 100ms, .max_queue_bytes = 1000}), two = stage.node();
   auto a = stage.client(*one), b = stage.client(*two);
   a.join();
@@ -817,7 +817,7 @@ TEST_CASE("cluster: an outage") {
 }
 
 TEST_CASE("cluster: a connection that breaks in the middle, a Redis that is silent, or says no") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node({.connect_timeout = 50ms, .ping_interval = 20ms});
   std::optional<std::error_code> broken;
   stage.fake.mute = true;
@@ -853,9 +853,9 @@ TEST_CASE("cluster: a connection that breaks in the middle, a Redis that is sile
 
 TEST_CASE("cluster: a lease") {
   using State = redis::Lease::State;
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node(), two = stage.node();
-  const auto lease_of = [](Stage::Node& node, Texts& told) {
+  const auto lease_of = [](RedisServers::Node& node, Texts& told) {
     auto lease = std::make_unique<redis::Lease>(node.factory, "the key", 60ms);
     lease->on_change([&told](State state) {
       told.push_back(state == State::held ? "held" : state == State::alone ? "alone" : "elsewhere");
@@ -949,7 +949,7 @@ TEST_CASE("cluster: a lease") {
 }
 
 TEST_CASE("cluster: namespaces that come and go") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node();
   auto& parent = one->io.of([](std::string_view name, const json&) { return name.starts_with("/room"); });
   CHECK(std::none_of(stage.fake.commands.begin(), stage.fake.commands.end(),
@@ -973,9 +973,9 @@ TEST_CASE("cluster: namespaces that come and go") {
 }
 
 TEST_CASE("cluster: the server ends at bad moments") {
-  Stage stage;
+  RedisServers stage;
   SUBCASE("before it is connected") {
-    Stage::Node node(stage, {}, "");
+    RedisServers::Node node(stage, {}, "");
     node.owned.reset();
   }
   SUBCASE("while a reconnect is due") {
@@ -1023,7 +1023,7 @@ TEST_CASE("cluster: the server ends at bad moments") {
 }
 
 TEST_CASE("cluster: what throws, and what others send, costs no more than itself") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node();
   auto a = stage.client(*one);
   const auto ada = a.join();
@@ -1055,7 +1055,7 @@ TEST_CASE("cluster: what throws, and what others send, costs no more than itself
 }
 
 TEST_CASE("cluster: callbacks that do what nobody expects") {
-  Stage stage;
+  RedisServers stage;
   auto one = stage.node();
   SUBCASE("a lease's throws") {
     redis::Lease lease(one->factory, "k", 90ms);

@@ -1,6 +1,6 @@
 // Chapter 9: the public API, as a user meets it. Servers listen on port 0 and share one loop with small
 // polling clients; what needs no client is tested without.
-#include "polling_client.hpp"
+#include "../polling_client.hpp"
 #include "sio_demo.hpp"
 
 #include <doctest/doctest.h>
@@ -43,11 +43,11 @@ inline constexpr sio::ClientToServer<"whisper", void(std::string)> whisper{};
 inline constexpr sio::ClientToServer<"later", std::string(int)> later{};
 inline constexpr sio::ServerToClient<"noted", void(Note, bool)> noted{};
 
-sio::Options quiet() { return {.host = "127.0.0.1", .port = 0, .log_level = sio::LogLevel::off}; }
+sio::Options quiet_options() { return {.host = "127.0.0.1", .port = 0, .log_level = sio::LogLevel::off}; }
 
 /// A server in a loop, listening.
-struct Stage {
-  explicit Stage(sio::Options options = quiet()) : io(loop, std::move(options)) { io.listen(); }
+struct OneServer {
+  explicit OneServer(sio::Options options = quiet_options()) : io(loop, std::move(options)) { io.listen(); }
 
   asio::io_context loop;
   sio::Server io;
@@ -60,7 +60,7 @@ struct Stage {
 // ---- Servers and loops --------------------------------------------------------------------------------
 
 TEST_CASE("server: a guest in a loop serves while somebody runs it") {
-  Stage stage;
+  OneServer stage;
   CHECK(stage.io.port() != 0);
   stage.io.on_connection([](sio::Socket& socket) { socket.emit("hello", "from C++"); });
   auto client = stage.client();
@@ -74,8 +74,8 @@ TEST_CASE("server: a guest in a loop serves while somebody runs it") {
 
 TEST_CASE("server: two in one process, and one ends while the loop goes on") {
   asio::io_context loop;
-  sio::Server first(loop, quiet());
-  auto second = std::make_unique<sio::Server>(loop, quiet());
+  sio::Server first(loop, quiet_options());
+  auto second = std::make_unique<sio::Server>(loop, quiet_options());
   first.listen(), second->listen();
   CHECK(first.port() != second->port());
   int gone = 0;
@@ -96,7 +96,7 @@ TEST_CASE("server: two in one process, and one ends while the loop goes on") {
 
 TEST_CASE("server: destroyed from within a posted function, with everything in flight") {
   asio::io_context loop;
-  auto io = std::make_unique<sio::Server>(loop, quiet());
+  auto io = std::make_unique<sio::Server>(loop, quiet_options());
   io->listen();
   Client client(loop, io->port());
   client.join();
@@ -109,7 +109,7 @@ TEST_CASE("server: destroyed from within a posted function, with everything in f
 }
 
 TEST_CASE("server: run serves until close is through") {
-  sio::Server io(quiet());
+  sio::Server io(quiet_options());
   io.listen();
   bool done = false;
   io.post([&] { io.close([&] { done = true; }); });
@@ -120,7 +120,7 @@ TEST_CASE("server: run serves until close is through") {
 
 TEST_CASE("server: close tells clients, then says so; the port is free again") {
   std::vector<std::string> reasons;
-  Stage stage;
+  OneServer stage;
   stage.io.of("/a").on_disconnect([&](sio::Socket&, const sio::Disconnect& why) { reasons.emplace_back(why.text); });
   auto client = stage.client();
   client.join("/a");
@@ -132,14 +132,14 @@ TEST_CASE("server: close tells clients, then says so; the port is free again") {
   CHECK(client.end_poll() == "1");
   CHECK(run_until(stage.loop, [&] { return done; }));
   CHECK(reasons == std::vector<std::string>{"server shutting down"});
-  auto options = quiet();
+  auto options = quiet_options();
   options.port = port;
   sio::Server next(stage.loop, options);
   CHECK_NOTHROW(next.listen());
 }
 
 TEST_CASE("server: whoever calls close is told when it is through, the second one, too") {
-  Stage stage;
+  OneServer stage;
   int done = 0;
   stage.io.close([&] { ++done; });
   stage.io.close([&] { ++done; });
@@ -150,7 +150,7 @@ TEST_CASE("server: whoever calls close is told when it is through, the second on
 }
 
 TEST_CASE("server: post is the door from other threads") {
-  Stage stage;
+  OneServer stage;
   const auto here = std::this_thread::get_id();
   std::thread::id there;
   std::atomic<int> ran = 0;
@@ -171,15 +171,15 @@ TEST_CASE("server: post is the door from other threads") {
 TEST_CASE("server: what is posted to a server that is gone does not run") {
   asio::io_context loop;
   {
-    sio::Server io(loop, quiet());
+    sio::Server io(loop, quiet_options());
     io.post([] { FAIL("it is gone"); });
   }
   settle(loop);
 }
 
 TEST_CASE("server: a port in use is one clear error") {
-  Stage stage;
-  auto options = quiet();
+  OneServer stage;
+  auto options = quiet_options();
   options.port = stage.io.port();
   sio::Server other(stage.loop, options);
   try {
@@ -216,7 +216,7 @@ TEST_CASE("server: options that contradict themselves are refused before anythin
            {"origin", [](auto& o) { o.cors = {.origins = {"https://a.example\r\nX: y"}}; }},
        }) {
     CAPTURE(wrong.what);
-    auto options = quiet();
+    auto options = quiet_options();
     wrong.make(options);
     try {
       sio::Server io(options);
@@ -228,7 +228,7 @@ TEST_CASE("server: options that contradict themselves are refused before anythin
 }
 
 TEST_CASE("server: routes of its own beside Socket.IO") {
-  Stage stage;
+  OneServer stage;
   stage.io.http().get("/state", [](const sio::http::Request& request) {
     return sio::http::Response{.type = "text/plain", .body = "state of " + std::string(request.query["of"])};
   });
@@ -253,7 +253,7 @@ TEST_CASE("server: routes of its own beside Socket.IO") {
 // ---- Namespaces and middlewares -----------------------------------------------------------------------
 
 TEST_CASE("namespace: made on first use, with or without the slash") {
-  Stage stage;
+  OneServer stage;
   CHECK(&stage.io.of("chat") == &stage.io.of("/chat"));
   CHECK(&stage.io.of("") == &stage.io.of("/"));
   CHECK(&stage.io.of("/chat") != &stage.io.of("/"));
@@ -265,7 +265,7 @@ TEST_CASE("namespace: made on first use, with or without the slash") {
 }
 
 TEST_CASE("middleware: in the order of registration; the first refusal is the last word") {
-  Stage stage;
+  OneServer stage;
   auto& chat = stage.io.of("/chat");
   std::string order;
   chat.use([&](sio::Socket& socket, sio::Next next) {
@@ -285,7 +285,7 @@ TEST_CASE("middleware: in the order of registration; the first refusal is the la
 }
 
 TEST_CASE("middleware: may answer later, only once, and to nobody once the client has left") {
-  Stage stage;
+  OneServer stage;
   auto& chat = stage.io.of("/chat");
   std::vector<sio::Next> asked;
   int connections = 0;
@@ -311,7 +311,7 @@ TEST_CASE("middleware: may answer later, only once, and to nobody once the clien
 }
 
 TEST_CASE("middleware: one that throws refuses, and tells the client nothing") {
-  Stage stage;
+  OneServer stage;
   stage.io.of("/a").use([](sio::Socket&, const sio::Next&) { throw std::runtime_error("secret"); });
   stage.io.of("/b").use([](sio::Socket&, const sio::Next&) { throw 1; });
   auto client = stage.client();
@@ -323,7 +323,7 @@ TEST_CASE("middleware: what it put into data ends with the attempt, whatever end
   struct Token {
     std::shared_ptr<int> held;
   };
-  Stage stage;
+  OneServer stage;
   const auto permit = std::make_shared<int>(1);
   std::vector<sio::Next> asked;
   stage.io.use([&](sio::Socket& socket, sio::Next next) { socket.data<Token>().held = permit, asked.push_back(next); });
@@ -346,7 +346,7 @@ TEST_CASE("middleware: what it put into data ends with the attempt, whatever end
 // ---- Handlers -----------------------------------------------------------------------------------------
 
 TEST_CASE("handlers: what a typed one returns is the ack") {
-  Stage stage;
+  OneServer stage;
   Note got;
   stage.io.on(note, [&](sio::Socket&, const Note& its) { return got = its, its.stars + 1; });
   stage.io.on(later, [](sio::Socket&, int number, sio::Reply<std::string> reply) {
@@ -365,7 +365,7 @@ TEST_CASE("handlers: what a typed one returns is the ack") {
 }
 
 TEST_CASE("handlers: a payload of the wrong shape never arrives; the client is told where it is wrong") {
-  Stage stage;
+  OneServer stage;
   stage.io.on(note, [&](sio::Socket&, const Note&) -> int {
     FAIL("never");
     return 0;
@@ -383,11 +383,11 @@ TEST_CASE("handlers: a payload of the wrong shape never arrives; the client is t
 }
 
 TEST_CASE("handlers: one that throws costs its own call, nothing more") {
-  auto options = quiet();
+  auto options = quiet_options();
   std::vector<std::string> logged;
   options.log_level = sio::LogLevel::error;
   options.log_sink = [&](const sio::LogRecord& record) { logged.push_back(sio::json_line(record)); };
-  Stage stage(options);
+  OneServer stage(options);
   stage.io.on("throw", [](sio::Socket&, const json::array_t&) { throw std::runtime_error("secret"); });
   stage.io.on("throw badly", [](sio::Socket&, const json::array_t&) { throw 42; });
   stage.io.on("fine", [](sio::Socket&, const json::array_t&, sio::Reply<> reply) { reply(); });
@@ -411,7 +411,7 @@ TEST_CASE("handlers: one that throws costs its own call, nothing more") {
 }
 
 TEST_CASE("handlers: by name, with any arguments; the reply may come later, and counts once") {
-  Stage stage;
+  OneServer stage;
   std::vector<sio::Reply<>> replies;
   stage.io.on("q", [&](sio::Socket&, const json::array_t& arguments, sio::Reply<> reply) {
     CHECK(arguments == json::array_t{1, "two", {{"three", 3}}});
@@ -433,7 +433,7 @@ TEST_CASE("handlers: by name, with any arguments; the reply may come later, and 
 }
 
 TEST_CASE("handlers: what is emitted to a socket that has left goes nowhere, though its client is there") {
-  Stage stage;
+  OneServer stage;
   std::optional<sio::Socket> kept;
   stage.io.on("bye", [&](sio::Socket& its, const json::array_t&, sio::Reply<> reply) {
     kept = its;
@@ -457,7 +457,7 @@ TEST_CASE("handlers: a reply kept past the client, and past the server, goes now
   std::optional<sio::Reply<>> reply;
   std::optional<sio::Socket> socket;
   {
-    Stage stage;
+    OneServer stage;
     stage.io.on("q", [&](sio::Socket& its, const json::array_t&, sio::Reply<> given) { reply = given, socket = its; });
     auto client = stage.client();
     client.join();
@@ -479,7 +479,7 @@ TEST_CASE("handlers: a reply kept past the client, and past the server, goes now
 }
 
 TEST_CASE("handlers: on_any sees every event first; a socket may have handlers of its own") {
-  Stage stage;
+  OneServer stage;
   std::vector<std::string> seen;
   stage.io.of("/").on_any([&](sio::Socket&, std::string_view name, const sio::socketio::Arguments& arguments) {
     seen.push_back("any " + std::string(name) + " " + std::to_string(arguments.size()));
@@ -498,7 +498,7 @@ TEST_CASE("handlers: on_any sees every event first; a socket may have handlers o
 }
 
 TEST_CASE("handlers: one that disconnects its socket ends the walk") {
-  Stage stage;
+  OneServer stage;
   int after = 0;
   stage.io.on("leave", [](sio::Socket& socket, const json::array_t&) { socket.disconnect(); });
   stage.io.on_connection(
@@ -512,14 +512,14 @@ TEST_CASE("handlers: one that disconnects its socket ends the walk") {
 }
 
 TEST_CASE("handlers: a reserved name cannot be emitted") {
-  Stage stage;
+  OneServer stage;
   for (const char* name : {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
     CHECK_THROWS_AS(stage.io.of("/").emit(name), std::invalid_argument);
   CHECK_NOTHROW(stage.io.of("/").emit("error"));
 }
 
 TEST_CASE("handlers: the handshake as the client made it") {
-  Stage stage;
+  OneServer stage;
   std::vector<std::string> said;
   stage.io.on_connection([&](sio::Socket& socket) {
     const auto handshake = socket.handshake();
@@ -551,7 +551,7 @@ asio::awaitable<void> pause_for(sio::Milliseconds time) {
 }  // namespace
 
 TEST_CASE("coroutines: a handler may wait; what it returns in the end is the ack") {
-  Stage stage;
+  OneServer stage;
   stage.io.on(later, [](sio::Socket& socket, int number) -> asio::awaitable<std::string> {
     socket.emit("working", number);
     co_await pause_for(sio::Milliseconds(5));
@@ -565,7 +565,7 @@ TEST_CASE("coroutines: a handler may wait; what it returns in the end is the ack
 }
 
 TEST_CASE("coroutines: the values live as long as the coroutine") {
-  Stage stage;
+  OneServer stage;
   stage.io.on(note, [](sio::Socket& socket, const Note& its) -> asio::awaitable<int> {
     co_await pause_for(sio::Milliseconds(5));
     co_return socket.connected() ? static_cast<int>(its.text.size()) : -1;
@@ -578,7 +578,7 @@ TEST_CASE("coroutines: the values live as long as the coroutine") {
 }
 
 TEST_CASE("coroutines: one that throws is answered as any handler") {
-  Stage stage;
+  OneServer stage;
   stage.io.on(note, [](sio::Socket&, const Note&) -> asio::awaitable<int> {
     co_await pause_for(sio::Milliseconds(1));
     throw std::runtime_error("secret");
@@ -592,7 +592,7 @@ TEST_CASE("coroutines: one that throws is answered as any handler") {
 }
 
 TEST_CASE("coroutines: with a Reply, too") {
-  Stage stage;
+  OneServer stage;
   stage.io.on(later, [](sio::Socket&, int number, sio::Reply<std::string> reply) -> asio::awaitable<void> {
     co_await pause_for(sio::Milliseconds(1));
     reply(std::to_string(number));
@@ -605,7 +605,7 @@ TEST_CASE("coroutines: with a Reply, too") {
 
 TEST_CASE("coroutines: one that outlives its client, and its server, ends in peace") {
   asio::io_context loop;
-  auto io = std::make_unique<sio::Server>(loop, quiet());
+  auto io = std::make_unique<sio::Server>(loop, quiet_options());
   io->listen();
   int ended = 0;
   io->on(note, [&](sio::Socket& socket, const Note& its) -> asio::awaitable<int> {
@@ -636,7 +636,7 @@ TEST_CASE("data: each connection has its own, from its first use to the end of i
   };
   std::vector<std::weak_ptr<int>> alive;
   std::vector<int> at_end;  // before the server, whose end runs disconnect handlers
-  Stage stage;
+  OneServer stage;
   stage.io.on("count", [&](sio::Socket& socket, const json::array_t&, sio::Reply<> reply) {
     alive.emplace_back(socket.data<Visit>().alive);
     reply(++socket.data<Visit>().events);
@@ -659,7 +659,7 @@ TEST_CASE("data: each connection has its own, from its first use to the end of i
 // ---- Rooms and broadcasts -----------------------------------------------------------------------------
 
 TEST_CASE("rooms: whom each way to say it reaches") {
-  Stage stage;
+  OneServer stage;
   auto& chat = stage.io.of("/");
   std::vector<Client> clients;
   std::vector<sio::Socket> sockets;
@@ -718,7 +718,7 @@ TEST_CASE("rooms: whom each way to say it reaches") {
 }
 
 TEST_CASE("rooms: volatile events reach only those who could take them at once") {
-  Stage stage;
+  OneServer stage;
   auto polls = stage.client(), does_not = stage.client();
   polls.join(), does_not.join();
   polls.begin_poll();
@@ -730,7 +730,7 @@ TEST_CASE("rooms: volatile events reach only those who could take them at once")
 }
 
 TEST_CASE("rooms: namespaces have nothing to do with each other") {
-  Stage stage;
+  OneServer stage;
   auto &a = stage.io.of("/a"), &b = stage.io.of("/b");
   auto client = stage.client();
   const auto in_a = client.join("/a"), in_b = client.join("/b");
@@ -747,7 +747,7 @@ TEST_CASE("rooms: namespaces have nothing to do with each other") {
 
 TEST_CASE("rooms: disconnecting sees them, disconnect does not") {
   std::vector<std::size_t> seen;
-  Stage stage;
+  OneServer stage;
   stage.io.of("/").on_disconnecting(
       [&](sio::Socket& socket, const sio::Disconnect&) { seen.push_back(socket.rooms().size()); });
   stage.io.on_disconnect([&](sio::Socket& socket, const sio::Disconnect&) { seen.push_back(socket.rooms().size()); });
