@@ -21,7 +21,8 @@ ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame
 INSIDE       := engine_api_test.o redis_test.o server_test.o
 UNIT         := $(filter-out $(INSIDE) main.o,$(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp)))
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
-PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
+PROGRAMS     := $(basename $(notdir $(wildcard tests/e2e/*/*.cpp)))
+vpath %.cpp $(wildcard tests/e2e/*)
 
 .PHONY: run test test-sanitize lint format fuzz abuse storm bench cost picture matrix setup setup-test install uninstall clean help
 .DELETE_ON_ERROR:
@@ -49,7 +50,7 @@ fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuz
 	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)
 
 abuse: setup-test                ## attack a server of ours in 130 ways, a line each; make abuse ARGS="--only 40-48 --official"
-	@$(MAKE) --no-print-directory build/abuse_target sio_demo && node tests/abuse/run.js $(ARGS)
+	@$(MAKE) --no-print-directory build/abuse_server sio_demo && node tests/abuse/run.js $(ARGS)
 
 bench: setup-test                ## measure ours beside the official server, and what a build costs; some: make bench ARGS="--cases echo-1000,paced-64 --rounds 5"
 	@$(MAKE) --no-print-directory build/bench_server build/load && python3 tests/bench/bench.py $(ARGS)
@@ -191,10 +192,10 @@ build/bodies.o: sio_demo.hpp | build
 	@tests/setup build
 	$(COMPILE) -O1 $(TESTING) $(BODIES)
 
-$(PROGRAMS:%=build/%): build/%: tests/e2e/%.cpp build/bodies.o
+$(PROGRAMS:%=build/%): build/%: %.cpp build/bodies.o
 	$(COMPILE) -O1 $(TESTING) -DSIO_DEMO_SEPARATE $^ -o $@ $(LDFLAGS) $(LDLIBS)
 
-build/abuse_target: tests/abuse/target.cpp build/bodies.o
+build/abuse_server: tests/abuse/server.cpp build/bodies.o
 	$(COMPILE) -O1 $(TESTING) -DSIO_DEMO_SEPARATE $^ -o $@ $(LDFLAGS) $(LDLIBS)
 
 build/unit_tests: $(UNIT:%=build/unit/%) build/unit/main.o build/bodies.o
@@ -213,10 +214,10 @@ build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
 build/sanitize/bodies.o: sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) $(BODIES)
 
-$(PROGRAMS:%=build/sanitize/%): build/sanitize/%: tests/e2e/%.cpp build/sanitize/bodies.o
+$(PROGRAMS:%=build/sanitize/%): build/sanitize/%: %.cpp build/sanitize/bodies.o
 	$(COMPILE) $(ASAN) -DSIO_DEMO_SEPARATE $^ -o $@ $(YOURS) $(LDLIBS)
 
-build/sanitize/abuse_target: tests/abuse/target.cpp build/sanitize/bodies.o
+build/sanitize/abuse_server: tests/abuse/server.cpp build/sanitize/bodies.o
 	$(COMPILE) $(ASAN) -DSIO_DEMO_SEPARATE $^ -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o
