@@ -4,7 +4,7 @@
 //     node run.js                                   starts build/abuse_server (SIO_ABUSE_SERVER_BINARY) and attacks it
 //     node run.js --official                        starts official_server.js in its place and shows where it differs
 //     node run.js --host H --port P [--namespace N] attacks a server that runs already; what needs our server is skipped
-//     node run.js --only 12,40-48,F3 [--full] [--verbose]
+//     node run.js --only 12,40-48,F3 [--full] [--verbose]      cases by their numbers, or by a word of their titles; so does ONLY=
 //
 // After every case: the process lives and has reported nothing, an honest client that stays connected through the whole
 // run was served in time, descriptors, connections, sessions and deadlines are back where they were, the log has not
@@ -170,10 +170,12 @@ class Server {
 
 // ---- a case -------------------------------------------------------------------------------------------------------------
 
-function chosen(number) {
-  const only = argument('--only');
+/** Whether a case is asked for by --only or by ONLY: both take numbers, as 12,40-48,F3, or a pattern of its section and title. */
+function chosen({ number, section, title }) {
+  const only = argument('--only') || process.env.ONLY;
   if (!only) return true;
-  return only.split(',').some((part) => {
+  if (!/^[a-z]?\d+\w?(-[a-z]?\d+)?(,[a-z]?\d+\w?(-[a-z]?\d+)?)*$/i.test(only)) return new RegExp(only, 'i').test(`${section} > ${title}`);
+  return only.toUpperCase().split(',').some((part) => {
     const [first, last = first] = part.split('-');
     const [[letter, value], [from, least], [, most]] = [number, first,
       last].map((text) => [/^\D*/.exec(text)[0], Number(/\d+/.exec(text))]);
@@ -295,14 +297,19 @@ async function dismissed(server) {
 
 async function main() {
   const all = FILES.filter((name) => fs.existsSync(path.join(__dirname, `${name}.js`))).flatMap((name) => require(`./${name}.js`));
+  const cases = all.filter(chosen);
+  if (!cases.length) {
+    console.log('no case is asked for\n0 passed, 0 failed');
+    return;
+  }
   const tally = { passed: 0, failed: 0, skipped: 0 };
   const trouble = [];
   let usual = await ready(KIND), special, specialKey, section = '';
   const from = Date.now();
   const attacked = { ours: BINARY, official: 'the official server', foreign: `${usual.host}:${usual.port}` }[KIND];
-  console.log(`# ${attacked}; ${all.length} cases`);
+  console.log(`# ${attacked}; ${cases.length} of ${all.length} cases`);
 
-  for (const test of all.filter(({ number }) => chosen(number))) {
+  for (const test of cases) {
     if (test.section !== section) console.log(`\n${section = test.section}`);
     const name = `${test.number.padStart(4)}  ${test.title}`;
     const why = skipped(test, usual);

@@ -7,7 +7,7 @@ const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { LOG, MODES, cleanUp, connect, connectionsAre, onCleanUp, startServer, until } = require('../common/harness');
 const { LATE, Tab, cuttable, forward, forwardUpgrade, launch, listen } = require('./chromium');
 

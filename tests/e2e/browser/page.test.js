@@ -3,7 +3,7 @@
 
 const assert = require('node:assert/strict');
 const http = require('node:http');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { cleanUp, connectionsAre, request, startServer } = require('../common/harness');
 const { LATE, Tab, forward, forwardUpgrade, launch, listen } = require('./chromium');
 

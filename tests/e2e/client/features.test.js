@@ -9,7 +9,7 @@ const assert = require('node:assert/strict');
 const { execFile, spawn } = require('node:child_process');
 const { once } = require('node:events');
 const path = require('node:path');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { io, Manager } = require('socket.io-client');
 const { MODES, TIMEOUT, sleep, until, within } = require('../common/harness');
 

@@ -9,7 +9,7 @@ const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { after, before, describe, it } = require('node:test');
+const { after, before, describe, it } = require('../common/test');
 const { TIMEOUT, notForOfficial, run: runDemo, until } = require('../common/harness');
 const { run } = require('../cluster/cluster');
 
@@ -23,8 +23,11 @@ const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io(url);
 const TREE = '{ name: "oak", evergreen: false, children: [], colours: { leaf: "green" }, size: [1, 2], label: [7, "x"], rings: [1, null], notes: { any: ["thing"] } }';
 
 describe('the events in TypeScript', { skip: notForOfficial('it prints no types') }, () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sio-types-'));
-  before(() => fs.symlinkSync(path.join(__dirname, '..', 'node_modules'), path.join(folder, 'node_modules')));
+  let folder;
+  before(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sio-types-'));
+    fs.symlinkSync(path.join(__dirname, '..', 'node_modules'), path.join(folder, 'node_modules'));
+  });
   after(() => fs.rmSync(folder, { recursive: true, force: true }));
 
   /** Compiles clients beside the events: {name of the client: what the compiler says of it}, in one run of the compiler. */

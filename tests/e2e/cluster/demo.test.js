@@ -3,7 +3,7 @@
 // of all, and another one goes on when it ends, dies, or Redis is away.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, describe, it } = require('node:test');
+const { after, afterEach, describe, it } = require('../common/test');
 const { LOG, cleanUp, closeClients, connect, health, notForOfficial, run, startServer, until } = require('../common/harness');
 const { startNetwork, startRedis } = require('./cluster');
 

@@ -5,7 +5,7 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const { afterEach, describe, it } = require('node:test');
+const { afterEach, describe, it } = require('../common/test');
 const msgpack = require('notepack.io');
 const { request, sleep, until } = require('../common/harness');
 const { OURS, brings, closeClients, connect, settle, startNetwork, startRedis, startServer } = require('./cluster');

@@ -4,7 +4,7 @@
 // for the environment, faults.test.js for what happens when something breaks.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { Emitter } = require('@socket.io/redis-emitter');
 const { createClient } = require('redis');
 const { TIMEOUT, sleep, until } = require('../common/harness');

@@ -2,7 +2,7 @@
 // Whom a connection is counted for: the peer, or the client that a trusted proxy names in X-Forwarded-For.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { MODES, cleanUp, closeClients, connect, connectionsAre, health, hasIpv6, startClient, startServer } = require('../common/harness');
 
 describe('behind a trusted proxy (loopback, by default)', () => {

@@ -3,7 +3,7 @@
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { TIMEOUT, cleanUp, closeClients, startServer } = require('../common/harness');
 
 /** Runs curl and returns {status, headers, body}; `headers` has lower-case names. */

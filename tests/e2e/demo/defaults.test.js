@@ -2,7 +2,7 @@
 // The demo as it starts without any flag: each default of the contract, at its real value.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { LOG, MODES, cleanUp, closeClients, connect, connectionsAre, health, isFree, startClient, startServer } = require('../common/harness');
 
 const TOO_MANY = 'Too many connections from this IP';

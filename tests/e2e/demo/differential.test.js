@@ -4,7 +4,7 @@
 // except for the differences listed here, each of which must really be there.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const {
   ENGINE_PATH, LOG, MODES, TARGET, cleanUp, closeClients, connect, connectionsAre, health, rawWebSocket, request, startClient, startServer, tryWebSocket, until,
 } = require('../common/harness');

@@ -2,7 +2,7 @@
 // The demo's events, as an official client meets them over each of its transports.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const {
   LOG, MODES, cleanUp, closeClients, connect, connectionsAre, notForOfficial, rawWebSocket, request, startClient, startServer,
 } = require('../common/harness');

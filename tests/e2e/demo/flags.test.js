@@ -3,7 +3,7 @@
 
 const assert = require('node:assert/strict');
 const net = require('node:net');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { cleanUp, closeClients, connect, freePort, hasIpv6, notForOfficial, request, run, startServer, until } = require('../common/harness');
 
 const OWN_COMMAND_LINE = notForOfficial('the official demo has just the flags that the tests need');

@@ -2,7 +2,7 @@
 // Heartbeats: who answers them stays, who does not is dropped.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, describe, it } = require('node:test');
+const { after, afterEach, describe, it } = require('../common/test');
 const { ENGINE_PATH, LOG, MODES, cleanUp, closeClients, connect, connectionsAre, rawWebSocket, request, startServer, until } = require('../common/harness');
 
 describe('heartbeats', () => {

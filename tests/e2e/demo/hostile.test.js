@@ -5,7 +5,7 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const net = require('node:net');
-const { after, before, describe, it } = require('node:test');
+const { after, before, describe, it } = require('../common/test');
 const { BINARY, cleanUp, connect, notForOfficial, request, sleep, startServer, until } = require('../common/harness');
 
 // A sanitizer keeps what was freed for a while; then only that the server lives is looked at.

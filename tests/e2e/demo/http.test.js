@@ -2,7 +2,7 @@
 // What the demo answers on plain HTTP: health, and the CORS headers browsers decide by.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { ENGINE_PATH, MODES, cleanUp, closeClients, connect, connectionsAre, health, notForOfficial, request, startServer, tryWebSocket } = require('../common/harness');
 
 const HANDSHAKE = `${ENGINE_PATH}?EIO=4&transport=polling`;

@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { fork } = require('node:child_process');
 const path = require('node:path');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const {
   MODES, cleanUp, closeClients, connect, connectionsAre, health, notForOfficial, onCleanUp, once, rawWebSocket, startClient, startServer,
 } = require('../common/harness');

@@ -2,7 +2,7 @@
 // The log: after the two start-up lines every line of standard output is one JSON object.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, describe, it } = require('node:test');
+const { after, afterEach, describe, it } = require('../common/test');
 const { LOG, MODES, cleanUp, closeClients, connect, connectionsAre, notForOfficial, rawWebSocket, request, startClient, startServer, until } = require('../common/harness');
 
 const ISO_8601 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$/;

@@ -3,7 +3,7 @@
 // addresses, official clients that are refused and come back.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, describe, it } = require('node:test');
+const { after, afterEach, describe, it } = require('../common/test');
 const { cleanUp, closeClients, connect, connectionsAre, health, notForOfficial, request, startClient, startServer, until } = require('../common/harness');
 
 const OWN = { skip: notForOfficial('metrics and these limits are the demo\'s own') };

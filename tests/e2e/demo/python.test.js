@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
 const path = require('node:path');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { LOG, cleanUp, closeClients, connect, connectionsAre, startServer } = require('../common/harness');
 
 const SCRIPT = path.join(__dirname, 'python_client.py');

@@ -2,7 +2,7 @@
 // The broadcaster: one string for everybody, at random times within the range, from all letters and digits.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, describe, it } = require('node:test');
+const { after, afterEach, describe, it } = require('../common/test');
 const { LOG, MODES, cleanUp, closeClients, connect, startServer, until } = require('../common/harness');
 
 /** Waits until each client has `count` rounds beyond the first ones, and returns them client by client. */

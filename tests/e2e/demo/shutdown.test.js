@@ -2,7 +2,7 @@
 // The end: SIGTERM or SIGINT with clients of every kind, the bound, the second signal.
 
 const assert = require('node:assert/strict');
-const { after, describe, it } = require('node:test');
+const { after, describe, it } = require('../common/test');
 const { LOG, MODES, cleanUp, connect, rawConnection, rawWebSocket, request, startServer, until, within } = require('../common/harness');
 
 // The contract's bound is 5 s. The rest is for the machine to notice: starting a timer late, a sanitizer's own report at the end.

@@ -6,13 +6,13 @@
 //   node --test engine_api.test.js
 //   SIO_ENGINE_SERVER_BINARY=path      the program to compare, default build/engine_server
 
-const test = require('node:test');
 const assert = require('node:assert');
 const path = require('node:path');
 const { createHash } = require('node:crypto');
 const { readFileSync } = require('node:fs');
 const { Socket } = require('engine.io-client');
-const { once, until, within } = require('../common/harness');
+const { MODES, once, until, within } = require('../common/harness');
+const { after, before, describe, it } = require('../common/test');
 const { delay, frame, run } = require('../common/transcript');
 const { killAll, start } = require('../common/program');
 
@@ -280,27 +280,39 @@ function asIntended(lines, differs) {
   return out;
 }
 
-test('the program\'s say in Engine.IO, the same on the wire as the official server', { concurrency: 8, timeout: 300000 }, async (t) => {
-  t.after(killAll);
-  const [official, ours] = await Promise.all([startAll(programs.official), startAll(programs.ours)]);
-  await Promise.all(scripts.map((one) => t.test(one.name, async () => {
-    const [expected, got] = await Promise.all([run(one, official[one.kind], one.tag), run(one, ours[one.kind], one.tag)]);
-    assert.ok(!expected.some((line) => line.startsWith('!!')), `the script failed\n${expected.join('\n')}`);
-    assert.deepEqual(got, asIntended(expected, one.differs));
-  })));
+describe('what a program can say in Engine.IO, the same on the wire as the official server', () => {
+  let official;
+  let ours;
+  before(async () => { [official, ours] = await Promise.all([startAll(programs.official), startAll(programs.ours)]); });
+  after(async () => {
+    await Promise.all([...Object.values(official), ...Object.values(ours)].map((server) => server.stop()));
+  });
+  after(killAll);
 
-  for (const [who, servers] of [['official', official], ['ours', ours]])
-    for (const [mode, transports] of [['polling', ['polling']], ['websocket', ['websocket']], ['upgrade', ['polling', 'websocket']]])
-      await t.test(`the official engine.io-client, ${mode}, ${who}`, () => converse(servers.engine, mode, transports));
+  describe('scripts', { concurrency: 8 }, () => {
+    for (const one of scripts) {
+      it(one.name, async () => {
+        const [expected, got] = await Promise.all([run(one, official[one.kind], one.tag), run(one, ours[one.kind], one.tag)]);
+        assert.ok(!expected.some((line) => line.startsWith('!!')), `the script failed\n${expected.join('\n')}`);
+        assert.deepEqual(got, asIntended(expected, one.differs));
+      });
+    }
+  });
 
-  await t.test('the files are the package\'s own', async () => {
+  for (const who of ['official', 'ours']) {
+    for (const [mode, { transports }] of Object.entries(MODES)) {
+      it(`the official engine.io-client over ${mode}, ${who}`, () => converse((who === 'ours' ? ours : official).engine, mode, transports));
+    }
+  }
+
+  it('the files are the package\'s own', async () => {
     for (const name of FILES.filter((file) => !file.endsWith('msgpack.min.js.map'))) {
       const response = await fetch(`http://127.0.0.1:${ours.files.port}/socket.io/${name}`);
       assert.ok(Buffer.from(await response.arrayBuffer()).equals(readFileSync(path.join(CLIENT_DIST, name))), name);
     }
   });
-  await Promise.all(Object.values(official).map((server) => server.stop()));
-  await t.test('ours end with 0 when told to', async () => {
+
+  it('our servers end with 0 when told to', async () => {
     for (const server of Object.values(ours)) assert.equal(await server.stop(), 0, server.stderr);
   });
 });

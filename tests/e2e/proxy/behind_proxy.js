@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
-const { after, afterEach, before, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('../common/test');
 const { until } = require('../common/harness');
 const { OURS, brings, closeClients, connect, startRedis, startServer } = require('../cluster/cluster');
 

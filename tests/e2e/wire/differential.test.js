@@ -3,24 +3,23 @@
 // intended differences.
 //
 //   node --test differential.test.js
-//   SIO_ONLY='upgrade:' node --test differential.test.js        scripts whose name matches only
+//   ONLY='upgrade:' node --test differential.test.js            scripts whose name matches only
 //   SIO_RECORD=official node differential.test.js               no comparison: print the transcripts of the official server
 //   SIO_RECORD=ours node differential.test.js                   or ours
 //   SIO_COMPARED_SERVER_BINARY=path                                     the program to compare, default build/compared_server
 //                                                               (a .js file is run by node: compared_server.js tests the tests)
 
-const test = require('node:test');
 const assert = require('node:assert');
 const fs = require('node:fs');
 const { killAll, start } = require('../common/program');
+const { after, before, chosen, describe, it } = require('../common/test');
 const { run } = require('../common/transcript');
 const { SERVERS, TIMED, programs, startAll, scripts } = require('./scripts');
 const { intended, missing } = require('./differences');
 
 const binary = programs.ours[programs.ours.length - 1];
 const self = binary.endsWith('.js');                  // the official server against itself: no differences intended
-const only = new RegExp(process.env.SIO_ONLY || '');
-const selected = scripts.filter(({ name }) => only.test(name));
+const selected = scripts.filter(({ name }) => chosen(name));
 const AT_ONCE = Number(process.env.SIO_AT_ONCE || 24);
 
 // Calls `action` for every item, so many at a time.
@@ -67,7 +66,7 @@ async function play(script, program, servers) {
 const gaveUp = (line) => /^!!|\(no (response|frame): nothing within|\(still open|\(not quiet/.test(line);
 
 async function record(program) {
-  const servers = await startAll(program);
+  const servers = await startAll(program, selected);
   const transcripts = new Map();
   await pool(selected.filter((script) => program === programs.ours || !script.ours), async (script) => transcripts.set(script, await play(script, program, servers)));
   for (const [script, lines] of [...transcripts].sort((a, b) => scripts.indexOf(a[0]) - scripts.indexOf(b[0])))
@@ -78,13 +77,26 @@ async function record(program) {
 if (process.env.SIO_RECORD) {
   record(process.env.SIO_RECORD === 'ours' ? programs.ours : programs.official);
 } else {
-  test('the same on the wire as the official server', { concurrency: AT_ONCE, timeout: 600000 }, async (t) => {
-    for (const name of Object.keys(intended)) assert.ok(scripts.some((script) => script.name === name), `no script of the name ${name}`);
-    assert.ok(fs.existsSync(binary), `${binary} is missing: build it first, or set SIO_COMPARED_SERVER_BINARY`);
-    t.after(killAll);
-    const [official, ours] = await Promise.all([startAll(programs.official), startAll(programs.ours)]);
+  describe('the same on the wire as the official server', () => {
+    const runnable = selected.filter((script) => !(self && script.ours));
+    const timed = ({ on }) => TIMED.includes(on);
+    let official;
+    let ours;
+    before(async () => {
+      assert.ok(fs.existsSync(binary), `${binary} is missing: build it first, or set SIO_COMPARED_SERVER_BINARY`);
+      [official, ours] = await Promise.all([startAll(programs.official, runnable), startAll(programs.ours, runnable)]);
+    });
+    after(async () => {
+      await Promise.all([...Object.values(official), ...Object.values(ours)].map((server) => server.stop()));
+    });
+    after(killAll);
+
+    it('each difference on the list belongs to a script', () => {
+      for (const name of Object.keys(intended)) assert.ok(scripts.some((script) => script.name === name), `no script of the name ${name}`);
+    });
+
     const old = (script) => script.node > parseInt(process.versions.node) && `compared on Node ${script.node} and later only`;
-    const compare = (script) => t.test(script.name, { skip: old(script) || (!self && missing[script.needs]) }, async () => {
+    const compare = (script) => it(script.name, { skip: old(script) || (!self && missing[script.needs]) }, async () => {
       const exception = self ? undefined : intended[script.name];
       const [expected, got] = await Promise.all([
         script.ours ? [] : play(script, programs.official, official),
@@ -100,14 +112,11 @@ if (process.env.SIO_RECORD) {
         assert.fail(`- official, + ours\n${difference(expected, got).map((line) => `  ${line}`).join('\n')}\n`);
       }
     });
-    const runnable = selected.filter((script) => !(self && script.ours));
-    const timed = ({ on }) => TIMED.includes(on);
-    await Promise.all(runnable.filter(timed).map(compare));
-    await Promise.all(runnable.filter((script) => !timed(script)).map(compare));
-    await Promise.all(Object.values(official).map((server) => server.stop()));
-    await t.test('our servers end with 0 when told to', { skip: self }, async () => {
+    describe('with short deadlines', { concurrency: AT_ONCE }, () => { runnable.filter(timed).forEach(compare); });
+    describe('with the usual deadlines', { concurrency: AT_ONCE }, () => { runnable.filter((script) => !timed(script)).forEach(compare); });
+
+    it('our servers end with 0 when told to', { skip: self }, async () => {
       for (const server of Object.values(ours)) assert.equal(await server.stop(), 0, server.stderr);
     });
-    await Promise.all(Object.values(ours).map((server) => server.stop()));
   });
 }

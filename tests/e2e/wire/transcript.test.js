@@ -1,7 +1,7 @@
 'use strict';
 // The tools of the differential tests, tested: a reader that misreads would find two servers equal that are not.
 
-const test = require('node:test');
+const { test } = require('../common/test');
 const assert = require('node:assert');
 const { OPCODES, closePayload, describeFrame, describeResponse, frame, parseFrame, parseResponse, printable } = require('../common/transcript');
 const { scripts } = require('./scripts');

@@ -25,8 +25,9 @@ const programs = {
 };
 programs.ours = programs.ours.endsWith('.js') ? [process.execPath, programs.ours] : [programs.ours];
 
-async function startAll(command) {
-  const names = Object.keys(SERVERS);
+/** The servers that these scripts share, by their names in SERVERS. */
+async function startAll(command, some) {
+  const names = Object.keys(SERVERS).filter((name) => some.some((script) => script.on === name && !script.alone));
   const started = await Promise.all(names.map((name) => start(command, SERVERS[name])));
   return Object.fromEntries(names.map((name, i) => [name, started[i]]));
 }
