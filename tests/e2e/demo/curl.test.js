@@ -1,5 +1,5 @@
 'use strict';
-// The demo as curl sees it: handshake, a session by hand, health, preflight, and the exact bodies of refusals.
+// The demo as curl sees it: handshake, a session by hand, and the exact bodies of refusals. Health and CORS: http.test.js.
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
@@ -62,32 +62,6 @@ describe('curl', () => {
     assert.deepEqual([after.status, after.body], [400, '{"code":1,"message":"Session ID unknown"}']);
   });
 
-  it('reads health', async () => {
-    const { statusLine, headers, body } = await curl(`${server.url}/api/websocket/health`);
-    assert.equal(statusLine, 'HTTP/1.1 200 OK');
-    assert.match(headers['content-type'], /^application\/json(;|$)/);
-    assert.match(body, /^\{"status":"healthy","connections":\d+,"connectionsByIP":\{.*\},"timestamp":\d+\}$/);
-  });
-
-  it('asks for a preflight', async () => {
-    const { statusLine, headers, body } = await curl('-X', 'OPTIONS', '-H', 'Origin: http://localhost:5173',
-      '-H', 'Access-Control-Request-Method: POST', '-H', 'Access-Control-Request-Headers: content-type',
-      `${engine}?EIO=4&transport=polling`);
-    assert.equal(statusLine, 'HTTP/1.1 204 No Content');
-    assert.equal(body, '');
-    delete headers.date;
-    delete headers.connection;
-    delete headers['keep-alive'];
-    assert.deepEqual(headers, {
-      'access-control-allow-origin': 'http://localhost:5173',
-      vary: 'Origin, Access-Control-Request-Headers',
-      'access-control-allow-credentials': 'true',
-      'access-control-allow-methods': 'GET,HEAD,PUT,PATCH,POST,DELETE',
-      'access-control-allow-headers': 'content-type',
-      'content-length': '0',
-    });
-  });
-
   describe('gets the error bodies', () => {
     const refusal = async (code, message, ...args) => {
       const { statusLine, headers, body } = await curl(...args);
@@ -130,11 +104,6 @@ describe('curl', () => {
       await refusal(5, 'Unsupported protocol version', `${engine}?EIO=04&transport=polling`);
       await refusal(5, 'Unsupported protocol version', `${engine}?transport=polling`);
     });
-  });
-
-  it('gets 404 where nothing is', async () => {
-    assert.equal((await curl(`${server.url}/nowhere`)).status, 404);
-    assert.equal((await curl(`${server.url}/socket.io?EIO=4&transport=polling`)).status, 404);
   });
 
   it('gets a HEAD answered without a body', async () => {

@@ -196,13 +196,4 @@ describe('where it listens', () => {
     const server = await startServer({ flags: ['--host', '0.0.0.0'] });
     assert.equal((await request(`http://127.0.0.1:${server.port}/api/websocket/health`)).status, 200);
   });
-
-  it('says so in its two start-up lines', async () => {
-    const server = await startServer();
-    await server.waitForPlainLine(`WebSocket service available at ws://localhost:${server.port}/demo`);
-    assert.deepEqual(server.plainLines, [
-      `Server running on port ${server.port}`,
-      `WebSocket service available at ws://localhost:${server.port}/demo`,
-    ]);
-  });
 });
