@@ -136,10 +136,23 @@ async function connect(server, { nsp = '/', mode = 'websocket', label = '', ...o
   const client = { socket, server, label, got: [], gone: undefined, markers: new Set() };
   clients.add(client);
   socket.onAny((event, ...values) => {
-    if (event === 'marker') client.markers.add(values[0]);
+    if (event === 'marker') client.mark(values[0]);
     else client.got.push([event, ...values.filter((value) => typeof value !== 'function')]);
   });
-  socket.on('disconnect', (reason) => { client.gone = reason; });
+  socket.on('disconnect', (reason) => {
+    client.gone = reason;
+    client.wake();
+  });
+  client.wake = () => {};
+  client.mark = (marker) => {
+    client.markers.add(marker);
+    client.wake();
+  };
+  /** Resolves when this marker has come, or the client has gone. */
+  client.marked = (marker) => new Promise((resolve) => {
+    client.wake = () => { if (client.gone || client.markers.has(marker)) resolve(); };
+    client.wake();
+  });
   client.ask = async (...words) => {
     try {
       return await socket.timeout(TIMEOUT).emitWithAck(...words);
@@ -175,7 +188,8 @@ async function settle(people) {
   for (const server of new Set(there.map((client) => client.server))) {
     const marker = ++markers;
     there.find((client) => client.server === server).tell('emit', {}, 'marker', marker);
-    await until(() => there.every((client) => client.gone || client.markers.has(marker)), `waiting for a marker of ${server.which} at ${there.filter((c) => !c.markers.has(marker)).map((c) => c.label)}\n${server.errors}`);
+    const missing = () => there.filter((client) => !client.markers.has(marker)).map(({ label }) => label);
+    await within(Promise.all(there.map((client) => client.marked(marker))), `waiting for a marker of ${server.which}`, TIMEOUT, () => `${missing()}\n${server.errors}`);
   }
 }
 
