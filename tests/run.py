@@ -80,7 +80,7 @@ class Suite:
 
 
 PROGRAMS = [os.path.basename(path)[:-len(".cpp")] for path in sorted(glob.glob(os.path.join(ROOT, "tests/e2e/*/*.cpp")))]
-E2E = ("demo", "wire", "client", "engine")
+E2E = ("client", "demo", "engine", "other_clients", "wire")
 
 SUITES = [
     Suite("lint", ["tests/lint.py", "sio_demo.hpp", "main.cpp", "README.md", "Makefile"], [],

@@ -3,16 +3,16 @@
 // that enforces CORS, not we.
 
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { after, afterEach, before, describe, it } = require('../common/test');
 const { LOG, MODES, cleanUp, connect, connectionsAre, onCleanUp, startServer, until } = require('../common/harness');
+const program = require('../common/program');
 const { LATE, Tab, cuttable, forward, forwardUpgrade, launch, listen } = require('./chromium');
 
 const BUNDLE = fs.readFileSync(path.join(path.dirname(require.resolve('socket.io-client/package.json')), 'dist', 'socket.io.min.js'));
-const SUPPORT = path.resolve(__dirname, process.env.SIO_FEATURES_SERVER_BINARY || '../../../build/features_server');
+const FEATURES = path.resolve(__dirname, process.env.SIO_FEATURES_SERVER_BINARY || '../../../build/features_server');
 const REFUSED = [/blocked by CORS policy/, /ERR_FAILED/, /WebSocket connection to .* failed/];
 const CUT = [/ERR_/, /WebSocket connection to .* failed/, /blocked by CORS policy/];
 
@@ -134,20 +134,16 @@ describe('the official bundle in a page of another origin', () => {
 });
 
 describe('binary in a browser', () => {
-  /** The program of support.test.js, for the demo has no binary event. */
-  async function support() {
-    const child = spawn(SUPPORT, [], { stdio: ['ignore', 'pipe', 'inherit'] });
-    onCleanUp(() => child.kill('SIGKILL'));
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (text) => { output += text; });
-    await until(() => /listening \S+:\d+/.test(output) || child.exitCode !== null, `waiting for ${SUPPORT} to listen`);
-    assert.equal(child.exitCode, null, 'build it with `make build/features_server`');
-    return Number(/:(\d+)/.exec(output)[1]);
+  /** The port of the server of client/features.test.js, for the demo has no binary event. */
+  async function features() {
+    const server = await program.start([FEATURES]);
+    onCleanUp(server.stop);
+    return server.port;
   }
 
   for (const mode of Object.keys(MODES)) {
     it(`travels both ways over ${mode}, in events and in acks, also inside of objects`, async () => {
-      const from = await origin(await support());
+      const from = await origin(await features());
       const tab = await open(from);
       await start(tab, from, mode);
       await transportIs(tab, arrived(mode));
@@ -173,7 +169,7 @@ describe('binary in a browser', () => {
   }
 
   it('carries megabytes unharmed', async () => {
-    const from = await origin(await support());
+    const from = await origin(await features());
     const tab = await open(from);
     await start(tab, from, 'upgrade');
     await transportIs(tab, 'websocket');

@@ -1,45 +1,20 @@
 'use strict';
-// What the official client can do, against features_server.js on the official server and features_server.cpp on our header: the same
-// checks for both, over polling, WebSocket and with an upgrade. And what python-socketio can do, against ours.
+// What the official client can do, against features_server.js on the official server and features_server.cpp on our
+// header: the same checks for both, over polling, WebSocket and with an upgrade.
 //
 //   SIO_FEATURES_SERVER_BINARY=path     the program to test, default build/features_server
-//   SIO_SERVERS=official           one of the two servers only: `official` or `ours`
+//   SIO_SERVERS=official                one of the two servers only: `official` or `ours`
 
 const assert = require('node:assert/strict');
-const { execFile, spawn } = require('node:child_process');
-const { once } = require('node:events');
 const path = require('node:path');
 const { after, afterEach, before, describe, it } = require('../common/test');
 const { io, Manager } = require('socket.io-client');
 const { MODES, TIMEOUT, sleep, until, within } = require('../common/harness');
+const { start } = require('../common/program');
 
 const BINARY = path.resolve(__dirname, process.env.SIO_FEATURES_SERVER_BINARY || '../../../build/features_server');
 const COMMANDS = { official: [process.execPath, path.join(__dirname, 'features_server.js')], ours: [BINARY] };
 const bytes = (...values) => Buffer.from(values);
-
-/** Starts one of the two: {url, output, stop()}. */
-async function start([program, ...args]) {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const server = { output: '', errors: '', exit: undefined };
-  child.stderr.setEncoding('utf8').on('data', (text) => { server.errors += text; });
-  child.stdout.setEncoding('utf8').on('data', (text) => { server.output += text; });
-  child.once('error', (error) => { server.exit = error.message; });
-  child.once('exit', (code, signal) => { server.exit = signal || code; });
-  const onExit = () => child.kill('SIGKILL');
-  process.once('exit', onExit);
-  server.stop = async () => {
-    if (server.exit === undefined) {
-      child.kill('SIGTERM');
-      await within(once(child, 'exit'), 'waiting for the server to obey SIGTERM').finally(() => child.kill('SIGKILL'));
-    }
-    process.off('exit', onExit);
-    return server.exit;
-  };
-  await until(() => server.exit !== undefined || /listening/.test(server.output), `waiting for ${program} to listen`);
-  assert.equal(server.exit, undefined, `${program} ended: ${server.errors}; build it with \`make build/features_server\``);
-  server.url = `http://127.0.0.1:${/listening \S+:(\d+)/.exec(server.output)[1]}`;
-  return server;
-}
 
 const sockets = new Set();
 const managers = new Set();
@@ -98,8 +73,8 @@ for (const which of wanted) {
     after(async () => {
       const exit = await server.stop();
       if (which !== 'ours') return;
-      assert.equal(exit, 0, server.errors);
-      assert.equal(server.errors, '');
+      assert.equal(exit, 0, server.stderr);
+      assert.equal(server.stderr, '');
     });
 
     for (const mode of Object.keys(MODES)) {
@@ -442,47 +417,3 @@ for (const which of wanted) {
     }
   });
 }
-
-// ---- python-socketio ---------------------------------------------------------------------------------------------------
-
-function execute(program, args) {
-  return new Promise((resolve) => {
-    execFile(program, args, { encoding: 'utf8', timeout: 120_000 }, (error, stdout, stderr) => resolve({ error, stdout, stderr }));
-  });
-}
-
-describe('python-socketio and our server', { skip: !wanted.includes('ours') }, () => {
-  const CANDIDATES = ['/usr/bin/python3', 'python3'];
-  let python;
-  let server;
-  before(async () => {
-    for (const candidate of CANDIDATES) {
-      if (!python && !(await execute(candidate, ['-c', 'import socketio, aiohttp'])).error) python = candidate;
-    }
-    assert.ok(python, `none of ${CANDIDATES.join(', ')} can import socketio and aiohttp; install the packages python3-socketio and python3-aiohttp`);
-    server = await start(COMMANDS.ours);
-  });
-  after(async () => {
-    if (server) assert.equal(await server.stop(), 0, server.errors);
-  });
-
-  for (const transports of ['polling', 'websocket', 'polling,websocket']) {
-    it(`over ${transports.replace(',', ' and then ')}: namespaces, acks both ways, binary, refusals`, async () => {
-      const { error, stdout, stderr } = await execute(python, [path.join(__dirname, 'python_client.py'), server.url, transports]);
-      assert.ok(!error, `${stderr}\n${server.errors}`);
-      assert.deepEqual(JSON.parse(stdout), {
-        transport: transports.split(',').pop(),
-        mirrored: { x: 2.5, y: 1 },
-        echoed: [1, 'zwei €', { three: [null, false] }],
-        reversed: '030201',
-        mixed: [{ deep: { list: [1, '010203'] }, text: 'beside' }, '010203'],
-        back: ['ff00', { bytes: '07' }],
-        asked: [true, 11],
-        told: ['to the room'],
-        made: '/number-python',
-        refused: { message: 'nobody gets in', data: { code: 7, hints: ['try', 'elsewhere'] } },
-        gone: true,
-      });
-    });
-  }
-});

@@ -1,7 +1,7 @@
 // The server of features.test.js, on our header: a bit of everything that a client can meet. features_server.js is the same
 // program on the official server. Whatever one of them does, the other one has to do too: change them together.
 //
-//     support [PORT]        prints `listening 127.0.0.1:PORT`; SIGTERM ends it
+//     features_server [PORT]        prints `listening 127.0.0.1:PORT`; SIGTERM ends it
 #include "sio_demo.hpp"
 
 #include <asio/signal_set.hpp>

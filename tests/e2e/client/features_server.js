@@ -91,5 +91,8 @@ for (const nsp of [io.of('/'), io.of('/a'), io.of('/b'), numbered]) listen(nsp);
 ask();
 rooms();
 
-process.on('SIGTERM', () => io.close());
+process.on('SIGTERM', () => {
+  io.close();
+  setTimeout(() => process.exit(0), 300).unref();                 // connections that their clients keep open hold it otherwise
+});
 http.listen(Number(process.argv[2] || 0), '127.0.0.1', () => console.log(`listening 127.0.0.1:${http.address().port}`));

@@ -1,9 +1,9 @@
 'use strict';
-// What the tests of a cluster need: servers (cluster_server.cpp on our header, cluster_server.js on the official package), a Redis of
-// their own, a network between the two that a test can spoil, and clients that remember what they got.
+// What the tests of a cluster need: servers (cluster_server.cpp on our header, cluster_server.js on the official
+// package), a Redis of their own, a network between the two that a test can spoil, and clients that remember what they got.
 //
 //   SIO_CLUSTER_SERVER_BINARY=path     the program on our header, default build/cluster_server
-//   SIO_SERVERS=official           official servers in all roles, to see that the tests are right
+//   SIO_SERVERS=official               official servers in all roles, to see that the tests are right
 
 const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');

@@ -2,11 +2,11 @@
 // Heartbeats: who answers them stays, who does not is dropped.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, describe, it } = require('../common/test');
-const { ENGINE_PATH, LOG, MODES, cleanUp, closeClients, connect, connectionsAre, rawWebSocket, request, startServer, until } = require('../common/harness');
+const { after, describe, it } = require('../common/test');
+const { ENGINE_PATH, LOG, MODES, cleanUp, connect, connectionsAre, rawWebSocket, request, startServer, until } = require('../common/harness');
 
-describe('heartbeats', () => {
-  afterEach(closeClients);
+// Each test has a server of its own and mostly waits, so they run at the same time.
+describe('heartbeats', { concurrency: 4 }, () => {
   after(cleanUp);
 
   it('keep clients of every transport connected over many intervals', async () => {

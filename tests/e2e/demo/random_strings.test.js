@@ -2,8 +2,8 @@
 // The broadcaster: one string for everybody, at random times within the range, from all letters and digits.
 
 const assert = require('node:assert/strict');
-const { after, afterEach, describe, it } = require('../common/test');
-const { LOG, MODES, cleanUp, closeClients, connect, startServer, until } = require('../common/harness');
+const { after, describe, it } = require('../common/test');
+const { LOG, MODES, cleanUp, connect, startServer, until } = require('../common/harness');
 
 /** Waits until each client has `count` rounds beyond the first ones, and returns them client by client. */
 async function rounds(clients, count) {
@@ -11,8 +11,8 @@ async function rounds(clients, count) {
   return clients.map((client) => client.all('randomString').map(([payload]) => payload));
 }
 
-describe('random strings', () => {
-  afterEach(closeClients);
+// Each test has a server of its own and mostly waits, so they run at the same time.
+describe('random strings', { concurrency: 6 }, () => {
   after(cleanUp);
 
   it('are the same for all clients at the same time, whatever their transport', async () => {

@@ -267,7 +267,7 @@ script('engine', 'the default path of the package, and no other', async (w) => {
 
 // ---- running them ---------------------------------------------------------------------------------------------------------
 
-const flags = (kind) => ['--kind', kind, '--folder', CLIENT_DIST, '--version', version];
+const flags = (kind) => ['--host', '127.0.0.1', '--port', '0', '--kind', kind, '--folder', CLIENT_DIST, '--version', version];
 const startAll = async (command) => Object.fromEntries(await Promise.all(KINDS.map(async (kind) => [kind, await start(command, flags(kind))])));
 
 function asIntended(lines, differs) {

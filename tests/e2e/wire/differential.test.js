@@ -6,7 +6,7 @@
 //   ONLY='upgrade:' node --test differential.test.js            scripts whose name matches only
 //   SIO_RECORD=official node differential.test.js               no comparison: print the transcripts of the official server
 //   SIO_RECORD=ours node differential.test.js                   or ours
-//   SIO_COMPARED_SERVER_BINARY=path                                     the program to compare, default build/compared_server
+//   SIO_COMPARED_SERVER_BINARY=path                             the program to compare, default build/compared_server
 //                                                               (a .js file is run by node: compared_server.js tests the tests)
 
 const assert = require('node:assert');
@@ -14,7 +14,7 @@ const fs = require('node:fs');
 const { killAll, start } = require('../common/program');
 const { after, before, chosen, describe, it } = require('../common/test');
 const { run } = require('../common/transcript');
-const { SERVERS, TIMED, programs, startAll, scripts } = require('./scripts');
+const { ANYWHERE, SERVERS, TIMED, programs, startAll, scripts } = require('./scripts');
 const { intended, missing } = require('./differences');
 
 const binary = programs.ours[programs.ours.length - 1];
@@ -55,7 +55,7 @@ async function play(script, program, servers) {
     alive();
     return lines;
   }
-  const server = await start(program, SERVERS[script.on]);
+  const server = await start(program, [...ANYWHERE, ...SERVERS[script.on]]);
   const lines = await run(script, server, script.tag);
   const exit = await server.stop();
   if (program === programs.ours && !self) assert.equal(exit, 0, `our server ended with ${exit}: ${server.stderr}`);

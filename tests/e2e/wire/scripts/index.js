@@ -4,6 +4,8 @@
 const path = require('node:path');
 const { start } = require('../../common/program');
 
+const ANYWHERE = ['--host', '127.0.0.1', '--port', '0'];
+
 const SERVERS = {                                     // scripts of one kind share one process
   plain: [],
   small: ['--max-payload', '1000'],
@@ -28,11 +30,11 @@ programs.ours = programs.ours.endsWith('.js') ? [process.execPath, programs.ours
 /** The servers that these scripts share, by their names in SERVERS. */
 async function startAll(command, some) {
   const names = Object.keys(SERVERS).filter((name) => some.some((script) => script.on === name && !script.alone));
-  const started = await Promise.all(names.map((name) => start(command, SERVERS[name])));
+  const started = await Promise.all(names.map((name) => start(command, [...ANYWHERE, ...SERVERS[name]])));
   return Object.fromEntries(names.map((name, i) => [name, started[i]]));
 }
 
 const scripts = ['./http', './engine', './socketio', './namespaces', './recovery', './client']
   .flatMap((file) => require(file)).map((script, i) => ({ ...script, tag: `t${i}x` }));
 
-module.exports = { SERVERS, TIMED, programs, startAll, scripts };
+module.exports = { ANYWHERE, SERVERS, TIMED, programs, startAll, scripts };

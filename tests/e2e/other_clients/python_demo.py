@@ -1,9 +1,9 @@
 """The python-socketio client at the demo.
 
-python_client.py visit URL TRANSPORT PING_LIMIT
+python_demo.py visit URL TRANSPORT PING_LIMIT
     connects over TRANSPORT ("polling" or "websocket") only, waits for its first random string, pings up to the limit and
     once more, and waits to be thrown out
-python_client.py refused URL TRANSPORT
+python_demo.py refused URL TRANSPORT
     tries to connect and expects to be refused
 
 Either prints what happened as one JSON object.

@@ -2,28 +2,18 @@
 // A client of another make: python-socketio, as Debian's package python3-socketio has it.
 
 const assert = require('node:assert/strict');
-const { execFile } = require('node:child_process');
 const path = require('node:path');
 const { after, afterEach, before, describe, it } = require('../common/test');
 const { LOG, cleanUp, closeClients, connect, connectionsAre, startServer } = require('../common/harness');
+const { execute, findPython } = require('./python');
 
-const SCRIPT = path.join(__dirname, 'python_client.py');
-const CANDIDATES = ['/usr/bin/python3', 'python3'];
+const SCRIPT = path.join(__dirname, 'python_demo.py');
 
-function execute(program, args) {
-  return new Promise((resolve) => {
-    execFile(program, args, { encoding: 'utf8', timeout: 120_000 }, (error, stdout, stderr) => resolve({ error, stdout, stderr }));
-  });
-}
-
-describe('python-socketio', () => {
+describe('python-socketio and the demo', () => {
   let server;
   let python;
   before(async () => {
-    for (const candidate of CANDIDATES) {
-      if (!python && !(await execute(candidate, ['-c', 'import socketio, aiohttp'])).error) python = candidate;
-    }
-    assert.ok(python, `none of ${CANDIDATES.join(', ')} can import socketio and aiohttp; install the packages python3-socketio and python3-aiohttp`);
+    python = await findPython();
     server = await startServer({ flags: ['--max-pings-per-client', '5', '--random-string-interval', '0.1..0.2', '--max-connections-per-ip', '2'] });
   });
   afterEach(closeClients);

@@ -1,4 +1,4 @@
-"""The python-socketio client at features_server.cpp: python_client.py URL TRANSPORTS
+"""The python-socketio client at client/features_server.cpp: python_features.py URL TRANSPORTS
 
 Goes through what every client needs, and prints what came of it as one JSON object; bytes are written in hex.
 """

@@ -1,5 +1,5 @@
 'use strict';
-// The demo as curl sees it: handshake, a session by hand, and the exact bodies of refusals. Health and CORS: http.test.js.
+// The demo as curl sees it: handshake, a session by hand, and the exact bodies of refusals. Health and CORS: demo/http.test.js.
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
