@@ -91,7 +91,7 @@ describe('the official bundle in a page of another origin', () => {
     }
   }
 
-  it('is kept by the browser from a server that takes no credentials, if it sends them', async () => {
+  it('is blocked by the browser when it sends credentials to a server that allows none', async () => {
     const from = await origin();
     const server = await startServer({ flags: ['--cors-origin', from, '--cors-credentials', 'off'] });
     const tab = await open(from);
@@ -168,7 +168,7 @@ describe('binary in a browser', () => {
     });
   }
 
-  it('carries megabytes unharmed', async () => {
+  it('transfers megabytes intact', async () => {
     const from = await origin(await features());
     const tab = await open(from);
     await start(tab, from, 'upgrade');

@@ -72,7 +72,7 @@ describe('the page', () => {
     server = await startServer({ flags: ['--random-string-interval', '0.2..0.4', '--max-connections-per-ip', '50', '--ping-interval', '2000', '--ping-timeout', '6000'] });
   });
 
-  it('comes alone, with a policy that allows nothing else', async () => {
+  it('needs no other file, and its policy allows none', async () => {
     const answer = await request(`${server.url}/`);
     const again = await request(`${server.url}/?again`);
     assert.equal(answer.status, 200);
@@ -95,7 +95,7 @@ describe('the page', () => {
     assert.doesNotMatch(answer.body, /\{\{/);
   });
 
-  it('names no host in the policy that could say more than a host', async () => {
+  it('puts nothing but a host from the Host header into its policy', async () => {
     const policyFor = async (host) => (await request(`${server.url}/`, { headers: { Host: host } })).headers['content-security-policy'];
     assert.match(await policyFor('a.example:1'), /connect-src 'self' ws:\/\/a\.example:1 wss:\/\/a\.example:1;/);
     assert.match(await policyFor('a.example;script-src'), /connect-src 'self';/);
@@ -360,7 +360,7 @@ describe('the page', () => {
 describe('the page and the limits', () => {
   afterEach(cleanUp);
 
-  it('hits that of connections, and closes what it opened', async () => {
+  it('reaches the limit of connections, and closes those that it opened', async () => {
     const server = await startServer();
     const tab = await connected(`${server.url}/`);
     await tab.page.click('#limit-connections');
@@ -371,7 +371,7 @@ describe('the page and the limits', () => {
     await says(tab, 'status', OVER_WEBSOCKET);
   });
 
-  it('hits that of pings, and can connect again', async () => {
+  it('reaches the limit of pings, and can connect again', async () => {
     const server = await startServer();
     const tab = await connected(`${server.url}/`);
     await tab.page.click('#ping');
@@ -400,10 +400,10 @@ describe('the page and the limits', () => {
   });
 });
 
-describe('the page and a server that goes', () => {
+describe('the page and a server that ends', () => {
   afterEach(cleanUp);
 
-  it('comes back when the server does', async () => {
+  it('reconnects when the server is back', async () => {
     const server = await startServer();
     const { port } = server;
     const tab = await connected(`${server.url}/`);
@@ -419,7 +419,7 @@ describe('the page and a server that goes', () => {
   });
 });
 
-describe('the page elsewhere', () => {
+describe('the page with other paths, namespaces and transports', () => {
   afterEach(cleanUp);
 
   it('honours --path and --namespace', async () => {
@@ -441,7 +441,7 @@ describe('the page elsewhere', () => {
     assert.deepEqual((await explained(tab, '421["ping"]')).parts, ['4', '2', '1', '["ping"]']);
   });
 
-  it('takes any namespace for text', async () => {
+  it('treats any namespace as text', async () => {
     const server = await startServer({ flags: ['--namespace', '/</script><script>window.injected=1</script>'] });
     const tab = await connected(`${server.url}/`);
     assert.equal(await tab.run(() => 'injected' in window), false);
@@ -472,7 +472,7 @@ describe('the page elsewhere', () => {
     await says(tab, 'times', /^last/);
   });
 
-  it('leaves "/" to who has it already', async () => {
+  it('is not served at "/" when another route has that path', async () => {
     const healthy = await startServer({ flags: ['--health-path', '/'] });
     assert.equal((await request(`${healthy.url}/`)).json.status, 'healthy');
     const engine = await startServer({ flags: ['--path', '/'] });

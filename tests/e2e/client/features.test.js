@@ -157,7 +157,7 @@ for (const which of wanted) {
           assert.equal(await ask(socket, 'add up', 5), 30);
         });
 
-        it('all in a room are asked', async () => {
+        it('everybody in a room is asked', async () => {
           const [a, b, c] = [await open(), await open(), await open()];
           const room = `asked over ${mode}`;
           await ask(a, 'join', room);
@@ -210,7 +210,7 @@ for (const which of wanted) {
           assert.equal(await ask(root, 'echo', 1), 1);
         });
 
-        it('tells query, headers and auth, as an object and as a function', async () => {
+        it('sends query, headers and auth, as an object and from a function', async () => {
           for (const auth of [{ token: 'x', deep: { list: [1] } }, (give) => setTimeout(give, 1, { token: 'x', deep: { list: [1] } })]) {
             const socket = create(`${url}/handshake`, mode, { auth, query: { a: 'b c', 'ä': '&=' }, extraHeaders: { 'X-Probe': 'one' } });
             const [handshake] = await brings(socket, 'handshake', () => socket.connect());
@@ -277,7 +277,7 @@ for (const which of wanted) {
 
         // ---- rooms
 
-        it('hears what is told to its rooms, once', async () => {
+        it('receives what is emitted to its rooms, once', async () => {
           const [a, b, c] = [await open(), await open(), await open()];
           const heard = [];
           for (const [name, socket] of Object.entries({ a, b, c })) socket.on('told', (what) => heard.push(`${name} ${what}`));
@@ -392,7 +392,7 @@ for (const which of wanted) {
           }, 'a volatile event that arrives');
         });
 
-        it('gets what is volatile, when it can take it', async () => {
+        it('receives volatile events when it is writable', async () => {
           const socket = await open();
           let got;
           socket.on('volatile', (...args) => { got = args; });
@@ -400,7 +400,7 @@ for (const which of wanted) {
           assert.deepEqual(got, ['now or never']);
         });
 
-        it('catches all that comes and goes', async () => {
+        it('sees all events in catch-all listeners', async () => {
           const socket = await open();
           const seen = [];
           const incoming = (...args) => seen.push(['in', ...args]);

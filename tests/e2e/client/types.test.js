@@ -54,7 +54,7 @@ describe('the events in TypeScript', { skip: notForOfficial('it prints no types'
     for (const [name, [source, why]] of Object.entries(wrong)) assert.match(said[name], why, `${source} should not compile`);
   }
 
-  it('of the demo', async () => {
+  it('of the demo compile with right clients and refuse wrong ones', async () => {
     const { code, stdout } = await runDemo(['--print-types']);
     assert.equal(code, 0);
     judge(`${stdout}\n`, `
@@ -73,7 +73,7 @@ describe('the events in TypeScript', { skip: notForOfficial('it prints no types'
     });
   });
 
-  it('of every kind of type', () => {
+  it('of every kind of type compile with right clients and refuse wrong ones', () => {
     judge(execFileSync(BINARY, ['--print-types'], { encoding: 'utf8' }), `
       socket.on("planted", (tree, point) => {
         const names: string[] = [tree.name, ...tree.children.map((child) => child.name)];
@@ -101,7 +101,7 @@ describe('the events in TypeScript', { skip: notForOfficial('it prints no types'
     });
   });
 
-  it('say what travels', async () => {
+  it('describe the values that are sent', async () => {
     const server = run(BINARY, []);
     try {
       await until(() => server.exit !== undefined || /listening \d+/.test(server.output), 'waiting for build/types to listen');

@@ -78,7 +78,7 @@ describe('the demo in a cluster', { skip: notForOfficial('it has no such flag') 
     assert.deepEqual((await redis.command('KEYS', '*')).map(String), ['socket.io-lease#/demo#randomString']);
   });
 
-  it('sends on when nobody is connected to the sender', async () => {
+  it('keeps sending when nobody is connected to the sender', async () => {
     const redis = await redisFor();
     const { servers, clients } = await cluster(redis, 2);
     const one = await sender(servers);
@@ -186,7 +186,7 @@ describe('the demo in a cluster', { skip: notForOfficial('it has no such flag') 
     }
   });
 
-  it('does not believe what makes no sense about the others', async () => {
+  it('ignores malformed messages about the others', async () => {
     const redis = await redisFor();
     const { servers: [server] } = await cluster(redis, 1);
     await until(async () => (await health(server)).json.clusterConnections === 1, 'waiting for health');
@@ -201,7 +201,7 @@ describe('the demo in a cluster', { skip: notForOfficial('it has no such flag') 
     await until(async () => (await health(server)).json.clusterConnections === 1, 'waiting for those who are silent to be forgotten');
   });
 
-  it('refuses an address that makes no sense, in one line, without its password', async () => {
+  it('refuses a malformed Redis address in one line, without the password', async () => {
     for (const [url, why] of [['redis://:secret@host:0', /port is not a number/], ['http://host', /does not begin with redis:/], ['rediss://u:secret@host', /TLS/], ['redis://host/x', /database is not a number/]]) {
       const { code, stderr, stdout } = await run(['--redis', url]);
       assert.equal(code, 2);

@@ -145,7 +145,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
     });
   }
 
-  it('is right, if late, when the way to Redis is slow', async () => {
+  it('is late but correct when the network to Redis is slow', async () => {
     const redis = await redisFor();
     const network = await startNetwork(redis.port);
     later(network.close);
@@ -175,7 +175,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
     await brings(all.all, () => a1.tell('emit', {}, 'news'), () => [['news']]);
   });
 
-  it('serves its own while Redis hangs', async () => {
+  it('serves its own clients while Redis hangs', async () => {
     const redis = await redisFor();
     const all = await cluster(redis);
     const { a1 } = all.people;
@@ -198,7 +198,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
     await together(all);
   });
 
-  describe('says what is wrong, and serves its own', { skip: OURS === 'official' && 'the official program waits for Redis first' }, () => {
+  describe('a server that cannot join logs the reason and serves its own clients', { skip: OURS === 'official' && 'the official program waits for Redis first' }, () => {
     const wrongs = {
       'a wrong password': { flags: ['--requirepass', 'right'], url: (redis) => `redis://:wrong-secret@127.0.0.1:${redis.port}`, why: /WRONGPASS invalid username-password pair or user is disabled/, what: /password/i, right: 'wrong-secret' },
       'no password': { flags: ['--requirepass', 'right'], url: (redis) => redis.url, why: /NOAUTH Authentication required/, what: /password|user/i, right: '' },
@@ -206,7 +206,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
       'a user who may not subscribe': { flags: ['--user', 'app', 'on', '>wrong-secret', '+@all', '~*', 'resetchannels', '&other*'], url: (redis) => `redis://app:wrong-secret@127.0.0.1:${redis.port}`, why: /NOPERM [^"]*arguments/, what: /channel|permission|ACL/i },
     };
     for (const [name, { flags, url, why, what, right }] of Object.entries(wrongs)) {
-      it(`to ${name}`, async () => {
+      it(name, async () => {
         const redis = await startRedis(...flags);
         later(redis.stop);
         const server = await serverFor('ours', { name: 'a', redis: url(redis) });
@@ -229,7 +229,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
       });
     }
 
-    it('to a Redis that is not there, and joins when it is', async () => {
+    it('a Redis that is not running, and joins when it is', async () => {
       const redis = await redisFor();
       await redis.kill();
       const all = {};
@@ -246,7 +246,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
     });
   });
 
-  it('survives what makes no sense', { skip: official }, async () => {
+  it('survives malformed messages', { skip: official }, async () => {
     const redis = await redisFor();
     const all = await cluster(redis, 'ab');
     const { a1 } = all.people;

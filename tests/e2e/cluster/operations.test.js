@@ -93,7 +93,7 @@ describe(`a cluster of two servers of ours and an official one${OURS === 'offici
           await to({ rooms: ['red'] }, a1, c1);
         });
 
-        it('knows rooms of strange names', async () => {
+        it('emits to rooms of strange names', async () => {
           const everybody = await people(nsp);
           const { a2, b1, c1, all } = everybody;
           for (const room of ['', '#', 'a#b', '#/#', '*', '[a]', '?', '1', '-1.5', 'ünïcødé 🦊', '\u0000', ' ', 'x'.repeat(1000), '__proto__']) {
@@ -349,7 +349,7 @@ describe(`a cluster of two servers of ours and an official one${OURS === 'offici
     }
   });
 
-  it('has no use for another cluster at the same Redis', async () => {
+  it('ignores another cluster at the same Redis', async () => {
     const other = await startServer(OURS, { redis: redis.url, name: 'other', key: 'elsewhere', 'requests-timeout': TIME });
     const far = await startServer('official', { redis: redis.url, name: 'far', key: 'elsewhere', 'requests-timeout': TIME });
     try {
@@ -370,7 +370,7 @@ describe(`a cluster of two servers of ours and an official one${OURS === 'offici
     }
   });
 
-  it('understands servers that answer the one who asked only', async () => {
+  it('understands servers that answer on a channel of their own', async () => {
     const flags = { redis: redis.url, key: 'specific', 'requests-timeout': TIME };
     const two = [await startServer(OURS, { ...flags, name: 'x' }), await startServer('official', { ...flags, name: 'y', specific: 'yes' })];
     try {
@@ -394,7 +394,7 @@ describe(`a cluster of two servers of ours and an official one${OURS === 'offici
     }
   });
 
-  it('takes orders from the official emitter', async () => {
+  it('does what the official emitter asks', async () => {
     const everybody = await people('/chat');
     const { a1, a2, b1, c1, all } = everybody;
     const client = createClient({ url: redis.url });

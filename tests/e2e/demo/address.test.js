@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const { after, afterEach, before, describe, it } = require('../common/test');
 const { MODES, cleanUp, closeClients, connect, connectionsAre, health, hasIpv6, startClient, startServer } = require('../common/harness');
 
-describe('behind a trusted proxy (loopback, by default)', () => {
+describe('the address of a client behind a trusted proxy (loopback, by default)', () => {
   let server;
   before(async () => { server = await startServer({ flags: ['--max-connections-per-ip', '2'] }); });
   afterEach(closeClients);
@@ -33,7 +33,7 @@ describe('behind a trusted proxy (loopback, by default)', () => {
     ['198.51.100.1, 203.0.113.7, 127.0.0.1', '203.0.113.7', 'the right-most entry that is no trusted proxy'],
     ['203.0.113.7,127.0.0.1,127.8.9.10', '203.0.113.7', 'several trusted proxies, without spaces'],
     ['127.0.0.1, 203.0.113.7, 198.51.100.1', '198.51.100.1', 'an entry behind an untrusted one never counts'],
-    ['::ffff:203.0.113.9', '203.0.113.9', 'an IPv4 address in IPv6 clothes is an IPv4 address'],
+    ['::ffff:203.0.113.9', '203.0.113.9', 'an IPv4-mapped IPv6 address is an IPv4 address'],
   ]) {
     it(`"${header}" is ${key}: ${why}`, async () => {
       assert.deepEqual(await countedFor(header), { [key]: 1 });
@@ -47,14 +47,14 @@ describe('behind a trusted proxy (loopback, by default)', () => {
     await connectionsAre(server, 0);
   });
 
-  it('a header that holds no address costs nobody the connection', async () => {
+  it('a header without an address refuses nobody', async () => {
     for (const header of ['unknown', '', ' , ,', '300.1.2.3', '_hidden', 'x'.repeat(300)]) {
       const keys = Object.values(await countedFor(header));
       assert.deepEqual(keys, [1], JSON.stringify(header));
     }
   });
 
-  it('the limit is of each address alone', async () => {
+  it('the limit counts each address separately', async () => {
     const two = [await connect(server.url, via('203.0.113.7')), await connect(server.url, via('203.0.113.7', 'polling'))];
     const error = await startClient(server.url, via('203.0.113.7')).refused();
     assert.equal(error.message, 'Too many connections from this IP');
@@ -66,7 +66,7 @@ describe('behind a trusted proxy (loopback, by default)', () => {
     await connectionsAre(server, 0);
   });
 
-  it('the limit sees through a mapped address', async () => {
+  it('an IPv4-mapped IPv6 address counts as the IPv4 address', async () => {
     const two = [await connect(server.url, via('203.0.113.7')), await connect(server.url, via('::ffff:203.0.113.7'))];
     await startClient(server.url, via('::FFFF:203.0.113.7')).refused();
     for (const client of two) client.leave();

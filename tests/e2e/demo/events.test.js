@@ -21,20 +21,20 @@ describe('the events of the demo', () => {
 
   for (const mode of Object.keys(MODES)) {
     describe(`over ${mode}`, () => {
-      it('travels the way it was told', async () => {
+      it('uses the transport that was asked for', async () => {
         const client = await connect(server.url, { mode });
         assert.equal(client.transport, mode === 'polling' ? 'polling' : 'websocket');
         client.leave();
       });
 
-      it('says connectionStatus "connected" first of all', async () => {
+      it('sends connectionStatus "connected" before anything else', async () => {
         const client = await connect(server.url, { mode });
         assert.deepEqual(await client.next('connectionStatus'), ['connected']);
         assert.deepEqual(client.seen.slice(0, 2).map((e) => e.event), ['connect', 'connectionStatus']);
         client.leave();
       });
 
-      it('says connectionStatus once', async () => {
+      it('sends connectionStatus once', async () => {
         const client = await connect(server.url, { mode });
         await client.ask('ping');
         await client.next('randomString');
@@ -75,7 +75,7 @@ describe('the events of the demo', () => {
         client.leave();
       });
 
-      it('takes a ping that asks for no acknowledgement without harm', async () => {
+      it('handles a ping that asks for no acknowledgement', async () => {
         const client = await connect(server.url, { mode });
         client.emitEvent('ping');
         client.emitEvent('ping');
@@ -85,7 +85,7 @@ describe('the events of the demo', () => {
         client.leave();
       });
 
-      it('takes a ping with arguments and no acknowledgement without harm', async () => {
+      it('stays connected after a ping with arguments and no acknowledgement', async () => {
         const client = await connect(server.url, { mode });
         client.emitEvent('ping', 1);
         client.emitEvent('ping', { any: ['thing'] }, 'more', null);
@@ -120,7 +120,7 @@ describe('the events of the demo', () => {
         client.leave();
       });
 
-      it('takes surplus binary arguments without harm', async () => {
+      it('stays connected after surplus binary arguments', async () => {
         const client = await connect(server.url, { mode });
         client.emitEvent('ping', Buffer.from([0, 1, 2, 255]));
         client.emitEvent('ping', Buffer.alloc(3000), [Buffer.from('x')]);
@@ -146,7 +146,7 @@ describe('the events of the demo', () => {
         assert.equal(error.message, 'Invalid namespace');
       });
 
-      it('lets a client that left come back under a new id', async () => {
+      it('gives a client that reconnects a new id', async () => {
         const client = await connect(server.url, { mode });
         const first = client.id;
         client.leave();
@@ -159,7 +159,7 @@ describe('the events of the demo', () => {
         client.leave();
       });
 
-      it('takes CONNECT with auth data', async () => {
+      it('accepts CONNECT with auth data', async () => {
         const client = await connect(server.url, { mode, auth: { token: 'abc', nested: { list: [1, 2] } } });
         assert.equal((await client.ask('ping')).status, 'ok');
         client.leave();
@@ -167,7 +167,7 @@ describe('the events of the demo', () => {
     });
   }
 
-  it('survives the very packets 42/demo,["ping",1] and 42/demo,0["ping",1]', async () => {
+  it('survives the packets 42/demo,["ping",1] and 42/demo,0["ping",1]', async () => {
     const bystander = await connect(server.url);
     const raw = await rawWebSocket(server, { join: '/demo', pong: true });
     raw.send('42/demo,["ping",1]');
@@ -181,7 +181,7 @@ describe('the events of the demo', () => {
     bystander.leave();
   });
 
-  it('keeps the root namespace open, and quiet', async () => {
+  it('accepts clients in the root namespace and sends them nothing', async () => {
     const root = await connect(server.url, { namespace: '' });
     const demo = await connect(server.url);
     await demo.next('randomString');

@@ -137,7 +137,7 @@ describe('the command line', () => {
   });
 
   for (const [host, family] of [['127.0.0.1', 'IPv4'], ['::1', 'IPv6']]) {
-    it(`a port in use by a stranger on the ${family} loopback alone is in use, too`, async (t) => {
+    it(`a port that another program uses on the ${family} loopback only counts as in use`, async (t) => {
       if (host === '::1' && !(await hasIpv6())) return t.skip('this machine has no ::1');
       const port = await freePort();
       const stranger = net.createServer((socket) => socket.destroy());
@@ -155,11 +155,11 @@ describe('the command line', () => {
   }
 });
 
-describe('where it listens', () => {
+describe('the addresses that the demo listens on', () => {
   afterEach(closeClients);
   after(cleanUp);
 
-  it('on both loopback families by default', async (t) => {
+  it('both loopback families by default', async (t) => {
     const server = await startServer();
     assert.equal((await request(`http://127.0.0.1:${server.port}/api/websocket/health`)).status, 200);
     if (!(await hasIpv6())) return t.skip('this machine has no ::1');
@@ -171,28 +171,28 @@ describe('where it listens', () => {
     }
   });
 
-  it('not beyond loopback by default', async (t) => {
+  it('no address beyond loopback by default', async (t) => {
     const address = Object.values(require('node:os').networkInterfaces()).flat().find((a) => a.family === 'IPv4' && !a.internal);
     if (!address) return t.skip('this machine has no other address than loopback');
     const server = await startServer();
     await assert.rejects(request(`http://${address.address}:${server.port}/api/websocket/health`), /ECONNREFUSED/);
   });
 
-  it('--host 127.0.0.1: on that one only', async (t) => {
+  it('--host 127.0.0.1: that address only', async (t) => {
     const server = await startServer({ flags: ['--host', '127.0.0.1'] });
     assert.equal((await request(`http://127.0.0.1:${server.port}/api/websocket/health`)).status, 200);
     if (!(await hasIpv6())) return t.skip('this machine has no ::1');
     await assert.rejects(request(`http://[::1]:${server.port}/api/websocket/health`), /ECONNREFUSED/);
   });
 
-  it('--host ::1: on that one only', async (t) => {
+  it('--host ::1: that address only', async (t) => {
     if (!(await hasIpv6())) return t.skip('this machine has no ::1');
     const server = await startServer({ flags: ['--host', '::1'], host: '::1' });
     assert.equal((await request(`http://[::1]:${server.port}/api/websocket/health`)).status, 200);
     await assert.rejects(request(`http://127.0.0.1:${server.port}/api/websocket/health`), /ECONNREFUSED/);
   });
 
-  it('--host 0.0.0.0: on every IPv4 address', async () => {
+  it('--host 0.0.0.0: every IPv4 address', async () => {
     const server = await startServer({ flags: ['--host', '0.0.0.0'] });
     assert.equal((await request(`http://127.0.0.1:${server.port}/api/websocket/health`)).status, 200);
   });

@@ -53,11 +53,11 @@ describe('the health endpoint', () => {
     await connectionsAre(server, 0);
   });
 
-  it('takes a query string', async () => {
+  it('accepts a query string', async () => {
     assert.equal((await request(`${server.url}/api/websocket/health?t=1`)).status, 200);
   });
 
-  it('answers 404 beside it', async () => {
+  it('answers 404 at other paths', async () => {
     for (const path of ['/api/websocket', '/api/websocket/healthy', '/nowhere', '/socket.io', '/socket.io?EIO=4&transport=polling']) {
       assert.equal((await request(server.url + path)).status, 404, path);
     }
@@ -79,7 +79,7 @@ describe('CORS', () => {
       assert.equal(headers.vary, 'Origin');
     });
 
-    it(`lets a WebSocket of ${origin} in`, async () => {
+    it(`accepts a WebSocket of ${origin}`, async () => {
       const { status, headers } = await tryWebSocket(server, { Origin: origin });
       assert.equal(status, 101);
       assert.equal(headers['access-control-allow-origin'], origin);
@@ -128,7 +128,7 @@ describe('CORS', () => {
     assert.equal(headers['access-control-allow-origin'], undefined);
   });
 
-  it('lets a WebSocket of its own origin, and one without any, in', async () => {
+  it('accepts a WebSocket of its own origin, and one without an origin', async () => {
     assert.equal((await tryWebSocket(server, { Origin: server.url })).status, 101);
     assert.equal((await tryWebSocket(server)).status, 101);
   });

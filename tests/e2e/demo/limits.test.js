@@ -60,7 +60,7 @@ describe('the ping limit', () => {
     });
   }
 
-  it('is reached by malformed pings, too, of which the log tells once a second', { skip: notForOfficial('it has no typed events') }, async () => {
+  it('counts malformed pings, too; the log reports them once a second', { skip: notForOfficial('it has no typed events') }, async () => {
     const raw = await rawWebSocket(server, { join: '/demo' });
     const said = () => server.lines.filter((line) => line.includes('Invalid payload')).length;
     const before = said();
@@ -71,7 +71,7 @@ describe('the ping limit', () => {
     assert.ok(said() - before <= 3, `${said() - before} lines`);
   });
 
-  it('is counted for each client alone, and anew when it comes back', async () => {
+  it('counts each client separately, and starts again when it reconnects', async () => {
     const [one, other] = [await connect(server.url), await connect(server.url)];
     for (let i = 0; i < 5; ++i) await one.ask('ping');
     for (let i = 0; i < 5; ++i) assert.equal((await other.ask('ping')).status, 'ok');
@@ -102,7 +102,7 @@ describe('the connection limit', () => {
   }
 
   for (const mode of Object.keys(MODES)) {
-    it(`over ${mode}: refuses the one too many with its text`, async () => {
+    it(`over ${mode}: refuses the client beyond the limit with the limit's message`, async () => {
       await connectionsAre(server, 0);
       const clients = await Promise.all(Array.from({ length: 4 }, () => connect(server.url, { mode })));
       for (let i = 0; i < 3; ++i) {
@@ -151,7 +151,7 @@ describe('the connection limit', () => {
     });
   }
 
-  it('gives a place back when the server has thrown somebody out', async () => {
+  it('frees a place when the server has disconnected a client', async () => {
     const clients = await Promise.all(Array.from({ length: 4 }, () => connect(server.url)));
     for (let i = 0; i <= 100; ++i) clients[0].emitEvent('ping');
     await clients[0].next('disconnect');
@@ -161,7 +161,7 @@ describe('the connection limit', () => {
     await connectionsAre(server, 0);
   });
 
-  it('gives a place back when the TCP connection breaks right after CONNECT', async () => {
+  it('frees a place when the TCP connection breaks right after CONNECT', async () => {
     for (let i = 0; i < 12; ++i) {
       const raw = await rawWebSocket(server);
       raw.send('40/demo,');

@@ -30,7 +30,7 @@ describe('the log', () => {
   afterEach(closeClients);
   after(cleanUp);
 
-  it('of an ordinary day is JSON throughout, with every kind of line', async () => {
+  it('is JSON throughout, with every kind of line at its level', async () => {
     const server = await startServer({
       flags: ['--log-level', 'debug', '--max-pings-per-client', '3', '--random-string-interval', '0.1..0.2'],
     });
@@ -141,7 +141,7 @@ describe('the log', () => {
     checkShape(server);
   });
 
-  it('tells of a payload of the wrong shape', { skip: notForOfficial('it has no typed events') }, async () => {
+  it('reports a payload of the wrong shape', { skip: notForOfficial('it has no typed events') }, async () => {
     const server = await startServer();
     const client = await connect(server.url);
     client.emitEvent('ping', 'surplus');

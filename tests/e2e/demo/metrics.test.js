@@ -28,7 +28,7 @@ describe('metrics', OWN, () => {
   afterEach(closeClients);
   after(cleanUp);
 
-  it('count what clients do, and back to nothing when they leave', async () => {
+  it('count sessions, events and bytes; gauges return to zero when clients leave', async () => {
     const server = await startServer();
     const before = await metrics(server);
     const clients = [await connect(server.url), await connect(server.url, { mode: 'polling' })];
@@ -51,7 +51,7 @@ describe('metrics', OWN, () => {
     assert.deepEqual(Object.keys(end), Object.keys(before), 'the rows are the same, whatever clients do');
   });
 
-  it('hold no address and no id, and can be elsewhere or nowhere', async () => {
+  it('contain no address and no id; --metrics-path moves them or turns them off', async () => {
     const server = await startServer({ flags: ['--metrics-path', '/internal/numbers'] });
     const client = await connect(server.url, { extraHeaders: { 'X-Forwarded-For': '203.0.113.77' } });
     const text = JSON.stringify(await metrics(server, '/internal/numbers'));
@@ -63,11 +63,11 @@ describe('metrics', OWN, () => {
   });
 });
 
-describe('health without addresses', OWN, () => {
+describe('--health-addresses off', OWN, () => {
   afterEach(closeClients);
   after(cleanUp);
 
-  it('leaves them out, and nothing else', async () => {
+  it('omits connectionsByIP only', async () => {
     const server = await startServer({ flags: ['--health-addresses', 'off'] });
     await connect(server.url);
     assert.deepEqual(Object.keys((await health(server)).json), ['status', 'connections', 'timestamp']);
@@ -79,7 +79,7 @@ describe('limits by rate', OWN, () => {
   afterEach(closeClients);
   after(cleanUp);
 
-  it('an event too many gets an ack that says when to try again, and then it works', async () => {
+  it('an event beyond the rate is acknowledged with retryAfter, and a later one is handled', async () => {
     const server = await startServer({ flags: ['--event-rate', '2/4'] });
     const client = await connect(server.url);
     const answers = await Promise.all([1, 2, 3].map(() => client.socket.emitWithAck('ping')));
@@ -92,7 +92,7 @@ describe('limits by rate', OWN, () => {
   });
 
   for (const mode of ['polling', 'websocket']) {
-    it(`a client over ${mode} that is refused for its rate reconnects by itself`, async () => {
+    it(`a client over ${mode} that is refused by the handshake rate reconnects by itself`, async () => {
       const server = await startServer({ flags: ['--trusted-proxy', 'none', '--handshake-rate', '1/2'] });
       await connect(server.url, { mode });
       const client = startClient(server.url, { mode, reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 300 });
@@ -102,7 +102,7 @@ describe('limits by rate', OWN, () => {
     });
   }
 
-  it('a client with more packets than it may have is closed, and others are not', async () => {
+  it('a client beyond the packet rate is closed, others stay connected', async () => {
     const server = await startServer({ flags: ['--packet-rate', '20/1'] });
     const [flooder, honest] = [await connect(server.url), await connect(server.url)];
     for (let i = 0; i < 30; ++i) flooder.socket.emit('none');

@@ -28,7 +28,7 @@ async function pollIsHeld(server, client) {
 }
 
 // Each test has a server of its own and mostly waits, so several run at a time.
-describe('the graceful end', { concurrency: 4 }, () => {
+describe('shutdown', { concurrency: 4 }, () => {
   after(cleanUp);
 
   for (const signal of ['SIGTERM', 'SIGINT']) {
@@ -96,7 +96,7 @@ describe('the graceful end', { concurrency: 4 }, () => {
     endedWell(await end, server);
   });
 
-  it('a WebSocket that never answers the close frame cannot hold the end beyond the bound', async () => {
+  it('a WebSocket that never answers the close frame does not delay the end beyond the bound', async () => {
     const server = await startServer();
     const stubborn = await stubbornWebSocket(server);
     endedWell(await server.stop(), server);

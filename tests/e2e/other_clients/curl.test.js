@@ -34,7 +34,7 @@ describe('curl', () => {
   afterEach(closeClients);
   after(cleanUp);
 
-  it('shakes hands', async () => {
+  it('gets the handshake', async () => {
     const { statusLine, headers, body } = await curl(`${engine}?EIO=4&transport=polling`);
     assert.equal(statusLine, 'HTTP/1.1 200 OK');
     assert.equal(headers['content-type'], 'text/plain; charset=UTF-8');

@@ -77,7 +77,7 @@ function describeCluster(name, start) {
           }
         });
 
-        it('lets clients upgrade to WebSocket, and begin with it', async () => {
+        it('lets clients upgrade to WebSocket, and start with it', async () => {
           for (const mode of ['upgrade', 'websocket']) {
             for (const address of ['127.0.0.11', '127.0.0.12', '127.0.0.13', '127.0.0.14']) {
               const client = await from(address, { mode, path: where });

@@ -72,7 +72,7 @@ describe('what a server sees of a request through Caddy', () => {
     });
   }
 
-  it('is nothing at all elsewhere', async () => {
+  it('is not there at other paths', async () => {
     for (const target of ['/', '/metrics', '/app/metrics', '/socket.io']) assert.equal((await get(target))[1], undefined, target);
   });
 });

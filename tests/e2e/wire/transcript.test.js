@@ -6,7 +6,7 @@ const assert = require('node:assert');
 const { OPCODES, closePayload, describeFrame, describeResponse, frame, parseFrame, parseResponse, printable } = require('../common/transcript');
 const { scripts } = require('./scripts');
 
-test('every beginning of a response wants more, and no byte too many is taken', () => {
+test('a response that is cut anywhere is incomplete, and no byte behind it is consumed', () => {
   for (const text of [
     'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nok',
     'HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\n\r\n',
@@ -30,7 +30,7 @@ test('framing is normalised away, the rest stays', () => {
   assert.throws(() => parseResponse(Buffer.from('HTTP 200\r\n\r\n')));
 });
 
-test('frames: every beginning wants more, and what is unusual shows', () => {
+test('a frame that is cut anywhere is incomplete, and what is unusual about it is shown', () => {
   for (const size of [0, 125, 126, 65535, 65536]) {
     const bytes = frame('z'.repeat(size), { mask: false });
     for (const i of [0, 1, 2, 3, 9, bytes.length - 1]) if (i < bytes.length) assert.equal(parseFrame(bytes.subarray(0, i)), undefined);
