@@ -1,5 +1,5 @@
-// The server of features.test.js, on our header: a bit of everything that a client can meet. features_server.js is the same
-// program on the official server. Whatever one of them does, the other one has to do too: change them together.
+// The server of features.test.js, on our header: a bit of everything that a client can meet. features_server.js is the
+// same program on the official server. Whatever one of them does, the other one has to do too: change them together.
 //
 //     features_server [PORT]        prints `listening 127.0.0.1:PORT`; SIGTERM ends it
 #include "sio_demo.hpp"

@@ -1,7 +1,7 @@
-// A server of a cluster, on our header and its Redis adapter. cluster_server.js is the same program on the official server.
-// Whatever one of them does, the other one has to do too: change them together.
+// A server of a cluster, on our header and its Redis adapter. cluster_server.js is the same program on the official
+// server. Whatever one of them does, the other one has to do too: change them together.
 //
-//     cluster [PORT] [--redis URL] [--key PREFIX] [--requests-timeout MS] [--name NAME] [--path PATH]
+//     cluster_server [PORT] [--redis URL] [--key PREFIX] [--requests-timeout MS] [--name NAME] [--path PATH]
 //
 // prints `listening 127.0.0.1:PORT`; SIGTERM ends it. Without --redis it is alone. A client's events make it do each
 // operation that concerns the whole cluster; a `target` is {rooms, except, volatile, local}, all of them optional.

@@ -1,5 +1,6 @@
-// The server of the differential tests, on our header. compared_server.js is the same program on the official server, and says
-// what it is for. Whatever one of them does, the other one has to do too: keep both small, and change them together.
+// The server of the differential tests, on our header. compared_server.js is the same program on the official server,
+// and says what it is for. Whatever one of them does, the other one has to do too: keep both small, and change them
+// together.
 #include "sio_demo.hpp"
 
 #include <algorithm>
