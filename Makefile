@@ -47,7 +47,7 @@ fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuz
 	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)
 
 abuse: setup-test                ## attack a server of ours in 130 ways, a line each; make abuse ARGS="--only 40-48 --official"
-	@$(MAKE) --no-print-directory build/abuse_target sio_demo && node tests/abuse/run.js $(ARGS)
+	@$(MAKE) --no-print-directory build/abuse_server sio_demo && node tests/abuse/run.js $(ARGS)
 
 bench: setup-test                ## measure ours beside the official server, and what a build costs; some: make bench ARGS="--cases echo-1000,paced-64 --rounds 5"
 	@$(MAKE) --no-print-directory build/bench_server build/load && python3 tests/bench/bench.py $(ARGS)
@@ -171,7 +171,7 @@ install: export CMAKE_VERSION = $(cmake_version)
 # twice: as they are built fastest, and under the sanitizers.
 
 UNIT     := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp)) inside.o
-PROGRAMS := $(basename $(notdir $(wildcard tests/e2e/*/*.cpp) tests/abuse/server.cpp))
+PROGRAMS := $(basename $(notdir $(wildcard tests/e2e/*/*.cpp tests/abuse/*.cpp)))
 BODIES    = -DSIO_DEMO_SEPARATE -DSIO_DEMO_IMPLEMENTATION -x c++ sio_demo.hpp -c -o $@
 vpath %.cpp $(wildcard tests/e2e/*/) tests/abuse/
 

@@ -167,6 +167,19 @@ test(63, 'a held poll whose connection is dropped ends the session, and nothing 
   assert.deepEqual(got, Array.from({ length: 20 }, (_, i) => `42["back",${i}]`));
 });
 
+test('63b', 'an upgrade behind a held poll leaves no dead connection to its session', { ours: 'the official server answers the poll first' }, async (t) => {
+  const other = await t.ws();
+  for (const target of ['/elsewhere', WS]) {
+    const session = await t.polling();
+    const conn = t.connect().write(get(session.target) + upgrade(target));
+    assert.equal(await conn.answer(), '400 C');
+    for (let i = 0; i < 5; ++i) {                     // the session is among those that each of these is for
+      other.write(text('421["blast",1,10]'));
+      assert.equal(await other.verdict(), 'S');
+    }
+  }
+});
+
 test(64, 'polling sessions that nobody touches again are reaped at the ping time-out', { options: FAST, ms: 60_000 }, async (t) => {
   const session = await t.polling();
   const from = Date.now();

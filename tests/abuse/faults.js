@@ -61,7 +61,7 @@ test('F1', 'the limit of descriptors: accepting pauses, clients that are there l
 
 /** The demo with this as its standard output: `action(demo)` with {port, child, client(), metrics()}. */
 async function withDemo(t, stdout, action) {
-  const { connect } = require('../e2e/harness.js');
+  const { connect } = require('../e2e/common/harness');
   const probe = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => probe.once('listening', resolve));
   const { port } = probe.address();

@@ -12,7 +12,7 @@
 // Options of a case:
 //     options: {...}       a server of its own, with these options beside the usual ones
 //     needs: ['x']         options of sio_demo::Options without which the case means nothing: skipped when they are missing
-//     ours: 'why'          only our target can do it; skipped on the official server and on servers that somebody else runs
+//     ours: 'why'          only our server can do it; skipped on the official server and on servers that somebody else runs
 //     plain: true          nothing but what any Socket.IO server has: can be run against every server; 'echo': if it echoes
 //     official: 'what'     the official server answers differently, and how: there the case is expected to fail
 //     sanitized: 'why'     cannot be played on a server that a sanitizer watches
@@ -21,7 +21,7 @@
 
 const assert = require('node:assert/strict');
 const net = require('node:net');
-const { closePayload, frame, parseFrame, parseResponse } = require('../e2e/raw.js');
+const { closePayload, frame, parseFrame, parseResponse } = require('../e2e/common/transcript');
 
 const PATIENCE = Number(process.env.SIO_PATIENCE || 8000);      // ms for what must come
 const QUIET = 150;                                              // ms to listen for what must not come

@@ -1,10 +1,10 @@
 'use strict';
 // The abuse suite: numbered hostile cases against a running server, one line each.
 //
-//     node run.js                                   starts build/abuse_target (SIO_ABUSE_TARGET) and attacks it
-//     node run.js --official                        starts official.js in its place and shows where it differs
-//     node run.js --host H --port P [--namespace N] attacks a server that runs already; what needs our target is skipped
-//     node run.js --only 12,40-48,F3 [--full] [--verbose]
+//     node run.js                                   starts build/abuse_server (SIO_ABUSE_SERVER_BINARY) and attacks it
+//     node run.js --official                        starts official_server.js in its place and shows where it differs
+//     node run.js --host H --port P [--namespace N] attacks a server that runs already; what needs our server is skipped
+//     node run.js --only 12,40-48,F3 [--full] [--verbose]      cases by their numbers, or by a word of their titles; so does ONLY=
 //
 // After every case: the process lives and has reported nothing, an honest client that stays connected through the whole
 // run was served in time, descriptors, connections, sessions and deadlines are back where they were, the log has not
@@ -17,7 +17,7 @@ const path = require('node:path');
 const { Case, delay, text, until } = require('./lib.js');
 
 const FILES = ['tcp', 'http', 'origin', 'engineio', 'websocket', 'socketio', 'lifecycle', 'faults'];
-const BINARY = path.resolve(process.env.SIO_ABUSE_TARGET || path.join(__dirname, '../../build/abuse_target'));
+const BINARY = path.resolve(process.env.SIO_ABUSE_SERVER_BINARY || path.join(__dirname, '../../build/abuse_server'));
 const DEMO = path.resolve(process.env.SIO_DEMO_BINARY || path.join(__dirname, '../../sio_demo'));
 
 process.setMaxListeners(0);                            // each server process is killed with us
@@ -27,7 +27,7 @@ const KIND = argument('--port') ? 'foreign' : flag('--official') ? 'official' : 
 const SANITIZED = KIND === 'ours' && /sanitize/.test(BINARY);
 // How much longer things may take: a sanitizer, or a machine that does something else beside.
 const FACTOR = Number(process.env.SIO_ABUSE_FACTOR || (SANITIZED ? 2 : 1));
-const LATE = 1000 * FACTOR;                           // ms within which the witness must be served
+const LATE = 1000 * FACTOR;                           // ms within which the honest client must be served
 const SLOW = 100 * FACTOR;                            // and what is mentioned
 
 // Short deadlines, so that a run takes minutes; no two of them alike.
@@ -56,10 +56,10 @@ class Server {
     this.stderr = '';
     this.known = [];                                  // options that it has
     this.exit = null;
-    this.echo = true;                                 // it has our target's events in the namespace /
+    this.echo = true;                                 // it has our server's events in the namespace /
   }
 
-  async start({ program = this.kind === 'official' ? [process.execPath, path.join(__dirname, 'official.js')] : [BINARY], env = {} } = {}) {
+  async start({ program = this.kind === 'official' ? [process.execPath, path.join(__dirname, 'official_server.js')] : [BINARY], env = {} } = {}) {
     if (this.kind === 'ours' && !fs.existsSync(BINARY)) throw new Error(`there is no program ${BINARY}: build it with \`make abuse\``);
     this.child = spawn(program[0], [...program.slice(1), JSON.stringify(this.options)],
       { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
@@ -101,23 +101,23 @@ class Server {
     return end;
   }
 
-  // -- the witness
+  // -- the honest client
 
   async watch(namespace = '/') {
-    this.witness = fork(path.join(__dirname, 'witness.js'),
+    this.honest = fork(path.join(__dirname, 'honest_client.js'),
       [`http://${this.host}:${this.port}${namespace}`, this.echo ? 'asking' : 'silent']);
-    process.once('exit', () => this.witness.kill('SIGKILL'));
-    const [first] = await new Promise((resolve) => this.witness.once('message', (...args) => resolve(args)));
+    process.once('exit', () => this.honest.kill('SIGKILL'));
+    const [first] = await new Promise((resolve) => this.honest.once('message', (...args) => resolve(args)));
     if (!first.ready) throw new Error(`the honest client was not let in: ${first.error}`);
   }
   ask() {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the witness itself does not answer')), 10_000);
-      this.witness.once('message', (message) => { clearTimeout(timer); resolve(message); });
-      this.witness.send('report');
+      const timer = setTimeout(() => reject(new Error('the honest client itself does not answer')), 10_000);
+      this.honest.once('message', (message) => { clearTimeout(timer); resolve(message); });
+      this.honest.send('report');
     });
   }
-  dismiss() { if (this.witness?.connected) this.witness.send('end'); }
+  dismiss() { if (this.honest?.connected) this.honest.send('end'); }
 
   // -- figures
 
@@ -170,10 +170,12 @@ class Server {
 
 // ---- a case -------------------------------------------------------------------------------------------------------------
 
-function chosen(number) {
-  const only = argument('--only');
+/** Whether a case is asked for by --only or by ONLY: both take numbers, as 12,40-48,F3, or a pattern of its section and title. */
+function chosen({ number, section, title }) {
+  const only = argument('--only') || process.env.ONLY;
   if (!only) return true;
-  return only.split(',').some((part) => {
+  if (!/^[a-z]?\d+\w?(-[a-z]?\d+)?(,[a-z]?\d+\w?(-[a-z]?\d+)?)*$/i.test(only)) return new RegExp(only, 'i').test(`${section} > ${title}`);
+  return only.toUpperCase().split(',').some((part) => {
     const [first, last = first] = part.split('-');
     const [[letter, value], [from, least], [, most]] = [number, first,
       last].map((text) => [/^\D*/.exec(text)[0], Number(/\d+/.exec(text))]);
@@ -185,9 +187,9 @@ function skipped(test, { known, echo }) {
   if (test.skip) return test.skip;
   if (test.full && !flag('--full')) return 'takes long: --full';
   if (SANITIZED && test.sanitized) return `not with a sanitizer: ${test.sanitized}`;
-  if (KIND !== 'ours' && test.ours) return `our target only: ${test.ours}`;
+  if (KIND !== 'ours' && test.ours) return `our server only: ${test.ours}`;
   if (KIND === 'foreign' && test.options) return 'needs a server with options of its own';
-  if (KIND === 'foreign' && !test.plain) return 'needs the events or the short deadlines of our target';
+  if (KIND === 'foreign' && !test.plain) return 'needs the events or the short deadlines of our server';
   if (test.plain === 'echo' && !echo) return 'needs a server with the events echo and back in the namespace /';
   const missing = KIND === 'ours' ? (test.needs || []).filter((name) => !known.includes(name)) : test.needs || [];
   return missing.length ? `needs ${missing.join(', ')}, which this server has not` : '';
@@ -197,7 +199,7 @@ async function attack(test, server) {
   const t = new Case(server);
   const before = await server.figures();
   const lines = server.lines.length, started = Date.now();
-  if (server.witness) await server.ask();
+  if (server.honest) await server.ask();
   const wrong = [];
   let timer;
   try {
@@ -240,7 +242,7 @@ async function aftermath(test, t, server, { lines, started, wrong }) {
   const seen = await server.ask();
   if (seen.end) wrong.push(`the honest client was lost: ${seen.end}`);
   if (seen.worst > LATE) wrong.push(`the honest client waited ${seen.worst} ms`);
-  else if (seen.worst > SLOW) t.note(`witness ${seen.worst} ms`);
+  else if (seen.worst > SLOW) t.note(`the honest client waited ${seen.worst} ms`);
 
   // Back where it was, within the longest of the deadlines that such a case leaves behind.
   const { connect_timeout: a, linger_timeout: b, close_timeout: c, ping_interval: d, ping_timeout: e } = server.options;
@@ -295,14 +297,19 @@ async function dismissed(server) {
 
 async function main() {
   const all = FILES.filter((name) => fs.existsSync(path.join(__dirname, `${name}.js`))).flatMap((name) => require(`./${name}.js`));
+  const cases = all.filter(chosen);
+  if (!cases.length) {
+    console.log('no case is asked for\n0 passed, 0 failed');
+    return;
+  }
   const tally = { passed: 0, failed: 0, skipped: 0 };
   const trouble = [];
   let usual = await ready(KIND), special, specialKey, section = '';
   const from = Date.now();
-  const target = { ours: BINARY, official: 'the official server', foreign: `${usual.host}:${usual.port}` }[KIND];
-  console.log(`# ${target}; ${all.length} cases`);
+  const attacked = { ours: BINARY, official: 'the official server', foreign: `${usual.host}:${usual.port}` }[KIND];
+  console.log(`# ${attacked}; ${cases.length} of ${all.length} cases`);
 
-  for (const test of all.filter(({ number }) => chosen(number))) {
+  for (const test of cases) {
     if (test.section !== section) console.log(`\n${section = test.section}`);
     const name = `${test.number.padStart(4)}  ${test.title}`;
     const why = skipped(test, usual);
@@ -336,7 +343,7 @@ async function main() {
       ++tally.passed;
       console.log(`${name} ... ok (${time})`);
     }
-    if (server.exit || !server.witness.connected || (await server.ask()).end) {      // the next case gets a fresh one
+    if (server.exit || !server.honest.connected || (await server.ask()).end) {      // the next case gets a fresh one
       await dismissed(server);
       if (server === usual) usual = await ready(KIND);
       else specialKey = undefined;

@@ -98,7 +98,7 @@ def bodies_apart(compiler):
         bodies = os.path.join(folder, "bodies.cpp")
         with open(bodies, "w", encoding="utf-8") as file:
             file.write('#define SIO_DEMO_IMPLEMENTATION\n#include "sio_demo.hpp"\n')
-        return linked(compiler, os.path.join(folder, "program"), "-DSIO_DEMO_SEPARATE", "tests/e2e/support.cpp", bodies)
+        return linked(compiler, os.path.join(folder, "program"), "-DSIO_DEMO_SEPARATE", "tests/e2e/client/features_server.cpp", bodies)
 
 
 def other_thread(compiler):
@@ -175,7 +175,7 @@ def no_state(compiler):
     g++ 12 puts tables whose type is deduced (`constexpr std::array name{...}`) into a writable section, although they
     are const; so what counts is that the header declares an object of that name constexpr.
     """
-    source = '#define SIO_DEMO_SEPARATE\n#define SIO_DEMO_IMPLEMENTATION\n#include "tests/e2e/support.cpp"\n'
+    source = '#define SIO_DEMO_SEPARATE\n#define SIO_DEMO_IMPLEMENTATION\n#include "tests/e2e/client/features_server.cpp"\n'
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "all.o")
         fine, words = compile_(compiler, "-O0", "-c", "-o", path, source=source)

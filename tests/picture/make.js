@@ -4,14 +4,14 @@
 // that began over polling, its upgrade to WebSocket, some pings and strings, and one packet taken apart.
 //
 //   SIO_DEMO_BINARY=/path/to/program   the demo (default: sio_demo at the top of the repository)
-//   SIO_CHROMIUM=/path/to/program      the browser, as in tests/e2e/browser-fixture.js
+//   SIO_CHROMIUM=/path/to/program      the browser, as in tests/e2e/browser/chromium.js
 //
 // Ids, times and random strings are others each time; what is on it, and where, is not.
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { cleanUp, startServer } = require('../e2e/harness');
-const { Tab, launch } = require('../e2e/browser-fixture');
+const { cleanUp, startServer } = require('../e2e/common/harness');
+const { Tab, launch } = require('../e2e/browser/chromium');
 
 const WIDTH = 1000;           // CSS pixels: just wide enough for two columns, and little more than README.md is shown with
 const SCALE = 1.2;            // of the picture's pixels, so that small text stays sharp
