@@ -15,14 +15,14 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SETUP = os.path.join(ROOT, "tests/setup")
 POLICY = "/usr/sbin/policy-rc.d"
-REAL = "awk cat cmp cp dirname env flock grep head ls mkdir mv paste rm sed sh tr".split()
+REAL = "awk cat cmp cp dirname env flock grep head ls mkdir mv paste rm sed sh sleep tr".split()
 
 # The commands that a package brings; libraries bring none, the fake compiler looks for the package's name.
 COMMANDS = {
     "g++": ["g++"], "clang": ["clang++"], "libasio-dev": [], "nlohmann-json3-dev": [], "doctest-dev": [],
     "libclang-rt-dev": [], "python3": ["python3"], "nodejs": ["node"], "npm": ["npm"], "curl": ["curl"],
     "faketime": ["faketime"], "redis-server": ["redis-server"], "nginx": ["nginx"], "caddy": ["caddy"],
-    "chromium": ["chromium"], "cmake": ["cmake"], "pkgconf": ["pkg-config"], "clang-format-19": ["clang-format-19"],
+    "libjemalloc2": [], "liblzf1": [], "chromium": ["chromium"], "cmake": ["cmake"], "pkgconf": ["pkg-config"], "clang-format-19": ["clang-format-19"],
 }
 TOOL = "echo fake version 19.1"
 COMPILER = """
@@ -38,6 +38,7 @@ case " $* " in
   *' download '*) for last; do case "$last" in -q | download) ;; *) : >"$last.deb" ;; esac; done ;;
   *' install '*)
     if [ -e "$FAKE/apt-fails" ]; then cat "$FAKE/apt-fails" >&2; exit 100; fi
+    [ ! -e "$FAKE/slow" ] || sleep 1
     for package; do
       [ -d "$FAKE/packages/$package" ] || continue
       : >"$FAKE/installed/$package"
@@ -59,6 +60,7 @@ if [ -e "$FAKE/npm-fails" ]; then echo 'npm ERR! network down' >&2; exit 1; fi
 mkdir -p node_modules"""
 FAKES = {
     "apt-get": APT_GET, "dpkg": DPKG,
+    "dpkg-query": 'for last; do :; done; [ ! -e "$FAKE/installed/$last" ] || echo installed',
     "apt-cache": '[ ! -e "$FAKE/not-offered/$2" ]',
     "id": 'if [ -e "$FAKE/user" ]; then echo 1000; else echo 0; fi',
     "unshare": 'if [ "$2" = true ]; then exit 0; fi; echo "unshare" >>"$FAKE/calls"; shift 5; exec "$@"',
@@ -120,15 +122,22 @@ class Machine:
     def has(self, path):
         return os.path.exists(os.path.join(self.project, path))
 
+    def start(self, *words, **variables):
+        env = {"PATH": os.path.join(self.fake, "bin"), "FAKE": self.fake, **variables}
+        script = 'echo $$ >"$FAKE/pid"; exec sh tests/setup "$@"'
+        return subprocess.Popen(["/bin/sh", "-c", script, "sh", *words], cwd=self.project, env=env, text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def calls(self):
+        with open(os.path.join(self.fake, "calls"), encoding="utf-8") as file:
+            return file.read().splitlines()
+
     def setup(self, *words, **variables):
         """Runs it; its exit code, the lines it wrote, and the calls of apt-get, dpkg, npm, sudo and unshare."""
         self.flag("calls")
-        env = {"PATH": os.path.join(self.fake, "bin"), "FAKE": self.fake, **variables}
-        script = 'echo $$ >"$FAKE/pid"; exec sh tests/setup "$@"'
-        done = subprocess.run(["/bin/sh", "-c", script, "sh", *words], cwd=self.project, env=env, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
-        with open(os.path.join(self.fake, "calls"), encoding="utf-8") as file:
-            return done.returncode, done.stdout.splitlines(), file.read().splitlines()
+        process = self.start(*words, **variables)
+        output = process.communicate(timeout=60)[0]
+        return process.returncode, output.splitlines(), self.calls()
 
     def quiet(self, *words):
         result = self.setup(*words)
@@ -169,7 +178,7 @@ def test_a_level_installs_nothing_of_another():
 
 def test_servers_are_unpacked_not_installed():
     policy = os.path.exists(POLICY) and os.stat(POLICY)
-    with Machine(without=["redis-server", "nginx", "cmake"]) as machine:
+    with Machine(without=["redis-server", "libjemalloc2", "liblzf1", "nginx", "cmake"]) as machine:
         code, lines, calls = machine.setup("check")
         equal(code, 0)
         equal(lines[0], "setup: make check needs redis-server, nginx, CMake 3.16 or newer: installing libjemalloc2 liblzf1 "
@@ -193,9 +202,9 @@ def test_no_service_can_be_started():
 
 
 def test_unpacking_needs_no_root():
-    with Machine(without=["caddy"], user=True) as machine:
+    with Machine(without=["redis-server", "caddy"], user=True) as machine:
         code, lines, calls = machine.setup("check")
-        equal((code, lines[0]), (0, "setup: make check needs Caddy: unpacking caddy into build/tools"))
+        equal((code, lines[0]), (0, "setup: make check needs redis-server, Caddy: unpacking redis-server redis-tools caddy into build/tools"))
         assert not any(" install" in call for call in calls), calls
 
 
@@ -294,6 +303,7 @@ def test_npm_fails_or_is_killed():
         machine.lock("two")
         machine.flag("kill-in-npm")
         equal(machine.setup("test")[0], -9)
+        machine.lock("one")
         equal(machine.setup("test")[:2], (0, [NPM_LINE]))
         machine.quiet("test")
 
@@ -305,6 +315,17 @@ def test_killed_while_unpacking():
         assert not machine.has("build/tools/nginx")
         equal(machine.setup("check")[0], 0)
         machine.quiet("check")
+
+
+def test_two_at_once():
+    with Machine(without=["doctest-dev"]) as machine:
+        machine.flag("slow")
+        machine.flag("calls")
+        both = [machine.start("test"), machine.start("test")]
+        output = "".join(process.communicate(timeout=60)[0] for process in both)
+        equal([process.returncode for process in both], [0, 0])
+        equal(output.count("installing doctest-dev"), 1)
+        equal(sum(" install -y " in call for call in machine.calls()), 1)
 
 
 def test_usage():
