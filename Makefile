@@ -6,6 +6,8 @@ ifeq ($(origin CXX),default)
 CXX := $(shell command -v g++ >/dev/null 2>&1 || ! command -v clang++ >/dev/null 2>&1 && echo g++ || echo clang++)
 endif
 export CXX CPPFLAGS CXXFLAGS LDFLAGS LDLIBS
+# Where tests/setup unpacks servers.
+export PATH := $(PATH):/usr/sbin:$(CURDIR)/build/tools
 
 COMPILE = $(CXX) -std=c++20 -pthread -I.
 YOURS   = $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)
@@ -46,28 +48,32 @@ format:                          ## write all C++ but the workshop's as .clang-f
 fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuzz TARGETS="http packet" SECONDS=600
 	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)
 
-abuse: setup-test                ## attack a server of ours in 130 ways, a line each; make abuse ARGS="--only 40-48 --official"
+abuse: setup-check               ## attack a server of ours in 130 ways, a line each; make abuse ONLY=40-48
 	@$(MAKE) --no-print-directory build/abuse_server sio_demo && node tests/abuse/run.js $(ARGS)
 
-bench: setup-test                ## measure ours beside the official server, and what a build costs; some: make bench ARGS="--cases echo-1000,paced-64 --rounds 5"
+bench: setup-check               ## measure ours beside the official server, and what a build costs; some: make bench ARGS="--cases echo-1000,paced-64 --rounds 5"
 	@$(MAKE) --no-print-directory build/bench_server build/load && python3 tests/bench/bench.py $(ARGS)
 
 cost:                            ## what the header costs a build, beside Asio and JSON alone; fails beyond 1.8 times with bodies apart
 	@tests/setup build && python3 tests/bench/bench.py --cost
-matrix: setup-test               ## build and try the demo by every compiler that can be had; some: make matrix ARGS="clang windows"
-	@python3 tests/matrix/run.py $(ARGS)
+
+matrix: setup-check              ## build and try the demo by every compiler that can be had; some: make matrix ONLY="clang|windows"
+	@python3 tests/matrix/run.py
 
 storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
 	@python3 tests/bench/storm.py $(ARGS)
 
-picture: setup-test              ## take the picture at the top of README.md anew, from the demo's page in a browser
+picture: setup-check             ## take the picture at the top of README.md anew, from the demo's page in a browser
 	@$(MAKE) --no-print-directory sio_demo && node tests/picture/make.js
 
 setup:                           ## install what the build lacks, nothing when all is there
 	@tests/setup build
 
-setup-test:                      ## install what the tests lack, nothing when all is there
+setup-test:                      ## install what make test lacks, nothing when all is there
 	@tests/setup test
+
+setup-check:                     ## install what make check lacks, nothing when all is there
+	@tests/setup check
 
 install:                         ## the header, for pkg-config and CMake, too; make install PREFIX=/usr/local DESTDIR=
 	@mkdir -p "$(INTO)/include" "$(INTO)/share/pkgconfig" "$(INTO)/share/cmake/sio_demo"
@@ -170,7 +176,7 @@ install: export CMAKE_VERSION = $(cmake_version)
 # Small programs take the header's declarations from a precompiled header, and its bodies from one object. Both exist
 # twice: as they are built fastest, and under the sanitizers.
 
-UNIT     := $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp)) inside.o
+UNIT     := inside.o $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))  # the one that takes longest first
 PROGRAMS := $(basename $(notdir $(wildcard tests/e2e/*/*.cpp tests/abuse/*.cpp)))
 BODIES    = -DSIO_DEMO_SEPARATE -DSIO_DEMO_IMPLEMENTATION -x c++ sio_demo.hpp -c -o $@
 vpath %.cpp $(wildcard tests/e2e/*/) tests/abuse/

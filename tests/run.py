@@ -203,7 +203,6 @@ class Runner:
     def environment(self, suite: Suite) -> dict:
         env = environment()
         build = os.path.join(ROOT, "build/sanitize" if suite.sanitized else "build")
-        env["SIO_SETUP"] = "done"                   # tests/setup has looked already
         env["SIO_DEMO_BINARY"] = os.path.join(build if suite.sanitized else ROOT, "sio_demo")
         for program in PROGRAMS:
             env[f"SIO_{program.upper()}_BINARY"] = os.path.join(build, program)
