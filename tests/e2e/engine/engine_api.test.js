@@ -166,7 +166,7 @@ script('hooks', 'destroy_upgrade: an upgrade that nobody serves ends after its t
     wire.upgrade(to);
     await wire.quiet(200);
     await wire.closed();
-    assert.ok(Date.now() - since > 350, 'ended before its time');
+    assert.ok(Date.now() - since > 950, 'ended before its time');
   }
 });
 
@@ -284,9 +284,6 @@ describe('what a program can say in Engine.IO, the same on the wire as the offic
   let official;
   let ours;
   before(async () => { [official, ours] = await Promise.all([startAll(programs.official), startAll(programs.ours)]); });
-  after(async () => {
-    await Promise.all([...Object.values(official), ...Object.values(ours)].map((server) => server.stop()));
-  });
   after(killAll);
 
   describe('scripts', { concurrency: 8 }, () => {

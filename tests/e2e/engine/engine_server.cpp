@@ -50,7 +50,7 @@ int hooks(sio::Options options) {
   sio::Server* server = nullptr;
   options.cors.origins = {"*"};
   options.cookie.emplace();
-  options.destroy_upgrade_timeout = sio::Milliseconds(400);
+  options.destroy_upgrade_timeout = sio::Milliseconds(1000);
   options.allow_request = [&server](const sio::http::Request& request, const sio::Next& next) {
     const auto wish = request.query["allow"];
     if (wish == "no") return next(sio::refuse("not today, \"friend\""));

@@ -24,7 +24,7 @@ const note = (engine) => engine.on('connection_error', ({ req, code, message, co
 const kinds = {
   hooks() {
     const io = new Server(http, {
-      serveClient: false, cors: { origin: '*' }, cookie: true, destroyUpgradeTimeout: 400,
+      serveClient: false, cors: { origin: '*' }, cookie: true, destroyUpgradeTimeout: 1000,
       allowRequest(request, next) {
         switch (request._query.allow) {
           case 'no': return next('not today, "friend"', false);

@@ -86,9 +86,6 @@ if (process.env.SIO_RECORD) {
       assert.ok(fs.existsSync(binary), `${binary} is missing: build it first, or set SIO_COMPARED_SERVER_BINARY`);
       [official, ours] = await Promise.all([startAll(programs.official, runnable), startAll(programs.ours, runnable)]);
     });
-    after(async () => {
-      await Promise.all([...Object.values(official), ...Object.values(ours)].map((server) => server.stop()));
-    });
     after(killAll);
 
     it('each difference on the list belongs to a script', () => {

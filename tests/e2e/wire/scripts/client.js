@@ -22,6 +22,7 @@ function client(w, mode, namespace = '/', { manager, auth, query, server = w.ser
 function event(emitter, name) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no ${name} within ${PATIENCE} ms`)), PATIENCE);
+    timer.unref();                                    // who waits for one of two events leaves the other one's timer behind
     emitter.once(name, (...args) => { clearTimeout(timer); resolve(args); });
   });
 }
@@ -231,7 +232,7 @@ inEveryMode('two hundred messages each way from the first moment', async (w, mod
   const back = [];
   s.on('echoed', (i) => back.push(i));
   const done = new Promise((resolve, reject) => {
-    setTimeout(() => reject(new Error(`only ${back.length} of 200`)), PATIENCE);
+    setTimeout(() => reject(new Error(`only ${back.length} of 200`)), PATIENCE).unref();
     s.on('echoed', () => back.length === 200 && resolve());
   });
   await connected(s);

@@ -375,10 +375,10 @@ script('heartbeat: traffic puts off the time-out once', { on: 'beat' }, async (w
   const ws = await w.joinedWebsocket();
   await ws.frames(1);                                 // the ping; without grace the end would come 800 ms later
   const start = Date.now();
-  await w.wait(500);
+  await w.wait(400);
   w.muted(() => ws.text('42["nobody-listens"]'));
   const f = await ws.frames(1);
-  w.note(`closed later than without the message: ${f !== undefined && Date.now() - start > 1050}`);
+  w.note(`closed later than without the message: ${f !== undefined && Date.now() - start > 950}`);
   ws.close();
   await w.reasons();
 });
