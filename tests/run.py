@@ -111,20 +111,21 @@ def python(name: str, level: str, *words: str, **more) -> Suite:
 
 
 PROGRAMS = [os.path.basename(path)[:-len(".cpp")] for path in glob.glob(os.path.join(ROOT, "tests/e2e/*/*.cpp"))] + ["abuse_server"]
-SERVERS = ["sio_demo", "compared_server", "features_server", "engine_server", "types"]   # of tests/e2e, and the demo
+E2E = [path for path in files("client/*.test.js", "demo/*.test.js", "engine/*.test.js") if path != "demo/defaults.test.js"]  # it waits long
 
 SUITES: List[Suite] = [
-    node("e2e", "test", files("demo/events.test.js", "wire/*.test.js"), ["sio_demo", "compared_server"]),
+    node("wire", "test", files("wire/*.test.js"), ["compared_server"]),
+    node("e2e", "test", E2E, ["sio_demo", "features_server", "engine_server", "types"]),
     python("lint", "test", "tests/lint.py", "--selftest", minutes=2),
     python("setup", "test", "tests/setup_test.py", minutes=2),
     python("compile", "test", "tests/compile/run.py", "--core"),
     python("readme", "test", "tests/readme.py", "--first", build=["sio_demo"]),
     unit("unit", "test", "build"),
 
-    node("cluster", "check", files("cluster/*.test.js", "proxy/*.test.js"), ["sio_demo", "cluster_server"], 1, sanitized=True, minutes=15),
+    node("cluster", "check", files("cluster/*.test.js", "proxy/*.test.js"), ["sio_demo", "cluster_server"], 3, sanitized=True, minutes=15),
     node("browser", "check", files("browser/*.test.js"), ["sio_demo", "features_server"], 1, sanitized=True),
-    node("e2e-all", "check", files("client/*.test.js", "demo/*.test.js", "engine/*.test.js", "other_clients/*.test.js", "wire/*.test.js"), SERVERS,
-         sanitized=True, minutes=15),
+    node("e2e-sanitized", "check", E2E + files("demo/defaults.test.js", "other_clients/*.test.js", "wire/*.test.js"),
+         ["sio_demo", "compared_server", "features_server", "engine_server", "types"], sanitized=True, minutes=15),
     unit("unit-sanitized", "check", "build/sanitize"),
     python("compile-rest", "check", "tests/compile/run.py", "--rest", minutes=15),
     python("matrix", "check", "tests/matrix/run.py", minutes=20),
@@ -134,6 +135,9 @@ SUITES: List[Suite] = [
     python("fuzz", "check", "tests/fuzz/run.py", "--replay", build=["build/fuzz/fuzz"]),
     Suite("abuse", "check", ["node", "tests/abuse/run.js"], build=["build/sanitize/abuse_server", "build/sanitize/sio_demo"], minutes=15,
           alone=True, sanitized=True),
+    python("storm-sanitized", "check", "tests/bench/storm.py", "--small", "--server", "build/sanitize/storm_server",
+           build=["build/storm", "build/sanitize/storm_server"], sanitized=True),
+    Suite("abuse-plain", "check", ["node", "tests/abuse/run.js", "--only", "F1,F6"], build=["build/abuse_server", "sio_demo"]),  # not with a sanitizer
     python("storm", "check", "tests/bench/storm.py", "--small", build=["build/storm", "build/storm_server"], alone=True),
     python("bench", "check", "tests/bench/selftest.py", build=["build/bench_server", "build/load"], alone=True),
 ]
