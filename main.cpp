@@ -182,7 +182,7 @@ Flag boolean(std::string name, std::string help, Member member) {
           [=](const Config& config) { return std::string(member(config) ? "on" : "off"); }};
 }
 
-std::vector<Flag> flags() {
+std::vector<Flag> flags() {  // NOLINT(readability-function-size): a table, a row for each flag of the command line
   const auto origin = [](std::string_view text) {
     return text == "none" || text == "*" || text.find("://") != text.npos;
   };
@@ -286,8 +286,8 @@ void print_help(const std::vector<Flag>& all) {
 }
 
 void print_types() {
-  using namespace sio::demo;
-  std::fputs(sio::typescript(random_string, connection_status, error, ping).c_str(), stdout);
+  namespace demo = sio::demo;
+  std::fputs(sio::typescript(demo::random_string, demo::connection_status, demo::error, demo::ping).c_str(), stdout);
 }
 
 /// Exits for --help, --version and --print-types, and, with one line on standard error, for what it does not
@@ -314,10 +314,12 @@ Config parse(const std::vector<std::string_view>& arguments) {
     if (!value && i + 1 < arguments.size()) value = arguments[++i];
     if (!value) fail("--" + flag->name + " needs a value: " + flag->value + ", " + flag->help);
     try {
+      // NOLINTNEXTLINE(bugprone-unchecked-optional-access): fail does not return
       if (flag->set(config, *value)) continue;
     } catch (const std::invalid_argument& why) {
       fail("--" + flag->name + ": " + why.what());
     }
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): fail does not return
     fail("--" + flag->name + " does not take \"" + std::string(*value) + "\": it wants " + flag->value + ", " +
          flag->help);
   }

@@ -88,6 +88,7 @@
 #include <chrono>              // milliseconds, steady_clock, system_clock
 #include <cmath>               // ceil, floor, isfinite
 #include <condition_variable>  // condition_variable, of LogQueue alone
+#include <cstddef>             // byte, max_align_t, nullptr_t, ptrdiff_t
 #include <cstdint>             // uint8_t and friends
 #include <cstdio>              // fopen, fread, fwrite
 #include <cstring>             // memcpy
@@ -96,6 +97,7 @@
 #include <exception>           // exception
 #include <functional>          // function
 #include <initializer_list>    // initializer_list
+#include <iterator>            // back_inserter, next
 #include <limits>              // numeric_limits
 #include <map>                 // map
 #include <memory>              // shared_ptr, unique_ptr
@@ -770,7 +772,7 @@ class Random {
   }
   /// SplitMix64 (Steele, Lea, Flood 2014): one word of state.
   unsigned mixed() {
-    std::uint64_t z = *seed_ += 0x9E3779B97F4A7C15u;
+    std::uint64_t z = *seed_ += 0x9E3779B97F4A7C15u;  // NOLINT(bugprone-unchecked-optional-access): operator() checks
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
     return static_cast<unsigned>(z >> 32);
@@ -1453,10 +1455,9 @@ struct CivilTime {
   int hour, minute, second, millisecond;
 
   explicit CivilTime(std::chrono::system_clock::time_point time) {
-    using namespace std::chrono;
-    const auto midnight = floor<days>(time);
-    const year_month_day date{midnight};
-    const hh_mm_ss<milliseconds> clock{floor<milliseconds>(time - midnight)};
+    const auto midnight = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date{midnight};
+    const std::chrono::hh_mm_ss<Milliseconds> clock{std::chrono::floor<Milliseconds>(time - midnight)};
     year = static_cast<int>(date.year());
     month = static_cast<unsigned>(date.month());
     day = static_cast<unsigned>(date.day());
@@ -2810,7 +2811,7 @@ class Message {
 
   /// The message as text: itself, or `b` + base64 of a binary one, made once when first asked for.
   static const Ref<Message>& as_text(const Ref<Message>& message) {
-    if (!message->binary_) return message;
+    if (!message->binary_) return message;  // NOLINT(bugprone-return-const-ref-from-parameter): the caller's own
     if (!message->base64_) message->base64_ = text({"b", bytes::base64_encode(message->payload())});
     return message->base64_;
   }
@@ -4496,7 +4497,7 @@ bool read_list(const json& value, Range& out, Fault& fault) {
 
 /// Reads a value whose JSON type may be wrong in any place; the fault says in which.
 template <class T>
-bool read(const json& value, T& out, Fault& fault) {
+bool read(const json& value, T& out, Fault& fault) {  // NOLINT(*-cognitive-complexity): a case for each kind of type
   const auto fail = [&] { return fault.set("is not " + expected<T>()); };
   if (value.is_discarded()) return fault.set("is not a value that can be represented");
   if constexpr (std::is_same_v<T, json>) return out = value, true;
@@ -5254,7 +5255,7 @@ class AckWaitFor final : public AckWait {
 template <class Answer, class Handler>
 void complete_orphan(Handler&& handler) {
   const auto executor = asio::get_associated_executor(handler);
-  auto complete = [handler = std::move(handler)]() mutable {
+  auto complete = [handler = std::forward<Handler>(handler)]() mutable {
     Answer answer;
     const auto error = std::make_error_code(std::errc::not_connected);
     if constexpr (requires { answer.value; }) std::move(handler)(error, std::move(answer.value));
@@ -5439,7 +5440,7 @@ void call_typed(const Handler& handler, Socket& socket, std::tuple<Parameters...
       return std::apply([&](const Parameters&... value) { return handler(socket, value...); }, values);
     };
     if constexpr (is_awaitable<Result>) spawn_handler<Answer>(socket, Event, handler, std::move(values), Reply<>(ack));
-    else if constexpr (std::is_void_v<Answer>) call();
+    else if constexpr (std::is_void_v<Answer>) call();  // NOLINT(bugprone-branch-clone): an answer is not compiled here
     else if (ack.id) ack.answer(answer_writer(as<Answer>(call())));
     else call();
   }
@@ -5813,6 +5814,7 @@ class RoomIndex {
   /// The names of all rooms, those of single sockets included.
   std::vector<std::string> names() const {
     std::vector<std::string> out;
+    out.reserve(sockets_.size() + rooms_.size());
     for (const auto* socket : sockets_) out.push_back(socket->id);
     for (const auto& room : rooms_) out.push_back(room.first);
     return out;
@@ -7178,6 +7180,7 @@ SIO_DEMO_INLINE void AckWait::finish(std::error_code error) {
 SIO_DEMO_INLINE json::array_t values_of(const socketio::Writer& event) {
   json values = socketio::parse(event.text);
   std::vector<std::string> attachments;
+  attachments.reserve(event.attachments.size());
   for (const auto& attachment : event.attachments) attachments.emplace_back(attachment->payload());
   if (!attachments.empty()) socketio::replace_placeholders(values, attachments);
   return values.is_array() ? std::move(values.get_ref<json::array_t&>()) : json::array_t();
@@ -10207,6 +10210,7 @@ SIO_DEMO_INLINE void Link::receive(std::string_view in) {
   Value value;
   const auto round = round_;
   Progress progress = Progress::complete;
+  // NOLINTNEXTLINE(bugprone-unchecked-optional-access): each round begins with a reader
   while (round == round_ && (progress = reader_->read(in, value)) == Progress::complete) take(value);
   if (round == round_ && progress == Progress::malformed)
     lost(std::string("what came is not of Redis: ") + reader_->why());
@@ -10654,7 +10658,7 @@ SIO_DEMO_INLINE void Adapter::serve(const Request& request) {
 
 /// As servers before version 6 of the official adapter ask.
 SIO_DEMO_INLINE void Adapter::serve_one_socket(const Request& request) {
-  const auto socket = find(*request.sid);
+  const auto socket = find(*request.sid);  // NOLINT(bugprone-unchecked-optional-access): serve checks
   if (!socket) return;
   if (request.type == Type::join) socket->join(request.rooms);
   else if (request.type == Type::leave) socket->leave(request.rooms.front());

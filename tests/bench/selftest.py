@@ -8,7 +8,6 @@ against an official server in which one thing goes wrong (faults.js), which benc
 """
 
 import functools
-import os
 import re
 import subprocess
 import sys

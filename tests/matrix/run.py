@@ -22,7 +22,6 @@ import concurrent.futures
 import glob
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
