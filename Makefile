@@ -20,7 +20,9 @@ TESTING = $(STRICT) $(subst -I,-isystem ,$(CPPFLAGS)) $(CXXFLAGS)
 ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g \
           $(if $(findstring clang,$(CXX)),,-static-libasan -static-libubsan)
 
-.PHONY: run test check check-rest lint format fuzz abuse storm bench cost picture matrix setup setup-test setup-check install uninstall clean help
+# Every target with a description but the first is a command, not a file.
+HASH := \#
+.PHONY: $(filter-out sio_demo,$(shell sed -n 's/^\([a-z-]*\):.*$(HASH)$(HASH) .*/\1/p' Makefile))
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -39,11 +41,14 @@ check:                           ## every suite, the sanitizers too: 30 minutes 
 check-rest:                      ## what check has beyond test
 	@python3 tests/run.py rest $(SUITES)
 
-lint:                            ## hold the sources to the rules that no compiler holds; some: make lint RULES=functions
-	@python3 tests/lint.py $(RULES)
+lint:                            ## hold the sources to what no tool knows; some: make lint ONLY=words
+	@python3 tests/lint.py
 
-format:                          ## write all C++ but the workshop's as .clang-format says, by clang-format 19
-	@python3 tests/lint.py --format
+tidy:                            ## hold them to clang-tidy, clang-format, codespell, doxygen and pyflakes; some: make tidy ONLY=format
+	@tests/setup tidy && python3 tests/lint.py --tools
+
+format:                          ## write all C++ but the workshop's as .clang-format says
+	@tests/setup tidy && clang-format-19 -i sio_demo.hpp main.cpp $$(git ls-files 'tests/*.cpp' 'tests/*.hpp')
 
 fuzz: build/fuzz/fuzz            ## look for bugs with libFuzzer; some: make fuzz TARGETS="http packet" SECONDS=600
 	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)

@@ -116,7 +116,7 @@ E2E = [path for path in files("client/*.test.js", "demo/*.test.js", "engine/*.te
 SUITES: List[Suite] = [
     node("wire", "test", files("wire/*.test.js"), ["compared_server"]),
     node("e2e", "test", E2E, ["sio_demo", "features_server", "engine_server", "types"]),
-    python("lint", "test", "tests/lint.py", "--selftest", minutes=2),
+    python("lint", "test", "tests/lint.py", minutes=2),
     python("setup", "test", "tests/setup_test.py", minutes=2),
     python("compile", "test", "tests/compile/run.py", "--core"),
     python("readme", "test", "tests/readme.py", "--first", build=["sio_demo"]),
@@ -126,6 +126,7 @@ SUITES: List[Suite] = [
     node("browser", "check", files("browser/*.test.js"), ["sio_demo", "features_server"], 1, sanitized=True),
     node("e2e-sanitized", "check", E2E + files("demo/defaults.test.js", "other_clients/*.test.js", "wire/*.test.js"),
          ["sio_demo", "compared_server", "features_server", "engine_server", "types"], sanitized=True, minutes=15),
+    python("tidy", "check", "tests/lint.py", "--tools"),
     unit("unit-sanitized", "check", "build/sanitize"),
     python("compile-rest", "check", "tests/compile/run.py", "--rest", minutes=15),
     python("matrix", "check", "tests/matrix/run.py", minutes=20),

@@ -23,6 +23,7 @@ COMMANDS = {
     "libclang-rt-dev": [], "python3": ["python3"], "nodejs": ["node"], "npm": ["npm"], "curl": ["curl"],
     "faketime": ["faketime"], "redis-server": ["redis-server"], "nginx": ["nginx"], "caddy": ["caddy"],
     "libjemalloc2": [], "liblzf1": [], "chromium": ["chromium"], "cmake": ["cmake"], "pkgconf": ["pkg-config"], "clang-format-19": ["clang-format-19"],
+    "clang-tidy-19": ["clang-tidy-19"], "codespell": ["codespell"], "doxygen": ["doxygen"], "pyflakes3": ["pyflakes3"],
 }
 TOOL = "echo fake version 19.1"
 COMPILER = """
@@ -155,7 +156,7 @@ NPM_LINE = ("setup: make test needs the npm packages that tests/e2e/package-lock
 def test_nothing_is_missing():
     with Machine() as machine:
         machine.quiet("build")
-        machine.quiet("lint")
+        machine.quiet("tidy")
         equal(os.listdir(machine.project), ["tests"])
 
 
@@ -272,7 +273,7 @@ def test_old_compiler():
 def test_what_the_lists_lack_and_the_tests_can_do_without():
     with Machine(without=["clang-format-19"]) as machine:
         machine.flag("not-offered/clang-format-19")
-        machine.quiet("lint")
+        machine.quiet("tidy")
 
 
 def test_other_package_managers():
@@ -330,7 +331,7 @@ def test_two_at_once():
 
 def test_usage():
     with Machine() as machine:
-        equal(machine.setup(), (2, ["usage: tests/setup build|test|check|fuzz|lint"], []))
+        equal(machine.setup(), (2, ["usage: tests/setup build|test|check|fuzz|tidy"], []))
         equal(machine.setup("everything")[0], 2)
 
 
@@ -339,7 +340,7 @@ def test_each_need_has_a_row_and_each_row_is_needed():
         text = file.read()
     rows = [line.split("|") for line in re.search(r"\nthings='\n(.*?)'", text, re.S).group(1).splitlines()[1:]]
     names = {row[0].strip() for row in rows}
-    lists = re.findall(r"""^(?:build|test|check|fuzz|lint)=['"](.*?)['"]$""", text, re.M)
+    lists = re.findall(r"""^(?:build|test|check|fuzz|tidy)=['"](.*?)['"]$""", text, re.M)
     equal(len(lists), 5)
     equal({word for words in lists for word in words.split() if not word.startswith("$")}, names)
     for row in rows:
