@@ -149,17 +149,6 @@ if sys.platform != "linux":                        # their clients need epoll
 # ---- Running one ----------------------------------------------------------------------------------------
 
 
-class Console:
-    """Where lines of several threads go, whole; `live` shows what suites print while they run."""
-
-    def __init__(self, live: bool):
-        self.live, self.lock, self.start = live, threading.Lock(), time.monotonic()
-
-    def say(self, text: str):
-        with self.lock:
-            print(text, flush=True)
-
-
 def run(command: List[str], folder: str, minutes: float, env: dict, show: Callable[[str], None]) -> Tuple[str, str]:
     """Runs a command; its output, and what went wrong ('' when nothing did)."""
     process = subprocess.Popen(command, cwd=os.path.join(ROOT, folder), env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -202,7 +191,8 @@ def end(group: int):
 
 class Runner:
     def __init__(self, suites: List[Suite]):
-        self.suites, self.console = suites, Console(len(suites) == 1)
+        self.suites, self.live = suites, len(suites) == 1   # one suite shows what it prints
+        self.lock, self.start = threading.Lock(), time.monotonic()
         self.results: Dict[str, Tuple[Counts, float]] = {}
 
     def environment(self, suite: Suite) -> dict:
@@ -219,19 +209,21 @@ class Runner:
         return env
 
     def show(self, line: str):
-        if self.console.live:
+        if self.live:
             print(line, end="", flush=True)
 
     def build(self, suite: Suite) -> str:
         """Builds what a suite needs; what went wrong."""
         if not suite.build:
             return ""
+        self.say(f"{'build':6}  {suite.name}")
         output, wrong = run(["make", "--no-print-directory", f"-j{JOBS}", *suite.build], ".", 20, self.environment(suite), self.show)
         return f"make {' '.join(suite.build)}: {wrong}\n{output[-20000:]}" if wrong else ""
 
     def run(self, suite: Suite):
         """Runs a suite that is built, and reports it."""
         begin = time.monotonic()
+        self.say(f"{'run':6}  {suite.name}")
         try:
             output, wrong = run(suite.command, suite.folder, suite.minutes, self.environment(suite), self.show)
         except OSError as error:
@@ -259,12 +251,15 @@ class Runner:
             file.write(output + "".join(f"FAILED: {problem}\n" for problem in problems))
         self.results[suite.name] = counts, seconds
         text = ""
-        if counts.failed and not self.console.live:
+        if counts.failed and not self.live:
             lines = [line for line in output.splitlines() if not re.match(r"\s*(ok\b|✔|﹣)", line)]
             text = "\n".join(["", *(["..."] if len(lines) > MOST_LINES else []), *lines[-MOST_LINES:]])
         text += "".join(f"\nFAILED: {suite.name}: {problem}" for problem in problems)
-        now = time.monotonic() - self.console.start
-        self.console.say(f"{now:5.0f} s  {'not ok' if counts.failed else 'ok':6}  {suite.name:18} {counts} ({seconds:.0f} s){text}")
+        self.say(f"{'not ok' if counts.failed else 'ok':6}  {suite.name:15}  {counts} ({seconds:.0f} s){text}")
+
+    def say(self, text: str):
+        with self.lock:
+            print(f"{time.monotonic() - self.start:5.0f} s  {text}", flush=True)
 
     def all(self):
         """Builds and runs everything. Suites that wait run in threads of their own, as soon as they are built."""
