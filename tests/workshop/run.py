@@ -161,30 +161,26 @@ def main() -> int:
         steps = [sum(step_of(path) == str(n) for path in programs) for n in range(1, 9)]
         results.add("eight steps, each with a page, a program and its solution", "" if steps == [2] * 8 and len(pages) == 8 else f"programs of the steps: {steps}, pages: {len(pages)}")
     pages = [page for page in pages if chosen(os.path.basename(page))]
+    # Some pages use a program of the page before, so each half of them is one reader's.
+    halves = [half for half in (pages[:len(pages) // 2], pages[len(pages) // 2:]) if half]
     with tempfile.TemporaryDirectory() as base, concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        for checks in pool.map(functools.partial(in_folder, base, programs), pages if first_page(base, results) else []):
+        common = os.path.join(base, "common")
+        for what, wrong in read_pages(common, "", [], [os.path.join(HERE, "README.md")]):
+            results.add(what, wrong)
+        folders = [os.path.join(base, step_of(half[0])) for half in halves] if not results.failed else []
+        for checks in pool.map(lambda folder, half: read_pages(folder, common, programs, half), folders, halves):
             for what, wrong in checks:
                 results.add(what, wrong)
     check_programs(programs, results)
     return results.close()
 
 
-def first_page(base: str, results: Results) -> bool:
-    """README.md builds what all pages need, into the folder `common`; whether it worked."""
-    folder = os.path.join(base, "common")
-    for what, wrong in in_folder(base, [], os.path.join(HERE, "README.md"), folder):
-        results.add(what, wrong)
-    return not results.failed
-
-
-def in_folder(base: str, programs: List[str], page: str, folder: str = "") -> List[Tuple[str, str]]:
-    """Checks a page in a folder that looks like the project's; build/ has what README.md has built."""
-    common = os.path.join(base, "common")
-    folder = folder or os.path.join(base, step_of(page))
+def read_pages(folder: str, common: str, programs: List[str], pages: List[str]) -> List[Tuple[str, str]]:
+    """Goes through pages in a folder that looks like the project's; build/ has what README.md has built in `common`."""
     os.mkdir(folder)
     look_alike(folder, without=("build",))
     desk = Desk(folder, {3000: free_port()})
-    if folder != common:
+    if common:
         shutil.copytree(os.path.join(common, "build"), os.path.join(folder, "build"))
         desk.exports = "".join(re.findall(r"^export .*\n", read(os.path.join(HERE, "README.md")), re.M))
     # The pages' compilers find it beside the header, and take a third of the time.
@@ -192,7 +188,8 @@ def in_folder(base: str, programs: List[str], page: str, folder: str = "") -> Li
     if os.path.exists(declared):
         os.symlink(declared, os.path.join(folder, "sio_demo.hpp.gch"))
     try:
-        return check_page(page, [path for path in programs if step_of(path) == step_of(page)], desk)
+        return [check for page in pages
+                for check in check_page(page, [path for path in programs if step_of(path) == step_of(page)], desk)]
     finally:
         desk.clear()
 
