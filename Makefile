@@ -23,7 +23,7 @@ UNIT         := $(filter-out $(INSIDE) main.o,$(patsubst tests/unit/%.cpp,%.o,$(
 UNIT_HEADERS := sio_demo.hpp $(wildcard tests/unit/*.hpp)
 PROGRAMS     := $(patsubst tests/e2e/%.cpp,%,$(wildcard tests/e2e/*.cpp))
 
-.PHONY: run test test-sanitize lint format fuzz abuse storm bench cost picture matrix setup setup-test install uninstall clean help
+.PHONY: run test test-sanitize lint format fuzz abuse storm bench cost picture matrix matrix-handlers setup setup-test install uninstall clean help
 .DELETE_ON_ERROR:
 
 sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
@@ -58,6 +58,9 @@ cost:                            ## what the header costs a build, beside Asio a
 	@tests/setup build && python3 tests/bench/bench.py --cost
 matrix: setup-test               ## build and try the demo by every compiler that can be had; some: make matrix ARGS="clang windows"
 	@python3 tests/matrix/run.py $(ARGS)
+
+matrix-handlers: build/sanitize/handlers  ## every place that calls the program's code × every call that such code can make; some: make matrix-handlers ARGS="disconnect/emit polling"
+	@python3 tests/handlers/run.py $(or $(ARGS),--all)
 
 storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
 	@python3 tests/bench/storm.py $(ARGS)
@@ -221,6 +224,9 @@ build/sanitize/abuse_target: tests/abuse/target.cpp build/sanitize/bodies.o
 
 build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o
 	$(COMPILE) $(ASAN) -DSIO_DEMO_SEPARATE $^ -o $@ $(YOURS) $(LDLIBS)
+
+build/sanitize/handlers: $(wildcard tests/handlers/*.cpp) build/sanitize/bodies.o $(wildcard tests/handlers/*.hpp)
+	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) -DSIO_DEMO_SEPARATE $(filter-out %.hpp,$^) -o $@ $(LDFLAGS) $(LDLIBS)
 
 build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%) build/sanitize/unit/main.o build/sanitize/bodies.o
 build/sanitize/inside_tests: $(INSIDE:%=build/sanitize/unit/%) build/sanitize/unit/main.o

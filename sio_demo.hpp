@@ -436,11 +436,12 @@ struct Options {
   /// meanwhile. 0: handlers' time is not taken. Default: 100 ms.
   Milliseconds slow_handler{100};
   /// Where log records go; empty writes JSON lines to standard error. Called on the loop's thread, which
-  /// waits for it: see LogQueue. One that throws has lost the line, which is counted. Default: none, standard error.
+  /// waits for it: see LogQueue. One that throws has lost the line, which is counted. It may call the server, but must
+  /// not run the loop: what it asks to end is ended behind what is logged. Default: none, standard error.
   std::function<void(const LogRecord&)> log_sink{};
   /// Called with every packet, request and step of an upgrade, as it happens: for people, who see the protocol at
-  /// work, see trace_line(). On the loop's thread, which waits for it; it must not call the server. What it throws is
-  /// logged. Default: none, and then nothing is spent on it.
+  /// work, see trace_line(). On the loop's thread, which waits for it; it may call the server as log_sink may. What it
+  /// throws is logged. Default: none, and then nothing is spent on it.
   std::function<void(const TraceRecord&)> trace{};
 
   // ---- tests
@@ -4913,8 +4914,10 @@ std::string typescript(const Events&... events) {
 //
 // Threads: everything here is called on the thread that runs the loop. server.post(f) is the only
 // exception. Lifetime: a Socket is a handle, cheap to copy; kept after the disconnect it is inert:
-// emits go nowhere, rooms() is empty. A handler that throws costs its own call, nothing more: it is
-// logged, an ack that was asked for is answered with {"error":{"code":"INTERNAL_ERROR",...}}.
+// emits go nowhere, rooms() is empty. So are the other handles, even when the server is gone. A handler may
+// end anything, at any time; whom that concerns is told when it has returned, see the gate of chapter 3. One that
+// throws costs its own call, nothing more: it is logged, an ack that was asked for is answered with
+// {"error":{"code":"INTERNAL_ERROR",...}}.
 // ================================================================================================
 
 class Server;
@@ -6372,6 +6375,7 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
   /// Encodes an event; if it may have to be sent again, it is stamped and kept.
   socketio::Outgoing encode(socketio::Writer&& event, const Target& target);
   void tell_watchers(const std::vector<Socket>& sockets, const json::array_t& event);
+  void tell_watchers(detail::SocketState& state, std::string_view name, const socketio::Arguments& arguments);
 
   Server& server_;
   std::weak_ptr<void> server_lifetime_;
@@ -6873,7 +6877,9 @@ class Client final : public engineio::Context {
       return too_many_namespaces(wish->name);
     Namespace* nsp = server_.child(wish->name, server_.parents_[step].nsp);
     if (!nsp) return send_error(wish->name, refuse("Internal server error"));
-    if (session_.open()) enter(*nsp, std::move(wish->auth));  // who was told of the namespace may have closed it
+    if (session_.open()) return enter(*nsp, std::move(wish->auth));
+    ++nsp->clients_;  // who was told of the namespace has closed the session, and nobody is in it
+    server_.release(*nsp);
   }
 
   void enter(Namespace& nsp, json auth) {
@@ -7414,6 +7420,15 @@ struct NoResult {
   Result value{};
 };
 
+/// Completes an operation of a server that is there, when no handler runs.
+template <class Handler, class Result>
+void complete_operation(Server& server, const std::shared_ptr<Completion<Handler>>& completion, std::error_code error,
+                        Result result) {
+  server.log().later([&server, completion, error, result = std::move(result)]() mutable {
+    server.log().call({"A handler threw", "event", "completion"}, [&] { (*completion)(error, std::move(result)); });
+  });
+}
+
 /// An operation of Asio's that `start(done)` begins; done(error, result) may be called at once or later, on
 /// the loop's thread.
 template <class Result, class Token, class Start>
@@ -7427,10 +7442,7 @@ auto operation(const Namespace& nsp, Start start, Token&& token) {
     start([&server, &loop = server.loop(), completion, alive](std::error_code error, Result result) {
       asio::post(loop, [&server, completion, alive, error, result = std::move(result)]() mutable {
         if (alive.expired()) return (*completion)(error, std::move(result));
-        server.log().later([&server, completion, error, result = std::move(result)]() mutable {
-          server.log().call({"A handler threw", "event", "completion"},
-                            [&] { (*completion)(error, std::move(result)); });
-        });
+        complete_operation(server, completion, error, std::move(result));
       });
     });
   };
@@ -7671,13 +7683,17 @@ SIO_DEMO_INLINE void Namespace::tell_watchers(const std::vector<Socket>& sockets
   else bytes::append_number(name, event.front().get<double>());  // of another server's event
   server_.log().later([this, keep = shared_from_this(), sockets, name = std::move(name),
                        arguments = socketio::Arguments(json::array_t(event.begin() + 1, event.end()))] {
-    for (const Socket& socket : sockets)
-      detail::Client::each_table(*socket.state_, [&](detail::EventTable& table) {
-        table.any_outgoing.each([&](const auto& handler) {
-          server_.log().call(detail::handler_of(socket, name),
-                             [&] { handler(detail::Client::handle(*socket.state_), name, arguments); });
-        });
-      });
+    for (const Socket& socket : sockets) tell_watchers(*socket.state_, name, arguments);
+  });
+}
+
+SIO_DEMO_INLINE void Namespace::tell_watchers(detail::SocketState& state, std::string_view name,
+                                              const socketio::Arguments& arguments) {
+  Socket& socket = detail::Client::handle(state);
+  detail::Client::each_table(state, [&](detail::EventTable& table) {
+    table.any_outgoing.each([&](const auto& handler) {
+      server_.log().call(detail::handler_of(socket, name), [&] { handler(socket, name, arguments); });
+    });
   });
 }
 

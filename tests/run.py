@@ -101,6 +101,8 @@ SUITES = [
           [sys.executable, "tests/ways/run.py"], own_counts, minutes=20),
     Suite("workshop", ["tests/workshop/*.md", "tests/workshop/*.cpp"], [],
           [sys.executable, "tests/workshop/run.py"], own_counts, minutes=20),
+    Suite("handlers", ["tests/handlers/*.cpp", "tests/handlers/run.py"], ["build/sanitize/handlers"],
+          [sys.executable, "tests/handlers/run.py"], own_counts),
     Suite("fuzz", ["tests/fuzz/fuzz.cpp", "tests/fuzz/*.hpp"], ["build/fuzz/fuzz"],
           [sys.executable, "tests/fuzz/run.py", "--replay"], own_counts),
     Suite("e2e", ["tests/e2e/*.test.js", "tests/e2e/*.cpp"], [DEMO, *(f"{BUILD}/{name}" for name in PROGRAMS if name != "cluster")],
