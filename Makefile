@@ -65,6 +65,9 @@ cost:                            ## what the header costs a build, beside Asio a
 matrix: setup-check              ## build and try the demo by every compiler that can be had; some: make matrix ONLY="clang|windows"
 	@python3 tests/matrix/run.py
 
+matrix-handlers: build/sanitize/handlers  ## every place that calls user code × every call that user code can make, and random sequences
+	@python3 tests/handlers/run.py --all
+
 storm: build/storm build/storm_server  ## throw storms of clients at a server; some: make storm ARGS="churn jitter"
 	@python3 tests/bench/storm.py $(ARGS)
 
@@ -245,6 +248,9 @@ build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
 	$(COMPILE) $(ASAN) main.cpp -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o $(call PCH,sanitize/)
+	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
+
+build/sanitize/handlers: tests/handlers/handlers.cpp tests/handlers/client.hpp build/sanitize/bodies.o $(call PCH,sanitize/)
 	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
 
 # What is measured is optimised.

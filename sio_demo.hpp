@@ -438,11 +438,12 @@ struct Options {
   /// meanwhile. 0: handlers' time is not taken. Default: 100 ms.
   Milliseconds slow_handler{100};
   /// Where log records go; empty writes JSON lines to standard error. Called on the loop's thread, which
-  /// waits for it: see LogQueue. One that throws has lost the line, which is counted. Default: none, standard error.
+  /// waits for it: see LogQueue. One that throws has lost the line, which is counted. It may call the server, but must
+  /// not run the loop: what it asks to end is ended behind what is logged. Default: none, standard error.
   std::function<void(const LogRecord&)> log_sink{};
   /// Called with every packet, request and step of an upgrade, as it happens: for people, who see the protocol at
-  /// work, see trace_line(). On the loop's thread, which waits for it; it must not call the server. What it throws is
-  /// logged. Default: none, and then nothing is spent on it.
+  /// work, see trace_line(). On the loop's thread, which waits for it; it may call the server as log_sink may. What it
+  /// throws is logged. Default: none, and then nothing is spent on it.
   std::function<void(const TraceRecord&)> trace{};
 
   // ---- tests
@@ -1121,9 +1122,19 @@ class Outline {
 //
 // A log record is a level, a constant message and named fields. Whoever logs asks `enabled` first,
 // so a line that is off costs one comparison. Fields may hold what clients sent: json_line() escapes and
-// shortens them, so one record is always one line of valid JSON. The log also runs the program's handlers:
-// what one throws ends there, and one that takes long is named. Who may not wait for a disk or a pipe puts
+// shortens them, so one record is always one line of valid JSON. Who may not wait for a disk or a pipe puts
 // a LogQueue between.
+//
+// The log is the gate to the program's code, too: all of it is called by Log::call, which contains what it throws
+// and names what takes long. No handler runs inside another one. What a handler ends is over at once, but whom
+// that concerns hears of it later, when the handler has returned:
+//
+//     a handler calls socket.disconnect()    connected() is false, rooms are left, a DISCONNECT is queued,
+//                                            and Log::later keeps the disconnect handlers
+//     the handler returns                    Log::settle runs them, one after the other
+//
+// So the stack is never deeper than one handler, and whoever has called one finds that anything may have ended:
+// it goes on with what it holds a reference to, and asks again whether that is still open.
 // ================================================================================================
 
 /// Why something was refused, or ended. A row of reason_table each, in this order.
@@ -1526,7 +1537,28 @@ struct HandlerTimes {
   std::chrono::steady_clock::duration sum{};
 };
 
-/// The server's log, and the watch over its handlers. Logging never takes a server down.
+/// A function that is called while the statement runs that names it. Two pointers: nothing is copied.
+class FunctionRef {
+ public:
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>) FunctionRef(F&& f)  // NOLINT: implicit on purpose
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
+        call_([](void* object) { (*static_cast<std::remove_reference_t<F>*>(object))(); }) {}
+  void operator()() const { call_(object_); }
+
+ private:
+  void* object_;
+  void (*call_)(void*);
+};
+
+/// Which code of the program's is called: what the log says when it throws, and one field, or those of a socket's
+/// handler. Lives only for the call.
+struct Callee {
+  std::string_view failed, field, value;
+  std::string_view socket{}, nsp{};
+};
+
+/// The server's log, and the gate to the program's code. Logging never takes a server down.
 class Log {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -1537,46 +1569,68 @@ class Log {
 
   bool enabled(LogLevel level) const { return level >= level_; }
 
+  /// A line that the sink itself causes is lost.
   void write(LogLevel level, std::string_view message, Fields fields = {}) const {
     if (!enabled(level)) return;
     const LogRecord record{level, message, fields, std::chrono::system_clock::now()};
-    try {
+    const bool good = observe([&] {
       if (sink_) return sink_(record);
       const std::string line = json_line(record) + '\n';
       if (std::fwrite(line.data(), 1, line.size(), stderr) != line.size()) ++dropped_;
-    } catch (...) {
-      ++dropped_;  // there is nobody left to tell
-    }
+    });
+    if (!good) ++dropped_;  // there is nobody left to tell
   }
+
+  /// Calls a sink, in the middle of whatever is observed: what it asks to end waits, see observing(). false: it threw,
+  /// which is logged if a callee is given, or a sink runs already.
+  bool observe(FunctionRef sink, const Callee* callee = nullptr) const;
 
   /// Lines that the sink has lost.
   std::uint64_t dropped() const { return dropped_; }
   const HandlerTimes& handlers() const { return handlers_; }
 
-  /// Runs code of the program's. What it throws ends here: tell(level, message, detail) is called for that,
-  /// with an empty message, and when it was slow. A client that makes a handler fail cannot fill a disk: there
-  /// are a hundred such lines at once, and ten a second. false: it threw.
-  template <class F, class Tell>
-  bool attempt(F f, Tell tell) const {
-    const bool outermost = slow_handler_.count() > 0 && !std::exchange(running_, true);
-    const Time start = outermost ? std::chrono::steady_clock::now() : Time();
-    bool good = false;
-    try {
-      f();
-      good = true;
-    } catch (const std::exception& error) {
-      if (may_tell_failure()) tell(LogLevel::error, "", error.what());
-    } catch (...) {
-      if (may_tell_failure()) tell(LogLevel::error, "", "not a std::exception");
-    }
-    if (!outermost) return good;
-    running_ = false;
-    if (const auto took = took_long(start))
-      tell(LogLevel::warn, "A handler is slow: nothing else runs meanwhile", std::to_string(took->count()) + " ms");
-    return good;
+  /// Calls code of the program's, and then what was kept for later. What it throws ends here, and is logged. A client
+  /// that makes a handler fail cannot fill a disk: there are a hundred such lines at once, and ten a second. false: it
+  /// threw.
+  bool call(const Callee& callee, FunctionRef f) const;
+
+  /// Calls f, now or, while code of the program's runs, when that has returned.
+  template <class F>
+  void later(F f) const {
+    if (!busy()) return f();
+    kept_.emplace_back(std::move(f));
   }
+  /// Whether code of the program's runs, or a change is not complete.
+  bool busy() const { return depth_ > 0 || observing_; }
+  /// Whether a sink runs: what it asks to end must wait, for it may be in the middle of being changed.
+  bool observing() const { return observing_; }
+  /// Calls what was kept for later, unless it is too early.
+  void settle() const {
+    if (kept_.empty() || busy() || std::exchange(settling_, true)) return;
+    finish();
+    settling_ = false;
+  }
+  /// The same, early or not: the server ends, so it is now or never.
+  void finish() const;
+
+  /// As long as one is there, handlers wait: of a change in several parts they hear when it is complete.
+  class Hold {
+   public:
+    explicit Hold(const Log& log) : log_(log) { ++log_.depth_; }
+    ~Hold() {
+      --log_.depth_;
+      log_.settle();
+    }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    const Log& log_;
+  };
 
  private:
+  void tell(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
+            std::string_view detail) const;
   /// How long it took, if that is to be said.
   std::optional<Milliseconds> took_long(Time start) const {
     const Time now = std::chrono::steady_clock::now();
@@ -1603,16 +1657,66 @@ class Log {
   mutable HandlerTimes handlers_;
   mutable Bucket failures_{failure_rate, Time()};
   mutable Time complained_{};
-  mutable bool running_ = false;
+  mutable std::deque<std::function<void()>> kept_;  // for later
+  mutable int depth_ = 0;                           // calls and holds that are not over
+  mutable bool timing_ = false, observing_ = false, settling_ = false;
 };
 
-/// Runs code of the program's; what goes wrong is logged with one field, what it throws as `message`.
-template <class F>
-bool guarded(const Log& log, std::string_view message, std::string_view field, std::string_view value, F f) {
-  return log.attempt(std::move(f), [&](LogLevel level, std::string_view slow, std::string_view what) {
-    log.write(level, slow.empty() ? message : slow, {{field, value}, {slow.empty() ? "error" : "time", what}});
-  });
+#if SIO_DEMO_BODIES
+SIO_DEMO_INLINE bool Log::call(const Callee& callee, FunctionRef f) const {
+  const bool timed = slow_handler_.count() > 0 && !std::exchange(timing_, true);
+  const Time start = timed ? std::chrono::steady_clock::now() : Time();
+  bool good = false;
+  ++depth_;
+  try {
+    f();
+    good = true;
+  } catch (const std::exception& error) {
+    if (may_tell_failure()) tell(callee, LogLevel::error, callee.failed, "error", error.what());
+  } catch (...) {
+    if (may_tell_failure()) tell(callee, LogLevel::error, callee.failed, "error", "not a std::exception");
+  }
+  if (timed) {
+    timing_ = false;
+    if (const auto took = took_long(start))
+      tell(callee, LogLevel::warn, "A handler is slow: nothing else runs meanwhile", "time",
+           std::to_string(took->count()) + " ms");
+  }
+  --depth_;
+  settle();
+  return good;
 }
+
+SIO_DEMO_INLINE void Log::tell(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
+                               std::string_view detail) const {
+  if (callee.nsp.empty()) return write(level, message, {{callee.field, callee.value}, {name, detail}});
+  write(level, message,
+        {{callee.field, callee.value}, {"socketId", callee.socket}, {"namespace", callee.nsp}, {name, detail}});
+}
+
+SIO_DEMO_INLINE bool Log::observe(FunctionRef sink, const Callee* callee) const {
+  if (std::exchange(observing_, true)) return false;
+  bool good = false;
+  std::string what = "not a std::exception";
+  try {
+    sink();
+    good = true;
+  } catch (const std::exception& error) {
+    what = error.what();
+  } catch (...) {}
+  observing_ = false;
+  if (!good && callee && may_tell_failure()) tell(*callee, LogLevel::error, callee->failed, "error", what);
+  return good;
+}
+
+SIO_DEMO_INLINE void Log::finish() const {
+  while (!kept_.empty()) {
+    const auto next = std::move(kept_.front());
+    kept_.pop_front();
+    next();
+  }
+}
+#endif  // SIO_DEMO_BODIES
 
 /// Log lines on their way to whoever writes them, in a thread of the program's: a full disk or a pipe that
 /// nobody reads then costs lines, and never holds up the loop.
@@ -3265,7 +3369,8 @@ class Engine {
 
   const bool tracing = static_cast<bool>(options.trace);
   void trace(const TraceRecord& record) const {
-    guarded(log, "trace threw", "session", record.session, [&] { options.trace(record); });
+    const Callee callee{"trace threw", "session", record.session};
+    log.observe([&] { options.trace(record); }, &callee);
   }
 
   /// From now on no session is opened.
@@ -3366,7 +3471,7 @@ class Engine {
   std::string make_id(const http::Request& request) {
     if (!options.generate_id) return random.id();
     std::string id;
-    guarded(log, "generate_id threw", "url", request.target, [&] { id = options.generate_id(request); });
+    log.call({"generate_id threw", "url", request.target}, [&] { id = options.generate_id(request); });
     const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return bytes::is_plain(c, "_.~-"); });
     if (plain && !id.empty() && id.size() <= 128 && !sessions_.contains(id)) return id;
     log.write(LogLevel::error,
@@ -3406,23 +3511,25 @@ SIO_DEMO_INLINE Session::Session(Engine& engine, std::string id, State first, bo
   reschedule();
 }
 
-SIO_DEMO_INLINE Session::~Session() { engine_.deadlines.forget(*this); }
+SIO_DEMO_INLINE Session::~Session() {
+  if (state_ != State::closed) engine_.deadlines.forget(*this);  // else the engine may be gone
+}
 
 /// The only writer of state_.
 SIO_DEMO_INLINE void Session::move(Move move) {
   const auto to = after(state_, move);
   assert(to && "a move that the table does not know");
   if (!to) return;
-  if (engine_.log.enabled(LogLevel::debug) && *to != state_)
+  const State from = std::exchange(state_, *to);
+  if (engine_.log.enabled(LogLevel::debug) && state_ != from)
     engine_.log.write(LogLevel::debug, "Session moved",
-                      {{"session", id_}, {"from", state_name(state_)}, {"to", state_name(*to)}});
-  if (engine_.tracing && *to != state_ && *to != State::closed)
+                      {{"session", id_}, {"from", state_name(from)}, {"to", state_name(*to)}});
+  if (engine_.tracing && state_ != from && *to != State::closed)
     engine_.trace({.kind = TraceRecord::Kind::step,
                    .session = id_,
                    .transport = transport(),
                    .text = state_name(*to),
-                   .details = state_name(state_)});
-  state_ = *to;
+                   .details = state_name(from)});
 }
 
 SIO_DEMO_INLINE void Session::trace(bool incoming, std::string_view transport, std::string_view packet,
@@ -3697,6 +3804,7 @@ SIO_DEMO_INLINE void Session::deliver(std::string_view payload, bool binary) {
 SIO_DEMO_INLINE void Session::close(Reason reason) {
   const Ref<Session> self(this);
   if (!open()) return;
+  if (engine_.log.observing()) return engine_.log.later([self, reason] { self->close(reason); });
   if (state_ == State::websocket || (poll_ && queue_.empty())) return end(reason, "");
   linger();
 }
@@ -3738,8 +3846,8 @@ SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
                    .transport = transport(),
                    .text = row(reason).text,
                    .details = why});
-  engine_.application.on_close(*this, reason, why);
   engine_.forget(*this);
+  engine_.application.on_close(*this, reason, why);
 }
 #endif  // SIO_DEMO_BODIES
 
@@ -3778,8 +3886,6 @@ class Socket final : public engineio::Receiver, public engineio::Timed {
         address_(request.address) {
     ++engine_.guests;
   }
-  ~Socket() override { engine_.deadlines.forget(*this); }
-
   /// Whatever the program keeps with it.
   std::unique_ptr<engineio::Context> context;
 
@@ -3814,10 +3920,7 @@ class Socket final : public engineio::Receiver, public engineio::Timed {
   void due(Milliseconds delay) { engine_.deadlines.set(*this, engine_.now() + delay); }
   void end(Reason reason, std::string_view why, std::string_view payload = {});
   void over(Reason reason, std::string_view why);
-  template <class F>
-  void call(F f) {
-    guarded(engine_.log, "A WebSocket's handler threw", "url", url_, std::move(f));
-  }
+  void call(FunctionRef f) { engine_.log.call({"A WebSocket's handler threw", "url", url_}, f); }
 
   engineio::Engine& engine_;
   engineio::Peer* channel_;  // null once it is closed
@@ -3881,7 +3984,10 @@ SIO_DEMO_INLINE void Socket::close(std::uint16_t code, std::string_view reason) 
   if (!close_code_valid(code))
     throw std::invalid_argument("cannot close a WebSocket with code " + std::to_string(code) +
                                 ": use 1000, or one from 3000 to 4999");
-  if (channel_) end(Reason::forced_close, reason, close_payload(code, reason));
+  if (!channel_) return;
+  if (engine_.log.observing())
+    return engine_.log.later([self = Ref<Socket>(this), code, text = std::string(reason)] { self->close(code, text); });
+  end(Reason::forced_close, reason, close_payload(code, reason));
 }
 
 SIO_DEMO_INLINE void Socket::shut_down(Reason reason) {
@@ -3905,7 +4011,9 @@ SIO_DEMO_INLINE void Socket::over(Reason reason, std::string_view why) {
   engine_.deadlines.forget(*this);
   --engine_.guests;
   place_ = {};
-  if (handlers_->close) call([&] { handlers_->close(*this, reason, why); });
+  if (!handlers_->close) return;
+  engine_.log.later(
+      [self, reason, text = std::string(why)] { self->call([&] { self->handlers_->close(*self, reason, text); }); });
 }
 
 }  // namespace websocket
@@ -4807,8 +4915,10 @@ std::string typescript(const Events&... events) {
 //
 // Threads: everything here is called on the thread that runs the loop. server.post(f) is the only
 // exception. Lifetime: a Socket is a handle, cheap to copy; kept after the disconnect it is inert:
-// emits go nowhere, rooms() is empty. A handler that throws costs its own call, nothing more: it is
-// logged, an ack that was asked for is answered with {"error":{"code":"INTERNAL_ERROR",...}}.
+// emits go nowhere, rooms() is empty. So are the other handles, even when the server is gone. A handler may
+// end anything, at any time; whom that concerns is told when it has returned, see the gate of chapter 3. One that
+// throws costs its own call, nothing more: it is logged, an ack that was asked for is answered with
+// {"error":{"code":"INTERNAL_ERROR",...}}.
 // ================================================================================================
 
 class Server;
@@ -4872,7 +4982,9 @@ class Client;
 class AckWait;
 class Children;
 struct Restored;
+struct EventTable;
 struct SocketState;
+struct LiveSocket;
 using StatePtr = std::shared_ptr<SocketState>;
 
 /// What the first HTTP request of a session said; shared by the client's sockets.
@@ -4953,9 +5065,15 @@ class Handlers : public HandlerList {
   void add(T handler, bool once = false) { put(std::make_shared<T>(std::move(handler)), once); }
   template <class F>
   void each(F f) {
+    each(f, [] { return true; });
+  }
+  /// As long as go() says so: what one of them ends, the next ones do not hear of.
+  template <class F, class Go>
+  void each(F f, Go go) {
     bool any_spent = false;
     if (const auto walked = list())
       for (const Entry& entry : *walked) {
+        if (!go()) break;
         if (entry.spent && std::exchange(*entry.spent, true)) continue;
         any_spent = any_spent || entry.spent;
         f(of(entry));
@@ -4993,26 +5111,27 @@ struct Comeback {
 };
 
 struct SocketState : std::enable_shared_from_this<SocketState> {
-  SocketState(std::shared_ptr<Namespace> its_nsp, Client& its_client, std::shared_ptr<const ConnectionInfo> its_info,
-              std::string its_id)
+  SocketState(std::shared_ptr<Namespace> its_nsp, Ref<engineio::Session> its_session,
+              std::shared_ptr<const ConnectionInfo> its_info, std::string its_id)
       : nsp(*its_nsp),
-        client(&its_client),
+        session(std::move(its_session)),
         id(std::move(its_id)),
         info(std::move(its_info)),
         keep_nsp(std::move(its_nsp)) {}
 
-  bool connected = false, leaving = false, recovered = false;
+  // It joins, is connected, is gone: it left, or was refused. When the handlers have been told, it has ended.
+  bool connected = false, gone = false, ended = false, recovered = false;
   std::uint32_t mark = 0;  // see RoomIndex::visit
   Namespace& nsp;
-  Client* client;                                                                     // null once the session is over
+  Ref<engineio::Session> session;                                                     // a closed one does nothing
   std::shared_ptr<EventTable> events;                                                 // handlers of this socket alone
   std::unique_ptr<std::unordered_map<std::uint64_t, std::shared_ptr<AckWait>>> acks;  // those that the client owes
   std::shared_ptr<void> data;
   const void* data_type = nullptr;
   json (*data_json)(const void*) = nullptr;
-  std::vector<Membership> rooms;  // besides the one named by its id
-  std::size_t slot = 0;           // in RoomIndex::sockets_
-  engineio::Time left{};          // when it did
+  std::vector<Membership> rooms;                     // besides the one named by its id
+  const std::vector<std::string>* was_in = nullptr;  // while it is gone and the disconnecting handlers run
+  std::size_t slot = 0;                              // in RoomIndex::sockets_
   std::string id;
   std::shared_ptr<const ConnectionInfo> info;
   json auth;  // null: none was given
@@ -5384,8 +5503,7 @@ class Emits {
   auto start(Limit limit, socketio::Writer&& writer, Token&& token) const {
     auto initiation = [self = derived().handle(), limit, writer = std::move(writer)](auto&& handler) mutable {
       using Handler = std::decay_t<decltype(handler)>;
-      if constexpr (requires { self.orphaned(); })
-        if (self.orphaned()) return complete_orphan<Result>(Handler(std::forward<decltype(handler)>(handler)));
+      if (self.orphaned()) return complete_orphan<Result>(Handler(std::forward<decltype(handler)>(handler)));
       auto& server = self.server();
       const auto wait = std::make_shared<AckWaitFor<Result, Handler>>(
           server, server.loop(), Handler(std::forward<decltype(handler)>(handler)));
@@ -5458,7 +5576,7 @@ void call_named(const Handler& handler, Socket& socket, std::string_view event, 
   else handler(socket, values...);
 }
 
-/// `on` for whoever has an EventTable: Derived::events().
+/// `on` for whoever has an EventTable: Derived::events(), or null.
 template <class Derived>
 class Listens {
  public:
@@ -5492,49 +5610,54 @@ class Listens {
     return off(Text.view());
   }
   Derived& off(std::string_view name) {
-    auto& table = derived().events().by_name;
-    if (const auto entry = table.find(name); entry != table.end())
-      entry->second.clear();  // it may be running: the entry stays
-    return derived();
+    return edit([&](EventTable& table) {
+      if (const auto entry = table.by_name.find(name); entry != table.by_name.end())
+        entry->second.clear();  // it may be running: the entry stays
+    });
   }
   Derived& off() {
-    for (auto& entry : derived().events().by_name) entry.second.clear();
-    return derived();
+    return edit([](EventTable& table) {
+      for (auto& entry : table.by_name) entry.second.clear();
+    });
   }
   /// Sees every event before its handler does, even one that no handler takes or whose payload is wrong.
   template <class Handler>
   Derived& on_any(Handler handler) {
-    return derived().events().any.add(std::move(handler)), derived();
+    return edit([&](EventTable& table) { table.any.add(std::move(handler)); });
   }
-  /// Sees every event that is emitted to a socket, broadcasts included. It takes what on_any takes.
+  /// Sees every event that was emitted to a socket, broadcasts included. It takes what on_any takes.
   template <class Handler>
   Derived& on_any_outgoing(Handler handler) {
-    derived().events().any_outgoing.add(std::move(handler));
     derived().watch().watched_ = true;
-    return derived();
+    return edit([&](EventTable& table) { table.any_outgoing.add(std::move(handler)); });
   }
-  Derived& off_any() { return derived().events().any.clear(), derived(); }
-  Derived& off_any_outgoing() { return derived().events().any_outgoing.clear(), derived(); }
+  Derived& off_any() {
+    return edit([](EventTable& table) { table.any.clear(); });
+  }
+  Derived& off_any_outgoing() {
+    return edit([](EventTable& table) { table.any_outgoing.clear(); });
+  }
   /// Runs when a socket's middleware refused an event, and when a client sent what is no packet.
   Derived& on_error(std::function<void(Socket&, const Refuse&)> handler) {
-    return derived().events().error.add(std::move(handler)), derived();
+    return edit([&](EventTable& table) { table.error.add(std::move(handler)); });
   }
   /// Runs when a socket's client has changed from polling to WebSocket.
   Derived& on_upgrade(std::function<void(Socket&)> handler) {
-    return derived().events().upgrade.add(std::move(handler)), derived();
+    return edit([&](EventTable& table) { table.upgrade.add(std::move(handler)); });
   }
-  /// Runs when a socket is about to leave; its rooms are still there.
+  /// Runs when a socket has left; rooms() still tells where it was, and what is emitted to it goes nowhere.
   template <class Handler>
   Derived& on_disconnecting(Handler handler) {
-    return derived().events().disconnecting.add(std::move(handler)), derived();
+    return edit([&](EventTable& table) { table.disconnecting.add(std::move(handler)); });
   }
   /// Runs once for each socket that had connected, whatever ended it.
   template <class Handler>
   Derived& on_disconnect(Handler handler) {
-    return derived().events().disconnect.add(std::move(handler)), derived();
+    return edit([&](EventTable& table) { table.disconnect.add(std::move(handler)); });
   }
 
  private:
+  friend Derived;  // for edit()
   Derived& derived() { return static_cast<Derived&>(*this); }
 
   template <Name Text, class Answer, class... Parameters, class Handler>
@@ -5575,7 +5698,13 @@ class Listens {
     return derived();
   }
   void put(std::string_view name, bool once, EventHandler handler) {
-    derived().events().by_name[std::string(name)].add(std::move(handler), once);
+    edit([&](EventTable& table) { table.by_name[std::string(name)].add(std::move(handler), once); });
+  }
+  /// A socket that is gone listens to nothing.
+  template <class F>
+  Derived& edit(F f) {
+    if (EventTable* table = derived().events()) f(*table);
+    return derived();
   }
 };
 
@@ -5608,10 +5737,10 @@ class Timeout {
   }
 
   // ---- of a broadcast: whom it reaches may be said behind the time, too
-  Timeout& to(const RoomNames& rooms) requires To::many { return to_.to(rooms), *this; }
-  Timeout& in(const RoomNames& rooms) requires To::many { return to(rooms); }
-  Timeout& except(const RoomNames& rooms) requires To::many { return to_.except(rooms), *this; }
-  Timeout& local() requires To::many { return to_.local(), *this; }
+  Timeout to(const RoomNames& rooms) const requires To::many { return {to_.to(rooms), limit_}; }
+  Timeout in(const RoomNames& rooms) const requires To::many { return to(rooms); }
+  Timeout except(const RoomNames& rooms) const requires To::many { return {to_.except(rooms), limit_}; }
+  Timeout local() const requires To::many { return {to_.local(), limit_}; }
 
  private:
   To to_;
@@ -5625,8 +5754,8 @@ struct Target {
   bool local = false;      // this server's only, where there are several
 };
 
-/// A socket of this server, or of another one of its cluster, as fetch_sockets() finds it. Must not be used
-/// when the server is gone.
+/// A socket of this server, or of another one of its cluster, as fetch_sockets() finds it. Inert when the server is
+/// gone.
 class RemoteSocket : public detail::Emits<RemoteSocket> {
  public:
   static constexpr bool many = false;
@@ -5637,12 +5766,7 @@ class RemoteSocket : public detail::Emits<RemoteSocket> {
   json data;  // its data<T>(), where T has a JSON form; else {}
 
   RemoteSocket(Namespace& nsp, std::string its_id, json its_handshake, std::vector<std::string> its_rooms,
-               json its_data)
-      : id(std::move(its_id)),
-        handshake(std::move(its_handshake)),
-        rooms(std::move(its_rooms)),
-        data(std::move(its_data)),
-        nsp_(&nsp) {}
+               json its_data);
 
   void join(const RoomNames& names) const;
   void leave(const RoomNames& names) const;
@@ -5654,9 +5778,10 @@ class RemoteSocket : public detail::Emits<RemoteSocket> {
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
+  bool orphaned() const;
   const RemoteSocket& handle() const { return *this; }
 
-  Namespace* nsp_;
+  std::shared_ptr<Namespace> nsp_;
 };
 
 namespace detail {
@@ -5866,10 +5991,10 @@ class RoomIndex {
   /// Calls f(socket) once for each socket that the target reaches. f must not connect or disconnect.
   template <class F>
   void visit(const Target& target, F f) {
-    ++mark_;  // a socket that carries the current mark is excluded, or has been visited
-    for (const auto& room : target.except) each_member(room, [&](SocketState& socket) { socket.mark = mark_; });
+    const auto mark = ++mark_;  // a socket that carries it is excluded, or has been visited
+    for (const auto& room : target.except) each_member(room, [&](SocketState& socket) { socket.mark = mark; });
     const auto once = [&](SocketState& socket) {
-      if (std::exchange(socket.mark, mark_) != mark_) f(socket);
+      if (std::exchange(socket.mark, mark) != mark) f(socket);
     };
     if (target.rooms.empty())
       for (auto* socket : sockets_) once(*socket);
@@ -5953,8 +6078,6 @@ class Adapter {
   friend class detail::Client;
   friend class Socket;
   detail::RoomIndex here_;
-  unsigned leaving_depth_ = 0;                      // calls of disconnect_sockets within each other
-  std::vector<std::pair<Target, bool>> leaving_{};  // what those beyond some depth have asked for
 };
 
 /// What a client said when it came. Views and references live as long as the socket's handle.
@@ -5981,20 +6104,20 @@ struct Handshake {
   json to_json() const;
 };
 
-/// Sockets picked by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each once. Must not
-/// be used when the server is gone.
+/// Sockets picked by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each once. A value: each
+/// operator makes a new one. Inert when the server is gone.
 class Broadcast : public detail::Emits<Broadcast> {
  public:
   static constexpr bool many = true;
-  explicit Broadcast(Namespace& nsp) : nsp_(&nsp) {}
+  explicit Broadcast(Namespace& nsp);
 
-  Broadcast& to(const RoomNames& rooms) { return add(target_.rooms, rooms); }
-  Broadcast& in(const RoomNames& rooms) { return to(rooms); }
-  Broadcast& except(const RoomNames& rooms) { return add(target_.except, rooms); }
+  Broadcast to(const RoomNames& rooms) const { return with(&Target::rooms, rooms); }
+  Broadcast in(const RoomNames& rooms) const { return to(rooms); }
+  Broadcast except(const RoomNames& rooms) const { return with(&Target::except, rooms); }
   /// Clients that cannot take the event at once miss it.
-  Broadcast& volatile_() { return target_.droppable = true, *this; }
+  Broadcast volatile_() const { return with(&Target::droppable); }
   /// Clients of this server only, where it is one of several.
-  Broadcast& local() { return target_.local = true, *this; }
+  Broadcast local() const { return with(&Target::local); }
   /// How long emit() waits for acks: timeout(5s).emit(event, values..., token).
   Timeout<Broadcast> timeout(Milliseconds limit) const { return {*this, limit}; }
 
@@ -6016,12 +6139,20 @@ class Broadcast : public detail::Emits<Broadcast> {
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
+  bool orphaned() const;
   const Broadcast& handle() const { return *this; }
-  Broadcast& add(std::vector<std::string>& list, const RoomNames& rooms) {
-    return list.insert(list.end(), rooms.names.begin(), rooms.names.end()), *this;
+  Broadcast with(std::vector<std::string> Target::* list, const RoomNames& rooms) const {
+    Broadcast out = *this;
+    (out.target_.*list).insert((out.target_.*list).end(), rooms.names.begin(), rooms.names.end());
+    return out;
+  }
+  Broadcast with(bool Target::* flag) const {
+    Broadcast out = *this;
+    out.target_.*flag = true;
+    return out;
   }
 
-  Namespace* nsp_;
+  std::shared_ptr<Namespace> nsp_;
   Target target_;
 };
 
@@ -6046,11 +6177,17 @@ class Unicast : public detail::Emits<Unicast> {
   bool droppable_;
 };
 
-/// A client in a namespace. A handle: copy it to keep it.
+/// A client in a namespace. A handle: what handlers are given by reference stays at its place as long as the client is
+/// there, and a copy is good for ever.
 class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
  public:
   static constexpr bool many = false;
   explicit Socket(detail::StatePtr state) : state_(std::move(state)) {}
+  Socket(const Socket& other) : state_(other.keep()) {}
+  Socket& operator=(const Socket& other) {
+    state_ = other.keep();
+    return *this;
+  }
 
   /// 20 characters that nobody guesses; also the name of a room that only this socket is in.
   const std::string& id() const { return state_->id; }
@@ -6064,7 +6201,8 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   /// The client's session, null once it is over. For its id, and to close it without a word.
   engineio::Session* conn() const;
 
-  /// This connection's own T, made on first use; it ends when the disconnect handlers have run.
+  /// This connection's own T, made on first use; it ends when the disconnect handlers have run. Throws
+  /// std::logic_error from then on, and for a T that is not the first one's.
   template <class T>
   T& data() const;
 
@@ -6077,17 +6215,17 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   Broadcast to(const RoomNames& rooms) const;
   Broadcast in(const RoomNames& rooms) const { return to(rooms); }
   Broadcast except(const RoomNames& rooms) const;
-  Broadcast local() const { return std::move(broadcast().local()); }
+  Broadcast local() const { return broadcast().local(); }
   /// What is emitted to it is dropped if the client cannot take it at once.
-  Unicast volatile_() const { return {state_, true}; }
+  Unicast volatile_() const { return {keep(), true}; }
   /// How long emit() waits for the ack: timeout(5s).emit(event, values..., token).
-  Timeout<Unicast> timeout(Milliseconds limit) const { return {Unicast(state_, false), limit}; }
+  Timeout<Unicast> timeout(Milliseconds limit) const { return {handle(), limit}; }
 
   /// Sees every event of this socket before its handlers, in the order of registration, and answers, now or
   /// later: next(accept) goes on, next(refuse("why")) drops the event and runs the on_error handlers. No ack
   /// is sent for it.
   Socket& use(std::function<void(Socket&, std::string_view event, const socketio::Arguments&, Next)> middleware) {
-    return events().middlewares.add(std::move(middleware)), *this;
+    return edit([&](detail::EventTable& table) { table.middlewares.add(std::move(middleware)); });
   }
 
   /// Leaves the namespace; with close, the client's other namespaces, too, and the transport.
@@ -6101,18 +6239,29 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   friend class detail::Client;
   friend class detail::Emits<Socket>;
   friend class detail::Listens<Socket>;
+  friend struct detail::LiveSocket;
+  /// The one that handlers are given. It owns nothing: it is a part of the state.
+  explicit Socket(detail::SocketState& state) : state_(detail::StatePtr(), &state) {}
   void deliver(socketio::Writer&& writer) const;
-  Unicast handle() const { return {state_, false}; }
+  detail::StatePtr keep() const { return state_->shared_from_this(); }
+  Unicast handle() const { return {keep(), false}; }
   Namespace& watch() const;
-  detail::EventTable& events() {
+  detail::EventTable* events() {
+    if (state_->gone) return nullptr;
     if (!state_->events) state_->events = std::make_shared<detail::EventTable>();
-    return *state_->events;
+    return state_->events.get();
   }
 
   detail::StatePtr state_;
 };
 
 namespace detail {
+
+/// A socket's state, and the handle that its handlers are given.
+struct LiveSocket final : SocketState {
+  using SocketState::SocketState;
+  Socket socket{static_cast<SocketState&>(*this)};
+};
 
 /// What a namespace offers, and a server on behalf of its namespace "/": Derived::main() is the namespace.
 template <class Derived>
@@ -6130,11 +6279,11 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
     return main().middlewares_.add(std::move(middleware)), derived();
   }
 
-  Broadcast to(const RoomNames& rooms) const { return std::move(everybody().to(rooms)); }
+  Broadcast to(const RoomNames& rooms) const { return everybody().to(rooms); }
   Broadcast in(const RoomNames& rooms) const { return to(rooms); }
-  Broadcast except(const RoomNames& rooms) const { return std::move(everybody().except(rooms)); }
-  Broadcast volatile_() const { return std::move(everybody().volatile_()); }
-  Broadcast local() const { return std::move(everybody().local()); }
+  Broadcast except(const RoomNames& rooms) const { return everybody().except(rooms); }
+  Broadcast volatile_() const { return everybody().volatile_(); }
+  Broadcast local() const { return everybody().local(); }
   Timeout<Broadcast> timeout(Milliseconds limit) const { return everybody().timeout(limit); }
 
   /// The sockets of this process.
@@ -6182,9 +6331,9 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
 
 /// A namespace: its sockets, its handlers. Lives as long as the server; one that of(predicate) made, as long
 /// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on.
-class Namespace : public detail::Gathers<Namespace> {
+class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_from_this<Namespace> {
  public:
-  Namespace(Server& server, std::string name, Namespace* parent);
+  Namespace(Server& server, std::string name, std::shared_ptr<Namespace> parent);
   Namespace(const Namespace&) = delete;
   Namespace& operator=(const Namespace&) = delete;
 
@@ -6195,6 +6344,8 @@ class Namespace : public detail::Gathers<Namespace> {
   /// How many sockets are connected.
   std::size_t size() const { return adapter_->size(); }
 
+  /// See Host::lifetime(); to be asked when the server may be gone.
+  std::weak_ptr<void> server_lifetime() const { return server_lifetime_; }
   /// For adapters: another server has emitted this event. `answer` may be empty.
   void server_side_event(const json::array_t& event, const std::function<void(json)>& answer);
 
@@ -6207,26 +6358,31 @@ class Namespace : public detail::Gathers<Namespace> {
   friend class detail::Listens;
   friend class Server;
   friend class Adapter;
+  friend class Broadcast;
+  friend class RemoteSocket;
   friend class Socket;
   friend class Unicast;
   friend class detail::Client;
   friend class detail::Children;
 
   Namespace& main_namespace() const { return const_cast<Namespace&>(*this); }
-  detail::EventTable& events() { return events_; }
+  detail::EventTable* events() { return &events_; }
   Namespace& watch() { return *this; }
+  /// Whether the server is gone, which handles of sockets may outlive, and the namespace with them.
+  bool orphaned() const { return server_lifetime_.expired(); }
   bool watched() const { return watched_ || (parent_ && parent_->watched_); }
 
   void send(detail::SocketState& socket, socketio::Writer&& event, bool droppable);
   void ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait);
   /// Encodes an event; if it may have to be sent again, it is stamped and kept.
   socketio::Outgoing encode(socketio::Writer&& event, const Target& target);
-  void tell_watchers(const detail::StatePtr& socket, const json::array_t& event);
+  void tell_watchers(const std::vector<Socket>& sockets, const json::array_t& event);
+  void tell_watchers(detail::SocketState& state, std::string_view name, const socketio::Arguments& arguments);
 
   Server& server_;
   std::weak_ptr<void> server_lifetime_;
   std::string name_;
-  Namespace* parent_;  // what of(predicate) gave, whose handlers count here, too
+  std::shared_ptr<Namespace> parent_;  // what of(predicate) gave, whose handlers count here, too
   std::unique_ptr<Adapter> adapter_;
   detail::Recovery recovery_;
   const json no_auth_ = json::object();  // of who brought none
@@ -6264,17 +6420,19 @@ class Host {
   void close(std::function<void()> done = {});
   bool closing() const { return closing_; }
 
-  /// Runs f on the loop's thread, soon. The only member that any thread may call.
+  /// Runs f on the loop's thread, soon. The only member that any thread may call. What f throws is logged.
   template <class F>
   void post(F f) {
     asio::post(loop_, [this, alive = std::weak_ptr<void>(alive_), f = std::move(f)]() mutable {
-      if (!alive.expired()) in_turn(std::ref(f));
+      if (alive.expired()) return;
+      if (!log_->busy()) return posted(f);
+      log_->later([this, kept = std::make_shared<F>(std::move(f))] { posted(*kept); });  // a handler runs the loop
     });
   }
 
   asio::io_context& loop() const { return loop_; }
   const Options& options() const { return options_; }
-  const Log& log() const { return log_; }
+  const Log& log() const { return *log_; }
   const Counters& counters() const { return counters_; }
   /// Writes what chapter 12 shows.
   virtual void measure(Metrics& out) const;
@@ -6308,17 +6466,18 @@ class Host {
   void abandon();
   /// close() is through: every client is gone. May be told more than once.
   virtual void drained() {}
-  void in_turn(const std::function<void()>& f);
+  void in_turn(FunctionRef f);
   void drop_connections();
 
  private:
   static Options checked(Options options, bool with_engine);
+  void posted(FunctionRef f);
   void take_over(net::Stream socket, std::string_view bytes_already_read);
 
   std::unique_ptr<asio::io_context> own_loop_;
   asio::io_context& loop_;
   Options options_;
-  Log log_;
+  std::shared_ptr<const Log> log_;  // a posted function may destroy the server that it was called by
   Counters counters_;
   http::Router router_;
 
@@ -6382,13 +6541,20 @@ class Server final : private Application, public Host {
     call(message_, session, payload, binary);
   }
   void on_upgrade(Session& session) override { call(upgrade_, session); }
-  void on_close(Session& session, Reason reason, std::string_view why) override { call(close_, session, reason, why); }
+  void on_close(Session& session, Reason reason, std::string_view why) override {
+    log().later([this, self = Ref<Session>(&session), reason, text = std::string(why)] {
+      close_.each([&](const auto& handler) { call(*self, [&] { handler(*self, reason, text); }); });
+    });
+  }
 
+  /// Who closes the session calls the handlers behind off.
   template <class List, class... Arguments>
   void call(List& handlers, Session& session, const Arguments&... arguments) {
-    handlers.each([&](const auto& handler) {
-      guarded(log(), "A session's handler threw", "session", session.id(), [&] { handler(session, arguments...); });
-    });
+    handlers.each([&](const auto& handler) { call(session, [&] { handler(session, arguments...); }); },
+                  [&] { return session.open(); });
+  }
+  void call(const Session& session, FunctionRef f) {
+    log().call({"A session's handler threw", "session", session.id()}, f);
   }
 
   detail::Handlers<std::function<void(Session&, const http::Request&)>> connection_;
@@ -6445,7 +6611,7 @@ class Server final : private engineio::Application, public Host, public detail::
   using Predicate = std::function<void(std::string_view, const json&, std::function<void(bool)>)>;
   struct Parent {
     Predicate accepts;
-    std::unique_ptr<Namespace> nsp;
+    std::shared_ptr<Namespace> nsp;
   };
 
   template <class>
@@ -6467,7 +6633,7 @@ class Server final : private engineio::Application, public Host, public detail::
   Server(asio::io_context* loop, Options options);
 
   Namespace& main_namespace() const { return *main_; }
-  detail::EventTable& events() { return main_->events_; }
+  detail::EventTable* events() { return &main_->events_; }
   Namespace& watch() { return *main_; }
 
   void on_open(engineio::Session& session, const http::Request& request) override;
@@ -6476,9 +6642,12 @@ class Server final : private engineio::Application, public Host, public detail::
   void on_close(engineio::Session& session, Reason reason, std::string_view why) override;
   void drained() override;
   Namespace* find_namespace(std::string_view name) const;
+  std::vector<std::shared_ptr<Namespace>> all_namespaces() const;
   Namespace& add_parent(Predicate predicate);
-  /// The child of this name; null if there are too many.
-  Namespace* child(std::string_view name, Namespace& parent);
+  /// The child of this name. null: its adapter cannot be made.
+  Namespace* child(std::string_view name, const std::shared_ptr<Namespace>& parent);
+  void announce(Namespace& nsp);
+  void end(Namespace& nsp);
   /// One client of the namespace is gone for good.
   void release(Namespace& nsp);
 
@@ -6495,18 +6664,9 @@ class Server final : private engineio::Application, public Host, public detail::
 
 namespace detail {
 
-/// Runs code of the program's; what goes wrong is logged with what it was for. false: it threw.
-template <class F>
-bool guard(const Log& log, std::string_view event, std::string_view nsp, std::string_view socket, F f) {
-  return log.attempt(std::move(f), [&](LogLevel level, std::string_view slow, std::string_view what) {
-    log.write(level, slow.empty() ? "A handler threw" : slow,
-              {{"event", event}, {"socketId", socket}, {"namespace", nsp}, {slow.empty() ? "error" : "time", what}});
-  });
-}
-
-template <class F>
-bool guard(const Log& log, const Socket& socket, std::string_view event, F f) {
-  return guard(log, event, socket.nsp().name(), socket.id(), std::move(f));
+/// A handler of a socket's, as the log calls it.
+inline Callee handler_of(const Socket& socket, std::string_view event) {
+  return {"A handler threw", "event", event, socket.id(), socket.nsp().name()};
 }
 
 void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error);
@@ -6520,6 +6680,10 @@ class Client final : public engineio::Context {
  public:
   Client(Server& server, engineio::Session& session, const http::Request& request)
       : server_(server), session_(session), info_(std::make_shared<ConnectionInfo>(request)) {}
+  /// Whose socket it is: the state holds the session, and that holds its client.
+  static Client& of(const SocketState& state) { return static_cast<Client&>(*state.session->context); }
+  /// What a handler is given.
+  static Socket& handle(SocketState& state) { return static_cast<LiveSocket&>(state).socket; }
 
   engineio::Session& session() const { return session_; }
   /// true at most once a second: a client cannot flood the log.
@@ -6546,6 +6710,7 @@ class Client final : public engineio::Context {
   }
 
   void receive(std::string_view payload, bool binary) {
+    assert(!log().busy() && "a packet is handled when no handler runs");
     if (binary) return attachment(payload);
     if (waiting_) return fail("a packet while attachments were due", Fail::decoding);
     if (const char* why = server_.decoder_.decode(payload, server_.packet_)) return fail(why, Fail::decoding);
@@ -6555,26 +6720,26 @@ class Client final : public engineio::Context {
   }
 
   void closed(Reason reason, std::string_view why) {
+    const Log::Hold hold(log());
     waiting_.reset();
-    for (const auto& state : sockets_.copy()) leave(*state, {reason, why});
-    for (const auto& state : std::exchange(sockets_, {})) end(*state);  // those that wait for a middleware
-    if (rarely_)
-      for (const auto& state : std::exchange(rarely_->left, {})) state->client = nullptr;
+    for (const auto& state : sockets_.copy()) leave(state, {reason, why});
   }
 
   void upgraded() {
     for (const auto& state : sockets_.copy())
-      if (Socket socket(state); state->connected)
-        each_table(*state, [&](EventTable& table) { call(table.upgrade, socket, "upgrade"); });
+      if (state->connected) each_table(*state, [&](EventTable& table) { call(table.upgrade, *state, "upgrade"); });
   }
 
   /// The server's own disconnect of one socket, or of all and the transport.
-  void disconnect(SocketState& state, bool close) {
-    const Ref<engineio::Session> keep(&session_);
-    if (!close) return disconnect(state);
-    for (const auto& other : sockets_.copy())
-      if (other->connected) disconnect(*other);
-    session_.close();
+  void disconnect(const StatePtr& state, bool close) {
+    if (log().observing()) return log().later([state, close] { of(*state).disconnect(state, close); });
+    const Log::Hold hold(log());
+    for (const auto& other : close ? sockets_.copy() : std::vector{state}) {
+      if (!other->connected) continue;
+      encode(socketio::PacketType::disconnect, other->nsp.name(), std::nullopt, {}).send_to(session_);
+      leave(other, {Reason::server_disconnect});
+    }
+    if (close) session_.close();
   }
 
  private:
@@ -6624,7 +6789,7 @@ class Client final : public engineio::Context {
       case socketio::PacketType::binary_event: return event(state, packet, attachments);
       case socketio::PacketType::ack:
       case socketio::PacketType::binary_ack: return ack(*state, packet, attachments);
-      case socketio::PacketType::disconnect: return leave(*state, {Reason::client_disconnect});
+      case socketio::PacketType::disconnect: return leave(state, {Reason::client_disconnect});
       default: return fail("a CONNECT_ERROR from a client", Fail::state);
     }
   }
@@ -6640,14 +6805,14 @@ class Client final : public engineio::Context {
     count(Reason::malformed_packet);
     waiting_.reset();
     for (const auto& state : sockets_.copy())
-      if (kind == Fail::decoding && state->connected) report(state, refuse(why));
+      if (kind == Fail::decoding && state->connected) report(*state, refuse(why));
+    const Log::Hold hold(log());
     session_.close();
     if (kind == Fail::state && session_.state() == engineio::State::lingering) closed(Reason::forced_server_close, why);
   }
 
-  void report(const StatePtr& state, const Refuse& error) {
-    Socket socket(state);
-    each_table(*state, [&](EventTable& table) { call(table.error, socket, "error", error); });
+  void report(SocketState& state, const Refuse& error) {
+    each_table(state, [&](EventTable& table) { call(table.error, state, "error", error); });
   }
 
   // ---- joining
@@ -6680,7 +6845,8 @@ class Client final : public engineio::Context {
 
   /// What few clients have.
   struct Rarely {
-    std::vector<StatePtr> left{};               // sockets that left, but somebody held a handle
+    std::vector<std::string> left{};  // namespaces, at this time
+    engineio::Time left_at{};
     std::vector<std::weak_ptr<Wish>> wishes{};  // predicates are being asked
   };
   Rarely& rarely() {
@@ -6695,22 +6861,34 @@ class Client final : public engineio::Context {
     const auto answer = [this, keep = Ref<engineio::Session>(&session_), wish, step,
                          done = std::make_shared<bool>(false)](bool accepted) {
       if (std::exchange(*done, true) || !session_.open()) return;
-      if (!accepted) return resolve(wish, step + 1);
-      wish->over = true;
-      const bool room = sockets_.size() < server_.options().max_namespaces;  // none is made that nobody may join
-      Namespace* nsp = room ? server_.child(wish->name, *server_.parents_[step].nsp) : nullptr;
-      nsp ? enter(*nsp, wish->auth) : too_many_namespaces(wish->name);
+      log().later([this, keep, wish, step, accepted] { accepted ? make(wish, step) : resolve(wish, step + 1); });
     };
     const auto accepts = server_.parents_[step].accepts;
-    if (!guard(log(), "namespace predicate", wish->name, "", [&] { accepts(wish->name, wish->auth, answer); }))
+    if (!log().call({"A handler threw", "event", "namespace predicate", "", wish->name},
+                    [&] { accepts(wish->name, wish->auth, answer); }))
       answer(false);
+  }
+
+  /// The namespace that a predicate has accepted is made, unless it is there by now, and entered.
+  void make(const std::shared_ptr<Wish>& wish, std::size_t step) {
+    wish->over = true;
+    if (!session_.open()) return;
+    const bool is_new = !server_.find_namespace(wish->name);  // none is made that nobody may join
+    if (sockets_.size() >= server_.options().max_namespaces ||
+        (is_new && server_.children_ >= server_.options().max_child_namespaces))
+      return too_many_namespaces(wish->name);
+    Namespace* nsp = server_.child(wish->name, server_.parents_[step].nsp);
+    if (!nsp) return send_error(wish->name, refuse("Internal server error"));
+    if (session_.open()) return enter(*nsp, std::move(wish->auth));
+    ++nsp->clients_;  // who was told of the namespace has closed the session, and nobody is in it
+    server_.release(*nsp);
   }
 
   void enter(Namespace& nsp, json auth) {
     if (sockets_.size() >= server_.options().max_namespaces) return too_many_namespaces(nsp.name());
     auto restored = restore(nsp, auth);
-    const auto state = std::make_shared<SocketState>(server_.namespaces_.find(nsp.name())->second, *this, info_,
-                                                     restored ? restored->id : server_.engine_.random.id());
+    const auto state = std::make_shared<LiveSocket>(nsp.shared_from_this(), Ref<engineio::Session>(&session_), info_,
+                                                    restored ? restored->id : server_.engine_.random.id());
     if (!auth.empty()) state->auth = std::move(auth);
     ++nsp.clients_;
     sockets_.push_back(state);
@@ -6748,23 +6926,25 @@ class Client final : public engineio::Context {
 
   /// Asks the middlewares from `step` on; each answers when it likes.
   static void admit(const StatePtr& state, const Middlewares& middlewares, std::size_t step) {
-    if (!state->client) return;  // the client left meanwhile
-    Client& client = *state->client;
+    if (state->gone || !state->session->open()) return;  // the client left meanwhile
+    Client& client = of(*state);
     if (!middlewares || step == middlewares->size()) return client.join(state);
     const Next next([state, middlewares, step](std::optional<Refuse> refusal) {
-      if (!refusal) return admit(state, middlewares, step + 1);
-      if (state->client) state->client->refused(state, *refusal);
+      if (state->gone || !state->session->open()) return;
+      of(*state).log().later([state, middlewares, step, refusal] {
+        refusal ? of(*state).refused(state, *refusal) : admit(state, middlewares, step + 1);
+      });
     });
-    Socket socket(state);
-    if (!guard(client.log(), socket, "middleware",
-               [&] { Handlers<Middleware>::of((*middlewares)[step])(socket, next); }))
+    Socket& socket = handle(*state);
+    if (!client.log().call(handler_of(socket, "middleware"),
+                           [&] { Handlers<Middleware>::of((*middlewares)[step])(socket, next); }))
       next(refuse("Internal server error"));
   }
 
   void refused(const StatePtr& state, const Refuse& refusal) {
+    if (state->gone || !session_.open()) return;
     send_error(state->nsp.name(), refusal);
-    sockets_.erase(state);
-    end(*state);
+    leave(state, {Reason::forbidden});
   }
 
   /// What a socket gets back that was cut off, once; else null.
@@ -6773,7 +6953,6 @@ class Client final : public engineio::Context {
   }
 
   void join(const StatePtr& state) {
-    if (!session_.open()) return;
     state->connected = true;
     auto& rooms = state->nsp.adapter().here_;
     rooms.add(*state);
@@ -6790,9 +6969,8 @@ class Client final : public engineio::Context {
     if (state->comeback) writer.text += ",\"pid\":", bytes::append_string(writer.text, state->comeback->pid);
     writer.text += '}';
     encode(socketio::PacketType::connect, state->nsp.name(), std::nullopt, std::move(writer)).send_to(session_);
-    Socket socket(state);
-    if (state->nsp.parent_) call(state->nsp.parent_->connection_, socket, "connection");
-    call(state->nsp.connection_, socket, "connection");
+    if (state->nsp.parent_) call(state->nsp.parent_->connection_, *state, "connection");
+    call(state->nsp.connection_, *state, "connection");
   }
 
   void too_many_namespaces(std::string_view name) {
@@ -6831,13 +7009,10 @@ class Client final : public engineio::Context {
     if (const auto wait = over_rate()) return too_many_events(state, packet, *wait);
     const auto arguments = arguments_of(packet, attachments, 1);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
-    Socket socket(state);
-    each_table(*state, [&](EventTable& table) {
-      if (state->connected) call(table.any, socket, packet.name, packet.name, *arguments);
-    });
+    each_table(*state, [&](EventTable& table) { call(table.any, *state, packet.name, packet.name, *arguments); });
     if (state->events && !state->events->middlewares.empty())
       return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
-    dispatch(socket, packet.name, packet.id, *arguments);
+    dispatch(*state, packet.name, packet.id, *arguments);
   }
 
   /// How long the client has to wait with its next event; nothing if it need not.
@@ -6873,27 +7048,29 @@ class Client final : public engineio::Context {
   using EventMiddleware = std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>;
 
   static void filter(const std::shared_ptr<Held>& held, const Middlewares& middlewares, std::size_t step) {
-    const StatePtr& state = held->state;
-    if (!state->client || !state->connected) return;
-    Client& client = *state->client;
-    Socket socket(state);
-    if (step == middlewares->size()) return client.dispatch(socket, held->name, held->id, held->arguments);
+    SocketState& state = *held->state;
+    if (state.gone) return;
+    if (step == middlewares->size()) return of(state).dispatch(state, held->name, held->id, held->arguments);
     const Next next([held, middlewares, step](std::optional<Refuse> refusal) {
-      if (!refusal) return filter(held, middlewares, step + 1);
-      if (held->state->client) held->state->client->report(held->state, *refusal);
+      if (held->state->gone) return;
+      of(*held->state).log().later([held, middlewares, step, refusal] {
+        refusal ? of(*held->state).report(*held->state, *refusal) : filter(held, middlewares, step + 1);
+      });
     });
-    if (!guard(client.log(), socket, held->name,
-               [&] { Handlers<EventMiddleware>::of((*middlewares)[step])(socket, held->name, held->arguments, next); }))
+    Socket& socket = handle(state);
+    if (!of(state).log().call(handler_of(socket, held->name), [&] {
+          Handlers<EventMiddleware>::of((*middlewares)[step])(socket, held->name, held->arguments, next);
+        }))
       next(refuse("Internal server error"));
   }
 
-  void dispatch(Socket& socket, std::string_view name, std::optional<double> id, const socketio::Arguments& arguments) {
-    SocketState& state = *socket.state_;
+  void dispatch(SocketState& state, std::string_view name, std::optional<double> id,
+                const socketio::Arguments& arguments) {
     const AckRequest ack{state, id};
     each_table(state, [&](EventTable& table) {
       const auto entry = table.by_name.find(name);
-      if (entry == table.by_name.end() || !state.connected) return;
-      if (!call(entry->second, socket, name, arguments, ack)) answer_error(socket, ack, internal_error(name));
+      if (entry != table.by_name.end() && !call(entry->second, state, name, arguments, ack))
+        answer_error(handle(state), ack, internal_error(name));
     });
   }
 
@@ -6909,60 +7086,65 @@ class Client final : public engineio::Context {
     wait->answer(*arguments);
   }
 
-  /// Calls each handler; one that throws costs the others nothing. false: one threw.
+  /// Calls each handler until one ends the socket; one that throws costs the others nothing. false: one threw.
   template <class List, class... Arguments>
-  bool call(List& handlers, Socket& socket, std::string_view event, Arguments&... arguments) const {
+  bool call(List& handlers, SocketState& state, std::string_view event, Arguments&... arguments) const {
     bool good = true;
-    handlers.each([&](const auto& handler) {
-      good = guard(log(), socket, event, [&] { handler(socket, arguments...); }) && good;
-    });
+    Socket& socket = handle(state);
+    const bool gone = std::is_same_v<List, decltype(EventTable::disconnect)>;
+    handlers.each(
+        [&](const auto& handler) {
+          good = log().call(handler_of(socket, event), [&] { handler(socket, arguments...); }) && good;
+        },
+        [&] { return state.gone == gone; });
     return good;
   }
 
   // ---- leaving
 
-  void disconnect(SocketState& state) {
-    if (!state.connected || state.leaving) return;
-    encode(socketio::PacketType::disconnect, state.nsp.name(), std::nullopt, {}).send_to(session_);
-    leave(state, {Reason::server_disconnect});
-  }
-
-  /// The one way out for a socket: handlers, rooms, handlers, data; once.
-  void leave(SocketState& state, const Disconnect& why) {
-    const auto keep = state.shared_from_this();
-    const Ref<engineio::Session> keep_session(&session_);  // a handler may end it, and us with it
-    if (!state.connected || std::exchange(state.leaving, true)) return;
-    Socket socket(keep);
-    const auto tell = [&](auto list) {
-      each_table(state, [&](EventTable& table) { call(table.*list, socket, "disconnect", why); });
-    };
-    tell(&EventTable::disconnecting);
-    keep_for_recovery(state, why.reason);
-    state.nsp.adapter().here_.remove(state);
-    state.connected = false;
-    state.left = server_.engine_.now();
-    ++server_.engine_.counters.sockets_left;
-    if (session_.open()) count(why.reason);  // else its session's end was counted
-    tell(&EventTable::disconnect);
-    sockets_.erase(keep);
-    // Whoever still holds a handle may answer an ack that came before; the session tells it when it ends.
-    std::erase_if(rarely().left, [](const StatePtr& left) { return left.use_count() == 1; });
-    rarely().left.push_back(keep);
-    end(state);
-    state.client = this;
-  }
-
-  /// What is left of a socket's state ends, whether it had joined or not.
-  void end(SocketState& state) {
-    state.client = nullptr;
-    if (const auto unused = restored_of(state)) {  // it was refused, or gone too soon: it may try again
-      unused->data = state.data, unused->missed.clear();
-      state.nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
+  /// The one way out for a socket, whether it had joined or not. It is gone when this returns; its handlers, and those
+  /// who wait for its acks, hear of it as soon as no other handler runs.
+  void leave(const StatePtr state, const Disconnect& why) {
+    if (std::exchange(state->gone, true)) return;
+    const Log::Hold hold(log());
+    std::vector<std::string> rooms;
+    const bool joined = state->connected;
+    if (joined) {
+      rooms = handle(*state).rooms();
+      keep_for_recovery(*state, why.reason);
+      state->nsp.adapter().here_.remove(*state);
+      state->connected = false;
+      remember_leaving(state->nsp.name());
+      ++server_.engine_.counters.sockets_left;
+      if (session_.open()) count(why.reason);              // else its session's end was counted
+    } else if (const auto unused = restored_of(*state)) {  // it was refused, or gone too soon: it may try again
+      unused->data = state->data, unused->missed.clear();
+      state->nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
+    sockets_.erase(state);
+    const auto acks = std::move(state->acks);
+    log().later([state, joined, rooms = std::move(rooms), reason = why.reason, details = std::string(why.details)] {
+      if (joined) of(*state).tell(*state, {reason, details}, rooms);
+      of(*state).end(*state);
+    });
+    if (acks)
+      for (const auto& [id, wait] : *acks) wait->lost();
+  }
+
+  /// The handlers of a socket that has left.
+  void tell(SocketState& state, const Disconnect& why, const std::vector<std::string>& rooms) {
+    state.was_in = &rooms;
+    each_table(state, [&](EventTable& table) { call(table.disconnecting, state, "disconnect", why); });
+    state.was_in = nullptr;
+    each_table(state, [&](EventTable& table) { call(table.disconnect, state, "disconnect", why); });
+  }
+
+  /// What is left of a socket's state ends. Destructors are the program's code, too.
+  void end(SocketState& state) {
+    const Log::Hold hold(log());
+    state.ended = true;
     state.data.reset();
     state.events.reset();  // a handler may hold the socket that holds it
-    if (const auto acks = std::move(state.acks))
-      for (const auto& [id, wait] : *acks) wait->lost();
     server_.release(state.nsp);
   }
 
@@ -6980,9 +7162,14 @@ class Client final : public engineio::Context {
   /// Whether a packet may have been sent before its sender could know of the end: it came with the
   /// bytes that brought the end about, and costs nobody anything.
   bool left_just_now(std::string_view nsp) const {
-    return rarely_ && std::any_of(rarely_->left.begin(), rarely_->left.end(), [&](const StatePtr& state) {
-             return state->nsp.name() == nsp && state->left == server_.engine_.now();
-           });
+    return rarely_ && rarely_->left_at == server_.engine_.now() &&
+           std::find(rarely_->left.begin(), rarely_->left.end(), nsp) != rarely_->left.end();
+  }
+  void remember_leaving(const std::string& nsp) {
+    if (!session_.open()) return;  // no packet comes any more
+    auto& [left, left_at, wishes] = rarely();
+    if (std::exchange(left_at, server_.engine_.now()) != server_.engine_.now()) left.clear();
+    left.push_back(nsp);
   }
 
   StatePtr find(std::string_view nsp) const {
@@ -7003,10 +7190,10 @@ class Client final : public engineio::Context {
 };
 
 SIO_DEMO_INLINE void AckRequest::answer(socketio::Writer&& writer) const {
-  if (!id || !state.client || answered || (done && *done)) return;
+  if (!id || !state.session->open() || answered || (done && *done)) return;
   answered = true;
   if (done) *done = true;
-  encode(socketio::PacketType::ack, state.nsp.name(), id, std::move(writer)).send_to(state.client->session());
+  encode(socketio::PacketType::ack, state.nsp.name(), id, std::move(writer)).send_to(*state.session);
 }
 
 /// Tells the client, and the log, where its payload is wrong.
@@ -7014,8 +7201,9 @@ SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::
   const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD",
                          std::string(event), fault.path};
   const Log& log = socket.nsp().server().log();
-  ack.state.client->count(Reason::invalid_payload);
-  if (log.enabled(LogLevel::info) && ack.state.client->may_complain())
+  Client& client = Client::of(ack.state);
+  client.count(Reason::invalid_payload);
+  if (log.enabled(LogLevel::info) && client.may_complain())
     log.write(LogLevel::info, "Invalid payload",
               {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
   answer_error(socket, ack, error);
@@ -7059,7 +7247,7 @@ void spawn_handler(Socket& socket, std::string_view event, const Handler& handle
                server = socket.nsp().server().lifetime()](std::exception_ptr error) {
     if (!error || server.expired()) return;
     reply(std::map<std::string, EventError>{{"error", internal_error(event)}});
-    guard(socket.nsp().server().log(), socket, event, [&] { std::rethrow_exception(error); });
+    socket.nsp().server().log().call(handler_of(socket, event), [&] { std::rethrow_exception(error); });
   };
   asio::co_spawn(socket.nsp().server().loop(), await_handler<Answer>(handler, socket, std::move(values), reply),
                  std::move(done));
@@ -7155,8 +7343,11 @@ SIO_DEMO_INLINE void AckWait::seal() {
 
 SIO_DEMO_INLINE void AckWait::answer(const socketio::Arguments& arguments) {
   if (!server_) return;
-  if (!take(arguments) && !error_) error_ = std::make_error_code(std::errc::bad_message);
-  if (--missing_ == 0 && sealed_) finish(error_);
+  bool good = false;  // what reads the answer may be the program's
+  server_->log().call({"A handler threw", "event", "ack"}, [&] { good = take(arguments); });
+  if (!server_) return;
+  if (!good && !error_) error_ = std::make_error_code(std::errc::bad_message);
+  if (missing_ > 0 && --missing_ == 0 && sealed_) finish(error_);
 }
 
 SIO_DEMO_INLINE void AckWait::lost(std::error_code why) {
@@ -7174,16 +7365,43 @@ SIO_DEMO_INLINE void AckWait::finish(std::error_code error) {
   server.engine_.deadlines.forget(*this);
   for (const auto& socket : waiting_)
     if (const auto state = socket.lock(); state && state->acks) state->acks->erase(id_);
-  guard(server.log(), "ack", "", "", [&] { complete(error); });
+  server.log().later([self, &server, error] {
+    server.log().call({"A handler threw", "event", "ack"}, [&] { self->complete(error); });
+  });
 }
 
+/// The values of a JSON array that we have written, as its text has them.
+SIO_DEMO_INLINE std::vector<std::string_view> elements_of(std::string_view text) {
+  std::vector<std::string_view> out;
+  std::size_t begin = 1, depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') quoted = !quoted;
+    else if (quoted) i += c == '\\' ? 1 : 0;
+    else if (c == '[' || c == '{') ++depth;
+    else if (c == ']' || c == '}') --depth;
+    const bool over = depth == 0 && !quoted;
+    if (over ? i > begin : c == ',' && depth == 1 && !quoted) {
+      out.push_back(text.substr(begin, i - begin));
+      begin = i + 1;
+    }
+  }
+  return out;
+}
+
+/// What C++ cannot hold becomes null, as it does on its way in: a program may send on what came as RawJson.
 SIO_DEMO_INLINE json::array_t values_of(const socketio::Writer& event) {
-  json values = socketio::parse(event.text);
   std::vector<std::string> attachments;
   attachments.reserve(event.attachments.size());
   for (const auto& attachment : event.attachments) attachments.emplace_back(attachment->payload());
-  if (!attachments.empty()) socketio::replace_placeholders(values, attachments);
-  return values.is_array() ? std::move(values.get_ref<json::array_t&>()) : json::array_t();
+  json::array_t values;
+  for (const auto text : elements_of(event.text)) {
+    json& value = values.emplace_back(socketio::parse(text));
+    if (value.is_discarded()) value = nullptr;
+    if (!attachments.empty()) socketio::replace_placeholders(value, attachments);
+  }
+  return values;
 }
 
 /// The reverse, with binary taken out again.
@@ -7199,21 +7417,37 @@ SIO_DEMO_INLINE socketio::Writer writer_of(const json::array_t& event) {
 
 namespace detail {
 
+/// What an operation brings that is begun when the server is gone.
+template <class Result>
+struct NoResult {
+  Result value{};
+};
+
+/// Completes an operation of a server that is there, when no handler runs.
+template <class Handler, class Result>
+void complete_operation(Server& server, const std::shared_ptr<Completion<Handler>>& completion, std::error_code error,
+                        Result result) {
+  server.log().later([&server, completion, error, result = std::move(result)]() mutable {
+    server.log().call({"A handler threw", "event", "completion"}, [&] { (*completion)(error, std::move(result)); });
+  });
+}
+
 /// An operation of Asio's that `start(done)` begins; done(error, result) may be called at once or later, on
 /// the loop's thread.
 template <class Result, class Token, class Start>
-auto operation(Server& server, Start start, Token&& token) {
-  auto initiation = [&server, start = std::move(start)](auto&& handler) mutable {
+auto operation(const Namespace& nsp, Start start, Token&& token) {
+  auto initiation = [&server = nsp.server(), alive = nsp.server_lifetime(),
+                     start = std::move(start)](auto&& handler) mutable {
     using Handler = std::decay_t<decltype(handler)>;
+    if (alive.expired()) return complete_orphan<NoResult<Result>>(Handler(std::forward<decltype(handler)>(handler)));
     auto completion =
         std::make_shared<Completion<Handler>>(server.loop(), Handler(std::forward<decltype(handler)>(handler)));
-    start(
-        [&server, &loop = server.loop(), completion, alive = server.lifetime()](std::error_code error, Result result) {
-          asio::post(loop, [&server, completion, alive, error, result = std::move(result)]() mutable {
-            if (alive.expired()) return (*completion)(error, std::move(result));
-            guard(server.log(), "completion", "", "", [&] { (*completion)(error, std::move(result)); });
-          });
-        });
+    start([&server, &loop = server.loop(), completion, alive](std::error_code error, Result result) {
+      asio::post(loop, [&server, completion, alive, error, result = std::move(result)]() mutable {
+        if (alive.expired()) return (*completion)(error, std::move(result));
+        complete_operation(server, completion, error, std::move(result));
+      });
+    });
   };
   return asio::async_initiate<Token, void(std::error_code, Result)>(std::move(initiation), token);
 }
@@ -7235,12 +7469,10 @@ SIO_DEMO_INLINE void Adapter::broadcast(socketio::Writer&& event, const Target& 
   const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
   const auto packet = nsp_.encode(std::move(event), target);
   here_.visit(target, [&](detail::SocketState& state) {
-    if (!state.client) return;
-    if (!target.droppable || state.client->session().writable()) packet.send_to(state.client->session());
+    if (!target.droppable || state.session->writable()) packet.send_to(*state.session);
     else ++nsp_.server().engine_.counters.volatile_dropped;
   });
-  if (nsp_.watched())
-    for (const Socket& socket : sockets(target)) nsp_.tell_watchers(socket.state_, values);
+  if (nsp_.watched()) nsp_.tell_watchers(sockets(target), values);
 }
 
 SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target,
@@ -7250,10 +7482,9 @@ SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const
   const auto packet =
       socketio::encode(socketio::PacketType::event, nsp_.name(), static_cast<double>(id), std::move(event));
   here_.visit(target, [&](detail::SocketState& state) {
-    if (state.client && wait->expect(state, id)) packet.send_to(state.client->session());
+    if (wait->expect(state, id)) packet.send_to(*state.session);
   });
-  if (nsp_.watched())
-    for (const Socket& socket : sockets(target)) nsp_.tell_watchers(socket.state_, values);
+  if (nsp_.watched()) nsp_.tell_watchers(sockets(target), values);
   wait->seal();
 }
 
@@ -7282,23 +7513,8 @@ SIO_DEMO_INLINE void Adapter::sockets_leave(const Target& target, const std::vec
     for (const auto& room : rooms) socket.leave(room);
 }
 
-/// Disconnect handlers may disconnect others, whose handlers may do so again: for a room of thousands, as many calls
-/// one within the other. From some depth on, the first of them goes on with what is asked for.
 SIO_DEMO_INLINE void Adapter::disconnect_sockets(const Target& target, bool close) {
-  constexpr unsigned deepest = 16;
-  if (leaving_depth_ == deepest) {
-    leaving_.emplace_back(target, close);
-    return;
-  }
-  const auto all = sockets(target);  // they keep the namespace
-  ++leaving_depth_;
-  for (const Socket& socket : all) socket.disconnect(close);
-  --leaving_depth_;
-  while (leaving_depth_ == 0 && !leaving_.empty()) {
-    const auto [next, all_of_it] = std::move(leaving_.back());
-    leaving_.pop_back();
-    Adapter::disconnect_sockets(next, all_of_it);  // a derived one was told when it was asked for
-  }
+  for (const Socket& socket : sockets(target)) socket.disconnect(close);
 }
 SIO_DEMO_INLINE void Adapter::server_side_emit(json::array_t,
                                                std::function<void(std::error_code, json::array_t)> done) {
@@ -7353,70 +7569,80 @@ class Children final : public Adapter {
  private:
   template <class F>
   void each(F f) {
-    std::vector<std::shared_ptr<Namespace>> children;
-    for (const auto& [name, nsp] : nsp_.server().namespaces_)
-      if (nsp->parent_ == &nsp_) children.push_back(nsp);
-    for (const auto& child : children) f(child->adapter());
+    for (const auto& nsp : nsp_.server().all_namespaces())
+      if (nsp->parent_.get() == &nsp_) f(nsp->adapter());
   }
 };
 
 }  // namespace detail
 
+SIO_DEMO_INLINE RemoteSocket::RemoteSocket(Namespace& nsp, std::string its_id, json its_handshake,
+                                           std::vector<std::string> its_rooms, json its_data)
+    : id(std::move(its_id)),
+      handshake(std::move(its_handshake)),
+      rooms(std::move(its_rooms)),
+      data(std::move(its_data)),
+      nsp_(nsp.shared_from_this()) {}
+
 SIO_DEMO_INLINE void RemoteSocket::deliver(socketio::Writer&& writer) const {
-  nsp_->adapter().broadcast(std::move(writer), {.rooms = {id}});
+  if (!orphaned()) nsp_->adapter().broadcast(std::move(writer), {.rooms = {id}});
 }
 SIO_DEMO_INLINE void RemoteSocket::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
   nsp_->adapter().broadcast_with_ack(std::move(writer), {.rooms = {id}}, wait);
 }
 SIO_DEMO_INLINE Server& RemoteSocket::server() const { return nsp_->server(); }
+SIO_DEMO_INLINE bool RemoteSocket::orphaned() const { return nsp_->orphaned(); }
 SIO_DEMO_INLINE void RemoteSocket::join(const RoomNames& names) const {
-  nsp_->adapter().sockets_join({.rooms = {id}}, names.names);
+  if (!orphaned()) nsp_->adapter().sockets_join({.rooms = {id}}, names.names);
 }
 SIO_DEMO_INLINE void RemoteSocket::leave(const RoomNames& names) const {
-  nsp_->adapter().sockets_leave({.rooms = {id}}, names.names);
+  if (!orphaned()) nsp_->adapter().sockets_leave({.rooms = {id}}, names.names);
 }
 SIO_DEMO_INLINE void RemoteSocket::disconnect(bool close) const {
-  nsp_->adapter().disconnect_sockets({.rooms = {id}}, close);
+  if (!orphaned()) nsp_->adapter().disconnect_sockets({.rooms = {id}}, close);
 }
 
 // ---- Broadcast
 
+SIO_DEMO_INLINE Broadcast::Broadcast(Namespace& nsp) : nsp_(nsp.shared_from_this()) {}
 SIO_DEMO_INLINE void Broadcast::deliver(socketio::Writer&& writer) const {
-  nsp_->adapter().broadcast(std::move(writer), target_);
+  if (!orphaned()) nsp_->adapter().broadcast(std::move(writer), target_);
 }
 SIO_DEMO_INLINE void Broadcast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
   nsp_->adapter().broadcast_with_ack(std::move(writer), target_, wait);
 }
 SIO_DEMO_INLINE Server& Broadcast::server() const { return nsp_->server(); }
+SIO_DEMO_INLINE bool Broadcast::orphaned() const { return nsp_->orphaned(); }
 SIO_DEMO_INLINE std::vector<Socket> Broadcast::sockets() const { return nsp_->adapter().sockets(target_); }
 SIO_DEMO_INLINE void Broadcast::sockets_join(const RoomNames& rooms) const {
-  nsp_->adapter().sockets_join(target_, rooms.names);
+  if (!orphaned()) nsp_->adapter().sockets_join(target_, rooms.names);
 }
 SIO_DEMO_INLINE void Broadcast::sockets_leave(const RoomNames& rooms) const {
-  nsp_->adapter().sockets_leave(target_, rooms.names);
+  if (!orphaned()) nsp_->adapter().sockets_leave(target_, rooms.names);
 }
 SIO_DEMO_INLINE void Broadcast::disconnect_sockets(bool close) const {
-  nsp_->adapter().disconnect_sockets(target_, close);
+  if (!orphaned()) nsp_->adapter().disconnect_sockets(target_, close);
 }
 #endif  // SIO_DEMO_BODIES
 
 template <class Token>
 auto Broadcast::fetch_sockets(Token&& token) const {
   auto start = [nsp = nsp_, target = target_](auto done) { nsp->adapter().fetch_sockets(target, std::move(done)); };
-  return detail::operation<std::vector<RemoteSocket>>(server(), std::move(start), std::forward<Token>(token));
+  return detail::operation<std::vector<RemoteSocket>>(*nsp_, std::move(start), std::forward<Token>(token));
 }
 
 #if SIO_DEMO_BODIES
 // ---- Namespace
 
-SIO_DEMO_INLINE Namespace::Namespace(Server& server, std::string name, Namespace* parent)
+SIO_DEMO_INLINE Namespace::Namespace(Server& server, std::string name, std::shared_ptr<Namespace> parent)
     : server_(server),
       server_lifetime_(server.lifetime()),
       name_(std::move(name)),
-      parent_(parent),
+      parent_(std::move(parent)),
       recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
   const bool real = name_.starts_with('/');  // what of(predicate) gives gets its adapter from there
-  adapter_ = server.make_adapter_ && real ? server.make_adapter_(*this) : std::make_unique<Adapter>(*this);
+  if (server.make_adapter_ && real) adapter_ = server.make_adapter_(*this);
+  if (!adapter_) adapter_ = std::make_unique<Adapter>(*this);
 }
 
 SIO_DEMO_INLINE socketio::Outgoing Namespace::encode(socketio::Writer&& event, const Target& target) {
@@ -7430,49 +7656,60 @@ SIO_DEMO_INLINE socketio::Outgoing Namespace::encode(socketio::Writer&& event, c
 /// With recovery, what is emitted to a socket while it is away is kept for it, and what is emitted to it from
 /// before reaches it when it is back.
 SIO_DEMO_INLINE void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
-  const bool away = !socket.client || (socket.leaving && !socket.connected);  // one that left may still answer, no more
-  if (away && !recovery_.on()) return;
-  if (away)
+  if (socket.gone && !recovery_.on()) return;
+  if (socket.gone)
     if (const auto back = adapter_->find(socket.id)) return send(*back->state_, std::move(event), droppable);
-  if (watched() && !away) tell_watchers(socket.shared_from_this(), detail::values_of(event));
+  const auto values = watched() && !socket.gone ? detail::values_of(event) : json::array_t();
   const auto packet = recovery_.on()
                           ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
                           : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
-  if (away) return;
-  if (!droppable || socket.client->session().writable()) packet.send_to(socket.client->session());
+  if (socket.gone) return;
+  if (!droppable || socket.session->writable()) packet.send_to(*socket.session);
   else ++server_.engine_.counters.volatile_dropped;
+  if (watched()) tell_watchers({Socket(socket.shared_from_this())}, values);
 }
 
 SIO_DEMO_INLINE void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event,
                                     const std::shared_ptr<detail::AckWait>& wait) {
-  if (watched()) tell_watchers(socket.shared_from_this(), detail::values_of(event));
+  const auto values = watched() ? detail::values_of(event) : json::array_t();
   const std::uint64_t id = next_ack_++;
-  if (!socket.client || !wait->expect(socket, id)) return;
+  if (!wait->expect(socket, id)) return;
   socketio::encode(socketio::PacketType::event, name_, static_cast<double>(id), std::move(event))
-      .send_to(socket.client->session());
+      .send_to(*socket.session);
+  if (watched()) tell_watchers({Socket(socket.shared_from_this())}, values);
 }
 
-SIO_DEMO_INLINE void Namespace::tell_watchers(const detail::StatePtr& state, const json::array_t& event) {
+/// Who watches hears of an event when it is on its way.
+SIO_DEMO_INLINE void Namespace::tell_watchers(const std::vector<Socket>& sockets, const json::array_t& event) {
   std::string name;
   if (const auto* text = event.front().get_ptr<const std::string*>()) name = *text;
   else bytes::append_number(name, event.front().get<double>());  // of another server's event
-  const socketio::Arguments arguments(json::array_t(event.begin() + 1, event.end()));
-  Socket socket(state);
-  detail::Client::each_table(*state, [&](detail::EventTable& table) {
+  server_.log().later([this, keep = shared_from_this(), sockets, name = std::move(name),
+                       arguments = socketio::Arguments(json::array_t(event.begin() + 1, event.end()))] {
+    for (const Socket& socket : sockets) tell_watchers(*socket.state_, name, arguments);
+  });
+}
+
+SIO_DEMO_INLINE void Namespace::tell_watchers(detail::SocketState& state, std::string_view name,
+                                              const socketio::Arguments& arguments) {
+  Socket& socket = detail::Client::handle(state);
+  detail::Client::each_table(state, [&](detail::EventTable& table) {
     table.any_outgoing.each([&](const auto& handler) {
-      detail::guard(server_.log(), socket, name, [&] { handler(socket, name, arguments); });
+      server_.log().call(detail::handler_of(socket, name), [&] { handler(socket, name, arguments); });
     });
   });
 }
 
 SIO_DEMO_INLINE void Namespace::server_side_event(const json::array_t& event, const std::function<void(json)>& answer) {
   if (event.empty() || !event.front().is_string()) return;
-  const std::string name = event.front().get<std::string>();
-  const json::array_t arguments(event.begin() + 1, event.end());
-  if (const auto entry = server_side_.find(name); entry != server_side_.end())
+  const auto found = server_side_.find(event.front().get_ref<const std::string&>());
+  if (found == server_side_.end()) return;
+  server_.log().later([this, keep = shared_from_this(), entry = &*found, answer,
+                       arguments = json::array_t(event.begin() + 1, event.end())] {
     entry->second.each([&](const auto& handler) {
-      detail::guard(server_.log(), name, name_, "", [&] { handler(arguments, answer); });
+      server_.log().call({"A handler threw", "event", entry->first, "", name_}, [&] { handler(arguments, answer); });
     });
+  });
 }
 #endif  // SIO_DEMO_BODIES
 
@@ -7486,8 +7723,8 @@ std::optional<Socket> Gathers<Derived>::find(std::string_view id) const {
 template <class Derived>
 template <class Token>
 auto Gathers<Derived>::all_rooms(Token&& token) const {
-  auto start = [&nsp = main()](auto done) { nsp.adapter().all_rooms(std::move(done)); };
-  return operation<std::vector<std::string>>(main().server(), std::move(start), std::forward<Token>(token));
+  auto start = [nsp = main().shared_from_this()](auto done) { nsp->adapter().all_rooms(std::move(done)); };
+  return operation<std::vector<std::string>>(main(), std::move(start), std::forward<Token>(token));
 }
 
 template <class Derived>
@@ -7501,10 +7738,10 @@ template <class... ValuesAndToken>
 auto Gathers<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const {
   return with_last(
       [&](auto&& token, const auto&... values) {
-        auto start = [&nsp = main(), event = values_of(named_event(name, values...))](auto done) {
-          nsp.adapter().server_side_emit(event, std::move(done));
+        auto start = [nsp = main().shared_from_this(), event = values_of(named_event(name, values...))](auto done) {
+          nsp->adapter().server_side_emit(event, std::move(done));
         };
-        return operation<json::array_t>(main().server(), std::move(start), std::forward<decltype(token)>(token));
+        return operation<json::array_t>(main(), std::move(start), std::forward<decltype(token)>(token));
       },
       std::forward<ValuesAndToken>(rest)...);
 }
@@ -7525,10 +7762,11 @@ json json_of(const void* object) {
 
 template <class T>
 T& Socket::data() const {
+  if (state_->ended) throw std::logic_error("data<T>(): the client is gone, and its data with it");
   if (!state_->data)
     state_->data = std::make_shared<T>(), state_->data_type = &detail::type_tag<T>,
     state_->data_json = &detail::json_of<T>;
-  assert(state_->data_type == &detail::type_tag<T> && "data<T>() was first used with another T");
+  if (state_->data_type != &detail::type_tag<T>) throw std::logic_error("data<T>(): it was first used with another T");
   return *static_cast<T*>(state_->data.get());
 }
 
@@ -7537,12 +7775,12 @@ SIO_DEMO_INLINE void Unicast::deliver(socketio::Writer&& writer) const {
   state_->nsp.send(*state_, std::move(writer), droppable_);
 }
 SIO_DEMO_INLINE void Unicast::ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const {
-  if (state_->client && !state_->leaving) state_->nsp.ask(*state_, std::move(writer), wait);
+  if (!state_->gone) state_->nsp.ask(*state_, std::move(writer), wait);
   else wait->lost();
   wait->seal();
 }
 SIO_DEMO_INLINE Server& Unicast::server() const { return state_->nsp.server(); }
-SIO_DEMO_INLINE bool Unicast::orphaned() const { return state_->nsp.server_lifetime_.expired(); }
+SIO_DEMO_INLINE bool Unicast::orphaned() const { return state_->nsp.orphaned(); }
 
 SIO_DEMO_INLINE void Socket::deliver(socketio::Writer&& writer) const {
   state_->nsp.send(*state_, std::move(writer), false);
@@ -7550,19 +7788,25 @@ SIO_DEMO_INLINE void Socket::deliver(socketio::Writer&& writer) const {
 SIO_DEMO_INLINE Namespace& Socket::watch() const { return state_->nsp; }
 
 SIO_DEMO_INLINE engineio::Session* Socket::conn() const {
-  return state_->client ? &state_->client->session() : nullptr;
+  return state_->session->state() == engineio::State::closed ? nullptr : state_->session.get();
 }
 SIO_DEMO_INLINE std::string_view Socket::transport() const { return conn() ? conn()->transport() : ""; }
 
 SIO_DEMO_INLINE void Socket::join(const RoomNames& rooms) const {
-  if (!state_->connected || state_->leaving) return;
-  for (const auto& room : rooms.names) state_->client->join_room(*state_, room);
+  if (!state_->connected) return;
+  const Log& log = state_->nsp.server().log();
+  if (log.observing()) return log.later([self = *this, rooms] { self.join(rooms); });  // somebody may walk the room
+  for (const auto& room : rooms.names) detail::Client::of(*state_).join_room(*state_, room);
 }
 SIO_DEMO_INLINE void Socket::leave(std::string_view room) const {
-  if (state_->connected) state_->nsp.adapter().here_.leave(*state_, room);
+  if (!state_->connected) return;
+  const Log& log = state_->nsp.server().log();
+  if (log.observing()) return log.later([self = *this, name = std::string(room)] { self.leave(name); });
+  state_->nsp.adapter().here_.leave(*state_, room);
 }
 
 SIO_DEMO_INLINE std::vector<std::string> Socket::rooms() const {
+  if (state_->was_in) return *state_->was_in;
   std::vector<std::string> out;
   if (state_->connected) out.push_back(state_->id);
   for (const auto& membership : state_->rooms) out.push_back(membership.room->first);
@@ -7570,17 +7814,13 @@ SIO_DEMO_INLINE std::vector<std::string> Socket::rooms() const {
 }
 
 SIO_DEMO_INLINE Broadcast Socket::broadcast() const { return state_->nsp.except(id()); }
-SIO_DEMO_INLINE Broadcast Socket::to(const RoomNames& rooms) const {
-  return std::move(state_->nsp.to(rooms).except(id()));
-}
-SIO_DEMO_INLINE Broadcast Socket::except(const RoomNames& rooms) const {
-  return std::move(state_->nsp.except(rooms).except(id()));
-}
+SIO_DEMO_INLINE Broadcast Socket::to(const RoomNames& rooms) const { return broadcast().to(rooms); }
+SIO_DEMO_INLINE Broadcast Socket::except(const RoomNames& rooms) const { return broadcast().except(rooms); }
 
 SIO_DEMO_INLINE void Socket::disconnect(bool close) const {
-  if (!state_->client || !(state_->connected || close)) return;
-  const auto keep = state_;
-  state_->nsp.server().in_turn([&] { keep->client->disconnect(*keep, close); });
+  const auto state = keep();
+  if (state->connected || (close && state->session->open()))
+    state->nsp.server().in_turn([&] { detail::Client::of(*state).disconnect(state, close); });
 }
 
 // ---- Server
@@ -7593,44 +7833,70 @@ SIO_DEMO_INLINE Namespace* Server::find_namespace(std::string_view name) const {
 SIO_DEMO_INLINE Namespace& Server::of(std::string_view name) {
   const std::string full = name.starts_with('/') ? std::string(name) : "/" + std::string(name);
   if (Namespace* nsp = find_namespace(full)) return *nsp;
-  auto& nsp = *namespaces_.emplace(full, std::make_shared<Namespace>(*this, full, nullptr)).first->second;
-  new_namespace_.each([&](const auto& handler) { handler(nsp); });
-  return nsp;
+  const auto nsp = std::make_shared<Namespace>(*this, full, nullptr);
+  namespaces_.emplace(full, nsp);
+  log().later([this, nsp] { announce(*nsp); });
+  return *nsp;
+}
+
+SIO_DEMO_INLINE void Server::announce(Namespace& nsp) {
+  new_namespace_.each([&](const auto& handler) {
+    log().call({"A handler threw", "event", "new_namespace", "", nsp.name()}, [&] { handler(nsp); });
+  });
+}
+
+SIO_DEMO_INLINE std::vector<std::shared_ptr<Namespace>> Server::all_namespaces() const {
+  std::vector<std::shared_ptr<Namespace>> out;
+  for (const auto& entry : namespaces_) out.push_back(entry.second);
+  return out;
 }
 
 SIO_DEMO_INLINE Namespace& Server::add_parent(Predicate predicate) {
-  auto nsp = std::make_unique<Namespace>(*this, "(made on demand)", nullptr);
+  auto nsp = std::make_shared<Namespace>(*this, "(made on demand)", nullptr);
   nsp->adapter_ = std::make_unique<detail::Children>(*nsp);
   return *parents_.emplace_back(Parent{std::move(predicate), std::move(nsp)}).nsp;
 }
 
-SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, Namespace& parent) {
+SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, const std::shared_ptr<Namespace>& parent) {
   if (Namespace* nsp = find_namespace(name)) return nsp;
-  if (children_ >= options().max_child_namespaces) return nullptr;
+  std::shared_ptr<Namespace> nsp;
+  if (!log().call({"The adapter's factory threw", "event", "adapter", "", name},
+                  [&] { nsp = std::make_shared<Namespace>(*this, std::string(name), parent); }))
+    return nullptr;
+  if (!namespaces_.emplace(name, nsp).second) return find_namespace(name);  // the factory has made it
   ++children_;
-  auto& nsp = *namespaces_.emplace(name, std::make_shared<Namespace>(*this, std::string(name), &parent)).first->second;
-  new_namespace_.each(
-      [&](const auto& handler) { detail::guard(log(), "new_namespace", nsp.name(), "", [&] { handler(nsp); }); });
-  return &nsp;
+  announce(*nsp);
+  return nsp.get();
 }
 
 SIO_DEMO_INLINE void Server::release(Namespace& nsp) {
   if (--nsp.clients_ > 0 || !nsp.parent_ || !options().cleanup_empty_child_namespaces) return;
+  const auto keep = nsp.shared_from_this();
   --children_;
   nsp.recovery_.end();
-  nsp.adapter_->close();
-  namespaces_.erase(namespaces_.find(nsp.name()));  // the socket that left still holds it
+  namespaces_.erase(namespaces_.find(nsp.name()));
+  end(nsp);
+}
+
+/// Its adapter is told. Whoever keeps a socket keeps both.
+SIO_DEMO_INLINE void Server::end(Namespace& nsp) {
+  log().later([this, keep = nsp.shared_from_this()] {
+    log().call({"An adapter's close() threw", "event", "close", "", keep->name()}, [&] { keep->adapter_->close(); });
+  });
 }
 
 SIO_DEMO_INLINE Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {
+  const auto all = all_namespaces();
+  for (const auto& nsp : all)
+    if (nsp->clients_ > 0) throw std::logic_error("adapter: there are clients already; set it before they come");
   make_adapter_ = std::move(make);
-  for (const auto& entry : namespaces_) entry.second->adapter_ = make_adapter_(*entry.second);
+  for (const auto& nsp : all) nsp->adapter_ = make_adapter_(*nsp);
   return *this;
 }
 
 SIO_DEMO_INLINE void Server::drained() {
   if (std::exchange(drained_, true)) return;
-  for (const auto& entry : namespaces_) entry.second->adapter_->close();
+  for (const auto& nsp : all_namespaces()) end(*nsp);
 }
 
 SIO_DEMO_INLINE void Server::on_open(engineio::Session& session, const http::Request& request) {
@@ -7778,7 +8044,8 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   std::vector<asio::const_buffer> buffers;              // of one gathered write
   detail::Handlers<std::function<void(const ConnectionError&)>> connection_error;
 
-  /// One entry from the loop. What it makes dirty is flushed after the outermost one has ended.
+  /// One entry from the loop. What it makes dirty is flushed after the outermost one has ended; so are handlers that
+  /// a sink had to make wait.
   class Turn {
    public:
     explicit Turn(Driver& driver) : driver_(&driver) {
@@ -7787,6 +8054,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
       driver.engine.advance(driver.now());
     }
     ~Turn() {
+      if (driver_->depth_ == 1 && !driver_->abandoned_) driver_->log.settle();
       if (--driver_->depth_ == 0) driver_->end_turn();
     }
     Turn(const Turn&) = delete;
@@ -7893,9 +8161,8 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     Error error;
     socket_.non_blocking(true, error);
     socket_.set_option(asio::ip::tcp::no_delay(true), error);
-    std::string bytes(already);
-    if (!bytes.empty()) receive({bytes.data(), bytes.size()});
-    resume_reading();
+    input_ = already;
+    input_.empty() ? resume_reading() : driver_->ready(Ref<Connection>(this));  // not here: a handler may have asked
   }
   void handle();
   void flush();
@@ -7945,6 +8212,8 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   struct Question {
     Connection& asker;
     std::string head{};  // the request's, kept once the answer is late
+    bool answered = false;
+    std::optional<Refuse> refusal{};
   };
 
   /// What a connection needs as long as it speaks HTTP.
@@ -7993,8 +8262,8 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void on_engine_request();
   void on_verdict(engineio::Verdict verdict);
   void ask();
-  void decide(const std::optional<Refuse>& refusal);
-  void decide_late(const std::optional<Refuse>& refusal);
+  void decide();
+  void decide_late();
   std::string hook_headers(const engineio::Session* session);
   void begin_post(const Ref<engineio::Session>& session, Pending& pending);
   /// Whether the body that is coming belongs to a request that was answered without it.
@@ -8209,7 +8478,7 @@ SIO_DEMO_INLINE void Driver::post_round() {
 
 SIO_DEMO_INLINE void Driver::end_turn() {
   if (abandoned_) return;
-  if (!dirty_.empty()) post_round();
+  if (!dirty_.empty() || !ready_.empty()) post_round();
   if (closing_ && !finished_ && !busy()) finish();
   arm();
 }
@@ -8220,6 +8489,8 @@ SIO_DEMO_INLINE void Driver::end_turn() {
 SIO_DEMO_INLINE void Driver::round() {
   if (abandoned_) return;
   round_posted_ = false;
+  if (depth_ > 0) return;  // a handler runs the loop: end_turn() posts the next round
+  if (log.busy()) return log.later([self = Ref<Driver>(this)] { self->post_round(); });
   const Turn turn(*this);
   auto ready = std::exchange(ready_, std::move(ready_memory_));
   for (const auto& connection : ready) connection->handle();
@@ -8339,7 +8610,8 @@ SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
 /// What filled the connection's own chunk goes on in the driver's buffer, with what else has come.
 SIO_DEMO_INLINE void Connection::handle() {
   if (mode_ == Mode::dead) return;
-  std::span<char> bytes(chunk_.data(), received_);
+  if (asking() && http_->question->answered) return decide_late();
+  std::span<char> bytes(chunk_.data(), std::exchange(received_, std::uint16_t{0}));
   if (bytes.size() == chunk_.size()) {
     auto& in = driver_->in;
     Error ignored;  // it comes again when we read next
@@ -8517,6 +8789,8 @@ SIO_DEMO_INLINE void Connection::on_verdict(engineio::Verdict verdict) {
   if (verdict.act == Act::ask) return ask();
   if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr, std::move(verdict.place));
   auto headers = hook_headers(verdict.session.get());
+  if (!answering())  // the program has ended the connection meanwhile
+    return verdict.act == Act::open_polling ? verdict.session->poll_lost() : void();
   auto& pending = http_->pending.back();
   pending.headers = std::move(headers);
   switch (verdict.act) {
@@ -8533,37 +8807,33 @@ SIO_DEMO_INLINE void Connection::ask() {
   http_->question = std::make_shared<Question>(Question{*this});
   const Next next([asked = std::weak_ptr<Question>(http_->question)](std::optional<Refuse> refusal) {
     const auto question = asked.lock();
-    if (!question) return;
-    if (question->head.empty()) return question->asker.decide(refusal);
-    question->asker.driver_->post(
-        [asked, refusal = std::move(refusal)] {  // the caller may be in the middle of another request
-          if (const auto late = asked.lock()) late->asker.decide_late(refusal);
-        });
+    if (!question || std::exchange(question->answered, true)) return;
+    question->refusal = std::move(refusal);
+    if (question->head.empty()) return;  // allow_request has still to return
+    question->asker.driver_->ready(Ref<Connection>(&question->asker));
   });
-  if (!guarded(driver_->log, "allow_request threw", "url", request().target,
-               [&] { options().allow_request(request(), next); }))
+  if (!driver_->log.call({"allow_request threw", "url", request().target},
+                         [&] { options().allow_request(request(), next); }))
     next(Refuse{});
   if (!asking()) return;
+  if (http_->question->answered) return decide();
   http_->question->head = request().whole_head();
   due(options().http.header_timeout);
 }
 
-SIO_DEMO_INLINE void Connection::decide(const std::optional<Refuse>& refusal) {
-  http_->question = {};
-  if (refusal) return refuse_engine(Reason::forbidden, refusal->message);
+SIO_DEMO_INLINE void Connection::decide() {
+  const auto question = std::exchange(http_->question, {});
+  if (question->refusal) return refuse_engine(Reason::forbidden, question->refusal->message);
   on_verdict(engine().admit(request()));
 }
 
-SIO_DEMO_INLINE void Connection::decide_late(const std::optional<Refuse>& refusal) {
-  const Ref<Connection> self(this);
-  const Driver::Turn turn(*driver_);
+SIO_DEMO_INLINE void Connection::decide_late() {
   const std::string head = http_->question->head;
   http::HeadReader().read(head, options().http, request());
   prepare_request();
   mode_ == Mode::body ? due(options().http.body_timeout) : due_never();
-  decide(refusal);
+  decide();
   receive({});
-  resume_reading();
 }
 
 /// The headers of a 200 or 101 as the program's hooks want them; empty: they have no say. Asked while the
@@ -8576,7 +8846,7 @@ SIO_DEMO_INLINE std::string Connection::hook_headers(const engineio::Session* se
   if (polling) list.emplace_back("cache-control", "no-store");
   if (polling && first && cookie) list.emplace_back("Set-Cookie", http::cookie_text(*cookie, session->id()));
   const auto ask = [&](const auto& hook, std::string_view failed) {
-    if (hook) guarded(driver_->log, failed, "url", request().target, [&] { hook(list, request()); });
+    if (hook) driver_->log.call({failed, "url", request().target}, [&] { hook(list, request()); });
   };
   if (first) ask(options().initial_headers, "initial_headers threw");
   ask(options().headers, "headers threw");
@@ -8617,7 +8887,7 @@ SIO_DEMO_INLINE void Connection::run_route() {
   if (!found) return decline(http_->pending.back().id, Reason::not_found);
   const auto handler = *found;  // it may replace itself
   http::Response response;
-  if (!guarded(driver_->log, "A route's handler threw", "path", request.path, [&] { response = handler(request); })) {
+  if (!driver_->log.call({"A route's handler threw", "path", request.path}, [&] { response = handler(request); })) {
     engine().counters.add(Reason::handler_failed);
     response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
   }
@@ -8667,7 +8937,7 @@ SIO_DEMO_INLINE void Connection::refuse_engine(Reason reason, std::string_view d
   }
   const ConnectionError error{request(), reason, details};
   driver_->connection_error.each([&](const auto& handler) {
-    guarded(driver_->log, "A handler of connection errors threw", "url", request().target, [&] { handler(error); });
+    driver_->log.call({"A handler of connection errors threw", "url", request().target}, [&] { handler(error); });
   });
 }
 
@@ -8764,9 +9034,11 @@ SIO_DEMO_INLINE bool Connection::begin_websocket() {
 
 SIO_DEMO_INLINE void Connection::become_session(engineio::Verdict& verdict) {
   using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::open_websocket)
-    receiver_ = Ref<engineio::Receiver>(engine().open(request(), this, std::move(verdict.place)).get());
-  else if (verdict.act == Act::attach && verdict.session->attach(*this))
+  if (verdict.act == Act::open_websocket) {
+    const auto session = engine().open(request(), this, std::move(verdict.place));
+    if (mode_ == Mode::websocket) receiver_ = Ref<engineio::Receiver>(session.get());
+    else session->channel_lost(*this, Reason::transport_close, "the connection was cut");  // by who was told of it
+  } else if (verdict.act == Act::attach && verdict.session->attach(*this))
     receiver_ = Ref<engineio::Receiver>(verdict.session.get());
   else send_close(Reason::forced_close, {});
 }
@@ -8992,12 +9264,15 @@ SIO_DEMO_INLINE Host::Host(asio::io_context* loop, Options options, engineio::Ap
     : own_loop_(loop ? nullptr : std::make_unique<asio::io_context>(ASIO_CONCURRENCY_HINT_UNSAFE_IO)),
       loop_(loop ? *loop : *own_loop_),
       options_(checked(std::move(options), with_engine)),
-      log_(options_.log_level, options_.log_sink, options_.slow_handler),
-      engine_(options_, log_, counters_, application),
+      log_(std::make_shared<Log>(options_.log_level, options_.log_sink, options_.slow_handler)),
+      engine_(options_, *log_, counters_, application),
       driver_(new net::Driver(loop_, engine_, router_)) {}
 
 SIO_DEMO_INLINE Host::~Host() = default;
-SIO_DEMO_INLINE void Host::abandon() { driver_->abandon(); }
+SIO_DEMO_INLINE void Host::abandon() {
+  driver_->abandon();
+  log_->finish();
+}
 SIO_DEMO_INLINE void Host::listen(const std::string& host, std::uint16_t port) {
   engine_.assert_thread();
   driver_->listen(host, port);
@@ -9008,7 +9283,7 @@ SIO_DEMO_INLINE int Host::run() {
   try {
     if (!closing_ && driver_->port() == 0) listen();
   } catch (const std::system_error& error) {
-    log_.write(LogLevel::error, error.what());
+    log_->write(LogLevel::error, error.what());
     return 1;
   }
   loop_.run();
@@ -9017,18 +9292,26 @@ SIO_DEMO_INLINE int Host::run() {
 
 SIO_DEMO_INLINE void Host::close(std::function<void()> done) {
   engine_.assert_thread();
+  if (log_->observing()) return log_->later([this, done] { close(done); });
   closing_ = true;
   driver_->close([this, alive = lifetime(), done = std::move(done)] {
-    if (!alive.expired()) drained();
-    if (done) done();
+    if (alive.expired()) return done ? done() : void();
+    log_->later([this, done] {
+      drained();
+      if (done) log_->call({"A function given to close() threw", "event", "close"}, done);
+    });
   });
 }
 SIO_DEMO_INLINE void Host::drop_connections() {
   in_turn([this] { driver_->drop(Reason::transport_close, "the program drops its clients"); });
 }
-SIO_DEMO_INLINE void Host::in_turn(const std::function<void()>& f) {
+SIO_DEMO_INLINE void Host::in_turn(FunctionRef f) {
   const net::Driver::Turn turn(*driver_);
   f();
+}
+SIO_DEMO_INLINE void Host::posted(FunctionRef f) {
+  const auto log = log_;
+  in_turn([&] { log->call({"A posted function threw", "event", "post"}, f); });
 }
 
 SIO_DEMO_INLINE void Host::on_connection_error(std::function<void(const ConnectionError&)> handler) {
@@ -9068,7 +9351,7 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
     std::string contents;
     if (const auto error = detail::read_file(folder + "/" + name, most, contents)) {
       if (error != std::errc::no_such_file_or_directory)
-        log_.write(LogLevel::warn, "Cannot read a file of the client", {{"file", name}, {"error", error.message()}});
+        log_->write(LogLevel::warn, "Cannot read a file of the client", {{"file", name}, {"error", error.message()}});
       if (!failed) failed = error;
       continue;
     }
@@ -9091,7 +9374,9 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
 SIO_DEMO_INLINE Server::~Server() {
   abandon();
   drained();
-  for (const auto& entry : namespaces_) entry.second->recovery_.end();
+  log().finish();
+  for (const auto& nsp : all_namespaces()) nsp->recovery_.end();
+  for (const auto& parent : parents_) parent.nsp->recovery_.end();
 }
 
 SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
@@ -10399,13 +10684,12 @@ SIO_DEMO_INLINE void Cluster::command(std::initializer_list<std::string_view> wo
   if (usable())
     return commands_->send(
         redis::command(words), [done = std::move(done), server = server_](std::error_code error, Value reply) {
-          detail::guard(server->log(), "redis command", "", "", [&] { done(error, std::move(reply)); });
+          server->log().later(
+              [=] { server->log().call({"A handler threw", "event", "redis command"}, [&] { done(error, reply); }); });
         });
   const auto error = std::make_error_code(std::errc::not_connected);
   if (!server_) return done(error, {});
-  server_->post([done = std::move(done), server = server_, error] {
-    detail::guard(server->log(), "redis command", "", "", [&] { done(error, {}); });
-  });
+  server_->post([done = std::move(done), error] { done(error, {}); });
 }
 
 SIO_DEMO_INLINE void Cluster::attach(Adapter& adapter, Server& server) {
@@ -10623,7 +10907,7 @@ SIO_DEMO_INLINE void Adapter::on_message(std::string_view channel, const Value& 
   const auto request = decode_request(message.text);
   if (!request) return cluster_->malformed(channel);
   if (request->uid != uid_)
-    detail::guard(nsp_.server().log(), "redis request", nsp_.name(), "", [&] { serve(*request); });
+    nsp_.server().log().call({"A handler threw", "event", "redis request", "", nsp_.name()}, [&] { serve(*request); });
 }
 
 SIO_DEMO_INLINE std::string Adapter::answer_channel(const Request& request) const {
@@ -10972,8 +11256,9 @@ SIO_DEMO_INLINE void Lease::observe() {
   const State now = state();
   if (told_ == now || !changed_) return;
   told_ = now;
-  const auto tell = changed_;
-  detail::guard(factory_.cluster().server_->log(), "redis lease", "", "", [&] { tell(now); });
+  const Log& log = factory_.cluster().server_->log();
+  log.later(
+      [&log, tell = changed_, now] { log.call({"A handler threw", "event", "redis lease"}, [&] { tell(now); }); });
 }
 
 SIO_DEMO_INLINE void Lease::release() {
@@ -11074,7 +11359,7 @@ class Metrics {
 SIO_DEMO_INLINE void Host::measure(Metrics& out) const {
   using Kind = Metrics::Kind;
   const Counters& c = counters_;
-  const HandlerTimes& handlers = log_.handlers();
+  const HandlerTimes& handlers = log_->handlers();
   out.begin("sio_sessions", Kind::gauge, "Sessions that are open, by what they travel on")
       .value("transport", "polling", engine_.size() - c.websocket_sessions)
       .value("transport", "websocket", c.websocket_sessions);
@@ -11102,7 +11387,7 @@ SIO_DEMO_INLINE void Host::measure(Metrics& out) const {
       {"sio_handlers_total", "Calls of the program's handlers", handlers.calls},
       {"sio_failed_handlers_total", "Handlers that threw", handlers.failed},
       {"sio_slow_handlers_total", "Handlers that took longer than slow_handler", handlers.slow},
-      {"sio_log_lines_dropped_total", "Log lines that the sink has lost", log_.dropped()},
+      {"sio_log_lines_dropped_total", "Log lines that the sink has lost", log_->dropped()},
   };
   for (const auto& counter : counters) out.begin(counter.name, Kind::counter, counter.help).value(counter.value);
   out.begin("sio_handler_seconds_total", Kind::counter, "Time in the program's handlers")

@@ -128,6 +128,7 @@ SUITES: List[Suite] = [
          ["sio_demo", "compared_server", "features_server", "engine_server", "types"], sanitized=True, minutes=15),
     python("tidy", "check", "tests/lint.py", "--tools"),
     unit("unit-sanitized", "check", "build/sanitize"),
+    python("handlers", "check", "tests/handlers/run.py", build=["build/sanitize/handlers"], sanitized=True),
     python("compile-rest", "check", "tests/compile/run.py", "--rest", minutes=15),
     python("matrix", "check", "tests/matrix/run.py", minutes=20),
     python("readme-rest", "check", "tests/readme.py", "--rest"),

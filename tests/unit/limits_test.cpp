@@ -314,7 +314,7 @@ TEST_CASE("handlers: a slow one is logged with its event, once a second, and cou
 TEST_CASE("handlers: one that keeps failing is counted each time, and does not fill the log") {
   int lines = 0;
   const sio::Log log(sio::LogLevel::error, [&](const sio::LogRecord&) { ++lines; });
-  for (int i = 0; i < 1000; ++i) CHECK_FALSE(sio::guarded(log, "It threw", "n", "1", [] { throw 1; }));
+  for (int i = 0; i < 1000; ++i) CHECK_FALSE(log.call({"It threw", "n", "1"}, [] { throw 1; }));
   CHECK(log.handlers().failed == 1000);
   CHECK(lines >= 100);
   CHECK(lines < 200);  // a hundred, and what ten a second add

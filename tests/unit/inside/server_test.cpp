@@ -766,12 +766,11 @@ namespace {
 struct Crowd final : private sio::engineio::Application {
   Crowd() : server(sio::Options{.log_level = sio::LogLevel::off}), engine(options, log, counters, *this) {
     session = engine.open({}, nullptr);
-    client = std::make_unique<sio::detail::Client>(server, *session, sio::http::Request{});
   }
   ~Crowd() { session->shut_down(sio::Reason::forced_close); }
 
   sio::detail::SocketState& socket(const std::string& id) {
-    sockets.push_back(std::make_shared<sio::detail::SocketState>(nsp, *client, nullptr, id));
+    sockets.push_back(std::make_shared<sio::detail::SocketState>(nsp, session, nullptr, id));
     rooms.add(*sockets.back());
     return *sockets.back();
   }
@@ -799,7 +798,6 @@ struct Crowd final : private sio::engineio::Application {
   sio::Counters counters;
   sio::engineio::Engine engine;
   sio::Ref<sio::engineio::Session> session;
-  std::unique_ptr<sio::detail::Client> client;
 };
 
 }  // namespace
