@@ -353,6 +353,9 @@ struct Options {
   /// Events of one client; one beyond is not handled, its ack (or the event `error`) says when to try
   /// again. Default: no limit.
   Rate event_rate{};
+  /// Packets, HTTP requests and control frames of one connection that are handled before the other connections have
+  /// their turn. The rest waits, and nothing more is read from it meanwhile. Default: 64.
+  std::size_t packets_per_turn = 64;
 
   // ---- Engine.IO: ends
   /// How long a closed WebSocket waits for the client's close frame. Default: 5 s (reference: 30 s).
@@ -3166,7 +3169,13 @@ class Session final : public Receiver, public Timed {
   void poll_lost();
   bool post(Exchange post, bool octets);
   void post_refused() { post_ = {}; }
-  void post_body(std::string_view body);
+  /// The body has come. Takes packets off its front and handles them, at most so many. false: there are more, for which
+  /// it is to be called again. The answer is given behind the last one.
+  bool post_body(std::string_view& body, std::size_t& most);
+  void post_body(std::string_view body) {
+    std::size_t most = static_cast<std::size_t>(-1);
+    post_body(body, most);
+  }
   void post_lost(const char* why);
   void opened_on(Peer& channel) { channel_ = &channel; }
   bool attach(Peer& candidate);
@@ -3190,6 +3199,7 @@ class Session final : public Receiver, public Timed {
   void deliver(std::string_view payload, bool binary);
   void alive();
   void answer_poll(std::string_view body);
+  void release_post();
   void trace(bool incoming, std::string_view transport, std::string_view packet, bool binary = false) const;
   void reschedule();
   void doom();
@@ -3205,6 +3215,7 @@ class Session final : public Receiver, public Timed {
   bool awaiting_pong_ = false;
   bool grace_used_ = false;  // one packet per ping may prolong the wait for its pong
   bool doomed_ = false;      // too slow: ends soon
+  bool post_read_ = false;   // the body of post_ is here, so the answer is ok, whatever the packets are worth
   Exchange poll_, post_;
   std::vector<MessageRef> queue_;  // what waits for a poll
   std::size_t queue_bytes_ = 0;
@@ -3566,22 +3577,34 @@ SIO_DEMO_INLINE void Session::post_lost(const char* why) {
   if (state_ != State::closed) end(Reason::transport_error, why);
 }
 
-SIO_DEMO_INLINE void Session::post_body(std::string_view body) {
+SIO_DEMO_INLINE bool Session::post_body(std::string_view& body, std::size_t& most) {
   const Ref<Session> self(this);
-  const Exchange post = std::exchange(post_, {});
-  const bytes::Utf8Text text(body);
-  body = text.view();
-  post.answer({200, "text/html", "ok"});  // whatever the packets are worth; it leaves when they are handled
-  for (std::size_t packets = 1; open(); ++packets) {
-    const auto separator = body.find(record_separator);
-    if (packets > engine_.options.max_packets_per_payload)
-      return end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
-    if (engine_.tracing) [[unlikely]]
-      trace(true, "polling", body.substr(0, separator));
-    packet(body.substr(0, separator));
-    if (separator == body.npos) return;
-    body.remove_prefix(separator + 1);
+  if (!std::exchange(post_read_, true)) {
+    const auto packets = 1 + static_cast<std::size_t>(std::count(body.begin(), body.end(), record_separator));
+    const bool too_many = packets > engine_.options.max_packets_per_payload;
+    if (too_many || packets <= most) release_post();  // whatever they are worth; it leaves when they are handled
+    if (too_many) end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
   }
+  for (bool last = false; open() && !last; --most) {
+    if (most == 0) return false;
+    const auto separator = body.find(record_separator);
+    const bytes::Utf8Text text(body.substr(0, separator));
+    last = separator == body.npos;
+    body.remove_prefix(last ? body.size() : separator + 1);
+    if (engine_.tracing) [[unlikely]]
+      trace(true, "polling", text.view());
+    packet(text.view());
+  }
+  release_post();
+  return true;
+}
+
+/// Answers the open POST if all of it has come, else drops its connection.
+SIO_DEMO_INLINE void Session::release_post() {
+  const Exchange post = std::exchange(post_, {});
+  const bool read = std::exchange(post_read_, false);
+  if (!post) return;
+  read ? post.answer({200, "text/html", "ok"}) : post.peer->cut();
 }
 
 // ---- coming in, over a WebSocket
@@ -3632,7 +3655,7 @@ SIO_DEMO_INLINE void Session::become_websocket() {
   on_websocket_ = true;
   ++engine_.counters.websocket_sessions;
   if (poll_) answer_poll("1");
-  if (post_) std::exchange(post_, {}).peer->cut();
+  if (!post_read_) release_post();  // else the rest of it is still to be handled
   const auto messages = take_queue();
   engine_.counters.packets_sent -= messages.size();  // they were counted when they were queued
   for (const auto& message : messages) send(message);
@@ -3723,7 +3746,7 @@ SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
   engine_.counters.add(reason);
   engine_.deadlines.forget(*this);
   if (poll_) answer_poll("1");
-  if (post_) std::exchange(post_, {}).peer->cut();
+  release_post();
   for (Peer** peer : {&candidate_, &channel_})
     if (*peer) std::exchange(*peer, nullptr)->send_close(reason, websocket::close_payload(row(reason).close));
   take_queue();
@@ -7658,6 +7681,7 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
   refuse_if(options.max_json_depth == 0 || options.max_json_depth > 64, "max_json_depth must be from 1 to 64");
   refuse_if(options.ping_interval.count() <= 0 || options.ping_timeout.count() <= 0,
             "ping_interval and ping_timeout must be positive");
+  refuse_if(options.packets_per_turn == 0, "packets_per_turn must be positive");
   refuse_if(!options.path.starts_with('/'), "path must begin with '/'");
   refuse_if(options.max_payload == 0, "max_payload must be positive");
   const auto& origins = options.cors.origins;
@@ -7685,7 +7709,7 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 //              -> Engine::judge, Session::poll/post_body/frame -> handlers
 //     emit     -> Connection::send (a reference is queued, the connection is dirty)
 //     flush    -> one gathered write of all that is queued
-//     read     -> Asio waits for the next bytes, or finds them there
+//     go_on    -> Asio waits for the next bytes, or finds them there
 //
 // A turn is one entry from the loop: a timer, a posted function, or a round, which serves all
 // connections that bytes have come on: each handles, then each dirty one writes, then each reads on. A
@@ -7694,8 +7718,20 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 //
 // An idle connection owns a chunk that its next frame most likely fits, and the memory of Asio's read.
 // Longer input goes on in one buffer of the driver's; bytes of an incomplete request or frame are kept,
-// and nothing else. (To own no buffer and wait for readability costs Asio on Linux a system call a
-// message.) A short write waits for writability and goes on.
+// and those that wait for their turn. (To own no buffer and wait for readability costs Asio on Linux a
+// system call a message.) A short write waits for writability and goes on.
+//
+// The chunk is used again and again, so a read must not begin before what the last one brought is handled,
+// whoever asks for it: a round, a write that goes on, a late allow_request. All of them call go_on(), and
+// it decides by one state, which says what holds the input:
+//
+//     idle     nothing waits                      go_on() -> reading    the only place where a read begins
+//     reading  Asio fills the chunk               on_read -> ready
+//     ready    bytes wait in the driver's list    handle  -> idle, if all that is complete is handled
+//     held     bytes wait, and are in no list     handle  -> held, if not;  go_on() -> ready
+//
+// Bytes are held when a connection has had packets_per_turn packets, while allow_request thinks, and while
+// a client that speaks HTTP has answers to read.
 //
 // Deadlines are the engine's (chapter 6); one timer is armed for the earliest, a few milliseconds
 // late on purpose, so that heartbeats that fall together cost one wake-up. With a ManualClock none is:
@@ -7890,13 +7926,13 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     Error error;
     socket_.non_blocking(true, error);
     socket_.set_option(asio::ip::tcp::no_delay(true), error);
-    std::string bytes(already);
-    if (!bytes.empty()) receive({bytes.data(), bytes.size()});
-    resume_reading();
+    kept_ = already;
+    input_ = kept_.empty() ? Input::idle : Input::held;
+    go_on();
   }
   void handle();
   void flush();
-  void resume_reading();
+  void go_on();
   void lost(Reason reason, const char* why);
   /// Whether a drain has to wait for it.
   bool busy() const { return mode_ >= Mode::websocket || answering() || !queue_.empty(); }
@@ -7927,6 +7963,8 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     dead
   };
   enum class BodyUse : std::uint8_t { drop, session, route };
+  /// What holds the input, see the chapter's opening.
+  enum class Input : std::uint8_t { idle, reading, ready, held };
 
   /// A request whose answer has not been queued yet.
   struct Pending {
@@ -7953,6 +7991,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     std::vector<Pending> pending{};
     http::HeadReader head{};
     std::unique_ptr<http::BodyReader> body{};
+    std::size_t body_taken = 0;            // of a body that is here, what its session has handled
     std::shared_ptr<Question> question{};  // while it is open, nothing more is read
     std::string kept_head{};               // of a routed request whose body is on its way
   };
@@ -7975,18 +8014,23 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     void operator()(const Error& error, std::size_t size) const { self->on_read(error, size); }
   };
 
-  void read();
+  /// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is always read: its
+  /// pongs and its end must not wait.
+  bool must_wait() const {
+    constexpr std::size_t enough = 64 * 1024;  // of answers that are not written yet
+    return asking() || (mode_ < Mode::websocket && (waiting_writable_ || queue_bytes_ > enough));
+  }
   void on_read(const Error& error, std::size_t size);
   void on_end_of_input();
-  void receive(std::span<char> bytes);
-  std::size_t consume(std::span<char> bytes);
+  bool receive(std::span<char> bytes);
+  bool consume(std::span<char>& in);
 
   // HTTP
   bool read_head(std::span<char>& in);
   void on_head();
   bool prepare_request();
   bool read_body(std::span<char>& in);
-  void on_body();
+  bool on_body();
   void on_engine_request();
   void on_verdict(engineio::Verdict verdict);
   void ask();
@@ -8031,15 +8075,16 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   Stream socket_;
   Mode mode_ = Mode::head;
   BodyUse body_use_ = BodyUse::drop;
-  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false,
-       reading_ = false;
+  Input input_ = Input::idle;
+  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false;
   Ref<engineio::Receiver> receiver_;  // of the WebSocket's messages
   Few<engineio::MessageRef> queue_;
   std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: of the first in the queue
-  std::string input_;                       // bytes of an incomplete head or frame
+  std::string kept_;                        // input that was not handled yet: half a head or frame, or what is held
   websocket::Reader frames_;
   std::uint16_t received_ = 0;   // bytes of the chunk that wait to be handled
   std::array<char, 192> chunk_;  // what is read next; most frames fit
+  std::size_t budget_ = 0;       // packets that may still be handled in this turn
   OperationMemory reading_memory_;
   std::unique_ptr<Http> http_;  // until the connection is a WebSocket
   RateLimiter::Permit place_;   // if connections of its address are limited
@@ -8222,7 +8267,7 @@ SIO_DEMO_INLINE void Driver::round() {
   for (const auto& connection : ready) connection->handle();
   auto dirty = std::exchange(dirty_, std::move(dirty_memory_));
   for (const auto& connection : dirty) connection->flush();
-  for (const auto& connection : ready) connection->resume_reading();
+  for (const auto& connection : ready) connection->go_on();
   ready.clear(), ready_memory_ = std::move(ready);
   dirty.clear(), dirty_memory_ = std::move(dirty);
 }
@@ -8319,13 +8364,20 @@ SIO_DEMO_INLINE void Driver::abandon() {
 
 // ---- a connection: reading
 
-SIO_DEMO_INLINE void Connection::read() {
-  reading_ = true;
-  socket_.async_read_some(asio::buffer(chunk_), OnRead{Ref<Connection>(this)});
+/// What comes next, if nothing is under way: what is held is handled before anything is read.
+SIO_DEMO_INLINE void Connection::go_on() {
+  if (mode_ == Mode::dead || input_ended_ || must_wait()) return;
+  if (input_ == Input::held) {
+    input_ = Input::ready;
+    driver_->ready(Ref<Connection>(this));
+  } else if (input_ == Input::idle) {
+    input_ = Input::reading;
+    socket_.async_read_some(asio::buffer(chunk_), OnRead{Ref<Connection>(this)});
+  }
 }
 
 SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
-  reading_ = false;
+  input_ = error ? Input::idle : Input::ready;
   if (mode_ == Mode::dead || driver_->abandoned()) return;
   received_ = static_cast<std::uint16_t>(size);
   if (!error) return driver_->ready(Ref<Connection>(this));
@@ -8336,7 +8388,7 @@ SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
 /// What filled the connection's own chunk goes on in the driver's buffer, with what else has come.
 SIO_DEMO_INLINE void Connection::handle() {
   if (mode_ == Mode::dead) return;
-  std::span<char> bytes(chunk_.data(), received_);
+  std::span<char> bytes(chunk_.data(), std::exchange(received_, std::uint16_t{0}));
   if (bytes.size() == chunk_.size()) {
     auto& in = driver_->in;
     Error ignored;  // it comes again when we read next
@@ -8344,15 +8396,8 @@ SIO_DEMO_INLINE void Connection::handle() {
     bytes = {in.data(), chunk_.size() + socket_.read_some(asio::buffer(in) + chunk_.size(), ignored)};
   }
   engine().counters.bytes_received += bytes.size();
-  receive(bytes);
-}
-
-/// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is
-/// always read: its pongs and its end must not wait.
-SIO_DEMO_INLINE void Connection::resume_reading() {
-  if (mode_ == Mode::dead || reading_ || input_ended_ || asking() || (waiting_writable_ && mode_ < Mode::websocket))
-    return;
-  read();
+  budget_ = options().packets_per_turn;
+  input_ = receive(bytes) ? Input::idle : Input::held;
 }
 
 /// The client closed its side. An answer that is on its way is still delivered; a held poll is not one.
@@ -8368,32 +8413,36 @@ SIO_DEMO_INLINE void Connection::on_end_of_input() {
   due(options().close_timeout);
 }
 
-/// Handles all that is complete and keeps the rest.
-SIO_DEMO_INLINE void Connection::receive(std::span<char> bytes) {
-  if (mode_ == Mode::draining) return;
-  if (input_.empty()) {
-    const std::size_t used = consume(bytes);
-    if (mode_ < Mode::draining) input_.append(bytes.data() + used, bytes.size() - used);
-    return;
+/// Handles what is complete and keeps the rest. false: that was not all, the rest of it is held.
+SIO_DEMO_INLINE bool Connection::receive(std::span<char> bytes) {
+  if (mode_ == Mode::draining) return true;
+  if (kept_.empty()) {
+    const bool all = consume(bytes);
+    if (mode_ < Mode::draining) kept_.append(bytes.data(), bytes.size());
+    return all;
   }
-  input_.append(bytes.data(), bytes.size());
-  std::string input = std::exchange(input_, {});
-  const std::size_t used = consume({input.data(), input.size()});
-  if (mode_ >= Mode::draining || used == input.size()) return;
-  input.erase(0, used);
-  input_ = std::move(input);
+  kept_.append(bytes.data(), bytes.size());
+  std::string input = std::exchange(kept_, {});
+  std::span<char> in(input);
+  const bool all = consume(in);
+  if (mode_ >= Mode::draining || in.empty()) return all;
+  input.erase(0, input.size() - in.size());
+  kept_ = std::move(input);
+  return all;
 }
 
-SIO_DEMO_INLINE std::size_t Connection::consume(std::span<char> bytes) {
-  std::span<char> in = bytes;
-  for (bool more = true; more && mode_ < Mode::draining && !asking();) {
+/// Takes what is complete off the front of `in`. false: not all of it, see Input::held.
+SIO_DEMO_INLINE bool Connection::consume(std::span<char>& in) {
+  for (bool more = true; more && mode_ < Mode::draining;) {
+    if (budget_ == 0 || must_wait()) return false;
     switch (mode_) {
       case Mode::head: more = read_head(in); break;
       case Mode::body: more = read_body(in); break;
       default: more = read_frame(in);
     }
+    if (budget_ > 0) --budget_;  // a body may have taken all of it
   }
-  return bytes.size() - in.size();
+  return true;
 }
 
 // ---- a connection: HTTP
@@ -8468,25 +8517,33 @@ SIO_DEMO_INLINE bool Connection::read_body(std::span<char>& in) {
     decline(pending.id, Reason::body_too_large);
   }
   if (parsed.progress == Progress::more) return false;
-  mode_ = Mode::head;
   due_never();
-  on_body();
-  if (mode_ == Mode::head) settle();
+  if (!on_body()) return true;
+  if (mode_ == Mode::body) mode_ = Mode::head, settle();
   return true;
 }
 
-SIO_DEMO_INLINE void Connection::on_body() {
+/// false: its session has taken as many packets as it may in this turn.
+SIO_DEMO_INLINE bool Connection::on_body() {
+  if (body_use_ == BodyUse::session && !http_->pending.empty()) {  // empty, or without its session: it is answered
+    if (const auto session = http_->pending.back().session) {
+      const std::string& body = http_->body->body();
+      auto rest = std::string_view(body).substr(http_->body_taken);
+      const bool all = session->post_body(rest, budget_);
+      http_->body_taken = body.size() - rest.size();
+      if (!all) return false;
+    }
+  }
+  http_->body_taken = 0;
   const auto body = std::move(http_->body);
-  if (body_use_ == BodyUse::session) {
-    const auto session = std::exchange(http_->pending.back().session, {});
-    if (session) session->post_body(body->body());
-  } else if (body_use_ == BodyUse::route) {
+  if (body_use_ == BodyUse::route) {
     const auto head = std::exchange(http_->kept_head, {});
     http::HeadReader().read(head, options().http, request());
     prepare_request();
     request().body = body->body();
     run_route();
   }
+  return true;
 }
 
 /// What the head's reader leaves to us: the client's address and the query. false: too many parameters.
@@ -8559,8 +8616,7 @@ SIO_DEMO_INLINE void Connection::decide_late(const std::optional<Refuse>& refusa
   prepare_request();
   mode_ == Mode::body ? due(options().http.body_timeout) : due_never();
   decide(refusal);
-  receive({});
-  resume_reading();
+  go_on();
 }
 
 /// The headers of a 200 or 101 as the program's hooks want them; empty: they have no say. Asked while the
@@ -8709,7 +8765,8 @@ SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t s
   const auto pending =
       std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
   if (pending == http_->pending.end() || pending->ready) return;
-  trace_response(status, body, pending->session ? pending->session->id() : std::string_view());
+  const bool of_poll = pending->session && !pending->is_post;  // a POST is answered whatever its packets are worth
+  trace_response(status, body, of_poll ? pending->session->id() : std::string_view());
   std::string head;
   head.reserve(256);
   http::append_status_line(head, status);
@@ -8921,7 +8978,7 @@ SIO_DEMO_INLINE void Connection::await_writable() {
     self->idle_ = false;
     self->write();
     if (self->mode_ == Mode::head) self->due_never(), self->settle();
-    self->resume_reading();
+    self->go_on();
   });
 }
 
@@ -8932,7 +8989,7 @@ SIO_DEMO_INLINE void Connection::await_writable() {
 SIO_DEMO_INLINE void Connection::drain() {
   if (input_ended_) return lost(Reason::transport_close, "both sides have closed");
   mode_ = Mode::draining;
-  input_ = {};
+  kept_ = {};
   Error ignored;
   socket_.shutdown(Stream::shutdown_send, ignored);
   due(options().close_timeout);
@@ -8947,7 +9004,7 @@ SIO_DEMO_INLINE void Connection::cut() {
 
 SIO_DEMO_INLINE void Connection::tick(engineio::Time) {
   const Ref<Connection> self(this);
-  if (asking()) refuse(Reason::header_timeout, "allow_request did not answer in time"), resume_reading();
+  if (asking()) refuse(Reason::header_timeout, "allow_request did not answer in time"), go_on();
   else if (mode_ == Mode::head && head_begun_)
     refuse(Reason::header_timeout, "the request's head was not complete in time");
   else if (mode_ == Mode::body && !body_answered())
