@@ -81,7 +81,7 @@
 
 #include <algorithm>           // any_of, find, find_if, min
 #include <array>               // array
-#include <bit>                 // countr_zero, endian
+#include <bit>                 // countr_zero, endian, rotl
 #include <cassert>             // assert
 #include <cerrno>              // errno
 #include <charconv>            // from_chars, to_chars
@@ -520,10 +520,15 @@ class Counted {
   std::uint32_t references_ = 0;
 };
 
-/// Lets a map keyed by std::string be searched by std::string_view, without a copy.
+namespace bytes {
+inline std::size_t keyed_hash(std::string_view text);
+}
+
+/// Lets a map keyed by std::string be searched by std::string_view, without a copy. Clients choose most keys, so the
+/// hash is one that they cannot foretell.
 struct StringHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  std::size_t operator()(std::string_view text) const { return bytes::keyed_hash(text); }
 };
 template <class T>
 using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
@@ -536,7 +541,7 @@ struct ById {
     else if constexpr (requires { key->id(); }) return key->id();
     else return key->id;
   }
-  std::size_t operator()(const auto& key) const { return std::hash<std::string_view>{}(id(key)); }
+  std::size_t operator()(const auto& key) const { return bytes::keyed_hash(id(key)); }
   bool operator()(const auto& a, const auto& b) const { return id(a) == id(b); }
 };
 template <class Pointer>
@@ -781,6 +786,52 @@ class Random {
   std::random_device device_{open()};
   std::optional<std::uint64_t> seed_{};
 };
+
+/// SipHash-1-3 (Aumasson, Bernstein 2012): without the key, nobody can name texts that collide. Words are read in the
+/// machine's order, so its values are for this machine alone.
+inline std::uint64_t siphash(std::string_view in, const std::array<std::uint64_t, 2>& key) {
+  std::array<std::uint64_t, 4> v{key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
+                                 key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
+  const auto half = [&](std::size_t a, std::size_t b, int by) {
+    v[a] += v[b];
+    v[b] = std::rotl(v[b], by) ^ v[a];
+  };
+  const auto round = [&] {
+    half(0, 1, 13);
+    v[0] = std::rotl(v[0], 32);
+    half(2, 3, 16);
+    half(0, 3, 21);
+    half(2, 1, 17);
+    v[2] = std::rotl(v[2], 32);
+  };
+  const auto take = [&](std::uint64_t word) {
+    v[3] ^= word;
+    round();
+    v[0] ^= word;
+  };
+  const std::uint64_t size = std::uint64_t{in.size()} << 56;
+  std::uint64_t word = 0;
+  for (; in.size() >= 8; in.remove_prefix(8)) {
+    std::memcpy(&word, in.data(), 8);
+    take(word);
+  }
+  word = 0;
+  if (!in.empty()) std::memcpy(&word, in.data(), in.size());
+  take(word ^ size);
+  v[2] ^= 0xff;
+  for (int i = 0; i < 3; ++i) round();
+  return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/// The hash of all tables, under a key that each process draws for itself.
+inline std::size_t keyed_hash(std::string_view text) {
+  static const auto key = [] {
+    Random random;
+    const auto word = [&] { return std::uint64_t{random()} << 32 | random(); };
+    return std::array<std::uint64_t, 2>{word(), word()};
+  }();
+  return static_cast<std::size_t>(siphash(text, key));
+}
 
 /// The value of a hexadecimal digit, or -1.
 constexpr int hex_digit(char c) {

@@ -103,6 +103,61 @@ std::string repeated(std::string_view text, std::size_t times) {
 
 }  // namespace
 
+TEST_CASE("bounds: names that collide under a hash that is known do not collide in our tables") {
+  // MurmurHash64A, which libstdc++ takes: of two blocks whose mixed words differ in the highest bit alone, the second
+  // takes the difference away again. So each pair of blocks doubles the names of one hash, whatever its seed is.
+  constexpr std::uint64_t m = 0xc6a4a7935bd1e995u;
+  std::uint64_t inverse = m;  // Newton's iteration: right bits double
+  for (int i = 0; i < 5; ++i) inverse *= 2 - m * inverse;
+  const auto mix = [](std::uint64_t word) {
+    word *= m;
+    return (word ^ word >> 47) * m;
+  };
+  const auto unmix = [&](std::uint64_t word) {
+    word *= inverse;
+    return (word ^ word >> 47) * inverse;
+  };
+  dialogue::Sequence random(1);
+  std::vector<std::string> names{""};
+  for (int pair = 0; pair < 11; ++pair) {
+    const std::uint64_t words[] = {random(), random()};
+    constexpr std::uint64_t high = std::uint64_t{1} << 63;
+    const std::uint64_t others[] = {unmix(mix(words[0]) ^ high), unmix(mix(words[1]) ^ high)};
+    std::vector<std::string> next;
+    for (const auto& name : names)
+      for (const auto* blocks : {words, others}) {
+        next.push_back(name);
+        next.back().append(reinterpret_cast<const char*>(blocks), 16);
+      }
+    names = std::move(next);
+  }
+#if defined(__GLIBCXX__) && defined(__LP64__)
+  const auto hash = std::hash<std::string>();
+  REQUIRE(std::all_of(names.begin(), names.end(), [&](const auto& name) { return hash(name) == hash(names[0]); }));
+#endif
+
+  struct Named {
+    std::string id;
+  };
+  sio::StringMap<int> map;
+  std::vector<std::unique_ptr<Named>> owners;
+  sio::SetById<Named*> set;
+  for (const auto& name : names) {
+    map.emplace(name, 1);
+    owners.push_back(std::make_unique<Named>(Named{name}));
+    set.insert(owners.back().get());
+  }
+  const auto longest = [](const auto& table) {
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < table.bucket_count(); ++i) size = (std::max)(size, table.bucket_size(i));
+    return size;
+  };
+  CHECK(map.size() == 2048);
+  CHECK(set.size() == 2048);
+  CHECK(longest(map) < 20);
+  CHECK(longest(set) < 20);
+}
+
 TEST_CASE("bounds: answers that a client does not read stop what it asks for") {
   Stage stage;
   std::size_t asked = 0;
