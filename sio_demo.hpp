@@ -209,12 +209,17 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 }  // namespace http
 
 /// How often something may happen: `burst` times at once, and again as tokens come back, `per_second` of
-/// them (a token bucket). A burst of 0: as often as one likes.
+/// them (a token bucket). A burst of 0: as often as one likes. Between 0 and 1 it would refuse everybody for ever:
+/// that, and what is negative or no number, is std::invalid_argument wherever a Rate is given.
 struct Rate {
   /// Times at once, and times a second. Default: 0 and 0.
   double burst = 0, per_second = 0;
 
   bool on() const { return burst > 0; }
+  /// Whether it makes sense.
+  bool valid() const {
+    return std::isfinite(burst) && std::isfinite(per_second) && (burst == 0 || burst >= 1) && per_second >= 0;
+  }
 };
 
 /// Which browser origins may read our answers (reference: `cors`). Off by default: no CORS header
@@ -1394,7 +1399,10 @@ class RateLimiter {
     Entries::pointer entry_ = nullptr;  // it is not dropped while a place of it is held, nor is its table
   };
 
-  explicit RateLimiter(const Rules& rules) : table_(new Table(rules)) {}
+  explicit RateLimiter(const Rules& rules) : table_(new Table(rules)) {
+    if (!table_->rate.valid())
+      throw std::invalid_argument("sio_demo::RateLimiter: burst must be 0 or at least 1, per_second not negative");
+  }
 
   /// A permit, or an empty one if the key has no place left.
   Permit acquire(std::string_view key) {
@@ -3295,8 +3303,8 @@ class Engine {
         counters(its_counters),
         application(its_application),
         client_address(options.trusted_proxies),
-        addresses_(
-            {options.max_sessions_per_address, options.handshake_rate.burst, options.handshake_rate.per_second}) {}
+        addresses_({options.max_sessions_per_address, options.handshake_rate.burst, options.handshake_rate.per_second,
+                    options.max_sessions + RateLimiter::Rules().max_keys}) {}
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -7732,6 +7740,8 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
   refuse_if(options.max_json_depth == 0 || options.max_json_depth > 64, "max_json_depth must be from 1 to 64");
   refuse_if(options.ping_interval.count() <= 0 || options.ping_timeout.count() <= 0,
             "ping_interval and ping_timeout must be positive");
+  for (const Rate& rate : {options.handshake_rate, options.packet_rate, options.event_rate})
+    refuse_if(!rate.valid(), "a rate's burst must be 0 or at least 1, and its per_second not negative");
   refuse_if(options.packets_per_turn == 0, "packets_per_turn must be positive");
   refuse_if(!options.path.starts_with('/'), "path must begin with '/'");
   refuse_if(options.max_payload == 0, "max_payload must be positive");
@@ -7847,7 +7857,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
         router(its_router),
         loop_(loop),
         timer_(loop.get_executor()),
-        peers_({.concurrent = options.max_connections_per_address}) {
+        peers_({.concurrent = options.max_connections_per_address, .max_keys = static_cast<std::size_t>(-1)}) {
     engine.on_thread = [this] { return on_thread(); };
     if (options.clock) options.clock->add(*this);
   }

@@ -172,3 +172,24 @@ TEST_CASE("bounds: answers that a client does not read stop what it asks for") {
   CHECK(asked <= 8);
   CHECK(stage.io.counters().queue_bytes < 200'000);
 }
+
+TEST_CASE("bounds: the table of addresses has room for one of each session") {
+  Stage stage({.max_sessions = 200'000});
+  sio::Log log(sio::LogLevel::off, {});
+  sio::Counters counters;
+  struct Nobody final : sio::engineio::Application {
+    void on_open(sio::engineio::Session&, const sio::http::Request&) override {}
+    void on_message(sio::engineio::Session&, std::string_view, bool) override {}
+    void on_close(sio::engineio::Session&, Reason, std::string_view) override {}
+  } nobody;
+  sio::engineio::Engine engine(stage.io.options(), log, counters, nobody);
+  std::vector<sio::engineio::Verdict> verdicts;
+  for (unsigned i = 0; i <= 100'000; ++i) {
+    sio::http::Request request;
+    const std::string address =
+        "10." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." + std::to_string(i & 255);
+    request.address = address;
+    verdicts.push_back(engine.place_for(request));
+  }
+  CHECK(verdicts.back().act == sio::engineio::Verdict::Act::open_websocket);
+}
