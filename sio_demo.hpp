@@ -3787,7 +3787,7 @@ SIO_DEMO_INLINE void Session::linger() {
   if (candidate_) std::exchange(candidate_, nullptr)->send_close(Reason::forced_close);
   upgrade_due_ = noop_due_ = never;
   move(Move::linger);
-  if (queue_.empty()) linger_due_ = engine_.now() + engine_.options.linger_timeout;
+  linger_due_ = engine_.now() + engine_.options.linger_timeout;
   reschedule();
 }
 

@@ -173,6 +173,23 @@ TEST_CASE("bounds: answers that a client does not read stop what it asks for") {
   CHECK(stage.io.counters().queue_bytes < 200'000);
 }
 
+TEST_CASE("bounds: a polling client that was disconnected and never polls again is gone after linger_timeout") {
+  sio::Options options{.linger_timeout = 30s};
+  options.clock = std::make_shared<sio::engineio::ManualClock>();
+  Stage stage(options);
+  const auto clock = options.clock;
+  stage.io.on_connection([](sio::Socket& socket) { socket.disconnect(true); });
+  Raw up = stage.raw(get(polling));
+  const auto sid = sid_of(up.answer());
+  up.send(post(polling + "&sid=" + sid, "40"));
+  up.answer();
+  CHECK(stage.io.clients_count() == 1);
+  clock->advance(29'999ms);
+  CHECK(stage.io.clients_count() == 1);
+  clock->advance(1ms);
+  CHECK(stage.io.clients_count() == 0);
+}
+
 TEST_CASE("bounds: the table of addresses has room for one of each session") {
   Stage stage({.max_sessions = 200'000});
   sio::Log log(sio::LogLevel::off, {});

@@ -907,8 +907,8 @@ TEST_CASE("end: a last message and the end, as disconnect(true) does") {
     dialogue({
         {"open polling", "app: open | get1> 0{...}"},
         {"app send 1 ; app close", ""},
-        {"wait 44999", ""},
-        {"wait 1", "app: closed, ping timeout"},
+        {"wait 29999", ""},
+        {"wait 1", "app: closed, forced close"},
     });
   }
   SUBCASE("the message is fetched, the news is not") {
