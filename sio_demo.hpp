@@ -276,7 +276,8 @@ struct HttpLimits {
   std::size_t headers = 100;
   /// Number of query parameters; 400 beyond. Default: 64.
   std::size_t query_parameters = 64;
-  /// Framing bytes (chunk sizes, extensions, trailers) of one chunked body; 400 beyond. Default: 16 KiB.
+  /// Framing bytes (chunk sizes, extensions, trailers) of one chunked body, beyond as many as it has of data; 400
+  /// beyond. Default: 16 KiB.
   std::size_t chunk_overhead = 16 * 1024;
   /// Requests of one connection that wait for their answers; the next one is refused. Default: 16.
   std::size_t pipelined = 16;
@@ -2030,7 +2031,7 @@ class BodyReader {
         take_data(in);
         continue;
       }
-      if (++framing_ > overhead_) return bad("too much chunk framing");
+      if (++framing_ > overhead_ + data_) return bad("too much chunk framing");
       const char c = in.front();
       in.remove_prefix(1);
       if (const char* why = framing(c)) return bad(why);
@@ -2067,6 +2068,7 @@ class BodyReader {
     if (too_large_) body_ = std::string();
     else body_ += in.substr(0, size);
     in.remove_prefix(size);
+    data_ += size;
     left_ -= size;
     if (left_ == 0) state_ = state_ == State::data ? State::done : State::chunk_cr;
   }
@@ -2106,7 +2108,7 @@ class BodyReader {
   State state_ = State::done;
   bool too_large_ = false;
   int size_digits_ = 0;
-  std::size_t limit_ = 0, overhead_ = 0, framing_ = 0, trailer_line_ = 0;
+  std::size_t limit_ = 0, overhead_ = 0, framing_ = 0, data_ = 0, trailer_line_ = 0;
   std::uint64_t left_ = 0;
   std::string body_;
 };
