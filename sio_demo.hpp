@@ -8259,7 +8259,7 @@ SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::str
 SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
   listener->acceptor.async_accept(listener->peer, [listener](const Error& error, Stream socket) {
     Driver& driver = *listener->driver;
-    if (driver.abandoned_ || driver.closing_) return;
+    if (driver.abandoned_ || driver.closing_ || !listener->acceptor.is_open()) return;
     const Turn turn(driver);
     driver.accepted(listener, std::move(socket), error);
   });
@@ -8288,7 +8288,9 @@ SIO_DEMO_INLINE void Driver::retry(const Ref<Listener>& listener, const Error& w
   }
   listener->retry.expires_after(Milliseconds(200));
   listener->retry.async_wait([listener](const Error& cancelled) {
-    if (!cancelled && !listener->driver->abandoned_ && !listener->driver->closing_) listener->driver->accept(listener);
+    const Driver& driver = *listener->driver;
+    if (!cancelled && !driver.abandoned_ && !driver.closing_ && listener->acceptor.is_open())
+      listener->driver->accept(listener);
   });
 }
 

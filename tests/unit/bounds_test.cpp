@@ -210,3 +210,20 @@ TEST_CASE("bounds: the table of addresses has room for one of each session") {
   }
   CHECK(verdicts.back().act == sio::engineio::Verdict::Act::open_websocket);
 }
+
+TEST_CASE("bounds: a listener that could not have both loopbacks leaves nothing behind in the loop") {
+  asio::io_context loop;
+  std::error_code error;
+  asio::ip::tcp::acceptor taken(loop);
+  taken.open(asio::ip::tcp::v6(), error);
+  if (!error) taken.bind({asio::ip::address_v6::loopback(), 0}, error);
+  if (!error) taken.listen(1, error);
+  if (error) return;  // a machine without IPv6
+  sio::Server io(loop, {.log_level = sio::LogLevel::off});
+  CHECK_THROWS_AS(io.listen("localhost", taken.local_endpoint().port()), std::system_error);
+  CHECK(io.port() == 0);
+  taken.close();
+  loop.poll();
+  loop.restart();
+  CHECK(loop.run_for(500ms) == 0);  // a retry each 200 ms before
+}
