@@ -5051,6 +5051,7 @@ class Handlers : public HandlerList {
 struct EventTable {
   StringMap<Handlers<EventHandler>> by_name;
   Handlers<AnyHandler> any, any_outgoing;
+  std::shared_ptr<void> watches;  // the namespace's token, while any_outgoing has handlers
   Handlers<std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>>
       middlewares;  // of a socket's events
   Handlers<std::function<void(Socket&, const Disconnect&)>> disconnecting, disconnect;
@@ -5593,11 +5594,15 @@ class Listens {
   template <class Handler>
   Derived& on_any_outgoing(Handler handler) {
     derived().events().any_outgoing.add(std::move(handler));
-    derived().watch().watched_ = true;
+    derived().events().watches = derived().watch().watchers_;
     return derived();
   }
   Derived& off_any() { return derived().events().any.clear(), derived(); }
-  Derived& off_any_outgoing() { return derived().events().any_outgoing.clear(), derived(); }
+  Derived& off_any_outgoing() {
+    derived().events().any_outgoing.clear();
+    derived().events().watches.reset();
+    return derived();
+  }
   /// Runs when a socket's middleware refused an event, and when a client sent what is no packet.
   Derived& on_error(std::function<void(Socket&, const Refuse&)> handler) {
     return derived().events().error.add(std::move(handler)), derived();
@@ -6297,7 +6302,8 @@ class Namespace : public detail::Gathers<Namespace> {
   Namespace& main_namespace() const { return const_cast<Namespace&>(*this); }
   detail::EventTable& events() { return events_; }
   Namespace& watch() { return *this; }
-  bool watched() const { return watched_ || (parent_ && parent_->watched_); }
+  /// Whether anybody sees what is emitted here.
+  bool watched() const { return watchers_.use_count() > 1 || (parent_ && parent_->watchers_.use_count() > 1); }
 
   void send(detail::SocketState& socket, socketio::Writer&& event, bool droppable);
   void ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait);
@@ -6316,9 +6322,9 @@ class Namespace : public detail::Gathers<Namespace> {
   detail::Handlers<std::function<void(Socket&)>> connection_;
   detail::Handlers<std::function<void(Socket&, Next)>> middlewares_;
   StringMap<detail::Handlers<detail::ServerSideHandler>> server_side_;
+  const std::shared_ptr<void> watchers_ = std::make_shared<char>();  // shared by the tables with any_outgoing handlers
   std::uint64_t next_ack_ = 0;  // one count for all sockets, so that a broadcast is one frame for all
   std::size_t clients_ = 0;     // joined, or waiting for a middleware
-  bool watched_ = false;        // whether anybody has asked for on_any_outgoing
 };
 
 /// What the servers of all layers have in common: a loop, listeners, routes, a log, an orderly end. Not

@@ -211,6 +211,33 @@ TEST_CASE("bounds: the table of addresses has room for one of each session") {
   CHECK(verdicts.back().act == sio::engineio::Verdict::Act::open_websocket);
 }
 
+TEST_CASE("bounds: who does not watch what is emitted any more costs nothing any more") {
+  Stage stage;
+  Raw client = stage.joined();
+  std::size_t seen = 0;
+  const std::string large = '[' + repeated("{},", 30'000) + "{}]";
+  const auto cost = [&] {
+    const sio::json value = sio::json::parse(large);
+    const auto begin = Clock::now();
+    for (int i = 0; i < 5; ++i) stage.io.emit("x", value);
+    return Clock::now() - begin;
+  };
+  const auto watch = [&](sio::Socket&, std::string_view, const sio::socketio::Arguments&) { ++seen; };
+  const auto before = cost();
+  stage.io.on_any_outgoing(watch);
+  cost();
+  CHECK(seen == 5);
+  stage.io.off_any_outgoing();
+  auto socket = stage.io.sockets().at(0);
+  socket.on_any_outgoing(watch);
+  const auto during = cost();
+  CHECK(seen == 10);
+  socket.off_any_outgoing();
+  const auto after = cost();
+  CHECK(seen == 10);
+  CHECK(after < (before + during) / 2);
+}
+
 TEST_CASE("bounds: a listener that could not have both loopbacks leaves nothing behind in the loop") {
   asio::io_context loop;
   std::error_code error;
