@@ -359,6 +359,9 @@ struct Options {
   /// Events of one client; one beyond is not handled, its ack (or the event `error`) says when to try
   /// again. Default: no limit.
   Rate event_rate{};
+  /// Answers that tell one client of its mistakes: error acks, the event `error`, CONNECT_ERROR. Beyond, it hears
+  /// nothing of them; they are counted. Default: 100 at once, 50 a second.
+  Rate error_rate{100, 50};
   /// Packets, HTTP requests and control frames of one connection that are handled before the other connections have
   /// their turn. The rest waits, and nothing more is read from it meanwhile. Default: 64.
   std::size_t packets_per_turn = 64;
@@ -414,6 +417,10 @@ struct Options {
   unsigned max_json_depth = 64;
   /// Values, keys, brackets, commas and colons in a packet; a parse error beyond. Default: 100,000.
   std::size_t max_json_tokens = 100'000;
+  /// Bytes kept for one client: the auth of its CONNECTs, and its events that a middleware of the socket's has not
+  /// answered yet. As long as there are more, CONNECT_ERROR, or the event's ack has the code `OVERLOADED`, and the
+  /// event is not handled. Default: 1,000,000.
+  std::size_t max_kept_bytes = 1'000'000;
   /// Namespaces that one client may join; CONNECT_ERROR beyond. Default: 100.
   std::size_t max_namespaces = 100;
   /// Namespaces made by of(predicate) in all; CONNECT_ERROR beyond. Default: 10,000.
@@ -1196,7 +1203,8 @@ enum class Reason : std::uint8_t {
   body_too_large, unknown_expectation, version_not_supported, not_found, method_not_allowed,
   handler_failed, draining,
   // What a client sent, refused. It stays, but for malformed packets: their session then ends by forced_close.
-  malformed_packet, too_many_namespaces, too_many_rooms, too_many_acks, too_many_events, invalid_payload, unknown_ack,
+  malformed_packet, too_many_namespaces, too_many_rooms, too_many_acks, too_many_events, too_much_kept, invalid_payload,
+  unknown_ack,
   // A WebSocket that broke RFC 6455 or a limit; from here on, something ends.
   frame_malformed, text_not_utf8, too_many_fragments, message_too_big, too_many_packets,
   // A session's end (reference: the transport's reasons).
@@ -1246,6 +1254,7 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
     {Reason::too_many_rooms, "too_many_rooms", "Too many rooms", 0, -1, 0},
     {Reason::too_many_acks, "too_many_acks", "Too many acks", 0, -1, 0},
     {Reason::too_many_events, "too_many_events", "Too many events", 0, -1, 0},
+    {Reason::too_much_kept, "too_much_kept", "Too much is kept for this client", 0, -1, 0},
     {Reason::invalid_payload, "invalid_payload", "Invalid payload", 0, -1, 0},
     {Reason::unknown_ack, "unknown_ack", "Unknown ack", 0, -1, 0},
     {Reason::frame_malformed, "frame_malformed", "transport error", 0, -1, 1002},
@@ -3256,7 +3265,7 @@ class Session final : public Receiver, public Timed {
   void packet(std::string_view packet);
   void candidate_frame(std::string_view payload, bool binary);
   void become_websocket();
-  void drop_candidate();
+  void drop_candidate(Reason reason = Reason::forced_close);
   void deliver(std::string_view payload, bool binary);
   void alive();
   void answer_poll(std::string_view body);
@@ -3694,7 +3703,10 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
   packet(payload);
 }
 
+/// A candidate has the bounds of any transport: of its packets, and of what it does not read.
 SIO_DEMO_INLINE void Session::candidate_frame(std::string_view payload, bool binary) {
+  if (!afford()) return;
+  if (candidate_->queued() > engine_.options.max_queue_bytes) return drop_candidate(Reason::slow_consumer);
   if (!binary && payload == "2probe") {
     move(Move::probe);
     if (engine_.tracing) [[unlikely]]
@@ -3724,11 +3736,11 @@ SIO_DEMO_INLINE void Session::become_websocket() {
 }
 
 /// The upgrade failed: polling goes on as if nothing had been.
-SIO_DEMO_INLINE void Session::drop_candidate() {
+SIO_DEMO_INLINE void Session::drop_candidate(Reason reason) {
   upgrade_due_ = noop_due_ = never;
   if (!candidate_) return;
   move(Move::detach);
-  std::exchange(candidate_, nullptr)->send_close(Reason::forced_close);
+  std::exchange(candidate_, nullptr)->send_close(reason);
 }
 
 SIO_DEMO_INLINE void Session::channel_lost(Peer& from, Reason reason, std::string_view why) {
@@ -5085,8 +5097,8 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
         info(std::move(its_info)),
         keep_nsp(std::move(its_nsp)) {}
 
-  bool connected = false, leaving = false, recovered = false;
-  std::uint32_t mark = 0;  // see RoomIndex::visit
+  bool connected = false, joined = false, leaving = false, recovered = false;  // joined: it had connected
+  std::uint32_t mark = 0;                                                      // see RoomIndex::visit
   Namespace& nsp;
   Client* client;                                                                     // null once the session is over
   std::shared_ptr<EventTable> events;                                                 // handlers of this socket alone
@@ -5099,7 +5111,7 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
   engineio::Time left{};          // when it did
   std::string id;
   std::shared_ptr<const ConnectionInfo> info;
-  json auth;  // null: none was given
+  std::string auth;  // JSON text, bytes as the client sent; empty: none was given
   std::shared_ptr<Namespace> keep_nsp;
   std::unique_ptr<Comeback> comeback;  // if recovery is on
 };
@@ -5111,6 +5123,9 @@ struct EventError {
   std::optional<std::int64_t> retryAfter{};  // ms
 };
 SIO_DEMO_FIELDS(EventError, message, code, event, path, retryAfter)
+
+/// The auth of a CONNECT whose payload is this text.
+inline json auth_of(std::string_view text) { return text.empty() ? json::object() : socketio::parse(text); }
 
 template <class T>
 inline constexpr char type_tag = 0;
@@ -6044,14 +6059,16 @@ class Adapter {
   std::vector<std::pair<Target, bool>> leaving_{};  // what those beyond some depth have asked for
 };
 
-/// What a client said when it came. Views and references live as long as the socket's handle.
+/// What a client said when it came. Views live as long as the socket's handle.
 struct Handshake {
-  const json& auth;          // of this namespace's CONNECT, {} if there was none
-  std::string_view address;  // the client's, see Options::trusted_proxies
-  std::string_view url;      // request target of the session's first request
-  std::string_view head;     // its header lines
+  std::string_view auth_text;  // of this namespace's CONNECT, a JSON object; empty if there was none
+  std::string_view address;    // the client's, see Options::trusted_proxies
+  std::string_view url;        // request target of the session's first request
+  std::string_view head;       // its header lines
   std::chrono::system_clock::time_point time;
 
+  /// What auth_text says, {} if there was none. It is parsed with each call: a tree takes 25 times as much as its text.
+  json auth() const { return detail::auth_of(auth_text); }
   /// A header of the first request, by name in any case; empty if absent.
   std::string_view header(std::string_view name) const;
   /// All headers, names in lower case.
@@ -6268,7 +6285,7 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
 }  // namespace detail
 
 /// A namespace: its sockets, its handlers. Lives as long as the server; one that of(predicate) made, as long
-/// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on.
+/// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on or nobody was ever let in.
 class Namespace : public detail::Gathers<Namespace> {
  public:
   Namespace(Server& server, std::string name, Namespace* parent);
@@ -6317,7 +6334,6 @@ class Namespace : public detail::Gathers<Namespace> {
   Namespace* parent_;  // what of(predicate) gave, whose handlers count here, too
   std::unique_ptr<Adapter> adapter_;
   detail::Recovery recovery_;
-  const json no_auth_ = json::object();  // of who brought none
   detail::EventTable events_;
   detail::Handlers<std::function<void(Socket&)>> connection_;
   detail::Handlers<std::function<void(Socket&, Next)>> middlewares_;
@@ -6325,6 +6341,7 @@ class Namespace : public detail::Gathers<Namespace> {
   const std::shared_ptr<void> watchers_ = std::make_shared<char>();  // shared by the tables with any_outgoing handlers
   std::uint64_t next_ack_ = 0;  // one count for all sockets, so that a broadcast is one frame for all
   std::size_t clients_ = 0;     // joined, or waiting for a middleware
+  bool joined_ = false;         // whether anybody ever had, or the program asked for it by name
 };
 
 /// What the servers of all layers have in common: a loop, listeners, routes, a log, an orderly end. Not
@@ -6616,6 +6633,8 @@ class Client final : public engineio::Context {
     return now - complained_ >= Seconds(1) ? complained_ = now, true : false;
   }
   void count(Reason reason) { server_.engine_.counters.add(reason); }
+  /// Whether error_rate lets the client hear of one more mistake.
+  bool may_tell_error() { return !spend(errors_, server_.options().error_rate); }
 
   void join_room(SocketState& state, const std::string& room) {
     if (state.nsp.adapter().here_.join(state, room, server_.options().max_rooms)) return;
@@ -6646,8 +6665,9 @@ class Client final : public engineio::Context {
     waiting_.reset();
     for (const auto& state : sockets_.copy()) leave(*state, {reason, why});
     for (const auto& state : std::exchange(sockets_, {})) end(*state);  // those that wait for a middleware
-    if (rarely_)
-      for (const auto& state : std::exchange(rarely_->left, {})) state->client = nullptr;
+    if (!rarely_) return;
+    for (const auto& state : std::exchange(rarely_->left, {})) state->client = nullptr;
+    each_wish([](Wish& wish) { wish.auth = std::string(); });
   }
 
   void upgraded() {
@@ -6741,35 +6761,62 @@ class Client final : public engineio::Context {
   // ---- joining
 
   void connect(const socketio::Packet& packet) {
-    json auth = json::object();
-    if (!packet.json.empty()) auth = socketio::parse(packet.json);
+    const json auth = auth_of(packet.json);
     if (!auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
     const std::string_view name = packet.nsp.size() > 1 ? packet.nsp : "/";
-    if (find(name)) return fail("a second CONNECT to a namespace", Fail::state);
-    if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
+    if (wants(name)) return fail("a second CONNECT to a namespace", Fail::state);
+    if (kept() > server_.options().max_kept_bytes) return refuse_join(name, Reason::too_much_kept);
+    std::string text(auth.empty() ? std::string_view() : packet.json);
+    if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, auth, std::move(text));
     auto& wishes = rarely().wishes;
     std::erase_if(wishes, [](const auto& weak) {
       const auto wish = weak.lock();
       return !wish || wish->over;
     });
     if (!server_.parents_.empty() && sockets_.size() + wishes.size() >= server_.options().max_namespaces)
-      return too_many_namespaces(name);
-    const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(auth)});
+      return refuse_join(name, Reason::too_many_namespaces);
+    const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(text)});
     wishes.push_back(wish);
     resolve(wish, 0);
   }
 
   /// That a client wants to join a namespace that does not exist yet.
   struct Wish {
-    std::string name;
-    json auth;
+    std::string name, auth;
     bool over = false;
   };
+  struct Held;
+
+  /// Calls f(wish) for those that wait for a predicate.
+  template <class F>
+  void each_wish(F f) const {
+    if (rarely_)
+      for (const auto& weak : rarely_->wishes)
+        if (const auto wish = weak.lock(); wish && !wish->over) f(*wish);
+  }
+
+  /// Whether the client is in this namespace, or has asked to join it and waits for the answer.
+  bool wants(std::string_view name) const {
+    bool found = std::any_of(sockets_.begin(), sockets_.end(), [&](const auto& s) { return s->nsp.name() == name; });
+    each_wish([&](const Wish& wish) { found = found || wish.name == name; });
+    return found;
+  }
+
+  /// Bytes that max_kept_bytes bounds. They are counted anew, for few clients have more than one namespace.
+  std::size_t kept() const {
+    std::size_t sum = rarely_ ? rarely_->held_bytes : 0;
+    for (const auto& state : sockets_) sum += state->auth.size();
+    each_wish([&](const Wish& wish) { sum += wish.name.size() + wish.auth.size(); });
+    return sum;
+  }
 
   /// What few clients have.
   struct Rarely {
-    std::vector<StatePtr> left{};               // sockets that left, but somebody held a handle
-    std::vector<std::weak_ptr<Wish>> wishes{};  // predicates are being asked
+    std::vector<StatePtr> left{};                                 // sockets that left, but somebody held a handle
+    std::vector<std::weak_ptr<Wish>> wishes{};                    // predicates are being asked
+    std::map<std::uint64_t, std::shared_ptr<const Held>> held{};  // events that a middleware has not answered yet
+    std::uint64_t next_held = 0;
+    std::size_t held_bytes = 0;
   };
   Rarely& rarely() {
     if (!rarely_) rarely_ = std::make_unique<Rarely>();
@@ -6787,19 +6834,21 @@ class Client final : public engineio::Context {
       wish->over = true;
       const bool room = sockets_.size() < server_.options().max_namespaces;  // none is made that nobody may join
       Namespace* nsp = room ? server_.child(wish->name, *server_.parents_[step].nsp) : nullptr;
-      nsp ? enter(*nsp, wish->auth) : too_many_namespaces(wish->name);
+      if (!nsp) return refuse_join(wish->name, Reason::too_many_namespaces);
+      enter(*nsp, auth_of(wish->auth), std::move(wish->auth));
     };
     const auto accepts = server_.parents_[step].accepts;
-    if (!guard(log(), "namespace predicate", wish->name, "", [&] { accepts(wish->name, wish->auth, answer); }))
+    if (!guard(log(), "namespace predicate", wish->name, "", [&] { accepts(wish->name, auth_of(wish->auth), answer); }))
       answer(false);
   }
 
-  void enter(Namespace& nsp, json auth) {
-    if (sockets_.size() >= server_.options().max_namespaces) return too_many_namespaces(nsp.name());
+  void enter(Namespace& nsp, const json& auth, std::string auth_text) {
+    if (sockets_.size() >= server_.options().max_namespaces)
+      return refuse_join(nsp.name(), Reason::too_many_namespaces);
     auto restored = restore(nsp, auth);
     const auto state = std::make_shared<SocketState>(server_.namespaces_.find(nsp.name())->second, *this, info_,
                                                      restored ? restored->id : server_.engine_.random.id());
-    if (!auth.empty()) state->auth = std::move(auth);
+    state->auth = std::move(auth_text);
     ++nsp.clients_;
     sockets_.push_back(state);
     if (nsp.recovery_.on())
@@ -6862,7 +6911,7 @@ class Client final : public engineio::Context {
 
   void join(const StatePtr& state) {
     if (!session_.open()) return;
-    state->connected = true;
+    state->connected = state->joined = state->nsp.joined_ = true;
     auto& rooms = state->nsp.adapter().here_;
     rooms.add(*state);
     ++server_.engine_.counters.sockets_joined;
@@ -6883,12 +6932,13 @@ class Client final : public engineio::Context {
     call(state->nsp.connection_, socket, "connection");
   }
 
-  void too_many_namespaces(std::string_view name) {
-    count(Reason::too_many_namespaces);
-    send_error(name, refuse(row(Reason::too_many_namespaces).text));
+  void refuse_join(std::string_view name, Reason reason) {
+    count(reason);
+    send_error(name, refuse(row(reason).text));
   }
 
   void send_error(std::string_view nsp, const Refuse& refusal) {
+    if (!may_tell_error()) return;
     socketio::Writer writer;
     writer.text = "{\"message\":";
     bytes::append_string(writer.text, refusal.message);
@@ -6916,24 +6966,24 @@ class Client final : public engineio::Context {
   void event(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
     if (packet.elements.empty()) return;  // an event without a name reaches nobody
     ++server_.engine_.counters.events;
-    if (const auto wait = over_rate()) return too_many_events(state, packet, *wait);
+    if (const auto wait = spend(events_, server_.options().event_rate)) return too_many_events(state, packet, *wait);
     const auto arguments = arguments_of(packet, attachments, 1);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
     Socket socket(state);
     each_table(*state, [&](EventTable& table) {
       if (state->connected) call(table.any, socket, packet.name, packet.name, *arguments);
     });
-    if (state->events && !state->events->middlewares.empty())
-      return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
+    if (state->events && !state->events->middlewares.empty()) return hold(state, packet, attachments);
     dispatch(socket, packet.name, packet.id, *arguments);
   }
 
-  /// How long the client has to wait with its next event; nothing if it need not.
-  std::optional<Bucket::Wait> over_rate() {
-    const Rate& rate = server_.options().event_rate;
+  /// Takes a token of a bucket that is made when it is first asked. How long the client has to wait for one; nothing if
+  /// it need not.
+  std::optional<Bucket::Wait> spend(std::unique_ptr<Bucket>& bucket, const Rate& rate) {
     if (!rate.on()) return std::nullopt;
-    if (!events_) events_ = std::make_unique<Bucket>(rate, server_.engine_.now());
-    return events_->spend(rate, server_.engine_.now());
+    const auto now = server_.engine_.now();
+    if (!bucket) bucket = std::make_unique<Bucket>(rate, now);
+    return bucket->spend(rate, now);
   }
 
   /// A client that waits for an ack gets one; the others are told once a second.
@@ -6949,30 +6999,86 @@ class Client final : public engineio::Context {
     answer_error(Socket(state), AckRequest{*state, packet.id}, error);
   }
 
-  /// An event that a socket's middlewares look at, with memory of its own, for they may take their time.
+  /// An event that a socket's middlewares look at, which may take their time. It is kept as it came, for a tree of it
+  /// would be many times as large.
   struct Held {
-    Held(const StatePtr& its_state, const socketio::Packet& packet, const socketio::Arguments& its_arguments)
-        : state(its_state), name(packet.name), id(packet.id), arguments(its_arguments.values()) {}
     StatePtr state;
-    std::string name;
+    std::string name, text;
     std::optional<double> id;
-    socketio::Arguments arguments;
+    std::vector<std::string> attachments;
+    std::size_t bytes;
   };
   using EventMiddleware = std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>;
 
-  static void filter(const std::shared_ptr<Held>& held, const Middlewares& middlewares, std::size_t step) {
-    const StatePtr& state = held->state;
+  void hold(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
+    if (kept() > server_.options().max_kept_bytes) return too_much_kept(state, packet);
+    std::size_t bytes = sizeof(Held) + packet.name.size() + packet.json.size();
+    if (attachments)
+      for (const auto& attachment : *attachments) bytes += sizeof(attachment) + attachment.size();
+    auto& rare = rarely();
+    rare.held_bytes += bytes;
+    const auto number = rare.next_held++;
+    rare.held.emplace(
+        number, std::make_shared<const Held>(Held{state, std::string(packet.name), std::string(packet.json), packet.id,
+                                                  attachments ? *attachments : std::vector<std::string>(), bytes}));
+    filter(state, number, state->events->middlewares.list(), 0);
+  }
+
+  void too_much_kept(const StatePtr& state, const socketio::Packet& packet) {
+    count(Reason::too_much_kept);
+    answer_error(Socket(state), AckRequest{*state, packet.id},
+                 {std::string(packet.name) + ": too many events wait", "OVERLOADED", std::string(packet.name)});
+  }
+
+  /// Takes a held event out; null if its socket has left.
+  std::shared_ptr<const Held> release(std::uint64_t number) {
+    auto& rare = rarely();
+    const auto found = rare.held.find(number);
+    if (found == rare.held.end()) return nullptr;
+    auto held = std::move(found->second);
+    rare.held_bytes -= held->bytes;
+    rare.held.erase(found);
+    return held;
+  }
+
+  /// Calls f(arguments) of a held event.
+  template <class F>
+  void with_arguments(const Held& held, F f) const {
+    socketio::Packet packet;
+    packet.json = held.text;
+    bytes::Outline({server_.options().max_json_depth, server_.options().max_json_tokens})
+        .read(held.text, &packet.elements);
+    if (const auto arguments = arguments_of(packet, held.attachments.empty() ? nullptr : &held.attachments, 1))
+      f(*arguments);
+  }
+
+  static void filter(const StatePtr& state, std::uint64_t number, const Middlewares& middlewares, std::size_t step) {
     if (!state->client || !state->connected) return;
     Client& client = *state->client;
-    Socket socket(state);
-    if (step == middlewares->size()) return client.dispatch(socket, held->name, held->id, held->arguments);
-    const Next next([held, middlewares, step](std::optional<Refuse> refusal) {
-      if (!refusal) return filter(held, middlewares, step + 1);
-      if (held->state->client) held->state->client->report(held->state, *refusal);
+    if (step == middlewares->size()) {
+      const auto held = client.release(number);
+      Socket socket(state);
+      if (held)
+        client.with_arguments(*held,
+                              [&](const auto& arguments) { client.dispatch(socket, held->name, held->id, arguments); });
+      return;
+    }
+    const auto found = client.rarely().held.find(number);
+    if (found == client.rarely().held.end()) return;
+    const Next next([state, number, middlewares, step](std::optional<Refuse> refusal) {
+      if (!refusal) return filter(state, number, middlewares, step + 1);
+      if (!state->client) return;
+      state->client->release(number);
+      state->client->report(state, *refusal);
     });
-    if (!guard(client.log(), socket, held->name,
-               [&] { Handlers<EventMiddleware>::of((*middlewares)[step])(socket, held->name, held->arguments, next); }))
-      next(refuse("Internal server error"));
+    const auto held = found->second;  // the middleware may answer at once
+    Socket socket(state);
+    bool good = true;
+    client.with_arguments(*held, [&](const auto& arguments) {
+      good = guard(client.log(), socket, held->name,
+                   [&] { Handlers<EventMiddleware>::of((*middlewares)[step])(socket, held->name, arguments, next); });
+    });
+    if (!good) next(refuse("Internal server error"));
   }
 
   void dispatch(Socket& socket, std::string_view name, std::optional<double> id, const socketio::Arguments& arguments) {
@@ -7040,9 +7146,17 @@ class Client final : public engineio::Context {
     state.client = this;
   }
 
-  /// What is left of a socket's state ends, whether it had joined or not.
+  /// What is left of a socket's state ends, whether it had joined or not. Whoever has still to answer a middleware may
+  /// keep it for long, but not what it was sent.
   void end(SocketState& state) {
     state.client = nullptr;
+    if (!state.joined) state.auth = std::string();
+    if (rarely_)
+      std::erase_if(rarely_->held, [&](const auto& entry) {
+        if (entry.second->state.get() != &state) return false;
+        rarely_->held_bytes -= entry.second->bytes;
+        return true;
+      });
     if (const auto unused = restored_of(state)) {  // it was refused, or gone too soon: it may try again
       unused->data = state.data, unused->missed.clear();
       state.nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
@@ -7083,8 +7197,8 @@ class Client final : public engineio::Context {
   Server& server_;
   engineio::Session& session_;
   std::unique_ptr<Waiting> waiting_;
-  std::unique_ptr<Bucket> events_;  // once event_rate has been asked about
-  Few<StatePtr> sockets_;           // joined, or waiting for a middleware
+  std::unique_ptr<Bucket> events_, errors_;  // once event_rate, or error_rate, has been asked about
+  Few<StatePtr> sockets_;                    // joined, or waiting for a middleware
   std::unique_ptr<Rarely> rarely_;
   std::shared_ptr<const ConnectionInfo> info_;
   engineio::Time complained_{};
@@ -7102,6 +7216,7 @@ SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::
   const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD",
                          std::string(event), fault.path};
   const Log& log = socket.nsp().server().log();
+  if (!ack.state.client) return;
   ack.state.client->count(Reason::invalid_payload);
   if (log.enabled(LogLevel::info) && ack.state.client->may_complain())
     log.write(LogLevel::info, "Invalid payload",
@@ -7111,6 +7226,7 @@ SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::
 
 /// The client learns that an event failed: as the ack's error, or as the event `error`.
 SIO_DEMO_INLINE void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error) {
+  if (!ack.state.client || !ack.state.client->may_tell_error()) return;
   if (ack.id) ack.answer(answer_writer(std::map<std::string, EventError>{{"error", error}}));
   else socket.emit("error", error);
 }
@@ -7161,7 +7277,7 @@ void spawn_handler(Socket& socket, std::string_view event, const Handler& handle
 
 SIO_DEMO_INLINE Handshake Socket::handshake() const {
   const auto& info = *state_->info;
-  return {state_->auth.is_null() ? nsp().no_auth_ : state_->auth, info.address(), info.url(), info.head(), info.time};
+  return {state_->auth, info.address(), info.url(), info.head(), info.time};
 }
 
 SIO_DEMO_INLINE std::string_view Handshake::header(std::string_view name) const {
@@ -7194,7 +7310,7 @@ SIO_DEMO_INLINE json Handshake::to_json() const {
           {"issued", issued()},
           {"url", url},
           {"query", std::move(parameters)},
-          {"auth", auth}};
+          {"auth", auth()}};
 }
 
 SIO_DEMO_INLINE http::Query Handshake::query() const {
@@ -7679,7 +7795,10 @@ SIO_DEMO_INLINE Namespace* Server::find_namespace(std::string_view name) const {
 
 SIO_DEMO_INLINE Namespace& Server::of(std::string_view name) {
   const std::string full = name.starts_with('/') ? std::string(name) : "/" + std::string(name);
-  if (Namespace* nsp = find_namespace(full)) return *nsp;
+  if (Namespace* nsp = find_namespace(full)) {
+    nsp->joined_ = true;
+    return *nsp;
+  }
   auto& nsp = *namespaces_.emplace(full, std::make_shared<Namespace>(*this, full, nullptr)).first->second;
   new_namespace_.each([&](const auto& handler) { handler(nsp); });
   return nsp;
@@ -7701,8 +7820,9 @@ SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, Namespace& paren
   return &nsp;
 }
 
+/// A namespace that nobody was let into goes with the client for which it was made: it would count against the others.
 SIO_DEMO_INLINE void Server::release(Namespace& nsp) {
-  if (--nsp.clients_ > 0 || !nsp.parent_ || !options().cleanup_empty_child_namespaces) return;
+  if (--nsp.clients_ > 0 || !nsp.parent_ || (nsp.joined_ && !options().cleanup_empty_child_namespaces)) return;
   --children_;
   nsp.recovery_.end();
   nsp.adapter_->close();
@@ -7748,7 +7868,7 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
   refuse_if(options.max_json_depth == 0 || options.max_json_depth > 64, "max_json_depth must be from 1 to 64");
   refuse_if(options.ping_interval.count() <= 0 || options.ping_timeout.count() <= 0,
             "ping_interval and ping_timeout must be positive");
-  for (const Rate& rate : {options.handshake_rate, options.packet_rate, options.event_rate})
+  for (const Rate& rate : {options.handshake_rate, options.packet_rate, options.event_rate, options.error_rate})
     refuse_if(!rate.valid(), "a rate's burst must be 0 or at least 1, and its per_second not negative");
   refuse_if(options.packets_per_turn == 0, "packets_per_turn must be positive");
   refuse_if(!options.path.starts_with('/'), "path must begin with '/'");

@@ -485,6 +485,9 @@ def disagree(stated: str, initializer: str, kind: str) -> bool:
     written = initializer.replace(" ", "") or "{}"
     if stated in IN_WORDS:
         return written != IN_WORDS[stated]
+    if kind == "Rate" and written != "{}":
+        rate = re.fullmatch(r"([\d,]+) at once, ([\d,]+) a second", stated)
+        return not rate or written != "{%s,%s}" % tuple(part.replace(",", "") for part in rate.groups())
     number, value = number_stated(stated), number_written(initializer, kind)
     if number is not None or value is not None:
         return number != value
@@ -831,6 +834,7 @@ RULES = [
         (options_with("  /// Default: 1 MiB.\n  std::size_t most = 16 * 1024;"), "states `Default: 1 MiB`"),
         (options_with("  /// Default: true.\n  bool on = false;"), "states `Default: true`"),
         (options_with('  /// Default: "a".\n  std::string name = "b";'), "states `Default: \"a\"`"),
+        (options_with("  /// Default: 5 at once, 2 a second.\n  Rate rate{5, 1};"), "states `Default: 5 at once, 2 a second`"),
         (options_with("  /// Default: warn.\n  LogLevel level = LogLevel::info;"), "states `Default: warn`"),
         (options_with("  /// Default: none.\n  std::vector<int> list{1, 2};"), "states `Default: none`"),
         (options_with("  /// Both. Default: 1 and 2.\n  int least = 1, most = 3;"), "Options::most states"),

@@ -103,6 +103,28 @@ std::string repeated(std::string_view text, std::size_t times) {
 
 }  // namespace
 
+TEST_CASE("bounds: a WebSocket that probes for ever without reading holds max_queue_bytes, and is dropped") {
+  Stage stage({.max_queue_bytes = 100'000});
+  Raw first = stage.raw(get(polling));
+  const auto sid = sid_of(first.answer());
+  Narrow candidate(stage);
+  REQUIRE(candidate.send(upgrade(websocket + "&sid=" + sid)));
+  const auto probes = repeated(text("2probe"), 1000);
+  std::size_t most = 0;
+  const auto limit = Clock::now() + 2s;
+  for (bool open = true; open && Clock::now() < limit && most < 1'000'000;) {
+    open = candidate.send(probes);
+    stage.loop.restart();
+    stage.loop.poll();
+    most = (std::max)(most, stage.io.counters().queue_bytes);
+    open = open && stage.io.counters().connections_closed == 0;
+  }
+  CHECK(most > 5'000);  // and 64 for each of the probes' answers
+  CHECK(most <= 110'000);
+  CHECK(stage.io.counters().connections_closed == 1);
+  CHECK(stage.io.clients_count() == 1);  // the session is unharmed
+}
+
 TEST_CASE("bounds: names that collide under a hash that is known do not collide in our tables") {
   // MurmurHash64A, which libstdc++ takes: of two blocks whose mixed words differ in the highest bit alone, the second
   // takes the difference away again. So each pair of blocks doubles the names of one hash, whatever its seed is.
@@ -156,6 +178,173 @@ TEST_CASE("bounds: names that collide under a hash that is known do not collide 
   CHECK(set.size() == 2048);
   CHECK(longest(map) < 20);
   CHECK(longest(set) < 20);
+}
+
+TEST_CASE("bounds: the auth of a CONNECT is kept as the text that it is") {
+  Stage stage;
+  std::size_t elements = 0;
+  stage.io.on_connection([&](sio::Socket& socket) { elements = socket.handshake().auth().at("a").size(); });
+  Raw client = stage.raw(upgrade(websocket));
+  REQUIRE(stage.reaches([&] { return client.heard().find("\"sid\"") != std::string::npos; }));
+  const std::size_t before = heap();
+  client.send(text("40{\"a\":[" + repeated("{},", 20'000) + "{}]}"));
+  REQUIRE(stage.reaches([&] { return elements > 0; }));
+  CHECK(elements == 20'001);
+  if (before > 0) CHECK(heap() < before + 400'000);  // the text has 60 kB, a tree of it 1.6 MB
+}
+
+TEST_CASE("bounds: a namespace has one pending CONNECT of a client") {
+  Stage stage;
+  std::vector<sio::Next> waiting;
+  stage.io.use([&](sio::Socket&, sio::Next next) { waiting.push_back(std::move(next)); });
+  Raw client = stage.raw(upgrade(websocket) + text("40{\"a\":1}") + text("40{\"a\":2}"));
+  REQUIRE(stage.reaches([&] { return stage.count(Reason::malformed_packet) == 1; }));
+  CHECK(waiting.size() == 1);
+  CHECK(stage.io.clients_count() == 0);
+
+  std::vector<std::function<void(bool)>> asked;
+  stage.io.of([&](std::string_view, const sio::json&, std::function<void(bool)> answer) { asked.push_back(answer); });
+  Raw other = stage.raw(upgrade(websocket) + text("40/x,") + text("40/x,"));
+  REQUIRE(stage.reaches([&] { return stage.count(Reason::malformed_packet) == 2; }));
+  CHECK(asked.size() == 1);
+}
+
+TEST_CASE("bounds: what waits for middlewares is bounded in bytes, and ends with its client") {
+  Stage stage({.max_kept_bytes = 100'000});
+  std::vector<sio::Next> waiting;
+  std::size_t handled = 0;
+  stage.io.on_connection([&](sio::Socket& socket) {
+    socket.use([&](sio::Socket&, std::string_view, const sio::socketio::Arguments& arguments, sio::Next next) {
+      CHECK(arguments.size() == 1);
+      waiting.push_back(std::move(next));
+    });
+    socket.on("e", [&](sio::Socket&, const sio::json::array_t& values) { handled += values.at(0).size(); });
+  });
+  Raw client = stage.joined();
+  const std::string empties = repeated("{},", 3333);
+  const std::string event = "42[\"e\",[" + empties + "{}]]";  // 10 kB, and a tree of 25 times as much
+  const std::size_t before = heap();
+  for (int i = 0; i < 50; ++i) client.send(text(event));
+  client.send(text("421[\"e\",[]]"));
+  REQUIRE(stage.reaches([&] { return client.heard().find("431") != std::string::npos; }));
+  CHECK(client.heard().find("OVERLOADED") != std::string::npos);
+  CHECK(waiting.size() == 10);
+  CHECK(stage.count(Reason::too_much_kept) == 41);
+  if (before > 0) CHECK(heap() < before + 400'000);
+  for (const auto& next : std::vector(waiting)) next(sio::accept);
+  CHECK(handled == 10 * 3334);
+  waiting.clear();
+  client.send(text(event));
+  REQUIRE(stage.reaches([&] { return waiting.size() == 1; }));
+  client.leave();
+  REQUIRE(stage.reaches([&] { return stage.io.clients_count() == 0; }));
+  waiting[0](sio::accept);
+  CHECK(handled == 10 * 3334);
+}
+
+TEST_CASE("bounds: a namespace that nobody was let into does not count") {
+  Stage stage({.max_child_namespaces = 10});
+  std::size_t made = 0;
+  stage.io.on_new_namespace([&](sio::Namespace&) { ++made; });
+  stage.io.of([](std::string_view name, const sio::json&) { return name.size() > 1; })
+      .use([](sio::Socket& socket, sio::Next next) {
+        socket.handshake().auth().contains("good") ? next(sio::accept) : next(sio::refuse("no"));
+      });
+  Raw bad = stage.raw(upgrade(websocket));
+  for (int i = 0; i < 50; ++i) bad.send(text("40/bad" + std::to_string(i) + ","));
+  REQUIRE(stage.reaches([&] { return bad.heard().find("44/bad49,") != std::string::npos; }));
+  CHECK(made == 50);
+  Raw good = stage.raw(upgrade(websocket) + text("40/good,{\"good\":1}"));
+  CHECK(stage.reaches([&] { return good.heard().find("40/good,{\"sid\"") != std::string::npos; }));
+}
+
+TEST_CASE("bounds: a client hears of its mistakes as often as error_rate says, and they are counted") {
+  static constexpr sio::ClientToServer<"add", int(int)> add{};
+  Stage stage({.error_rate = {5, 1}});
+  stage.io.on(add, [](sio::Socket&, int value) { return value + 1; });
+  stage.io.on("throw", [](sio::Socket&, const sio::json::array_t&) { throw std::runtime_error("as it was asked to"); });
+  Raw client = stage.joined();
+  for (int i = 0; i < 10; ++i) client.send(text("42[\"add\",\"x\"]") + text("42[\"throw\"]") + text("40/none,"));
+  client.send(text("427[\"add\",1]"));
+  REQUIRE(stage.reaches([&] { return client.heard().find("437[2]") != std::string::npos; }));
+  std::size_t told = 0;
+  for (const char* answer : {"42[\"error\"", "44/none,"})
+    for (auto at = client.heard().find(answer); at != std::string::npos; at = client.heard().find(answer, at + 1))
+      ++told;
+  CHECK(told == 5);
+  CHECK(stage.count(Reason::invalid_payload) == 10);
+}
+
+TEST_CASE("bounds: a client that floods does not hold up the others") {
+  static constexpr sio::ClientToServer<"add", int(int)> add{};
+  static constexpr sio::ClientToServer<"strict", void(int, std::string)> strict{};
+  Stage stage;
+  stage.io.on(add, [](sio::Socket&, int value) { return value + 1; });
+  stage.io.on(strict, [](sio::Socket&, int, const std::string&) {});
+  stage.io.on("throw", [](sio::Socket&, const sio::json::array_t&) { throw std::runtime_error("as it was asked to"); });
+  stage.io.on("echo",
+              [](sio::Socket& socket, const sio::json::array_t& values) { socket.emit("e", sio::each(values)); });
+  Raw honest = stage.joined();
+  // The processor's time from a question to its answer, which is all the server's: the other one does nothing but
+  // write.
+  const auto median = [&](const std::function<void()>& meanwhile) {
+    std::vector<double> milliseconds;
+    for (int i = 0; i < 41; ++i) {
+      for (int busy = 0; busy < 3; ++busy) {
+        meanwhile();
+        stage.loop.restart();
+        stage.loop.poll_one();
+      }
+      const auto begin = std::clock();
+      honest.send(text("427[\"add\",1]"));
+      REQUIRE(run_until(stage.loop, [&] { return meanwhile(), honest.heard().find("437[2]") != std::string::npos; }));
+      milliseconds.push_back(1000.0 * static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+      honest.take(0);
+    }
+    std::nth_element(milliseconds.begin(), milliseconds.begin() + 20, milliseconds.end());
+    return milliseconds[20];
+  };
+  const double quiet = median([] {});
+  for (const std::string_view packet :
+       {"42[\"strict\",\"x\"]", "427[\"strict\",1]", "42[\"throw\"]", "427[\"throw\"]", "40/none,", "42[\"echo\",1]"}) {
+    INFO(packet);
+    const auto many = repeated(text(packet), 3000);
+    asio::ip::tcp::socket flood(stage.loop);
+    flood.connect({asio::ip::address_v4::loopback(), stage.io.port()});
+    asio::write(flood, asio::buffer(upgrade(websocket) + text("40")));
+    flood.non_blocking(true);
+    std::vector<char> sink(65'536);
+    std::size_t at = 0;
+    CHECK(median([&] {
+            std::error_code error;
+            at = (at + flood.write_some(asio::buffer(many) + at, error)) % many.size();
+            flood.read_some(asio::buffer(sink), error);
+          }) < quiet + 5);
+    CHECK(stage.io.clients_count() == 2);
+    flood.close();
+    REQUIRE(stage.reaches([&] { return stage.io.clients_count() == 1; }));
+  }
+  // A polling body of as many packets as one may have.
+  Raw opening = stage.raw(get(polling));
+  const auto target = polling + "&sid=" + sid_of(opening.answer());
+  opening.send(post(target, "40"));
+  opening.answer();
+  asio::ip::tcp::socket flood(stage.loop);
+  flood.connect({asio::ip::address_v4::loopback(), stage.io.port()});
+  flood.non_blocking(true);
+  const auto body = post(target, repeated("42[\"strict\",\"x\"]\x1e", 9999) + "42[\"strict\",1]");
+  std::array<char, 4096> sink;
+  std::size_t at = 0;
+  CHECK(median([&] {
+          std::error_code error;
+          if (at == body.size()) {  // its answer comes in one piece
+            const auto size = flood.read_some(asio::buffer(sink), error);
+            if (!std::string_view(sink.data(), size).ends_with("ok")) return;
+            at = 0;
+          }
+          at += flood.write_some(asio::buffer(body) + at, error);
+        }) < quiet + 5);
+  CHECK(stage.count(Reason::invalid_payload) > 1000);
 }
 
 TEST_CASE("bounds: answers that a client does not read stop what it asks for") {
@@ -236,6 +425,21 @@ TEST_CASE("bounds: who does not watch what is emitted any more costs nothing any
   const auto after = cost();
   CHECK(seen == 10);
   CHECK(after < (before + during) / 2);
+}
+
+TEST_CASE("bounds: a rate that would refuse everybody for ever is refused itself") {
+  const double nan = std::numeric_limits<double>::quiet_NaN(), infinite = std::numeric_limits<double>::infinity();
+  for (const sio::Rate wrong : {sio::Rate{0.5, 1}, sio::Rate{nan, 1}, sio::Rate{-1, 1}, sio::Rate{5, -1},
+                                sio::Rate{5, nan}, sio::Rate{infinite, 1}}) {
+    for (const auto rate : {&sio::Options::handshake_rate, &sio::Options::packet_rate, &sio::Options::event_rate,
+                            &sio::Options::error_rate}) {
+      sio::Options options;
+      options.*rate = wrong;
+      CHECK_THROWS_AS(sio::Server io(options), std::invalid_argument);
+    }
+    CHECK_THROWS_AS(sio::RateLimiter({.burst = wrong.burst, .per_second = wrong.per_second}), std::invalid_argument);
+  }
+  CHECK_NOTHROW(sio::RateLimiter({.burst = 1, .per_second = 0}));
 }
 
 TEST_CASE("bounds: a listener that could not have both loopbacks leaves nothing behind in the loop") {
