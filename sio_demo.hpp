@@ -344,11 +344,16 @@ struct Options {
   std::size_t max_queue_bytes = 16 * 1024 * 1024;
   /// Sessions in all, and WebSockets of routes; further handshakes get 503. Default: 100,000.
   std::size_t max_sessions = 100'000;
+  /// TCP connections in all; further ones are closed at once. Default: 250,000.
+  std::size_t max_connections = 250'000;
 
   // ---- limits by address. IPv6 counts by /64, which is what one customer gets. An address among
   // trusted_proxies is not limited: it speaks for many, or is this machine.
   /// TCP connections of one peer; further ones are closed at once. 0: no limit. Default: 4,096.
   std::size_t max_connections_per_address = 4'096;
+  /// Bytes that one peer's connections hold of requests and messages which are not complete, or wait for their turn;
+  /// the connection that would hold more is closed. 0: no limit. Default: 64 MiB.
+  std::size_t max_input_per_address = 64 * 1024 * 1024;
   /// Sessions, and WebSockets of routes, of one client; further handshakes get 429. 0: no limit. Default: 4,096.
   std::size_t max_sessions_per_address = 4'096;
   /// Handshakes of one client's address; 429 beyond, with a Retry-After between the wait and twice as much, at random.
@@ -1206,7 +1211,7 @@ enum class Reason : std::uint8_t {
   malformed_packet, too_many_namespaces, too_many_rooms, too_many_acks, too_many_events, too_much_kept, invalid_payload,
   unknown_ack,
   // A WebSocket that broke RFC 6455 or a limit; from here on, something ends.
-  frame_malformed, text_not_utf8, too_many_fragments, message_too_big, too_many_packets,
+  frame_malformed, text_not_utf8, too_many_fragments, message_too_big, too_many_packets, too_much_input,
   // A session's end (reference: the transport's reasons).
   transport_close, transport_error, parse_error, ping_timeout, forced_close, slow_consumer,
   // A socket's end, where it is not its session's.
@@ -1262,6 +1267,7 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
     {Reason::too_many_fragments, "too_many_fragments", "transport error", 0, -1, 1008},
     {Reason::message_too_big, "message_too_big", "transport error", 0, -1, 1009},
     {Reason::too_many_packets, "too_many_packets", "transport error", 0, -1, 1008},
+    {Reason::too_much_input, "too_much_input", "transport error", 0, -1, 1008},
     {Reason::transport_close, "transport_close", "transport close", 0, -1, 0},
     {Reason::transport_error, "transport_error", "transport error", 0, -1, 0},
     {Reason::parse_error, "parse_error", "parse error", 0, -1, 0},
@@ -1348,6 +1354,7 @@ class RateLimiter {
     Table& table;
     std::size_t held = 0;
     Bucket bucket;
+    std::size_t bytes = 0;  // see Permit::weigh
   };
   using Entries = StringMap<Entry>;
   struct Table : Counted<Table> {
@@ -1377,7 +1384,7 @@ class RateLimiter {
       if (const auto found = entries.find(key); found != entries.end()) return &*found;
       if (entries.size() >= rules.max_keys) sweep();
       if (entries.size() >= rules.max_keys) return nullptr;
-      return &*entries.emplace(std::string(key), Entry{*this, 0, Bucket(rate, now)}).first;
+      return &*entries.emplace(std::string(key), Entry{*this, 0, Bucket(rate, now), 0}).first;
     }
     void free_place(Entries::pointer entry) {
       freed = true;
@@ -1402,6 +1409,8 @@ class RateLimiter {
       table.release();
     }
     explicit operator bool() const { return entry_ != nullptr; }
+    /// What this place holds were `from` bytes and are `to`. The sum of all places of the key.
+    std::size_t weigh(std::size_t from, std::size_t to) { return entry_->second.bytes += to - from; }
 
    private:
     friend class RateLimiter;
@@ -2715,6 +2724,8 @@ class Reader {
       if (event.kind != Event::Kind::more) return event;
     }
   }
+  /// Bytes of memory that it holds.
+  std::size_t held() const { return fragments_ ? fragments_->message.capacity() : 0; }
 
  private:
   struct Frame {
@@ -7871,6 +7882,7 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
   for (const Rate& rate : {options.handshake_rate, options.packet_rate, options.event_rate, options.error_rate})
     refuse_if(!rate.valid(), "a rate's burst must be 0 or at least 1, and its per_second not negative");
   refuse_if(options.packets_per_turn == 0, "packets_per_turn must be positive");
+  refuse_if(options.max_connections == 0, "max_connections must be positive");
   refuse_if(!options.path.starts_with('/'), "path must begin with '/'");
   refuse_if(options.max_payload == 0, "max_payload must be positive");
   const auto& origins = options.cors.origins;
@@ -8047,6 +8059,12 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   void remove(Connection& connection);
   /// "Date: ...\r\n", made once a second.
   const std::string& date_line();
+  /// Warns of what an address does, once in ten seconds.
+  void complain(std::string_view message, const std::string& address) {
+    if (engine.now() - complained_ < Seconds(10)) return;
+    complained_ = engine.now();
+    log.write(LogLevel::warn, message, {{"address", address}});
+  }
 
  private:
   struct Listener : Counted<Listener> {
@@ -8220,6 +8238,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   bool prepare_request();
   bool read_body(std::span<char>& in);
   bool on_body();
+  void weigh();
   void on_engine_request();
   void on_verdict(engineio::Verdict verdict);
   void ask();
@@ -8277,6 +8296,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   OperationMemory reading_memory_;
   std::unique_ptr<Http> http_;  // until the connection is a WebSocket
   RateLimiter::Permit place_;   // if connections of its address are limited
+  std::size_t weight_ = 0;      // bytes that place_ knows of
 };
 
 // ---- listening
@@ -8366,17 +8386,20 @@ SIO_DEMO_INLINE http::Address address_of(const asio::ip::address& address) {
 SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::string_view already) {
   RateLimiter::Permit place;
   const auto address = address_of(peer.address());
-  if (options.max_connections_per_address > 0 && !engine.client_address.trusts(address)) {
+  const bool trusted = engine.client_address.trusts(address);
+  if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
     place = peers_.acquire(address.bucket());
     if (!place) {
       engine.counters.add(Reason::too_many_connections);
-      if (engine.now() - complained_ < Seconds(10)) return;
-      complained_ = engine.now();
-      return log.write(LogLevel::warn,
-                       "An address has max_connections_per_address connections, and gets no further one. If it is a "
-                       "proxy, name it in trusted_proxies",
-                       {{"address", address.to_string()}});
+      return complain(
+          "An address has max_connections_per_address connections, and gets no further one. If it is a "
+          "proxy, name it in trusted_proxies",
+          address.to_string());
     }
+  }
+  if (connections_.size() >= options.max_connections) {
+    engine.counters.add(Reason::too_many_connections);
+    return complain("There are max_connections connections, and nobody gets a further one", address.to_string());
   }
   ++engine.counters.connections_opened;
   Ref<Connection>(new Connection(*this, std::move(socket), address, std::move(place)))->start(already);
@@ -8589,6 +8612,22 @@ SIO_DEMO_INLINE void Connection::handle() {
   engine().counters.bytes_received += bytes.size();
   budget_ = options().packets_per_turn;
   input_ = receive(bytes) ? Input::idle : Input::held;
+  if (place_) weigh();
+}
+
+/// Counts what is kept of the input with that of the address's other connections.
+SIO_DEMO_INLINE void Connection::weigh() {
+  std::size_t weight = kept_.empty() ? 0 : kept_.capacity();
+  weight += frames_.held();
+  if (http_ && http_->body) weight += http_->body->body().capacity();
+  if (weight == weight_) return;
+  const std::size_t sum = place_.weigh(std::exchange(weight_, weight), weight);
+  const std::size_t most = options().max_input_per_address;
+  if (most == 0 || sum <= most || weight == 0) return;
+  if (!receiver_) engine().counters.add(Reason::too_much_input);  // else its end is counted
+  driver_->complain("The connections of an address hold max_input_per_address bytes of unfinished input: one is closed",
+                    http_ ? http_->peer : std::string());
+  lost(Reason::too_much_input, "the connections of its address hold more than max_input_per_address");
 }
 
 /// The client closed its side. An answer that is on its way is still delivered; a held poll is not one.
@@ -8617,6 +8656,10 @@ SIO_DEMO_INLINE bool Connection::receive(std::span<char> bytes) {
   std::span<char> in(input);
   const bool all = consume(in);
   if (mode_ >= Mode::draining || in.empty()) return all;
+  if (in.size() < input.size() / 2) {  // the memory of a large message is not kept for a small rest
+    kept_.assign(in.data(), in.size());
+    return all;
+  }
   input.erase(0, input.size() - in.size());
   kept_ = std::move(input);
   return all;
@@ -9213,6 +9256,7 @@ SIO_DEMO_INLINE void Connection::lost(Reason reason, const char* why) {
   socket_.close(ignored);
   driver_->remove(*this);
   queue_.clear();
+  if (place_) place_.weigh(weight_, 0);
   place_ = {};
   ++engine().counters.connections_closed;
   engine().counters.queue_bytes -= std::exchange(queue_bytes_, 0);

@@ -347,6 +347,33 @@ TEST_CASE("bounds: a client that floods does not hold up the others") {
   CHECK(stage.count(Reason::invalid_payload) > 1000);
 }
 
+TEST_CASE("bounds: an address holds max_input_per_address bytes of unfinished messages") {
+  Stage stage({.max_payload = 200'000, .max_input_per_address = 500'000});
+  const auto half = frame(0x01, std::string(60'000, 'x'));  // the first of a message's fragments
+  std::vector<Raw> clients;
+  for (int i = 0; i < 20; ++i) clients.push_back(stage.raw(upgrade(websocket) + half));
+  REQUIRE(stage.reaches([&] { return stage.count(Reason::too_much_input) >= 10; }));
+  settle(stage.loop, 20ms);
+  const auto open = stage.io.clients_count();
+  CHECK(open >= 3);
+  CHECK(open <= 8);
+  CHECK(open + stage.count(Reason::too_much_input) == 20);
+  clients.clear();
+  REQUIRE(stage.reaches([&] { return stage.io.clients_count() == 0; }));
+  Raw later = stage.raw(post("/none", std::string(150'000, 'x')));  // all of it was given back
+  CHECK(later.answer().starts_with("HTTP/1.1 404"));
+}
+
+TEST_CASE("bounds: connections are bounded in all") {
+  Stage stage({.max_connections = 2});
+  Raw one = stage.raw(), two = stage.raw(), three = stage.raw();
+  CHECK(three.is_closed());
+  CHECK(stage.count(Reason::too_many_connections) == 1);
+  one.leave();
+  REQUIRE(stage.reaches([&] { return stage.io.counters().connections_closed == 1; }));
+  CHECK(stage.raw(get(polling)).answer().starts_with("HTTP/1.1 200"));
+}
+
 TEST_CASE("bounds: answers that a client does not read stop what it asks for") {
   Stage stage;
   std::size_t asked = 0;
