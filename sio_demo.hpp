@@ -307,6 +307,11 @@ struct RecoveryOptions {
   bool on() const { return max_disconnection_duration.count() > 0; }
 };
 
+/// What clients can make a server hold, in bytes: one of them, all of one address that is no trusted proxy, and all.
+struct MemoryBound {
+  std::uint64_t client, address, all;
+};
+
 /// The server's options. Every field has a default, so designated initialisers name just what differs.
 struct Options {
   // ---- where to listen
@@ -468,6 +473,33 @@ struct Options {
   /// A clock that a test moves, by which heartbeats, time-outs and rates go. FakeServer of chapter 14 has one.
   /// Default: null, the machine's steady clock.
   std::shared_ptr<engineio::ManualClock> clock{};
+
+  /// How much memory these limits allow, trees of JSON included; the log has it at level debug when the server begins
+  /// to listen. Beside it stands what the program keeps or makes: its data, rooms, acks that it waits for, answers of
+  /// its routes, what is kept for recovery; and what the kernel has for each connection.
+  MemoryBound memory_bound() const {
+    const auto bytes = [](auto size) { return static_cast<double>(size); };
+    constexpr double KiB = 1024;
+    const double payload = bytes(max_payload), message = payload + bytes(max_attachment_bytes);
+    // A connection: its head and what one read brings, and answers up to where it is not read any more. Its input: half
+    // a message or body. Strings take up to twice their size while they grow.
+    const double connection = 80 * KiB + 2 * (64 * KiB + bytes(http.header_bytes)), input = 2 * payload;
+    // A session: what waits for it, perhaps for a poll, in the poll's answer in base 64, and on the WebSocket that it
+    // upgrades to; an event that waits for attachments; what max_kept_bytes says, and what went beyond; its handshake.
+    const double session = 3.5 * bytes(max_queue_bytes) + 4 * message + bytes(max_kept_bytes) +
+                           bytes(http.header_bytes) + (8 + bytes(max_namespaces)) * KiB;
+    // The server: one event as a tree, one poll's answer in the making, namespaces that clients have named.
+    const double server = 1024 * KiB + 128 * bytes(max_json_tokens) + 4 * message + 6 * bytes(max_queue_bytes) +
+                          bytes(max_child_namespaces) * (4 * KiB + 2 * payload);
+    const double connections = bytes(max_connections), sessions = bytes(max_sessions);
+    const auto or_all = [&](std::size_t limit, double all) { return limit > 0 ? (std::min)(bytes(limit), all) : all; };
+    const double of_address = or_all(max_connections_per_address, connections);
+    const auto whole = [](double sum) { return static_cast<std::uint64_t>((std::min)(sum, 1e19)); };
+    return {whole(session + 3 * (connection + input)),
+            whole(or_all(max_sessions_per_address, sessions) * session + of_address * connection +
+                  or_all(max_input_per_address, of_address * input)),
+            whole(sessions * session + connections * (connection + input) + server)};
+  }
 };
 
 // ================================================================================================
@@ -9290,6 +9322,14 @@ SIO_DEMO_INLINE void Host::abandon() { driver_->abandon(); }
 SIO_DEMO_INLINE void Host::listen(const std::string& host, std::uint16_t port) {
   engine_.assert_thread();
   driver_->listen(host, port);
+  if (!log_.enabled(LogLevel::debug)) return;
+  const auto bound = options_.memory_bound();
+  log_.write(LogLevel::debug, "Listening; what clients can make the server hold, in bytes",
+             {{"host", host},
+              {"port", this->port()},
+              {"client", bound.client},
+              {"address", bound.address},
+              {"all", bound.all}});
 }
 SIO_DEMO_INLINE std::uint16_t Host::port() const { return driver_->port(); }
 

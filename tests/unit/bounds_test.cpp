@@ -485,3 +485,56 @@ TEST_CASE("bounds: a listener that could not have both loopbacks leaves nothing 
   loop.restart();
   CHECK(loop.run_for(500ms) == 0);  // a retry each 200 ms before
 }
+
+TEST_CASE("bounds: what clients can make the server hold is what memory_bound says") {
+  if (heap() == 0) return;
+  sio::Options options;
+  options.max_payload = 50'000, options.max_attachment_bytes = 100'000, options.max_queue_bytes = 200'000;
+  options.max_kept_bytes = 100'000, options.max_json_tokens = 5'000, options.http.header_bytes = 4'096;
+  options.max_sessions = 8, options.max_connections = 24, options.max_namespaces = 5, options.max_child_namespaces = 5;
+  const auto bound = options.memory_bound();
+  Stage stage(options);
+  std::vector<sio::Next> waiting;
+  stage.io.on_connection([&](sio::Socket& socket) {
+    socket.on("back", [](sio::Socket& one, const sio::json::array_t& values) { one.emit("back", sio::each(values)); });
+    socket.use([&](sio::Socket&, std::string_view event, const sio::socketio::Arguments&, sio::Next next) {
+      event == "hold" ? waiting.push_back(std::move(next)) : next(sio::accept);
+    });
+  });
+  stage.io.http().post("/upload", [](const sio::http::Request&) { return sio::http::Response{}; });
+  const std::size_t before = heap();
+  std::vector<std::unique_ptr<Narrow>> clients;
+  const auto say = [&](std::string_view bytes) {
+    for (auto& client = *clients.back(); !bytes.empty();) {
+      std::error_code error;
+      bytes.remove_prefix(client.client.write_some(asio::buffer(bytes), error));
+      REQUIRE((!error || error == asio::error::would_block));
+      stage.loop.restart();
+      stage.loop.poll();
+    }
+  };
+  const auto connect = [&] { clients.push_back(std::make_unique<Narrow>(stage)); };
+  const std::string large(40'000, 'x');
+  for (int i = 0; i < 8; ++i) {
+    connect();
+    say(upgrade(websocket) + text("40{\"a\":\"" + large + "\"}"));
+    for (int j = 0; j < 4; ++j) say(text("42[\"back\",\"" + large + "\"]"));
+    for (int j = 0; j < 5; ++j) say(text("42[\"hold\",\"" + large + "\"]"));
+    say(text("453-[\"back\",{\"_placeholder\":true,\"num\":0}]") + binary(large) + binary(large));
+    say(frame(0x02, large.substr(0, 25'000)) + frame(0x00, large.substr(0, 24'000)).substr(0, 23'000));
+  }
+  for (int i = 0; i < 16; ++i) {
+    connect();
+    say(head("POST", "/upload", "Content-Length: 50000\r\nX: " + std::string(3000, 'y') + "\r\n") + large);
+  }
+  settle(stage.loop, 20ms);
+  CHECK(stage.io.clients_count() == 8);
+  CHECK(stage.io.counters().connections_closed == 0);
+  CHECK(waiting.size() >= 16);
+  const std::uint64_t held = heap() - before;
+  INFO("held " << held << " of " << bound.all);
+  CHECK(held <= bound.all);
+  CHECK(held > bound.all / 10);  // else it says nothing
+  CHECK(bound.client * 8 < bound.all);
+  CHECK(bound.address <= bound.all);
+}
