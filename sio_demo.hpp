@@ -431,9 +431,10 @@ struct Options {
   /// answered yet. As long as there are more, CONNECT_ERROR, or the event's ack has the code `OVERLOADED`, and the
   /// event is not handled. Default: 1,000,000.
   std::size_t max_kept_bytes = 1'000'000;
-  /// Namespaces that one client may join; CONNECT_ERROR beyond. Default: 100.
+  /// Namespaces that one client may join, or wait to be let into; CONNECT_ERROR beyond. Default: 100.
   std::size_t max_namespaces = 100;
-  /// Namespaces made by of(predicate) in all; CONNECT_ERROR beyond. Default: 10,000.
+  /// Namespaces made by of(predicate) in all, those aside that nobody was let into; CONNECT_ERROR beyond. Default:
+  /// 10,000.
   std::size_t max_child_namespaces = 10'000;
   /// Whether a namespace made by of(predicate) ends with its last client (`cleanupEmptyChildNamespaces`).
   /// Default: false.
@@ -6328,7 +6329,8 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
 }  // namespace detail
 
 /// A namespace: its sockets, its handlers. Lives as long as the server; one that of(predicate) made, as long
-/// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on or nobody was ever let in.
+/// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on; one that nobody was ever
+/// let into, until its place among max_child_namespaces is needed.
 class Namespace : public detail::Gathers<Namespace> {
  public:
   Namespace(Server& server, std::string name, Namespace* parent);
@@ -6385,6 +6387,7 @@ class Namespace : public detail::Gathers<Namespace> {
   std::uint64_t next_ack_ = 0;  // one count for all sockets, so that a broadcast is one frame for all
   std::size_t clients_ = 0;     // joined, or waiting for a middleware
   bool joined_ = false;         // whether anybody ever had, or the program asked for it by name
+  bool deserted_ = false;       // it is in Server::deserted_
 };
 
 /// What the servers of all layers have in common: a loop, listeners, routes, a log, an orderly end. Not
@@ -6629,10 +6632,13 @@ class Server final : private engineio::Application, public Host, public detail::
   Namespace* child(std::string_view name, Namespace& parent);
   /// One client of the namespace is gone for good.
   void release(Namespace& nsp);
+  void end_child(Namespace& nsp);
+  bool make_room();
 
   StringMap<std::shared_ptr<Namespace>> namespaces_;
   std::vector<Parent> parents_;
   std::size_t children_ = 0;
+  std::vector<Namespace*> deserted_;  // children that were empty when they were listed, and that nobody had joined
   std::function<std::unique_ptr<Adapter>(Namespace&)> make_adapter_;
   bool drained_ = false;
   detail::Handlers<std::function<void(Namespace&)>> new_namespace_;
@@ -6807,7 +6813,7 @@ class Client final : public engineio::Context {
     const json auth = auth_of(packet.json);
     if (!auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
     const std::string_view name = packet.nsp.size() > 1 ? packet.nsp : "/";
-    if (wants(name)) return fail("a second CONNECT to a namespace", Fail::state);
+    if (find(name)) return fail("a second CONNECT to a namespace", Fail::state);
     if (kept() > server_.options().max_kept_bytes) return refuse_join(name, Reason::too_much_kept);
     std::string text(auth.empty() ? std::string_view() : packet.json);
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, auth, std::move(text));
@@ -6836,13 +6842,6 @@ class Client final : public engineio::Context {
     if (rarely_)
       for (const auto& weak : rarely_->wishes)
         if (const auto wish = weak.lock(); wish && !wish->over) f(*wish);
-  }
-
-  /// Whether the client is in this namespace, or has asked to join it and waits for the answer.
-  bool wants(std::string_view name) const {
-    bool found = std::any_of(sockets_.begin(), sockets_.end(), [&](const auto& s) { return s->nsp.name() == name; });
-    each_wish([&](const Wish& wish) { found = found || wish.name == name; });
-    return found;
   }
 
   /// Bytes that max_kept_bytes bounds. They are counted anew, for few clients have more than one namespace.
@@ -7855,7 +7854,7 @@ SIO_DEMO_INLINE Namespace& Server::add_parent(Predicate predicate) {
 
 SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, Namespace& parent) {
   if (Namespace* nsp = find_namespace(name)) return nsp;
-  if (children_ >= options().max_child_namespaces) return nullptr;
+  if (children_ >= options().max_child_namespaces && !make_room()) return nullptr;
   ++children_;
   auto& nsp = *namespaces_.emplace(name, std::make_shared<Namespace>(*this, std::string(name), &parent)).first->second;
   new_namespace_.each(
@@ -7863,13 +7862,30 @@ SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, Namespace& paren
   return &nsp;
 }
 
-/// A namespace that nobody was let into goes with the client for which it was made: it would count against the others.
 SIO_DEMO_INLINE void Server::release(Namespace& nsp) {
-  if (--nsp.clients_ > 0 || !nsp.parent_ || (nsp.joined_ && !options().cleanup_empty_child_namespaces)) return;
+  if (--nsp.clients_ > 0 || !nsp.parent_) return;
+  if (options().cleanup_empty_child_namespaces) return end_child(nsp);
+  if (!nsp.joined_ && !std::exchange(nsp.deserted_, true)) deserted_.push_back(&nsp);
+}
+
+SIO_DEMO_INLINE void Server::end_child(Namespace& nsp) {
   --children_;
   nsp.recovery_.end();
   nsp.adapter_->close();
   namespaces_.erase(namespaces_.find(nsp.name()));  // the socket that left still holds it
+}
+
+/// Ends a namespace that nobody was let into: one client must not use up what there is for all. false: there is none.
+SIO_DEMO_INLINE bool Server::make_room() {
+  while (!deserted_.empty()) {
+    Namespace& nsp = *deserted_.back();
+    deserted_.pop_back();
+    nsp.deserted_ = false;
+    if (nsp.joined_ || nsp.clients_ > 0) continue;
+    end_child(nsp);
+    return true;
+  }
+  return false;
 }
 
 SIO_DEMO_INLINE Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {

@@ -193,20 +193,34 @@ TEST_CASE("bounds: the auth of a CONNECT is kept as the text that it is") {
   if (before > 0) CHECK(heap() < before + 400'000);  // the text has 60 kB, a tree of it 1.6 MB
 }
 
-TEST_CASE("bounds: a namespace has one pending CONNECT of a client") {
-  Stage stage;
+TEST_CASE("bounds: CONNECTs that wait for an answer are bounded in number and in bytes, and end with their client") {
+  Stage stage({.max_kept_bytes = 100'000, .max_namespaces = 10});
   std::vector<sio::Next> waiting;
-  stage.io.use([&](sio::Socket&, sio::Next next) { waiting.push_back(std::move(next)); });
-  Raw client = stage.raw(upgrade(websocket) + text("40{\"a\":1}") + text("40{\"a\":2}"));
-  REQUIRE(stage.reaches([&] { return stage.count(Reason::malformed_packet) == 1; }));
-  CHECK(waiting.size() == 1);
-  CHECK(stage.io.clients_count() == 0);
-
+  std::vector<sio::Socket> sockets;
+  stage.io.use([&](sio::Socket& socket, sio::Next next) {
+    waiting.push_back(std::move(next));
+    sockets.push_back(socket);
+  });
   std::vector<std::function<void(bool)>> asked;
   stage.io.of([&](std::string_view, const sio::json&, std::function<void(bool)> answer) { asked.push_back(answer); });
-  Raw other = stage.raw(upgrade(websocket) + text("40/x,") + text("40/x,"));
-  REQUIRE(stage.reaches([&] { return stage.count(Reason::malformed_packet) == 2; }));
+
+  Raw few = stage.raw(upgrade(websocket) + repeated(text("40"), 30));
+  REQUIRE(stage.reaches([&] { return stage.count(Reason::too_many_namespaces) == 20; }));
+  CHECK(waiting.size() == 10);
+  few.send(text("40/x,"));
+  REQUIRE(stage.reaches([&] { return stage.count(Reason::too_many_namespaces) == 21; }));
+  CHECK(asked.empty());
+
+  const auto auth = "{\"a\":\"" + std::string(40'000, 'x') + "\"}";
+  Raw large = stage.raw(upgrade(websocket));
+  for (int i = 0; i < 3; ++i) large.send(text("40" + auth) + text("40/x," + auth));
+  REQUIRE(stage.reaches([&] { return stage.count(Reason::too_much_kept) == 3; }));
+  CHECK(waiting.size() == 12);
   CHECK(asked.size() == 1);
+  CHECK(sockets.back().handshake().auth_text.size() > 40'000);
+  large.leave();
+  REQUIRE(stage.reaches([&] { return stage.io.clients_count() == 1; }));
+  CHECK(sockets.back().handshake().auth_text.empty());
 }
 
 TEST_CASE("bounds: what waits for middlewares is bounded in bytes, and ends with its client") {
