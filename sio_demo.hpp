@@ -276,8 +276,8 @@ struct HttpLimits {
   std::size_t headers = 100;
   /// Number of query parameters; 400 beyond. Default: 64.
   std::size_t query_parameters = 64;
-  /// Framing bytes (chunk sizes, extensions, trailers) of one chunked body, beyond as many as it has of data; 400
-  /// beyond. Default: 16 KiB.
+  /// Framing bytes (chunk sizes, extensions, trailers) of one chunked body, and eight more for each 64 bytes of data;
+  /// 400 beyond. Default: 16 KiB.
   std::size_t chunk_overhead = 16 * 1024;
   /// Requests of one connection that wait for their answers; the next one is refused. Default: 16.
   std::size_t pipelined = 16;
@@ -369,8 +369,8 @@ struct Options {
   /// Events of one client; one beyond is not handled, its ack (or the event `error`) says when to try
   /// again. Default: no limit.
   Rate event_rate{};
-  /// Answers that tell one client of its mistakes: error acks, the event `error`, CONNECT_ERROR. Beyond, it hears
-  /// nothing of them; they are counted. Default: 100 at once, 50 a second.
+  /// Answers that tell one client of payloads of the wrong shape and handlers that failed, by the ack or the event
+  /// `error`. Beyond, it hears nothing of them; they are counted. Default: 100 at once, 50 a second.
   Rate error_rate{100, 50};
   /// Packets, HTTP requests and control frames of one connection that are handled before the other connections have
   /// their turn. The rest waits, and nothing more is read from it meanwhile. Default: 64.
@@ -2082,7 +2082,7 @@ class BodyReader {
         take_data(in);
         continue;
       }
-      if (++framing_ > overhead_ + data_) return bad("too much chunk framing");
+      if (++framing_ > overhead_ + data_ / 64 * 8) return bad("too much chunk framing");
       const char c = in.front();
       in.remove_prefix(1);
       if (const char* why = framing(c)) return bad(why);
@@ -6980,7 +6980,6 @@ class Client final : public engineio::Context {
   }
 
   void send_error(std::string_view nsp, const Refuse& refusal) {
-    if (!may_tell_error()) return;
     socketio::Writer writer;
     writer.text = "{\"message\":";
     bytes::append_string(writer.text, refusal.message);
@@ -7068,8 +7067,9 @@ class Client final : public engineio::Context {
 
   void too_much_kept(const StatePtr& state, const socketio::Packet& packet) {
     count(Reason::too_much_kept);
-    answer_error(Socket(state), AckRequest{*state, packet.id},
-                 {std::string(packet.name) + ": too many events wait", "OVERLOADED", std::string(packet.name)});
+    if (may_tell_error())
+      answer_error(Socket(state), AckRequest{*state, packet.id},
+                   {std::string(packet.name) + ": too many events wait", "OVERLOADED", std::string(packet.name)});
   }
 
   /// Takes a held event out; null if its socket has left.
@@ -7129,7 +7129,8 @@ class Client final : public engineio::Context {
     each_table(state, [&](EventTable& table) {
       const auto entry = table.by_name.find(name);
       if (entry == table.by_name.end() || !state.connected) return;
-      if (!call(entry->second, socket, name, arguments, ack)) answer_error(socket, ack, internal_error(name));
+      if (!call(entry->second, socket, name, arguments, ack) && state.client && state.client->may_tell_error())
+        answer_error(socket, ack, internal_error(name));
     });
   }
 
@@ -7255,11 +7256,12 @@ SIO_DEMO_INLINE void AckRequest::answer(socketio::Writer&& writer) const {
 
 /// Tells the client, and the log, where its payload is wrong.
 SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
+  if (!ack.state.client) return;
+  ack.state.client->count(Reason::invalid_payload);
+  if (!ack.state.client->may_tell_error()) return;
   const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD",
                          std::string(event), fault.path};
   const Log& log = socket.nsp().server().log();
-  if (!ack.state.client) return;
-  ack.state.client->count(Reason::invalid_payload);
   if (log.enabled(LogLevel::info) && ack.state.client->may_complain())
     log.write(LogLevel::info, "Invalid payload",
               {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
@@ -7268,7 +7270,6 @@ SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::
 
 /// The client learns that an event failed: as the ack's error, or as the event `error`.
 SIO_DEMO_INLINE void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error) {
-  if (!ack.state.client || !ack.state.client->may_tell_error()) return;
   if (ack.id) ack.answer(answer_writer(std::map<std::string, EventError>{{"error", error}}));
   else socket.emit("error", error);
 }

@@ -278,13 +278,13 @@ TEST_CASE("bounds: a client hears of its mistakes as often as error_rate says, a
   stage.io.on(add, [](sio::Socket&, int value) { return value + 1; });
   stage.io.on("throw", [](sio::Socket&, const sio::json::array_t&) { throw std::runtime_error("as it was asked to"); });
   Raw client = stage.joined();
-  for (int i = 0; i < 10; ++i) client.send(text("42[\"add\",\"x\"]") + text("42[\"throw\"]") + text("40/none,"));
+  for (int i = 0; i < 10; ++i) client.send(text("42[\"add\",\"x\"]") + text("42[\"throw\"]"));
   client.send(text("427[\"add\",1]"));
   REQUIRE(stage.reaches([&] { return client.heard().find("437[2]") != std::string::npos; }));
   std::size_t told = 0;
-  for (const char* answer : {"42[\"error\"", "44/none,"})
-    for (auto at = client.heard().find(answer); at != std::string::npos; at = client.heard().find(answer, at + 1))
-      ++told;
+  for (auto at = client.heard().find("42[\"error\""); at != std::string::npos;
+       at = client.heard().find("42[\"error\"", at + 1))
+    ++told;
   CHECK(told == 5);
   CHECK(stage.count(Reason::invalid_payload) == 10);
 }

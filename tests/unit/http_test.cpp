@@ -599,8 +599,8 @@ TEST_CASE("bodies: the limit counts bytes of data; what is beyond is swallowed")
 
 TEST_CASE("bodies: framing bytes are bounded on their own") {
   const auto many = repeated("1\r\nx\r\n", 50) + "0\r\n\r\n";  // five framing bytes a chunk, five at the end
-  CHECK(read_body(chunked, many, 1, 100, 205).text == std::string(50, 'x'));
-  CHECK(read_body(chunked, many, 1, 100, 204).verdict == "malformed_request");
+  CHECK(read_body(chunked, many, 1, 100, 255).text == std::string(50, 'x'));
+  CHECK(read_body(chunked, many, 1, 100, 254).verdict == "malformed_request");
 }
 
 TEST_CASE("bodies: what an honest client needs for its chunks grows with the body") {
