@@ -81,7 +81,7 @@
 
 #include <algorithm>           // any_of, find, find_if, min
 #include <array>               // array
-#include <bit>                 // countr_zero, endian
+#include <bit>                 // countr_zero, endian, rotl
 #include <cassert>             // assert
 #include <cerrno>              // errno
 #include <charconv>            // from_chars, to_chars
@@ -211,12 +211,17 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 }  // namespace http
 
 /// How often something may happen: `burst` times at once, and again as tokens come back, `per_second` of
-/// them (a token bucket). A burst of 0: as often as one likes.
+/// them (a token bucket). A burst of 0: as often as one likes. Between 0 and 1 it would refuse everybody for ever:
+/// that, and what is negative or no number, is std::invalid_argument wherever a Rate is given.
 struct Rate {
   /// Times at once, and times a second. Default: 0 and 0.
   double burst = 0, per_second = 0;
 
   bool on() const { return burst > 0; }
+  /// Whether it makes sense.
+  bool valid() const {
+    return std::isfinite(burst) && std::isfinite(per_second) && (burst == 0 || burst >= 1) && per_second >= 0;
+  }
 };
 
 /// Which browser origins may read our answers (reference: `cors`). Off by default: no CORS header
@@ -273,7 +278,8 @@ struct HttpLimits {
   std::size_t headers = 100;
   /// Number of query parameters; 400 beyond. Default: 64.
   std::size_t query_parameters = 64;
-  /// Framing bytes (chunk sizes, extensions, trailers) of one chunked body; 400 beyond. Default: 16 KiB.
+  /// Framing bytes (chunk sizes, extensions, trailers) of one chunked body, and eight more for each 64 bytes of data;
+  /// 400 beyond. Default: 16 KiB.
   std::size_t chunk_overhead = 16 * 1024;
   /// Requests of one connection that wait for their answers; the next one is refused. Default: 16.
   std::size_t pipelined = 16;
@@ -301,6 +307,11 @@ struct RecoveryOptions {
   std::size_t max_sessions = 10'000;
 
   bool on() const { return max_disconnection_duration.count() > 0; }
+};
+
+/// What clients can make a server hold, in bytes: one of them, all of one address that is no trusted proxy, and all.
+struct MemoryBound {
+  std::uint64_t client, address, all;
 };
 
 /// The server's options. Every field has a default, so designated initialisers name just what differs.
@@ -340,11 +351,16 @@ struct Options {
   std::size_t max_queue_bytes = 16 * 1024 * 1024;
   /// Sessions in all, and WebSockets of routes; further handshakes get 503. Default: 100,000.
   std::size_t max_sessions = 100'000;
+  /// TCP connections in all; further ones are closed at once. Default: 250,000.
+  std::size_t max_connections = 250'000;
 
   // ---- limits by address. IPv6 counts by /64, which is what one customer gets. An address among
   // trusted_proxies is not limited: it speaks for many, or is this machine.
   /// TCP connections of one peer; further ones are closed at once. 0: no limit. Default: 4,096.
   std::size_t max_connections_per_address = 4'096;
+  /// Bytes that one peer's connections hold of requests and messages which are not complete, or wait for their turn;
+  /// the connection that would hold more is closed. 0: no limit. Default: 64 MiB.
+  std::size_t max_input_per_address = 64 * 1024 * 1024;
   /// Sessions, and WebSockets of routes, of one client; further handshakes get 429. 0: no limit. Default: 4,096.
   std::size_t max_sessions_per_address = 4'096;
   /// Handshakes of one client's address; 429 beyond, with a Retry-After between the wait and twice as much, at random.
@@ -355,6 +371,12 @@ struct Options {
   /// Events of one client; one beyond is not handled, its ack (or the event `error`) says when to try
   /// again. Default: no limit.
   Rate event_rate{};
+  /// Answers that tell one client of payloads of the wrong shape and handlers that failed, by the ack or the event
+  /// `error`. Beyond, it hears nothing of them; they are counted. Default: 100 at once, 50 a second.
+  Rate error_rate{100, 50};
+  /// Packets, HTTP requests and control frames of one connection that are handled before the other connections have
+  /// their turn. The rest waits, and nothing more is read from it meanwhile. Default: 64.
+  std::size_t packets_per_turn = 64;
 
   // ---- Engine.IO: ends
   /// How long a closed WebSocket waits for the client's close frame. Default: 5 s (reference: 30 s).
@@ -407,9 +429,14 @@ struct Options {
   unsigned max_json_depth = 64;
   /// Values, keys, brackets, commas and colons in a packet; a parse error beyond. Default: 100,000.
   std::size_t max_json_tokens = 100'000;
-  /// Namespaces that one client may join; CONNECT_ERROR beyond. Default: 100.
+  /// Bytes kept for one client: the auth of its CONNECTs, and its events that a middleware of the socket's has not
+  /// answered yet. As long as there are more, CONNECT_ERROR, or the event's ack has the code `OVERLOADED`, and the
+  /// event is not handled. Default: 1,000,000.
+  std::size_t max_kept_bytes = 1'000'000;
+  /// Namespaces that one client may join, or wait to be let into; CONNECT_ERROR beyond. Default: 100.
   std::size_t max_namespaces = 100;
-  /// Namespaces made by of(predicate) in all; CONNECT_ERROR beyond. Default: 10,000.
+  /// Namespaces made by of(predicate) in all, those aside that nobody was let into; CONNECT_ERROR beyond. Default:
+  /// 10,000.
   std::size_t max_child_namespaces = 10'000;
   /// Whether a namespace made by of(predicate) ends with its last client (`cleanupEmptyChildNamespaces`).
   /// Default: false.
@@ -450,6 +477,33 @@ struct Options {
   /// A clock that a test moves, by which heartbeats, time-outs and rates go. FakeServer of chapter 14 has one.
   /// Default: null, the machine's steady clock.
   std::shared_ptr<engineio::ManualClock> clock{};
+
+  /// How much memory these limits allow, trees of JSON included; the log has it at level debug when the server begins
+  /// to listen. Beside it stands what the program keeps or makes: its data, rooms, acks that it waits for, answers of
+  /// its routes, what is kept for recovery; and what the kernel has for each connection.
+  MemoryBound memory_bound() const {
+    const auto bytes = [](auto size) { return static_cast<double>(size); };
+    constexpr double KiB = 1024;
+    const double payload = bytes(max_payload), message = payload + bytes(max_attachment_bytes);
+    // A connection: its head and what one read brings, and answers up to where it is not read any more. Its input: half
+    // a message or body. Strings take up to twice their size while they grow.
+    const double connection = 80 * KiB + 2 * (64 * KiB + bytes(http.header_bytes)), input = 2 * payload;
+    // A session: what waits for it, perhaps for a poll, in the poll's answer in base 64, and on the WebSocket that it
+    // upgrades to; an event that waits for attachments; what max_kept_bytes says, and what went beyond; its handshake.
+    const double session = 3.5 * bytes(max_queue_bytes) + 4 * message + bytes(max_kept_bytes) +
+                           bytes(http.header_bytes) + (8 + bytes(max_namespaces)) * KiB;
+    // The server: one event as a tree, one poll's answer in the making, namespaces that clients have named.
+    const double server = 1024 * KiB + 128 * bytes(max_json_tokens) + 4 * message + 6 * bytes(max_queue_bytes) +
+                          bytes(max_child_namespaces) * (4 * KiB + 2 * payload);
+    const double connections = bytes(max_connections), sessions = bytes(max_sessions);
+    const auto or_all = [&](std::size_t limit, double all) { return limit > 0 ? (std::min)(bytes(limit), all) : all; };
+    const double of_address = or_all(max_connections_per_address, connections);
+    const auto whole = [](double sum) { return static_cast<std::uint64_t>((std::min)(sum, 1e19)); };
+    return {whole(session + 3 * (connection + input)),
+            whole(or_all(max_sessions_per_address, sessions) * session + of_address * connection +
+                  or_all(max_input_per_address, of_address * input)),
+            whole(sessions * session + connections * (connection + input) + server)};
+  }
 };
 
 // ================================================================================================
@@ -520,10 +574,15 @@ class Counted {
   std::uint32_t references_ = 0;
 };
 
-/// Lets a map keyed by std::string be searched by std::string_view, without a copy.
+namespace bytes {
+inline std::size_t keyed_hash(std::string_view text);
+}
+
+/// Lets a map keyed by std::string be searched by std::string_view, without a copy. Clients choose most keys, so the
+/// hash is one that they cannot foretell.
 struct StringHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  std::size_t operator()(std::string_view text) const { return bytes::keyed_hash(text); }
 };
 template <class T>
 using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
@@ -536,7 +595,7 @@ struct ById {
     else if constexpr (requires { key->id(); }) return key->id();
     else return key->id;
   }
-  std::size_t operator()(const auto& key) const { return std::hash<std::string_view>{}(id(key)); }
+  std::size_t operator()(const auto& key) const { return bytes::keyed_hash(id(key)); }
   bool operator()(const auto& a, const auto& b) const { return id(a) == id(b); }
 };
 template <class Pointer>
@@ -781,6 +840,52 @@ class Random {
   std::random_device device_{open()};
   std::optional<std::uint64_t> seed_{};
 };
+
+/// SipHash-1-3 (Aumasson, Bernstein 2012): without the key, nobody can name texts that collide. Words are read in the
+/// machine's order, so its values are for this machine alone.
+inline std::uint64_t siphash(std::string_view in, const std::array<std::uint64_t, 2>& key) {
+  std::array<std::uint64_t, 4> v{key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
+                                 key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
+  const auto half = [&](std::size_t a, std::size_t b, int by) {
+    v[a] += v[b];
+    v[b] = std::rotl(v[b], by) ^ v[a];
+  };
+  const auto round = [&] {
+    half(0, 1, 13);
+    v[0] = std::rotl(v[0], 32);
+    half(2, 3, 16);
+    half(0, 3, 21);
+    half(2, 1, 17);
+    v[2] = std::rotl(v[2], 32);
+  };
+  const auto take = [&](std::uint64_t word) {
+    v[3] ^= word;
+    round();
+    v[0] ^= word;
+  };
+  const std::uint64_t size = std::uint64_t{in.size()} << 56;
+  std::uint64_t word = 0;
+  for (; in.size() >= 8; in.remove_prefix(8)) {
+    std::memcpy(&word, in.data(), 8);
+    take(word);
+  }
+  word = 0;
+  if (!in.empty()) std::memcpy(&word, in.data(), in.size());
+  take(word ^ size);
+  v[2] ^= 0xff;
+  for (int i = 0; i < 3; ++i) round();
+  return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/// The hash of all tables, under a key that each process draws for itself.
+inline std::size_t keyed_hash(std::string_view text) {
+  static const auto key = [] {
+    Random random;
+    const auto word = [&] { return std::uint64_t{random()} << 32 | random(); };
+    return std::array<std::uint64_t, 2>{word(), word()};
+  }();
+  return static_cast<std::size_t>(siphash(text, key));
+}
 
 /// The value of a hexadecimal digit, or -1.
 constexpr int hex_digit(char c) {
@@ -1149,9 +1254,10 @@ enum class Reason : std::uint8_t {
   body_too_large, unknown_expectation, version_not_supported, not_found, method_not_allowed,
   handler_failed, draining,
   // What a client sent, refused. It stays, but for malformed packets: their session then ends by forced_close.
-  malformed_packet, too_many_namespaces, too_many_rooms, too_many_acks, too_many_events, invalid_payload, unknown_ack,
+  malformed_packet, too_many_namespaces, too_many_rooms, too_many_acks, too_many_events, too_much_kept, invalid_payload,
+  unknown_ack,
   // A WebSocket that broke RFC 6455 or a limit; from here on, something ends.
-  frame_malformed, text_not_utf8, too_many_fragments, message_too_big, too_many_packets,
+  frame_malformed, text_not_utf8, too_many_fragments, message_too_big, too_many_packets, too_much_input,
   // A session's end (reference: the transport's reasons).
   transport_close, transport_error, parse_error, ping_timeout, forced_close, slow_consumer,
   // A socket's end, where it is not its session's.
@@ -1199,6 +1305,7 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
     {Reason::too_many_rooms, "too_many_rooms", "Too many rooms", 0, -1, 0},
     {Reason::too_many_acks, "too_many_acks", "Too many acks", 0, -1, 0},
     {Reason::too_many_events, "too_many_events", "Too many events", 0, -1, 0},
+    {Reason::too_much_kept, "too_much_kept", "Too much is kept for this client", 0, -1, 0},
     {Reason::invalid_payload, "invalid_payload", "Invalid payload", 0, -1, 0},
     {Reason::unknown_ack, "unknown_ack", "Unknown ack", 0, -1, 0},
     {Reason::frame_malformed, "frame_malformed", "transport error", 0, -1, 1002},
@@ -1206,6 +1313,7 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
     {Reason::too_many_fragments, "too_many_fragments", "transport error", 0, -1, 1008},
     {Reason::message_too_big, "message_too_big", "transport error", 0, -1, 1009},
     {Reason::too_many_packets, "too_many_packets", "transport error", 0, -1, 1008},
+    {Reason::too_much_input, "too_much_input", "transport error", 0, -1, 1008},
     {Reason::transport_close, "transport_close", "transport close", 0, -1, 0},
     {Reason::transport_error, "transport_error", "transport error", 0, -1, 0},
     {Reason::parse_error, "parse_error", "parse error", 0, -1, 0},
@@ -1292,6 +1400,7 @@ class RateLimiter {
     Table& table;
     std::size_t held = 0;
     Bucket bucket;
+    std::size_t bytes = 0;  // see Permit::weigh
   };
   using Entries = StringMap<Entry>;
   struct Table : Counted<Table> {
@@ -1321,7 +1430,7 @@ class RateLimiter {
       if (const auto found = entries.find(key); found != entries.end()) return &*found;
       if (entries.size() >= rules.max_keys) sweep();
       if (entries.size() >= rules.max_keys) return nullptr;
-      return &*entries.emplace(std::string(key), Entry{*this, 0, Bucket(rate, now)}).first;
+      return &*entries.emplace(std::string(key), Entry{*this, 0, Bucket(rate, now), 0}).first;
     }
     void free_place(Entries::pointer entry) {
       freed = true;
@@ -1346,6 +1455,8 @@ class RateLimiter {
       table.release();
     }
     explicit operator bool() const { return entry_ != nullptr; }
+    /// What this place holds were `from` bytes and are `to`. The sum of all places of the key.
+    std::size_t weigh(std::size_t from, std::size_t to) { return entry_->second.bytes += to - from; }
 
    private:
     friend class RateLimiter;
@@ -1353,7 +1464,10 @@ class RateLimiter {
     Entries::pointer entry_ = nullptr;  // it is not dropped while a place of it is held, nor is its table
   };
 
-  explicit RateLimiter(const Rules& rules) : table_(new Table(rules)) {}
+  explicit RateLimiter(const Rules& rules) : table_(new Table(rules)) {
+    if (!table_->rate.valid())
+      throw std::invalid_argument("sio_demo::RateLimiter: burst must be 0 or at least 1, per_second not negative");
+  }
 
   /// A permit, or an empty one if the key has no place left.
   Permit acquire(std::string_view key) {
@@ -2073,7 +2187,7 @@ class BodyReader {
         take_data(in);
         continue;
       }
-      if (++framing_ > overhead_) return bad("too much chunk framing");
+      if (++framing_ > overhead_ + data_ / 64 * 8) return bad("too much chunk framing");
       const char c = in.front();
       in.remove_prefix(1);
       if (const char* why = framing(c)) return bad(why);
@@ -2110,6 +2224,7 @@ class BodyReader {
     if (too_large_) body_ = std::string();
     else body_ += in.substr(0, size);
     in.remove_prefix(size);
+    data_ += size;
     left_ -= size;
     if (left_ == 0) state_ = state_ == State::data ? State::done : State::chunk_cr;
   }
@@ -2149,7 +2264,7 @@ class BodyReader {
   State state_ = State::done;
   bool too_large_ = false;
   int size_digits_ = 0;
-  std::size_t limit_ = 0, overhead_ = 0, framing_ = 0, trailer_line_ = 0;
+  std::size_t limit_ = 0, overhead_ = 0, framing_ = 0, data_ = 0, trailer_line_ = 0;
   std::uint64_t left_ = 0;
   std::string body_;
 };
@@ -2747,6 +2862,8 @@ class Reader {
       if (event.kind != Event::Kind::more) return event;
     }
   }
+  /// Bytes of memory that it holds.
+  std::size_t held() const { return fragments_ ? fragments_->message.capacity() : 0; }
 
  private:
   struct Frame {
@@ -3271,7 +3388,13 @@ class Session final : public Receiver, public Timed {
   void poll_lost();
   bool post(Exchange post, bool octets);
   void post_refused() { post_ = {}; }
-  void post_body(std::string_view body);
+  /// The body has come. Takes packets off its front and handles them, at most so many. false: there are more, for which
+  /// it is to be called again. The answer is given behind the last one.
+  bool post_body(std::string_view& body, std::size_t& most);
+  void post_body(std::string_view body) {
+    std::size_t most = static_cast<std::size_t>(-1);
+    post_body(body, most);
+  }
   void post_lost(const char* why);
   void opened_on(Peer& channel) { channel_ = &channel; }
   bool attach(Peer& candidate);
@@ -3291,10 +3414,11 @@ class Session final : public Receiver, public Timed {
   void packet(std::string_view packet);
   void candidate_frame(std::string_view payload, bool binary);
   void become_websocket();
-  void drop_candidate();
+  void drop_candidate(Reason reason = Reason::forced_close);
   void deliver(std::string_view payload, bool binary);
   void alive();
   void answer_poll(std::string_view body);
+  void release_post();
   void trace(bool incoming, std::string_view transport, std::string_view packet, bool binary = false) const;
   void reschedule();
   void doom();
@@ -3310,6 +3434,7 @@ class Session final : public Receiver, public Timed {
   bool awaiting_pong_ = false;
   bool grace_used_ = false;  // one packet per ping may prolong the wait for its pong
   bool doomed_ = false;      // too slow: ends soon
+  bool post_read_ = false;   // the body of post_ is here, so the answer is ok, whatever the packets are worth
   Exchange poll_, post_;
   std::vector<MessageRef> queue_;  // what waits for a poll
   std::size_t queue_bytes_ = 0;
@@ -3338,8 +3463,8 @@ class Engine {
         counters(its_counters),
         application(its_application),
         client_address(options.trusted_proxies),
-        addresses_(
-            {options.max_sessions_per_address, options.handshake_rate.burst, options.handshake_rate.per_second}) {}
+        addresses_({options.max_sessions_per_address, options.handshake_rate.burst, options.handshake_rate.per_second,
+                    options.max_sessions + RateLimiter::Rules().max_keys}) {}
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -3674,22 +3799,34 @@ SIO_DEMO_INLINE void Session::post_lost(const char* why) {
   if (state_ != State::closed) end(Reason::transport_error, why);
 }
 
-SIO_DEMO_INLINE void Session::post_body(std::string_view body) {
+SIO_DEMO_INLINE bool Session::post_body(std::string_view& body, std::size_t& most) {
   const Ref<Session> self(this);
-  const Exchange post = std::exchange(post_, {});
-  const bytes::Utf8Text text(body);
-  body = text.view();
-  post.answer({200, "text/html", "ok"});  // whatever the packets are worth; it leaves when they are handled
-  for (std::size_t packets = 1; open(); ++packets) {
-    const auto separator = body.find(record_separator);
-    if (packets > engine_.options.max_packets_per_payload)
-      return end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
-    if (engine_.tracing) [[unlikely]]
-      trace(true, "polling", body.substr(0, separator));
-    packet(body.substr(0, separator));
-    if (separator == body.npos) return;
-    body.remove_prefix(separator + 1);
+  if (!std::exchange(post_read_, true)) {
+    const auto packets = 1 + static_cast<std::size_t>(std::count(body.begin(), body.end(), record_separator));
+    const bool too_many = packets > engine_.options.max_packets_per_payload;
+    if (too_many || packets <= most) release_post();  // whatever they are worth; it leaves when they are handled
+    if (too_many) end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
   }
+  for (bool last = false; open() && !last; --most) {
+    if (most == 0) return false;
+    const auto separator = body.find(record_separator);
+    const bytes::Utf8Text text(body.substr(0, separator));
+    last = separator == body.npos;
+    body.remove_prefix(last ? body.size() : separator + 1);
+    if (engine_.tracing) [[unlikely]]
+      trace(true, "polling", text.view());
+    packet(text.view());
+  }
+  release_post();
+  return true;
+}
+
+/// Answers the open POST if all of it has come, else drops its connection.
+SIO_DEMO_INLINE void Session::release_post() {
+  const Exchange post = std::exchange(post_, {});
+  const bool read = std::exchange(post_read_, false);
+  if (!post) return;
+  read ? post.answer({200, "text/html", "ok"}) : post.peer->cut();
 }
 
 // ---- coming in, over a WebSocket
@@ -3718,7 +3855,10 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
   packet(payload);
 }
 
+/// A candidate has the bounds of any transport: of its packets, and of what it does not read.
 SIO_DEMO_INLINE void Session::candidate_frame(std::string_view payload, bool binary) {
+  if (!afford()) return;
+  if (candidate_->queued() > engine_.options.max_queue_bytes) return drop_candidate(Reason::slow_consumer);
   if (!binary && payload == "2probe") {
     move(Move::probe);
     if (engine_.tracing) [[unlikely]]
@@ -3740,7 +3880,7 @@ SIO_DEMO_INLINE void Session::become_websocket() {
   on_websocket_ = true;
   ++engine_.counters.websocket_sessions;
   if (poll_) answer_poll("1");
-  if (post_) std::exchange(post_, {}).peer->cut();
+  if (!post_read_) release_post();  // else the rest of it is still to be handled
   const auto messages = take_queue();
   engine_.counters.packets_sent -= messages.size();  // they were counted when they were queued
   for (const auto& message : messages) send(message);
@@ -3748,11 +3888,11 @@ SIO_DEMO_INLINE void Session::become_websocket() {
 }
 
 /// The upgrade failed: polling goes on as if nothing had been.
-SIO_DEMO_INLINE void Session::drop_candidate() {
+SIO_DEMO_INLINE void Session::drop_candidate(Reason reason) {
   upgrade_due_ = noop_due_ = never;
   if (!candidate_) return;
   move(Move::detach);
-  std::exchange(candidate_, nullptr)->send_close(Reason::forced_close);
+  std::exchange(candidate_, nullptr)->send_close(reason);
 }
 
 SIO_DEMO_INLINE void Session::channel_lost(Peer& from, Reason reason, std::string_view why) {
@@ -3814,7 +3954,7 @@ SIO_DEMO_INLINE void Session::linger() {
   if (candidate_) std::exchange(candidate_, nullptr)->send_close(Reason::forced_close);
   upgrade_due_ = noop_due_ = never;
   move(Move::linger);
-  if (queue_.empty()) linger_due_ = engine_.now() + engine_.options.linger_timeout;
+  linger_due_ = engine_.now() + engine_.options.linger_timeout;
   reschedule();
 }
 
@@ -3832,7 +3972,7 @@ SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
   engine_.counters.add(reason);
   engine_.deadlines.forget(*this);
   if (poll_) answer_poll("1");
-  if (post_) std::exchange(post_, {}).peer->cut();
+  release_post();
   for (Peer** peer : {&candidate_, &channel_})
     if (*peer) std::exchange(*peer, nullptr)->send_close(reason, websocket::close_payload(row(reason).close));
   take_queue();
@@ -5086,6 +5226,7 @@ class Handlers : public HandlerList {
 struct EventTable {
   StringMap<Handlers<EventHandler>> by_name;
   Handlers<AnyHandler> any, any_outgoing;
+  std::shared_ptr<void> watches;  // the namespace's token, while any_outgoing has handlers
   Handlers<std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>>
       middlewares;  // of a socket's events
   Handlers<std::function<void(Socket&, const Disconnect&)>> disconnecting, disconnect;
@@ -5134,7 +5275,7 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
   std::size_t slot = 0;                              // in RoomIndex::sockets_
   std::string id;
   std::shared_ptr<const ConnectionInfo> info;
-  json auth;  // null: none was given
+  std::string auth;  // JSON text, bytes as the client sent; empty: none was given
   std::shared_ptr<Namespace> keep_nsp;
   std::unique_ptr<Comeback> comeback;  // if recovery is on
 };
@@ -5146,6 +5287,9 @@ struct EventError {
   std::optional<std::int64_t> retryAfter{};  // ms
 };
 SIO_DEMO_FIELDS(EventError, message, code, event, path, retryAfter)
+
+/// The auth of a CONNECT whose payload is this text.
+inline json auth_of(std::string_view text) { return text.empty() ? json::object() : socketio::parse(text); }
 
 template <class T>
 inline constexpr char type_tag = 0;
@@ -5628,14 +5772,19 @@ class Listens {
   /// Sees every event that was emitted to a socket, broadcasts included. It takes what on_any takes.
   template <class Handler>
   Derived& on_any_outgoing(Handler handler) {
-    derived().watch().watched_ = true;
-    return edit([&](EventTable& table) { table.any_outgoing.add(std::move(handler)); });
+    return edit([&](EventTable& table) {
+      table.any_outgoing.add(std::move(handler));
+      table.watches = derived().watch().watchers_;
+    });
   }
   Derived& off_any() {
     return edit([](EventTable& table) { table.any.clear(); });
   }
   Derived& off_any_outgoing() {
-    return edit([](EventTable& table) { table.any_outgoing.clear(); });
+    return edit([](EventTable& table) {
+      table.any_outgoing.clear();
+      table.watches.reset();
+    });
   }
   /// Runs when a socket's middleware refused an event, and when a client sent what is no packet.
   Derived& on_error(std::function<void(Socket&, const Refuse&)> handler) {
@@ -6080,14 +6229,16 @@ class Adapter {
   detail::RoomIndex here_;
 };
 
-/// What a client said when it came. Views and references live as long as the socket's handle.
+/// What a client said when it came. Views live as long as the socket's handle.
 struct Handshake {
-  const json& auth;          // of this namespace's CONNECT, {} if there was none
-  std::string_view address;  // the client's, see Options::trusted_proxies
-  std::string_view url;      // request target of the session's first request
-  std::string_view head;     // its header lines
+  std::string_view auth_text;  // of this namespace's CONNECT, a JSON object; empty if there was none
+  std::string_view address;    // the client's, see Options::trusted_proxies
+  std::string_view url;        // request target of the session's first request
+  std::string_view head;       // its header lines
   std::chrono::system_clock::time_point time;
 
+  /// What auth_text says, {} if there was none. It is parsed with each call: a tree takes 25 times as much as its text.
+  json auth() const { return detail::auth_of(auth_text); }
   /// A header of the first request, by name in any case; empty if absent.
   std::string_view header(std::string_view name) const;
   /// All headers, names in lower case.
@@ -6330,7 +6481,8 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
 }  // namespace detail
 
 /// A namespace: its sockets, its handlers. Lives as long as the server; one that of(predicate) made, as long
-/// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on.
+/// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on; one that nobody was ever
+/// let into, until its place among max_child_namespaces is needed.
 class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_from_this<Namespace> {
  public:
   Namespace(Server& server, std::string name, std::shared_ptr<Namespace> parent);
@@ -6370,7 +6522,8 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
   Namespace& watch() { return *this; }
   /// Whether the server is gone, which handles of sockets may outlive, and the namespace with them.
   bool orphaned() const { return server_lifetime_.expired(); }
-  bool watched() const { return watched_ || (parent_ && parent_->watched_); }
+  /// Whether anybody sees what is emitted here.
+  bool watched() const { return watchers_.use_count() > 1 || (parent_ && parent_->watchers_.use_count() > 1); }
 
   void send(detail::SocketState& socket, socketio::Writer&& event, bool droppable);
   void ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait);
@@ -6385,14 +6538,15 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
   std::shared_ptr<Namespace> parent_;  // what of(predicate) gave, whose handlers count here, too
   std::unique_ptr<Adapter> adapter_;
   detail::Recovery recovery_;
-  const json no_auth_ = json::object();  // of who brought none
   detail::EventTable events_;
   detail::Handlers<std::function<void(Socket&)>> connection_;
   detail::Handlers<std::function<void(Socket&, Next)>> middlewares_;
   StringMap<detail::Handlers<detail::ServerSideHandler>> server_side_;
+  const std::shared_ptr<void> watchers_ = std::make_shared<char>();  // shared by the tables with any_outgoing handlers
   std::uint64_t next_ack_ = 0;  // one count for all sockets, so that a broadcast is one frame for all
   std::size_t clients_ = 0;     // joined, or waiting for a middleware
-  bool watched_ = false;        // whether anybody has asked for on_any_outgoing
+  bool joined_ = false;         // whether anybody ever had, or the program asked for it by name
+  bool deserted_ = false;       // it is in Server::deserted_
 };
 
 /// What the servers of all layers have in common: a loop, listeners, routes, a log, an orderly end. Not
@@ -6650,10 +6804,13 @@ class Server final : private engineio::Application, public Host, public detail::
   void end(Namespace& nsp);
   /// One client of the namespace is gone for good.
   void release(Namespace& nsp);
+  void end_child(Namespace& nsp);
+  bool has_room();
 
   StringMap<std::shared_ptr<Namespace>> namespaces_;
   std::vector<Parent> parents_;
   std::size_t children_ = 0;
+  std::vector<Namespace*> deserted_;  // children that were empty when they were listed, and that nobody had joined
   std::function<std::unique_ptr<Adapter>(Namespace&)> make_adapter_;
   bool drained_ = false;
   detail::Handlers<std::function<void(Namespace&)>> new_namespace_;
@@ -6692,6 +6849,8 @@ class Client final : public engineio::Context {
     return now - complained_ >= Seconds(1) ? complained_ = now, true : false;
   }
   void count(Reason reason) { server_.engine_.counters.add(reason); }
+  /// Whether error_rate lets the client hear of one more mistake.
+  bool may_tell_error() { return !spend(errors_, server_.options().error_rate); }
 
   void join_room(SocketState& state, const std::string& room) {
     if (state.nsp.adapter().here_.join(state, room, server_.options().max_rooms)) return;
@@ -6723,6 +6882,7 @@ class Client final : public engineio::Context {
     const Log::Hold hold(log());
     waiting_.reset();
     for (const auto& state : sockets_.copy()) leave(state, {reason, why});
+    each_wish([](Wish& wish) { wish.auth = std::string(); });
   }
 
   void upgraded() {
@@ -6818,36 +6978,56 @@ class Client final : public engineio::Context {
   // ---- joining
 
   void connect(const socketio::Packet& packet) {
-    json auth = json::object();
-    if (!packet.json.empty()) auth = socketio::parse(packet.json);
+    const json auth = auth_of(packet.json);
     if (!auth.is_object()) return fail("a CONNECT whose payload cannot be represented", Fail::decoding);
     const std::string_view name = packet.nsp.size() > 1 ? packet.nsp : "/";
     if (find(name)) return fail("a second CONNECT to a namespace", Fail::state);
-    if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(auth));
+    if (kept() > server_.options().max_kept_bytes) return refuse_join(name, Reason::too_much_kept);
+    std::string text(auth.empty() ? std::string_view() : packet.json);
+    if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(text));
     auto& wishes = rarely().wishes;
     std::erase_if(wishes, [](const auto& weak) {
       const auto wish = weak.lock();
       return !wish || wish->over;
     });
     if (!server_.parents_.empty() && sockets_.size() + wishes.size() >= server_.options().max_namespaces)
-      return too_many_namespaces(name);
-    const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(auth)});
+      return refuse_join(name, Reason::too_many_namespaces);
+    const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(text)});
     wishes.push_back(wish);
     resolve(wish, 0);
   }
 
   /// That a client wants to join a namespace that does not exist yet.
   struct Wish {
-    std::string name;
-    json auth;
+    std::string name, auth;
     bool over = false;
   };
+  struct Held;
+
+  /// Calls f(wish) for those that wait for a predicate.
+  template <class F>
+  void each_wish(F f) const {
+    if (rarely_)
+      for (const auto& weak : rarely_->wishes)
+        if (const auto wish = weak.lock(); wish && !wish->over) f(*wish);
+  }
+
+  /// Bytes that max_kept_bytes bounds. They are counted anew, for few clients have more than one namespace.
+  std::size_t kept() const {
+    std::size_t sum = rarely_ ? rarely_->held_bytes : 0;
+    for (const auto& state : sockets_) sum += state->auth.size();
+    each_wish([&](const Wish& wish) { sum += wish.name.size() + wish.auth.size(); });
+    return sum;
+  }
 
   /// What few clients have.
   struct Rarely {
     std::vector<std::string> left{};  // namespaces, at this time
     engineio::Time left_at{};
-    std::vector<std::weak_ptr<Wish>> wishes{};  // predicates are being asked
+    std::vector<std::weak_ptr<Wish>> wishes{};                    // predicates are being asked
+    std::map<std::uint64_t, std::shared_ptr<const Held>> held{};  // events that a middleware has not answered yet
+    std::uint64_t next_held = 0;
+    std::size_t held_bytes = 0;
   };
   Rarely& rarely() {
     if (!rarely_) rarely_ = std::make_unique<Rarely>();
@@ -6865,7 +7045,7 @@ class Client final : public engineio::Context {
     };
     const auto accepts = server_.parents_[step].accepts;
     if (!log().call({"A handler threw", "event", "namespace predicate", "", wish->name},
-                    [&] { accepts(wish->name, wish->auth, answer); }))
+                    [&] { accepts(wish->name, auth_of(wish->auth), answer); }))
       answer(false);
   }
 
@@ -6874,9 +7054,8 @@ class Client final : public engineio::Context {
     wish->over = true;
     if (!session_.open()) return;
     const bool is_new = !server_.find_namespace(wish->name);  // none is made that nobody may join
-    if (sockets_.size() >= server_.options().max_namespaces ||
-        (is_new && server_.children_ >= server_.options().max_child_namespaces))
-      return too_many_namespaces(wish->name);
+    if (sockets_.size() >= server_.options().max_namespaces || (is_new && !server_.has_room()))
+      return refuse_join(wish->name, Reason::too_many_namespaces);
     Namespace* nsp = server_.child(wish->name, server_.parents_[step].nsp);
     if (!nsp) return send_error(wish->name, refuse("Internal server error"));
     if (session_.open()) return enter(*nsp, std::move(wish->auth));
@@ -6884,12 +7063,13 @@ class Client final : public engineio::Context {
     server_.release(*nsp);
   }
 
-  void enter(Namespace& nsp, json auth) {
-    if (sockets_.size() >= server_.options().max_namespaces) return too_many_namespaces(nsp.name());
+  void enter(Namespace& nsp, std::string auth) {
+    if (sockets_.size() >= server_.options().max_namespaces)
+      return refuse_join(nsp.name(), Reason::too_many_namespaces);
     auto restored = restore(nsp, auth);
     const auto state = std::make_shared<LiveSocket>(nsp.shared_from_this(), Ref<engineio::Session>(&session_), info_,
                                                     restored ? restored->id : server_.engine_.random.id());
-    if (!auth.empty()) state->auth = std::move(auth);
+    state->auth = std::move(auth);
     ++nsp.clients_;
     sockets_.push_back(state);
     if (nsp.recovery_.on())
@@ -6904,8 +7084,9 @@ class Client final : public engineio::Context {
     admit(state, middlewares(nsp), 0);
   }
 
-  std::optional<Restored> restore(Namespace& nsp, const json& auth) {
+  std::optional<Restored> restore(Namespace& nsp, std::string_view auth_text) {
     if (!nsp.recovery_.on()) return std::nullopt;
+    const json auth = auth_of(auth_text);
     const auto pid = auth.find("pid"), offset = auth.find("offset");
     if (pid == auth.end() || offset == auth.end() || !pid->is_string() || !offset->is_string()) return std::nullopt;
     return nsp.recovery_.restore(pid->get_ref<const std::string&>(), offset->get_ref<const std::string&>(),
@@ -6953,7 +7134,8 @@ class Client final : public engineio::Context {
   }
 
   void join(const StatePtr& state) {
-    state->connected = true;
+    if (!session_.open()) return;
+    state->connected = state->nsp.joined_ = true;
     auto& rooms = state->nsp.adapter().here_;
     rooms.add(*state);
     ++server_.engine_.counters.sockets_joined;
@@ -6973,9 +7155,9 @@ class Client final : public engineio::Context {
     call(state->nsp.connection_, *state, "connection");
   }
 
-  void too_many_namespaces(std::string_view name) {
-    count(Reason::too_many_namespaces);
-    send_error(name, refuse(row(Reason::too_many_namespaces).text));
+  void refuse_join(std::string_view name, Reason reason) {
+    count(reason);
+    send_error(name, refuse(row(reason).text));
   }
 
   void send_error(std::string_view nsp, const Refuse& refusal) {
@@ -7006,21 +7188,21 @@ class Client final : public engineio::Context {
   void event(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
     if (packet.elements.empty()) return;  // an event without a name reaches nobody
     ++server_.engine_.counters.events;
-    if (const auto wait = over_rate()) return too_many_events(state, packet, *wait);
+    if (const auto wait = spend(events_, server_.options().event_rate)) return too_many_events(state, packet, *wait);
     const auto arguments = arguments_of(packet, attachments, 1);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
     each_table(*state, [&](EventTable& table) { call(table.any, *state, packet.name, packet.name, *arguments); });
-    if (state->events && !state->events->middlewares.empty())
-      return filter(std::make_shared<Held>(state, packet, *arguments), state->events->middlewares.list(), 0);
+    if (state->events && !state->events->middlewares.empty()) return hold(state, packet, attachments);
     dispatch(*state, packet.name, packet.id, *arguments);
   }
 
-  /// How long the client has to wait with its next event; nothing if it need not.
-  std::optional<Bucket::Wait> over_rate() {
-    const Rate& rate = server_.options().event_rate;
+  /// Takes a token of a bucket that is made when it is first asked. How long the client has to wait for one; nothing if
+  /// it need not.
+  std::optional<Bucket::Wait> spend(std::unique_ptr<Bucket>& bucket, const Rate& rate) {
     if (!rate.on()) return std::nullopt;
-    if (!events_) events_ = std::make_unique<Bucket>(rate, server_.engine_.now());
-    return events_->spend(rate, server_.engine_.now());
+    const auto now = server_.engine_.now();
+    if (!bucket) bucket = std::make_unique<Bucket>(rate, now);
+    return bucket->spend(rate, now);
   }
 
   /// A client that waits for an ack gets one; the others are told once a second.
@@ -7036,32 +7218,88 @@ class Client final : public engineio::Context {
     answer_error(Socket(state), AckRequest{*state, packet.id}, error);
   }
 
-  /// An event that a socket's middlewares look at, with memory of its own, for they may take their time.
+  /// An event that a socket's middlewares look at, which may take their time. It is kept as it came, for a tree of it
+  /// would be many times as large.
   struct Held {
-    Held(const StatePtr& its_state, const socketio::Packet& packet, const socketio::Arguments& its_arguments)
-        : state(its_state), name(packet.name), id(packet.id), arguments(its_arguments.values()) {}
     StatePtr state;
-    std::string name;
+    std::string name, text;
     std::optional<double> id;
-    socketio::Arguments arguments;
+    std::vector<std::string> attachments;
+    std::size_t bytes;
   };
   using EventMiddleware = std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>;
 
-  static void filter(const std::shared_ptr<Held>& held, const Middlewares& middlewares, std::size_t step) {
-    SocketState& state = *held->state;
-    if (state.gone) return;
-    if (step == middlewares->size()) return of(state).dispatch(state, held->name, held->id, held->arguments);
-    const Next next([held, middlewares, step](std::optional<Refuse> refusal) {
-      if (held->state->gone) return;
-      of(*held->state).log().later([held, middlewares, step, refusal] {
-        refusal ? of(*held->state).report(*held->state, *refusal) : filter(held, middlewares, step + 1);
+  void hold(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
+    if (kept() > server_.options().max_kept_bytes) return too_much_kept(state, packet);
+    std::size_t bytes = sizeof(Held) + packet.name.size() + packet.json.size();
+    if (attachments)
+      for (const auto& attachment : *attachments) bytes += sizeof(attachment) + attachment.size();
+    auto& rare = rarely();
+    rare.held_bytes += bytes;
+    const auto number = rare.next_held++;
+    rare.held.emplace(
+        number, std::make_shared<const Held>(Held{state, std::string(packet.name), std::string(packet.json), packet.id,
+                                                  attachments ? *attachments : std::vector<std::string>(), bytes}));
+    filter(state, number, state->events->middlewares.list(), 0);
+  }
+
+  void too_much_kept(const StatePtr& state, const socketio::Packet& packet) {
+    count(Reason::too_much_kept);
+    if (may_tell_error())
+      answer_error(Socket(state), AckRequest{*state, packet.id},
+                   {std::string(packet.name) + ": too many events wait", "OVERLOADED", std::string(packet.name)});
+  }
+
+  /// Takes a held event out; null if its socket has left.
+  std::shared_ptr<const Held> release(std::uint64_t number) {
+    auto& rare = rarely();
+    const auto found = rare.held.find(number);
+    if (found == rare.held.end()) return nullptr;
+    auto held = std::move(found->second);
+    rare.held_bytes -= held->bytes;
+    rare.held.erase(found);
+    return held;
+  }
+
+  /// Calls f(arguments) of a held event.
+  template <class F>
+  void with_arguments(const Held& held, F f) const {
+    socketio::Packet packet;
+    packet.json = held.text;
+    bytes::Outline({server_.options().max_json_depth, server_.options().max_json_tokens})
+        .read(held.text, &packet.elements);
+    if (const auto arguments = arguments_of(packet, held.attachments.empty() ? nullptr : &held.attachments, 1))
+      f(*arguments);
+  }
+
+  static void filter(const StatePtr& state, std::uint64_t number, const Middlewares& middlewares, std::size_t step) {
+    if (state->gone) return;
+    Client& client = of(*state);
+    if (step == middlewares->size()) {
+      if (const auto held = client.release(number))
+        client.with_arguments(*held,
+                              [&](const auto& arguments) { client.dispatch(*state, held->name, held->id, arguments); });
+      return;
+    }
+    const auto found = client.rarely().held.find(number);
+    if (found == client.rarely().held.end()) return;
+    const Next next([state, number, middlewares, step](std::optional<Refuse> refusal) {
+      if (state->gone) return;
+      of(*state).log().later([state, number, middlewares, step, refusal] {
+        if (!refusal) return filter(state, number, middlewares, step + 1);
+        if (state->gone || !of(*state).release(number)) return;
+        of(*state).report(*state, *refusal);
       });
     });
-    Socket& socket = handle(state);
-    if (!of(state).log().call(handler_of(socket, held->name), [&] {
-          Handlers<EventMiddleware>::of((*middlewares)[step])(socket, held->name, held->arguments, next);
-        }))
-      next(refuse("Internal server error"));
+    const auto held = found->second;  // the middleware may answer at once
+    Socket& socket = handle(*state);
+    bool good = true;
+    client.with_arguments(*held, [&](const auto& arguments) {
+      good = client.log().call(handler_of(socket, held->name), [&] {
+        Handlers<EventMiddleware>::of((*middlewares)[step])(socket, held->name, arguments, next);
+      });
+    });
+    if (!good) next(refuse("Internal server error"));
   }
 
   void dispatch(SocketState& state, std::string_view name, std::optional<double> id,
@@ -7069,7 +7307,7 @@ class Client final : public engineio::Context {
     const AckRequest ack{state, id};
     each_table(state, [&](EventTable& table) {
       const auto entry = table.by_name.find(name);
-      if (entry != table.by_name.end() && !call(entry->second, state, name, arguments, ack))
+      if (entry != table.by_name.end() && !call(entry->second, state, name, arguments, ack) && may_tell_error())
         answer_error(handle(state), ack, internal_error(name));
     });
   }
@@ -7122,9 +7360,16 @@ class Client final : public engineio::Context {
       state->nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
     sockets_.erase(state);
+    if (rarely_)
+      std::erase_if(rarely_->held, [&](const auto& entry) {
+        if (entry.second->state != state) return false;
+        rarely_->held_bytes -= entry.second->bytes;
+        return true;
+      });
     const auto acks = std::move(state->acks);
     log().later([state, joined, rooms = std::move(rooms), reason = why.reason, details = std::string(why.details)] {
       if (joined) of(*state).tell(*state, {reason, details}, rooms);
+      else state->auth = std::string();  // a middleware that has still to answer may keep the socket for long
       of(*state).end(*state);
     });
     if (acks)
@@ -7167,9 +7412,9 @@ class Client final : public engineio::Context {
   }
   void remember_leaving(const std::string& nsp) {
     if (!session_.open()) return;  // no packet comes any more
-    auto& [left, left_at, wishes] = rarely();
-    if (std::exchange(left_at, server_.engine_.now()) != server_.engine_.now()) left.clear();
-    left.push_back(nsp);
+    auto& rare = rarely();
+    if (std::exchange(rare.left_at, server_.engine_.now()) != server_.engine_.now()) rare.left.clear();
+    rare.left.push_back(nsp);
   }
 
   StatePtr find(std::string_view nsp) const {
@@ -7182,8 +7427,8 @@ class Client final : public engineio::Context {
   Server& server_;
   engineio::Session& session_;
   std::unique_ptr<Waiting> waiting_;
-  std::unique_ptr<Bucket> events_;  // once event_rate has been asked about
-  Few<StatePtr> sockets_;           // joined, or waiting for a middleware
+  std::unique_ptr<Bucket> events_, errors_;  // once event_rate, or error_rate, has been asked about
+  Few<StatePtr> sockets_;                    // joined, or waiting for a middleware
   std::unique_ptr<Rarely> rarely_;
   std::shared_ptr<const ConnectionInfo> info_;
   engineio::Time complained_{};
@@ -7198,11 +7443,12 @@ SIO_DEMO_INLINE void AckRequest::answer(socketio::Writer&& writer) const {
 
 /// Tells the client, and the log, where its payload is wrong.
 SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
+  Client& client = Client::of(ack.state);
+  client.count(Reason::invalid_payload);
+  if (!client.may_tell_error()) return;
   const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD",
                          std::string(event), fault.path};
   const Log& log = socket.nsp().server().log();
-  Client& client = Client::of(ack.state);
-  client.count(Reason::invalid_payload);
   if (log.enabled(LogLevel::info) && client.may_complain())
     log.write(LogLevel::info, "Invalid payload",
               {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
@@ -7261,7 +7507,7 @@ void spawn_handler(Socket& socket, std::string_view event, const Handler& handle
 
 SIO_DEMO_INLINE Handshake Socket::handshake() const {
   const auto& info = *state_->info;
-  return {state_->auth.is_null() ? nsp().no_auth_ : state_->auth, info.address(), info.url(), info.head(), info.time};
+  return {state_->auth, info.address(), info.url(), info.head(), info.time};
 }
 
 SIO_DEMO_INLINE std::string_view Handshake::header(std::string_view name) const {
@@ -7294,7 +7540,7 @@ SIO_DEMO_INLINE json Handshake::to_json() const {
           {"issued", issued()},
           {"url", url},
           {"query", std::move(parameters)},
-          {"auth", auth}};
+          {"auth", auth()}};
 }
 
 SIO_DEMO_INLINE http::Query Handshake::query() const {
@@ -7832,7 +8078,10 @@ SIO_DEMO_INLINE Namespace* Server::find_namespace(std::string_view name) const {
 
 SIO_DEMO_INLINE Namespace& Server::of(std::string_view name) {
   const std::string full = name.starts_with('/') ? std::string(name) : "/" + std::string(name);
-  if (Namespace* nsp = find_namespace(full)) return *nsp;
+  if (Namespace* nsp = find_namespace(full)) {
+    nsp->joined_ = true;
+    return *nsp;
+  }
   const auto nsp = std::make_shared<Namespace>(*this, full, nullptr);
   namespaces_.emplace(full, nsp);
   log().later([this, nsp] { announce(*nsp); });
@@ -7870,7 +8119,12 @@ SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, const std::share
 }
 
 SIO_DEMO_INLINE void Server::release(Namespace& nsp) {
-  if (--nsp.clients_ > 0 || !nsp.parent_ || !options().cleanup_empty_child_namespaces) return;
+  if (--nsp.clients_ > 0 || !nsp.parent_) return;
+  if (options().cleanup_empty_child_namespaces) return end_child(nsp);
+  if (!nsp.joined_ && !std::exchange(nsp.deserted_, true)) deserted_.push_back(&nsp);
+}
+
+SIO_DEMO_INLINE void Server::end_child(Namespace& nsp) {
   const auto keep = nsp.shared_from_this();
   --children_;
   nsp.recovery_.end();
@@ -7883,6 +8137,21 @@ SIO_DEMO_INLINE void Server::end(Namespace& nsp) {
   log().later([this, keep = nsp.shared_from_this()] {
     log().call({"An adapter's close() threw", "event", "close", "", keep->name()}, [&] { keep->adapter_->close(); });
   });
+}
+
+/// Whether one more child namespace may be. One that nobody was let into makes room, for a client must not use up what
+/// there is for all.
+SIO_DEMO_INLINE bool Server::has_room() {
+  if (children_ < options().max_child_namespaces) return true;
+  while (!deserted_.empty()) {
+    Namespace& nsp = *deserted_.back();
+    deserted_.pop_back();
+    nsp.deserted_ = false;
+    if (nsp.joined_ || nsp.clients_ > 0) continue;
+    end_child(nsp);
+    return true;
+  }
+  return false;
 }
 
 SIO_DEMO_INLINE Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {
@@ -7927,6 +8196,10 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
   refuse_if(options.max_json_depth == 0 || options.max_json_depth > 64, "max_json_depth must be from 1 to 64");
   refuse_if(options.ping_interval.count() <= 0 || options.ping_timeout.count() <= 0,
             "ping_interval and ping_timeout must be positive");
+  for (const Rate& rate : {options.handshake_rate, options.packet_rate, options.event_rate, options.error_rate})
+    refuse_if(!rate.valid(), "a rate's burst must be 0 or at least 1, and its per_second not negative");
+  refuse_if(options.packets_per_turn == 0, "packets_per_turn must be positive");
+  refuse_if(options.max_connections == 0, "max_connections must be positive");
   refuse_if(!options.path.starts_with('/'), "path must begin with '/'");
   refuse_if(options.max_payload == 0, "max_payload must be positive");
   const auto& origins = options.cors.origins;
@@ -7954,7 +8227,7 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 //              -> Engine::judge, Session::poll/post_body/frame -> handlers
 //     emit     -> Connection::send (a reference is queued, the connection is dirty)
 //     flush    -> one gathered write of all that is queued
-//     read     -> Asio waits for the next bytes, or finds them there
+//     go_on    -> Asio waits for the next bytes, or finds them there
 //
 // A turn is one entry from the loop: a timer, a posted function, or a round, which serves all
 // connections that bytes have come on: each handles, then each dirty one writes, then each reads on. A
@@ -7963,8 +8236,20 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 //
 // An idle connection owns a chunk that its next frame most likely fits, and the memory of Asio's read.
 // Longer input goes on in one buffer of the driver's; bytes of an incomplete request or frame are kept,
-// and nothing else. (To own no buffer and wait for readability costs Asio on Linux a system call a
-// message.) A short write waits for writability and goes on.
+// and those that wait for their turn. (To own no buffer and wait for readability costs Asio on Linux a
+// system call a message.) A short write waits for writability and goes on.
+//
+// The chunk is used again and again, so a read must not begin before what the last one brought is handled,
+// whoever asks for it: a round, a write that goes on, a late allow_request. All of them call go_on(), and
+// it decides by one state, which says what holds the input:
+//
+//     idle     nothing waits                      go_on() -> reading    the only place where a read begins
+//     reading  Asio fills the chunk               on_read -> ready
+//     ready    bytes wait in the driver's list    handle  -> idle, if all that is complete is handled
+//     held     bytes wait, and are in no list     handle  -> held, if not;  go_on() -> ready
+//
+// Bytes are held when a connection has had packets_per_turn packets, while allow_request thinks, and while
+// a client that speaks HTTP has answers to read.
 //
 // Deadlines are the engine's (chapter 6); one timer is armed for the earliest, a few milliseconds
 // late on purpose, so that heartbeats that fall together cost one wake-up. With a ManualClock none is:
@@ -8029,7 +8314,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
         router(its_router),
         loop_(loop),
         timer_(loop.get_executor()),
-        peers_({.concurrent = options.max_connections_per_address}) {
+        peers_({.concurrent = options.max_connections_per_address, .max_keys = static_cast<std::size_t>(-1)}) {
     engine.on_thread = [this] { return on_thread(); };
     if (options.clock) options.clock->add(*this);
   }
@@ -8093,6 +8378,12 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   void remove(Connection& connection);
   /// "Date: ...\r\n", made once a second.
   const std::string& date_line();
+  /// Warns of what an address does, once in ten seconds.
+  void complain(std::string_view message, const std::string& address) {
+    if (engine.now() - complained_ < Seconds(10)) return;
+    complained_ = engine.now();
+    log.write(LogLevel::warn, message, {{"address", address}});
+  }
 
  private:
   struct Listener : Counted<Listener> {
@@ -8161,12 +8452,13 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     Error error;
     socket_.non_blocking(true, error);
     socket_.set_option(asio::ip::tcp::no_delay(true), error);
-    input_ = already;
-    input_.empty() ? resume_reading() : driver_->ready(Ref<Connection>(this));  // not here: a handler may have asked
+    kept_ = already;
+    input_ = kept_.empty() ? Input::idle : Input::held;
+    go_on();
   }
   void handle();
   void flush();
-  void resume_reading();
+  void go_on();
   void lost(Reason reason, const char* why);
   /// Whether a drain has to wait for it.
   bool busy() const { return mode_ >= Mode::websocket || answering() || !queue_.empty(); }
@@ -8197,6 +8489,8 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     dead
   };
   enum class BodyUse : std::uint8_t { drop, session, route };
+  /// What holds the input, see the chapter's opening.
+  enum class Input : std::uint8_t { idle, reading, ready, held };
 
   /// A request whose answer has not been queued yet.
   struct Pending {
@@ -8225,6 +8519,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     std::vector<Pending> pending{};
     http::HeadReader head{};
     std::unique_ptr<http::BodyReader> body{};
+    std::size_t body_taken = 0;            // of a body that is here, what its session has handled
     std::shared_ptr<Question> question{};  // while it is open, nothing more is read
     std::string kept_head{};               // of a routed request whose body is on its way
   };
@@ -8247,18 +8542,24 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     void operator()(const Error& error, std::size_t size) const { self->on_read(error, size); }
   };
 
-  void read();
+  /// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is always read: its
+  /// pongs and its end must not wait.
+  bool must_wait() const {
+    constexpr std::size_t enough = 64 * 1024;  // of answers that are not written yet
+    return asking() || (mode_ < Mode::websocket && (waiting_writable_ || queue_bytes_ > enough));
+  }
   void on_read(const Error& error, std::size_t size);
   void on_end_of_input();
-  void receive(std::span<char> bytes);
-  std::size_t consume(std::span<char> bytes);
+  bool receive(std::span<char> bytes);
+  bool consume(std::span<char>& in);
 
   // HTTP
   bool read_head(std::span<char>& in);
   void on_head();
   bool prepare_request();
   bool read_body(std::span<char>& in);
-  void on_body();
+  bool on_body();
+  void weigh();
   void on_engine_request();
   void on_verdict(engineio::Verdict verdict);
   void ask();
@@ -8303,18 +8604,20 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   Stream socket_;
   Mode mode_ = Mode::head;
   BodyUse body_use_ = BodyUse::drop;
-  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false,
-       reading_ = false;
+  Input input_ = Input::idle;
+  bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false;
   Ref<engineio::Receiver> receiver_;  // of the WebSocket's messages
   Few<engineio::MessageRef> queue_;
   std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: of the first in the queue
-  std::string input_;                       // bytes of an incomplete head or frame
+  std::string kept_;                        // input that was not handled yet: half a head or frame, or what is held
   websocket::Reader frames_;
   std::uint16_t received_ = 0;   // bytes of the chunk that wait to be handled
   std::array<char, 192> chunk_;  // what is read next; most frames fit
+  std::size_t budget_ = 0;       // packets that may still be handled in this turn
   OperationMemory reading_memory_;
   std::unique_ptr<Http> http_;  // until the connection is a WebSocket
   RateLimiter::Permit place_;   // if connections of its address are limited
+  std::size_t weight_ = 0;      // bytes that place_ knows of
 };
 
 // ---- listening
@@ -8404,17 +8707,20 @@ SIO_DEMO_INLINE http::Address address_of(const asio::ip::address& address) {
 SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::string_view already) {
   RateLimiter::Permit place;
   const auto address = address_of(peer.address());
-  if (options.max_connections_per_address > 0 && !engine.client_address.trusts(address)) {
+  const bool trusted = engine.client_address.trusts(address);
+  if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
     place = peers_.acquire(address.bucket());
     if (!place) {
       engine.counters.add(Reason::too_many_connections);
-      if (engine.now() - complained_ < Seconds(10)) return;
-      complained_ = engine.now();
-      return log.write(LogLevel::warn,
-                       "An address has max_connections_per_address connections, and gets no further one. If it is a "
-                       "proxy, name it in trusted_proxies",
-                       {{"address", address.to_string()}});
+      return complain(
+          "An address has max_connections_per_address connections, and gets no further one. If it is a "
+          "proxy, name it in trusted_proxies",
+          address.to_string());
     }
+  }
+  if (connections_.size() >= options.max_connections) {
+    engine.counters.add(Reason::too_many_connections);
+    return complain("There are max_connections connections, and nobody gets a further one", address.to_string());
   }
   ++engine.counters.connections_opened;
   Ref<Connection>(new Connection(*this, std::move(socket), address, std::move(place)))->start(already);
@@ -8423,7 +8729,7 @@ SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::str
 SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
   listener->acceptor.async_accept(listener->peer, [listener](const Error& error, Stream socket) {
     Driver& driver = *listener->driver;
-    if (driver.abandoned_ || driver.closing_) return;
+    if (driver.abandoned_ || driver.closing_ || !listener->acceptor.is_open()) return;
     const Turn turn(driver);
     driver.accepted(listener, std::move(socket), error);
   });
@@ -8452,7 +8758,9 @@ SIO_DEMO_INLINE void Driver::retry(const Ref<Listener>& listener, const Error& w
   }
   listener->retry.expires_after(Milliseconds(200));
   listener->retry.async_wait([listener](const Error& cancelled) {
-    if (!cancelled && !listener->driver->abandoned_ && !listener->driver->closing_) listener->driver->accept(listener);
+    const Driver& driver = *listener->driver;
+    if (!cancelled && !driver.abandoned_ && !driver.closing_ && listener->acceptor.is_open())
+      listener->driver->accept(listener);
   });
 }
 
@@ -8496,7 +8804,7 @@ SIO_DEMO_INLINE void Driver::round() {
   for (const auto& connection : ready) connection->handle();
   auto dirty = std::exchange(dirty_, std::move(dirty_memory_));
   for (const auto& connection : dirty) connection->flush();
-  for (const auto& connection : ready) connection->resume_reading();
+  for (const auto& connection : ready) connection->go_on();
   ready.clear(), ready_memory_ = std::move(ready);
   dirty.clear(), dirty_memory_ = std::move(dirty);
 }
@@ -8593,13 +8901,20 @@ SIO_DEMO_INLINE void Driver::abandon() {
 
 // ---- a connection: reading
 
-SIO_DEMO_INLINE void Connection::read() {
-  reading_ = true;
-  socket_.async_read_some(asio::buffer(chunk_), OnRead{Ref<Connection>(this)});
+/// What comes next, if nothing is under way: what is held is handled before anything is read.
+SIO_DEMO_INLINE void Connection::go_on() {
+  if (mode_ == Mode::dead || input_ended_ || must_wait()) return;
+  if (input_ == Input::held) {
+    input_ = Input::ready;
+    driver_->ready(Ref<Connection>(this));
+  } else if (input_ == Input::idle) {
+    input_ = Input::reading;
+    socket_.async_read_some(asio::buffer(chunk_), OnRead{Ref<Connection>(this)});
+  }
 }
 
 SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
-  reading_ = false;
+  input_ = error ? Input::idle : Input::ready;
   if (mode_ == Mode::dead || driver_->abandoned()) return;
   received_ = static_cast<std::uint16_t>(size);
   if (!error) return driver_->ready(Ref<Connection>(this));
@@ -8619,15 +8934,24 @@ SIO_DEMO_INLINE void Connection::handle() {
     bytes = {in.data(), chunk_.size() + socket_.read_some(asio::buffer(in) + chunk_.size(), ignored)};
   }
   engine().counters.bytes_received += bytes.size();
-  receive(bytes);
+  budget_ = options().packets_per_turn;
+  input_ = receive(bytes) ? Input::idle : Input::held;
+  if (place_) weigh();
 }
 
-/// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is
-/// always read: its pongs and its end must not wait.
-SIO_DEMO_INLINE void Connection::resume_reading() {
-  if (mode_ == Mode::dead || reading_ || input_ended_ || asking() || (waiting_writable_ && mode_ < Mode::websocket))
-    return;
-  read();
+/// Counts what is kept of the input with that of the address's other connections.
+SIO_DEMO_INLINE void Connection::weigh() {
+  std::size_t weight = kept_.empty() ? 0 : kept_.capacity();
+  weight += frames_.held();
+  if (http_ && http_->body) weight += http_->body->body().capacity();
+  if (weight == weight_) return;
+  const std::size_t sum = place_.weigh(std::exchange(weight_, weight), weight);
+  const std::size_t most = options().max_input_per_address;
+  if (most == 0 || sum <= most || weight == 0) return;
+  if (!receiver_) engine().counters.add(Reason::too_much_input);  // else its end is counted
+  driver_->complain("The connections of an address hold max_input_per_address bytes of unfinished input: one is closed",
+                    http_ ? http_->peer : std::string());
+  lost(Reason::too_much_input, "the connections of its address hold more than max_input_per_address");
 }
 
 /// The client closed its side. An answer that is on its way is still delivered; a held poll is not one.
@@ -8643,32 +8967,40 @@ SIO_DEMO_INLINE void Connection::on_end_of_input() {
   due(options().close_timeout);
 }
 
-/// Handles all that is complete and keeps the rest.
-SIO_DEMO_INLINE void Connection::receive(std::span<char> bytes) {
-  if (mode_ == Mode::draining) return;
-  if (input_.empty()) {
-    const std::size_t used = consume(bytes);
-    if (mode_ < Mode::draining) input_.append(bytes.data() + used, bytes.size() - used);
-    return;
+/// Handles what is complete and keeps the rest. false: that was not all, the rest of it is held.
+SIO_DEMO_INLINE bool Connection::receive(std::span<char> bytes) {
+  if (mode_ == Mode::draining) return true;
+  if (kept_.empty()) {
+    const bool all = consume(bytes);
+    if (mode_ < Mode::draining) kept_.append(bytes.data(), bytes.size());
+    return all;
   }
-  input_.append(bytes.data(), bytes.size());
-  std::string input = std::exchange(input_, {});
-  const std::size_t used = consume({input.data(), input.size()});
-  if (mode_ >= Mode::draining || used == input.size()) return;
-  input.erase(0, used);
-  input_ = std::move(input);
+  kept_.append(bytes.data(), bytes.size());
+  std::string input = std::exchange(kept_, {});
+  std::span<char> in(input);
+  const bool all = consume(in);
+  if (mode_ >= Mode::draining || in.empty()) return all;
+  if (in.size() < input.size() / 2) {  // the memory of a large message is not kept for a small rest
+    kept_.assign(in.data(), in.size());
+    return all;
+  }
+  input.erase(0, input.size() - in.size());
+  kept_ = std::move(input);
+  return all;
 }
 
-SIO_DEMO_INLINE std::size_t Connection::consume(std::span<char> bytes) {
-  std::span<char> in = bytes;
-  for (bool more = true; more && mode_ < Mode::draining && !asking();) {
+/// Takes what is complete off the front of `in`. false: not all of it, see Input::held.
+SIO_DEMO_INLINE bool Connection::consume(std::span<char>& in) {
+  for (bool more = true; more && mode_ < Mode::draining;) {
+    if (budget_ == 0 || must_wait()) return false;
     switch (mode_) {
       case Mode::head: more = read_head(in); break;
       case Mode::body: more = read_body(in); break;
       default: more = read_frame(in);
     }
+    if (budget_ > 0) --budget_;  // a body may have taken all of it
   }
-  return bytes.size() - in.size();
+  return true;
 }
 
 // ---- a connection: HTTP
@@ -8743,25 +9075,33 @@ SIO_DEMO_INLINE bool Connection::read_body(std::span<char>& in) {
     decline(pending.id, Reason::body_too_large);
   }
   if (parsed.progress == Progress::more) return false;
-  mode_ = Mode::head;
   due_never();
-  on_body();
-  if (mode_ == Mode::head) settle();
+  if (!on_body()) return true;
+  if (mode_ == Mode::body) mode_ = Mode::head, settle();
   return true;
 }
 
-SIO_DEMO_INLINE void Connection::on_body() {
+/// false: its session has taken as many packets as it may in this turn.
+SIO_DEMO_INLINE bool Connection::on_body() {
+  if (body_use_ == BodyUse::session && !http_->pending.empty()) {  // empty, or without its session: it is answered
+    if (const auto session = http_->pending.back().session) {
+      const std::string& body = http_->body->body();
+      auto rest = std::string_view(body).substr(http_->body_taken);
+      const bool all = session->post_body(rest, budget_);
+      http_->body_taken = body.size() - rest.size();
+      if (!all) return false;
+    }
+  }
+  http_->body_taken = 0;
   const auto body = std::move(http_->body);
-  if (body_use_ == BodyUse::session) {
-    const auto session = std::exchange(http_->pending.back().session, {});
-    if (session) session->post_body(body->body());
-  } else if (body_use_ == BodyUse::route) {
+  if (body_use_ == BodyUse::route) {
     const auto head = std::exchange(http_->kept_head, {});
     http::HeadReader().read(head, options().http, request());
     prepare_request();
     request().body = body->body();
     run_route();
   }
+  return true;
 }
 
 /// What the head's reader leaves to us: the client's address and the query. false: too many parameters.
@@ -8833,7 +9173,7 @@ SIO_DEMO_INLINE void Connection::decide_late() {
   prepare_request();
   mode_ == Mode::body ? due(options().http.body_timeout) : due_never();
   decide();
-  receive({});
+  go_on();
 }
 
 /// The headers of a 200 or 101 as the program's hooks want them; empty: they have no say. Asked while the
@@ -8982,7 +9322,8 @@ SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t s
   const auto pending =
       std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
   if (pending == http_->pending.end() || pending->ready) return;
-  trace_response(status, body, pending->session ? pending->session->id() : std::string_view());
+  const bool of_poll = pending->session && !pending->is_post;  // a POST is answered whatever its packets are worth
+  trace_response(status, body, of_poll ? pending->session->id() : std::string_view());
   std::string head;
   head.reserve(256);
   http::append_status_line(head, status);
@@ -9196,7 +9537,7 @@ SIO_DEMO_INLINE void Connection::await_writable() {
     self->idle_ = false;
     self->write();
     if (self->mode_ == Mode::head) self->due_never(), self->settle();
-    self->resume_reading();
+    self->go_on();
   });
 }
 
@@ -9207,7 +9548,7 @@ SIO_DEMO_INLINE void Connection::await_writable() {
 SIO_DEMO_INLINE void Connection::drain() {
   if (input_ended_) return lost(Reason::transport_close, "both sides have closed");
   mode_ = Mode::draining;
-  input_ = {};
+  kept_ = {};
   Error ignored;
   socket_.shutdown(Stream::shutdown_send, ignored);
   due(options().close_timeout);
@@ -9222,7 +9563,7 @@ SIO_DEMO_INLINE void Connection::cut() {
 
 SIO_DEMO_INLINE void Connection::tick(engineio::Time) {
   const Ref<Connection> self(this);
-  if (asking()) refuse(Reason::header_timeout, "allow_request did not answer in time"), resume_reading();
+  if (asking()) refuse(Reason::header_timeout, "allow_request did not answer in time"), go_on();
   else if (mode_ == Mode::head && head_begun_)
     refuse(Reason::header_timeout, "the request's head was not complete in time");
   else if (mode_ == Mode::body && !body_answered())
@@ -9240,6 +9581,7 @@ SIO_DEMO_INLINE void Connection::lost(Reason reason, const char* why) {
   socket_.close(ignored);
   driver_->remove(*this);
   queue_.clear();
+  if (place_) place_.weigh(weight_, 0);
   place_ = {};
   ++engine().counters.connections_closed;
   engine().counters.queue_bytes -= std::exchange(queue_bytes_, 0);
@@ -9276,6 +9618,14 @@ SIO_DEMO_INLINE void Host::abandon() {
 SIO_DEMO_INLINE void Host::listen(const std::string& host, std::uint16_t port) {
   engine_.assert_thread();
   driver_->listen(host, port);
+  if (!log_->enabled(LogLevel::debug)) return;
+  const auto bound = options_.memory_bound();
+  log_->write(LogLevel::debug, "Listening; what clients can make the server hold, in bytes",
+              {{"host", host},
+               {"port", this->port()},
+               {"client", bound.client},
+               {"address", bound.address},
+               {"all", bound.all}});
 }
 SIO_DEMO_INLINE std::uint16_t Host::port() const { return driver_->port(); }
 

@@ -116,11 +116,11 @@ int main(int count, char** arguments) {
   Ticks ticks(io);
 
   io.use([](sio::Socket& socket, sio::Next next) {
-    if (socket.handshake().auth.contains("refuse")) next(sio::refuse("not you"));
+    if (socket.handshake().auth().contains("refuse")) next(sio::refuse("not you"));
     else next(sio::accept);
   });
   io.on_connection([](sio::Socket& socket) {
-    if (socket.handshake().auth.contains("leave")) socket.disconnect(true);
+    if (socket.handshake().auth().contains("leave")) socket.disconnect(true);
   });
   io.on(echo, [](sio::Socket&, const json& value) { return value; });
   io.on(kick, [](sio::Socket& socket) { socket.disconnect(true); });

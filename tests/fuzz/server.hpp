@@ -150,7 +150,7 @@ class World {
       name.starts_with("/later") ? late_.push_back([answer](bool good) { answer(good); }) : answer(false);
     }));
     io_->of("/a").use([this](sio::Socket& socket, sio::Next next) {
-      const auto& auth = socket.handshake().auth;
+      const auto& auth = socket.handshake().auth();
       if (auth.contains("later"))
         return late_.push_back([next](bool good) { good ? next(sio::accept) : next(sio::refuse("later")); });
       if (auth.contains("early")) socket.join("early"), socket.emit("early");
@@ -187,7 +187,7 @@ class World {
       auto& life = lives_[socket.id()];
       holds(!life.live && socket.connected(), "a socket connects once");
       life = {true, false};
-      if (socket.handshake().auth.contains("bye")) socket.disconnect(socket.handshake().auth["bye"].is_null());
+      if (socket.handshake().auth().contains("bye")) socket.disconnect(socket.handshake().auth()["bye"].is_null());
     });
     nsp.on_disconnecting([this](sio::Socket& socket, const sio::Disconnect&) {
       auto& life = lives_[socket.id()];
@@ -196,7 +196,7 @@ class World {
       life.leaving = true;
       socket.join("too late");
       socket.emit("leaving");
-      socket.disconnect(socket.handshake().auth.contains("bye"));
+      socket.disconnect(socket.handshake().auth().contains("bye"));
     });
     nsp.on_disconnect([this](sio::Socket& socket, const sio::Disconnect&) {
       auto& life = lives_[socket.id()];

@@ -33,7 +33,7 @@ inline constexpr sio::ServerToClient<"said", void(Line)> said{};
 inline constexpr sio::ServerToClient<"entered", void(std::string, std::string)> entered{};
 
 void check_token(sio::Socket& socket, const sio::Next& next) {
-  const auto& auth = socket.handshake().auth;
+  const auto& auth = socket.handshake().auth();
   if (auth.value("token", sio::json()) != "open sesame") return next(sio::refuse("who are you?"));
   if (!auth.contains("name") || !auth["name"].is_string())
     return next(sio::refuse("your name, please", {{"field", "name"}}));

@@ -603,6 +603,13 @@ TEST_CASE("bodies: framing bytes are bounded on their own") {
   CHECK(read_body(chunked, many, 1, 100, 254).verdict == "malformed_request");
 }
 
+TEST_CASE("bodies: what an honest client needs for its chunks grows with the body") {
+  std::string body;
+  for (int i = 0; i < 4000; ++i) body += "fa\r\n" + std::string(250, 'x') + "\r\n";
+  const auto read = read_body(chunked, body + "0\r\n\r\n", 65'536, 1'000'000, sio_demo::HttpLimits().chunk_overhead);
+  CHECK(read.text.size() == 1'000'000);
+}
+
 TEST_CASE("bodies: every mutation has a defined result, the same however it comes") {
   const std::string_view corpus[] = {"5\r\nhello\r\n0\r\n\r\n", "3;x=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: 1\r\n\r\n",
                                      "0\r\n\r\n"};

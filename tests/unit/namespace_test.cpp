@@ -442,7 +442,7 @@ TEST_CASE("cleanup: a namespace made on demand ends with its last client, and on
   stage.io.on_new_namespace([&](sio::Namespace& nsp) { made.push_back(nsp.name()); });
   auto& parent = stage.io.of([](std::string_view name, const json&) { return name != "/none"; });
   parent.use([&](sio::Socket& socket, sio::Next next) {
-    if (socket.handshake().auth.contains("later")) pending.push_back(std::move(next));
+    if (socket.handshake().auth().contains("later")) pending.push_back(std::move(next));
     else next(sio::accept);
   });
   auto a = stage.client(), b = stage.client(), c = stage.client();

@@ -159,7 +159,7 @@ TEST_CASE("trace: an upgrade, with binary") {
 TEST_CASE("trace: a session over WebSocket, and what the server ends") {
   Stage stage;
   stage.io.use([](sio::Socket& socket, const sio::Next& next) {
-    socket.handshake().auth.contains("token") ? next(sio::accept) : next(sio::refuse("who are you?"));
+    socket.handshake().auth().contains("token") ? next(sio::accept) : next(sio::refuse("who are you?"));
   });
   auto a = stage.raw(upgrade(websocket_path));
   settle(stage.loop);

@@ -12,7 +12,7 @@ int main(int count, char** arguments) {
   auto& news = io.of("/news");
 
   news.use([](sio::Socket& socket, sio::Next next) {
-    if (socket.handshake().auth.value("token", sio::json()) == "abc") next(sio::accept);
+    if (socket.handshake().auth().value("token", sio::json()) == "abc") next(sio::accept);
     else next(sio::refuse("no token, no news"));
   });
   news.on_connection([](sio::Socket& socket) { socket.emit("headline", "it works"); });

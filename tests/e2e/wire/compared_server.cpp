@@ -79,7 +79,7 @@ void every(sio::Namespace& nsp) {  // what all namespaces have in common
     auto pairs = sio::json::array();
     for (const auto& [name, value] : query) pairs.push_back({name, value});
     sio::json answer{{"address", std::string(handshake.address)},
-                     {"auth", handshake.auth},
+                     {"auth", handshake.auth()},
                      {"query", pairs},
                      {"secure", false},
                      {"url", std::string(handshake.url)},
@@ -329,7 +329,7 @@ int main(int count, char** arguments) {
     every(io.of(name));
   io.of("/admin").use([](sio::Socket& socket, sio::Next next) {
     if (socket.recovered()) note(socket, ": asked again");
-    const auto& auth = socket.handshake().auth;
+    const auto& auth = socket.handshake().auth();
     if (auth.contains("token") && auth["token"] == "abc") next(sio::accept);
     else next(sio::refuse("nope", {{"content", "retry"}, {"n", 1}}));
   });
@@ -337,7 +337,7 @@ int main(int count, char** arguments) {
   io.of("/slow").use(
       [&io](sio::Socket&, sio::Next next) { after(io.loop(), sio::Milliseconds(400), [next] { next(sio::accept); }); });
   io.of("/gate").use([](sio::Socket& socket, sio::Next next) {
-    const auto& auth = socket.handshake().auth;
+    const auto& auth = socket.handshake().auth();
     if (auth.contains("wait")) waiting[auth["wait"].get<std::string>()] = [next] { next(sio::accept); };
     else next(sio::accept);
   });
@@ -349,7 +349,7 @@ int main(int count, char** arguments) {
   sio::Namespace& rooms = io.of(begins("/room-"));
   every(rooms);
   rooms.use([](sio::Socket& socket, sio::Next next) {
-    const auto& auth = socket.handshake().auth;
+    const auto& auth = socket.handshake().auth();
     if (auth.contains("token") && auth["token"] == "wrong") next(sio::refuse("nope"));
     else next(sio::accept);
   });

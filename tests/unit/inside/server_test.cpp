@@ -272,8 +272,8 @@ TEST_CASE("middleware: in the order of registration; the first refusal is the la
     order += "1";
     CHECK_FALSE(socket.connected());
     CHECK(socket.rooms().empty());
-    socket.handshake().auth.contains("token") ? next(sio::accept)
-                                              : next(sio::refuse("who are you?", json{{"retry", true}}));
+    socket.handshake().auth().contains("token") ? next(sio::accept)
+                                                : next(sio::refuse("who are you?", json{{"retry", true}}));
   });
   chat.use([&](sio::Socket&, sio::Next next) { order += "2", next(); });
   chat.on_connection([&](sio::Socket&) { order += "c"; });
@@ -475,7 +475,7 @@ TEST_CASE("handlers: a reply kept past the client, and past the server, goes now
   CHECK(socket->rooms().empty());
   CHECK(socket->id().size() == 20);
   CHECK(socket->transport().empty());
-  CHECK(socket->handshake().auth == json::object());
+  CHECK(socket->handshake().auth() == json::object());
 }
 
 TEST_CASE("handlers: on_any sees every event first; a socket may have handlers of its own") {
@@ -523,7 +523,7 @@ TEST_CASE("handlers: the handshake as the client made it") {
   std::vector<std::string> said;
   stage.io.on_connection([&](sio::Socket& socket) {
     const auto handshake = socket.handshake();
-    said = {handshake.auth.dump(),
+    said = {handshake.auth().dump(),
             std::string(handshake.address),
             std::string(handshake.url),
             std::string(handshake.header("HOST")),
