@@ -4224,17 +4224,22 @@ inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<doub
 // The path is a JSON Pointer (RFC 6901) into the arguments. The client gets it as the ack's
 // {"error":{...}}, or as the event `error` if it asked for no ack.
 //
-//     C++                                   JSON            from the wire, besides
+//     C++                                   JSON             from the wire, besides
 //     bool, integers, floating point        boolean, number  an integer must fit and be whole
 //     std::string                           string
 //     enum with SIO_DEMO_ENUM               string           one of the names
 //     struct with SIO_DEMO_FIELDS           object           every field but optional ones; others ignored
 //     std::optional<T>                      T or absent      null counts as absent
-//     vector, array, map<string, T>, tuple  array, object
-//     Bytes                                 binary attachment
+//     vector, list, deque, set, span        array
+//     array, tuple, pair                    array            of exactly that length
+//     map<string, T>, unordered_map         object
+//     Bytes; vector, array, span of bytes   binary           a byte is std::uint8_t or std::byte
 //     json                                  anything
-//     RawJson                               anything without binary, as the text that it is
-//     what nlohmann/json converts           as it does       its exceptions become a fault
+//     RawJson                               anything         without binary, as the text that it is
+//     what has a to_json of nlohmann's      as it writes it  see has_checked_from_json
+//
+// Any other type does not compile: there is no reading that does not check. A described type converts to and from
+// json, too; read<T>(json) reads any of them, checked in the same way.
 // ================================================================================================
 
 /// A text as a template argument.
@@ -4326,20 +4331,43 @@ struct Fault {
   }
 };
 
+/// A handler throws it to refuse an event. The client gets it as the ack's {"error":{...}}, or as the event `error`
+/// if it asked for no ack; any other exception tells the client only that the server failed.
+///
+///     throw sio::Error("the room is full", "ROOM_FULL", {{"seats", 8}});
+///     43/chat,1[{"error":{"message":"the room is full","code":"ROOM_FULL","event":"join","data":{"seats":8}}}]
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const std::string& message, std::string its_code = "APPLICATION_ERROR", json its_data = nullptr)
+      : std::runtime_error(message), code(std::move(its_code)), data(std::move(its_data)) {}
+  /// A payload of the wrong shape.
+  explicit Error(const Fault& fault)
+      : Error((fault.path.empty() ? "the value" : fault.path) + " " + fault.what, "INVALID_PAYLOAD") {
+    path = fault.path;
+  }
+
+  std::string code;
+  json data;                          // null: the client gets none
+  std::optional<std::string> path{};  // of a payload: the place that is wrong
+};
+
+/// true for a type whose own from_json (of nlohmann/json) checks whatever it reads; what that throws becomes a
+/// fault. Without it a from_json is not called for what clients send: nlohmann's get<int>() casts, whatever the number.
+///
+///     template <>
+///     inline constexpr bool sio_demo::has_checked_from_json<Kelvin> = true;
+template <class T>
+inline constexpr bool has_checked_from_json = false;
+
 namespace detail {  // Not API: everything here may change.
 
 template <class>
 inline constexpr bool always_false = false;
 
-template <class T, template <class...> class Template>
-inline constexpr bool is_specialization = false;
-template <template <class...> class Template, class... Arguments>
-inline constexpr bool is_specialization<Template<Arguments...>, Template> = true;
-
 template <class T>
-inline constexpr bool is_array = false;
-template <class T, std::size_t Size>
-inline constexpr bool is_array<std::array<T, Size>> = true;
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
 
 /// One field of a struct, or one value of an enum, with its JSON name.
 template <class Member>
@@ -4350,224 +4378,427 @@ struct Named {
 template <class Member>
 Named(std::string_view, Member) -> Named<Member>;
 
+/// Asks for the description of exactly this type: unlike a pointer, it does not convert to that of a base.
 template <class T>
-concept HasFields = requires(const T* type) { sio_demo_fields(type); };
-template <class T>
-concept HasNames = requires(const T* type) { sio_demo_names(type); };
-template <class T>
-concept StringKeyed = requires { typename T::mapped_type; } && std::is_same_v<typename T::key_type, std::string>;
+struct Tag {};
 
-// ---- values to JSON text
-
+/// How values of a type travel: one description for each kind of types.
+///     expected()                   what a fault says was expected: "a string"
+///     typescript(out)              what it is in TypeScript
+///     write(out, value)            writes it as JSON text
+///     read(json, value, fault)     takes it from a JSON value of any shape; false: it does not fit, as a whole or
+///                                  where the fault says
+/// A type without one does not travel; one without read() is never received.
 template <class T>
-void write(socketio::Writer& out, const T& value);
-
-template <class Range>
-void write_list(socketio::Writer& out, const Range& values) {
-  out.text += '[';
-  bool first = true;
-  for (const auto& value : values) {
-    if (!std::exchange(first, false)) out.text += ',';
-    write(out, value);
-  }
-  out.text += ']';
-}
+struct Kind {};
+template <class T>
+concept Writable = requires(socketio::Writer& out, const T& value) { Kind<T>::write(out, value); };
+template <class T>
+concept Readable = requires(const json& value, T& out, Fault& fault) { Kind<T>::read(value, out, fault); };
 
 template <class T>
-void write_member(socketio::Writer& out, char& separator, std::string_view name, const T& value) {
-  if constexpr (is_specialization<T, std::optional>) {
-    if (value) write_member(out, separator, name, *value);
-  } else {
-    out.text += std::exchange(separator, ',');
-    bytes::append_string(out.text, name);
-    out.text += ':';
-    write(out, value);
-  }
-}
-
-inline void end_object(socketio::Writer& out, char separator) { out.text += separator == '{' ? "{}" : "}"; }
+concept HasFields = requires { sio_demo_fields(Tag<T>{}); };
+template <class T>
+concept HasNames = requires { sio_demo_names(Tag<T>{}); };
+template <class T>
+inline constexpr bool is_character =
+    std::is_same_v<T, char> || std::is_same_v<T, wchar_t> || std::is_same_v<T, char8_t> ||
+    std::is_same_v<T, char16_t> || std::is_same_v<T, char32_t>;
+template <class T>
+concept Text = std::is_convertible_v<const T&, std::string_view> && !HasFields<T>;
+template <class T>
+concept Byte = std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::byte>;
+/// What a to_json of the user's writes. The library's own conversions are not meant: containers and enums are ours.
+template <class T>
+concept WritesItself =
+    std::is_class_v<T> && !HasFields<T> && !Text<T> && std::is_convertible_v<const T&, json> &&
+    (has_checked_from_json<T> || !(requires { typename T::value_type; } || requires { std::tuple_size<T>::value; }));
 
 template <class T>
 void write(socketio::Writer& out, const T& value) {
-  if constexpr (std::is_same_v<T, json>) out.value(value);
-  else if constexpr (std::is_same_v<T, RawJson>) out.text += value.text();
-  else if constexpr (std::is_same_v<T, std::nullptr_t>) out.text += "null";
-  else if constexpr (std::is_same_v<T, bool>) out.text += value ? "true" : "false";
-  else if constexpr (std::is_integral_v<T>) bytes::append_integer(out.text, value);
-  else if constexpr (std::is_floating_point_v<T>) bytes::append_number(out.text, static_cast<double>(value));
-  else if constexpr (std::is_convertible_v<const T&, std::string_view>) bytes::append_string(out.text, value);
-  else if constexpr (std::is_same_v<T, Bytes>) out.binary({reinterpret_cast<const char*>(value.data()), value.size()});
-  else if constexpr (HasNames<T>) {
-    for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr)))
-      if (named.member == value) return bytes::append_string(out.text, named.name);
-    out.text += "null";
-  } else if constexpr (HasFields<T>) {
-    char separator = '{';
-    std::apply([&](const auto&... field) { (write_member(out, separator, field.name, value.*field.member), ...); },
-               sio_demo_fields(&value));
-    end_object(out, separator);
-  } else if constexpr (is_specialization<T, std::optional>) {
-    if (value) write(out, *value);
-    else out.text += "null";
-  } else if constexpr (StringKeyed<T>) {
-    char separator = '{';
-    for (const auto& [key, member] : value) write_member(out, separator, key, member);
-    end_object(out, separator);
-  } else if constexpr (is_specialization<T, std::tuple> || is_specialization<T, std::pair>) {
-    char separator = '[';
-    std::apply([&](const auto&... element) { ((out.text += std::exchange(separator, ','), write(out, element)), ...); },
-               value);
-    out.text += separator == '[' ? "[]" : "]";
-  } else if constexpr (is_specialization<T, std::vector> || is_array<T>) write_list(out, value);
-  else if constexpr (std::is_convertible_v<const T&, json>) out.value(json(value));
-  else
-    static_assert(always_false<T>,
-                  "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's to_json");
-}
-
-// ---- JSON values to C++
-
-/// "a string", "a number": what a fault says was expected.
-template <class T>
-std::string expected() {
-  if constexpr (std::is_same_v<T, bool>) return "true or false";
-  else if constexpr (std::is_integral_v<T>)
-    return "a whole number from " + std::to_string((std::numeric_limits<T>::min)()) + " to " +
-           std::to_string((std::numeric_limits<T>::max)());
-  else if constexpr (std::is_floating_point_v<T>) return "a number";
-  else if constexpr (std::is_same_v<T, std::string>) return "a string";
-  else if constexpr (std::is_same_v<T, Bytes>) return "binary";
-  else if constexpr (std::is_same_v<T, RawJson>) return "a value without binary";
-  else if constexpr (HasNames<T>) {
-    std::string names = "one of";
-    for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr)))
-      names += " \"" + std::string(named.name) + '"';
-    return names;
-  } else if constexpr (HasFields<T> || StringKeyed<T>) return "an object";
-  else if constexpr (is_specialization<T, std::vector>) return "an array";
-  else if constexpr (is_array<T> || is_specialization<T, std::tuple>)
-    return "an array of " + std::to_string(std::tuple_size_v<T>) + " elements";
-  else if constexpr (is_specialization<T, std::optional>) return expected<typename T::value_type>();
-  else return "another value";
-}
-
-template <class T>
-bool read(const json& value, T& out, Fault& fault);
-
-template <class T>
-bool read_integer(const json& value, T& out) {
-  if (value.is_number_unsigned()) {
-    const auto number = value.get<std::uint64_t>();
-    return std::in_range<T>(number) ? out = static_cast<T>(number), true : false;
-  }
-  if (value.is_number_integer()) {
-    const auto number = value.get<std::int64_t>();
-    return std::in_range<T>(number) ? out = static_cast<T>(number), true : false;
-  }
-  if (!value.is_number_float()) return false;  // 1e3 and 5.0 are whole numbers, too
-  const auto number = value.get<double>();
-  if (number != std::floor(number) || std::abs(number) > 9007199254740992.0) return false;
-  return std::in_range<T>(static_cast<std::int64_t>(number)) ? out = static_cast<T>(number), true : false;
-}
-
-template <class T, class Member>
-bool read_field(const json& value, T& out, const Named<Member>& field, Fault& fault) {
-  auto& member = out.*field.member;
-  using Type = std::remove_reference_t<decltype(member)>;
-  const auto found = value.find(field.name);
-  if (found != value.end()) return read(*found, member, fault) || fault.within(field.name);
-  if constexpr (is_specialization<Type, std::optional>) return true;
-  else return fault.set("is missing: expected " + expected<Type>()), fault.within(field.name);
-}
-
-template <class Range>
-bool read_list(const json& value, Range& out, Fault& fault) {
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    if constexpr (is_array<Range>) {
-      if (!read(value[i], out[i], fault)) return fault.within(std::to_string(i));
-    } else {
-      typename Range::value_type element{};
-      if (!read(value[i], element, fault)) return fault.within(std::to_string(i));
-      out.push_back(std::move(element));
-    }
-  }
-  return true;
+  static_assert(!is_character<T>, "a character has no JSON form: take std::string, or std::int8_t for a number");
+  static_assert(is_character<T> || Writable<T>,
+                "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's to_json");
+  if constexpr (Writable<T>) Kind<T>::write(out, value);
 }
 
 /// Reads a value whose JSON type may be wrong in any place; the fault says in which.
 template <class T>
 bool read(const json& value, T& out, Fault& fault) {
-  const auto fail = [&] { return fault.set("is not " + expected<T>()); };
-  if (value.is_discarded()) return fault.set("is not a value that can be represented");
-  if constexpr (std::is_same_v<T, json>) return out = value, true;
-  else if constexpr (std::is_same_v<T, RawJson>) {
+  static_assert(!is_character<T>, "a character has no JSON form: take std::string, or std::int8_t for a number");
+  static_assert(is_character<T> || Readable<T>,
+                "this type has no JSON form that is checked: describe it with SIO_DEMO_FIELDS or SIO_DEMO_ENUM; for a "
+                "from_json that checks what it reads, see sio_demo::has_checked_from_json");
+  if constexpr (Readable<T>) {
+    if (value.is_discarded()) return fault.set("is not a value that can be represented");
+    if (Kind<T>::read(value, out, fault)) return true;
+    if (fault.what.empty()) fault.set("is not " + Kind<T>::expected());
+  }
+  return false;
+}
+
+template <>
+struct Kind<json> {
+  static std::string expected() { return "a value"; }
+  static std::string typescript(auto&) { return "unknown"; }
+  static void write(socketio::Writer& out, const json& value) { out.value(value); }
+  static bool read(const json& value, json& out, Fault&) {
+    out = value;
+    return true;
+  }
+};
+
+template <>
+struct Kind<RawJson> {
+  static std::string expected() { return "a value without binary"; }
+  static std::string typescript(auto&) { return "unknown"; }
+  static void write(socketio::Writer& out, const RawJson& value) { out.text += value.text(); }
+  static bool read(const json& value, RawJson& out, Fault&) {
     socketio::Writer writer;
     writer.value(value);
-    return writer.attachments.empty() ? out = T::checked(writer.text), true : fail();
-  } else if constexpr (std::is_same_v<T, bool>) return value.is_boolean() ? out = value.get<bool>(), true : fail();
-  else if constexpr (std::is_integral_v<T>) return read_integer(value, out) || fail();
-  else if constexpr (std::is_floating_point_v<T>) {
-    if (!value.is_number() || std::abs(value.get<double>()) > static_cast<double>((std::numeric_limits<T>::max)()))
-      return fail();
-    return out = static_cast<T>(value.get<double>()), true;
-  } else if constexpr (std::is_same_v<T, std::string>)
-    return value.is_string() ? out = value.get_ref<const std::string&>(), true : fail();
-  else if constexpr (std::is_same_v<T, Bytes>) return value.is_binary() ? out = value.get_binary(), true : fail();
-  else if constexpr (HasNames<T>) {
-    if (value.is_string())
-      for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr)))
-        if (named.name == value.get_ref<const std::string&>()) return out = named.member, true;
-    return fail();
-  } else if constexpr (HasFields<T>) {
-    if (!value.is_object()) return fail();
-    return std::apply([&](const auto&... field) { return (read_field(value, out, field, fault) && ...); },
-                      sio_demo_fields(&out));
-  } else if constexpr (is_specialization<T, std::optional>) {
-    if (value.is_null()) return out.reset(), true;
-    return read(value, out.emplace(), fault);
-  } else if constexpr (StringKeyed<T>) {
-    if (!value.is_object()) return fail();
-    for (const auto& [key, member] : value.items())
-      if (!read(member, out[key], fault)) return fault.within(key);
+    out = RawJson::checked(writer.text);
+    return writer.attachments.empty();
+  }
+  /// Reads the argument's text where that is enough. false: it has to be parsed.
+  static bool read_text(std::string_view text, RawJson& out) {
+    out = RawJson::checked(text);
     return true;
-  } else if constexpr (is_specialization<T, std::tuple>) {
-    if (!value.is_array() || value.size() != std::tuple_size_v<T>) return fail();
+  }
+};
+
+template <>
+struct Kind<std::nullptr_t> {
+  static std::string typescript(auto&) { return "null"; }
+  static void write(socketio::Writer& out, std::nullptr_t) { out.text += "null"; }
+};
+
+template <>
+struct Kind<bool> {
+  static std::string expected() { return "true or false"; }
+  static std::string typescript(auto&) { return "boolean"; }
+  static void write(socketio::Writer& out, bool value) { out.text += value ? "true" : "false"; }
+  static bool read(const json& value, bool& out, Fault&) {
+    if (value.is_boolean()) out = value.get<bool>();
+    return value.is_boolean();
+  }
+};
+
+template <class T>
+requires(std::is_integral_v<T> && !is_character<T>) struct Kind<T> {
+  static std::string expected() {
+    return "a whole number from " + std::to_string((std::numeric_limits<T>::min)()) + " to " +
+           std::to_string((std::numeric_limits<T>::max)());
+  }
+  static std::string typescript(auto&) { return "number"; }
+  static void write(socketio::Writer& out, T value) { bytes::append_integer(out.text, value); }
+  static bool read(const json& value, T& out, Fault&) {
+    if (value.is_number_unsigned()) return take(value.get<std::uint64_t>(), out);
+    if (value.is_number_integer()) return take(value.get<std::int64_t>(), out);
+    if (!value.is_number_float()) return false;  // 1e3 and 5.0 are whole numbers, too
+    const auto number = value.get<double>();
+    return number == std::floor(number) && std::abs(number) <= 9007199254740992.0 &&
+           take(static_cast<std::int64_t>(number), out);
+  }
+
+ private:
+  static bool take(auto number, T& out) {
+    if (std::in_range<T>(number)) out = static_cast<T>(number);
+    return std::in_range<T>(number);
+  }
+};
+
+template <class T>
+requires std::is_floating_point_v<T> struct Kind<T> {
+  static std::string expected() { return "a number"; }
+  static std::string typescript(auto&) { return "number"; }
+  static void write(socketio::Writer& out, T value) { bytes::append_number(out.text, static_cast<double>(value)); }
+  static bool read(const json& value, T& out, Fault&) {
+    if (!value.is_number() || std::abs(value.get<double>()) > static_cast<double>((std::numeric_limits<T>::max)()))
+      return false;
+    out = static_cast<T>(value.get<double>());
+    return true;
+  }
+};
+
+template <Text T>
+struct Kind<T> {
+  static std::string expected() { return "a string"; }
+  static std::string typescript(auto&) { return "string"; }
+  static void write(socketio::Writer& out, const T& value) { bytes::append_string(out.text, value); }
+  static bool read(const json& value, T& out, Fault&) requires std::is_same_v<T, std::string> {
+    if (value.is_string()) out = value.get_ref<const std::string&>();
+    return value.is_string();
+  }
+  static bool read_text(std::string_view text, T& out) requires std::is_same_v<T, std::string> {
+    if (!text.starts_with('"') || text.find('\\') != text.npos) return false;
+    out = text.substr(1, text.size() - 2);
+    return true;
+  }
+};
+
+/// Bytes that lie in one piece.
+struct Binary {
+  static std::string expected() { return "binary"; }
+  static std::string typescript(auto& out) { return out.bytes(); }
+  static void write(socketio::Writer& out, const auto& value) {
+    out.binary({reinterpret_cast<const char*>(value.data()), value.size()});
+  }
+};
+template <Byte B, class Allocator>
+struct Kind<std::vector<B, Allocator>> : Binary {
+  static bool read(const json& value, std::vector<B, Allocator>& out, Fault&) {
+    if (!value.is_binary()) return false;
+    const auto* bytes = reinterpret_cast<const B*>(value.get_binary().data());
+    out.assign(bytes, bytes + value.get_binary().size());
+    return true;
+  }
+};
+template <Byte B, std::size_t Size>
+struct Kind<std::array<B, Size>> : Binary {
+  static std::string expected() { return "binary of " + std::to_string(Size) + " bytes"; }
+  static bool read(const json& value, std::array<B, Size>& out, Fault&) {
+    if (!value.is_binary() || value.get_binary().size() != Size) return false;
+    std::copy_n(reinterpret_cast<const B*>(value.get_binary().data()), Size, out.data());
+    return true;
+  }
+};
+template <class B, std::size_t Size>
+requires(Byte<std::remove_const_t<B>>) struct Kind<std::span<B, Size>> : Binary {};
+
+/// Any number of values of one type.
+template <class T>
+struct List {
+  static std::string expected() { return "an array"; }
+  static std::string typescript(auto& out) { return "Array<" + out.template type<T>() + ">"; }
+  static void write(socketio::Writer& out, const auto& values) {
+    char separator = '[';
+    for (const T& value : values) {
+      out.text += std::exchange(separator, ',');
+      detail::write(out, value);
+    }
+    out.text += separator == '[' ? "[]" : "]";
+  }
+  /// Gives each element to `put`, which takes it at the end.
+  static bool read_each(const json& values, Fault& fault, auto put) {
+    if (!values.is_array()) return false;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      T value{};
+      if (!detail::read(values[i], value, fault)) return fault.within(std::to_string(i));
+      put(std::move(value));
+    }
+    return true;
+  }
+};
+template <class C, class T>
+concept ListOf = std::is_same_v<typename C::value_type, T> && Writable<T> && requires(const C& list) {
+  list.begin();
+  list.end();
+};
+template <template <class...> class C, class T, class... Rest>
+requires ListOf<C<T, Rest...>, T> struct Kind<C<T, Rest...>> : List<T> {
+  using Type = C<T, Rest...>;
+  static bool read(const json& value, Type& out, Fault& fault)
+      requires Readable<T> && requires(T element) { out.insert(out.end(), std::move(element)); } {
+    return List<T>::read_each(value, fault, [&](T&& element) { out.insert(out.end(), std::move(element)); });
+  }
+};
+template <class T, std::size_t Size>
+requires(Writable<std::remove_const_t<T>> && !Byte<std::remove_const_t<T>>)
+struct Kind<std::span<T, Size>> : List<std::remove_const_t<T>> {};
+template <Writable T, std::size_t Size>
+requires(!Byte<T>) struct Kind<std::array<T, Size>> : List<T> {
+  static std::string expected() { return "an array of " + std::to_string(Size) + " elements"; }
+  static std::string typescript(auto& out) {
+    std::string types;
+    for (std::size_t i = 0; i < Size; ++i) types += (i > 0 ? ", " : "") + out.template type<T>();
+    return '[' + types + ']';
+  }
+  static bool read(const json& value, std::array<T, Size>& out, Fault& fault) requires Readable<T> {
     std::size_t i = 0;
-    return std::apply(
-        [&](auto&... element) {
-          return ((read(value[i], element, fault) ? (++i, true) : fault.within(std::to_string(i))) && ...);
-        },
-        out);
-  } else if constexpr (is_specialization<T, std::vector>)
-    return value.is_array() ? read_list(value, out, fault) : fail();
-  else if constexpr (is_array<T>)
-    return value.is_array() && value.size() == out.size() ? read_list(value, out, fault) : fail();
-  else if constexpr (requires { value.get_to(out); }) {
+    return value.size() == Size &&
+           List<T>::read_each(value, fault, [&](T&& element) { out[i++] = std::move(element); });
+  }
+};
+
+/// A tuple, or a pair.
+template <class... T>
+struct Tuple {
+  static std::string expected() { return "an array of " + std::to_string(sizeof...(T)) + " elements"; }
+  static std::string typescript(auto& out) {
+    std::string types;
+    ((types += (types.empty() ? "" : ", ") + out.template type<T>()), ...);
+    return '[' + types + ']';
+  }
+  static void write(socketio::Writer& out, const auto& value) {
+    char separator = '[';
+    const auto add = [&](const auto& element) {
+      out.text += std::exchange(separator, ',');
+      detail::write(out, element);
+    };
+    std::apply([&](const auto&... element) { (add(element), ...); }, value);
+    out.text += separator == '[' ? "[]" : "]";
+  }
+  static bool read(const json& value, auto& out, Fault& fault) requires(Readable<T> && ...) {
+    if (!value.is_array() || value.size() != sizeof...(T)) return false;
+    std::size_t i = 0;
+    const auto take = [&](auto& element) {
+      if (!detail::read(value[i], element, fault)) return fault.within(std::to_string(i));
+      ++i;
+      return true;
+    };
+    return std::apply([&](auto&... element) { return (take(element) && ...); }, out);
+  }
+};
+template <Writable... T>
+struct Kind<std::tuple<T...>> : Tuple<T...> {};
+template <Writable First, Writable Second>
+struct Kind<std::pair<First, Second>> : Tuple<First, Second> {};
+
+template <Writable T>
+struct Kind<std::optional<T>> {
+  static std::string expected() { return Kind<T>::expected(); }
+  static std::string typescript(auto& out) { return out.template type<T>() + " | null"; }
+  static void write(socketio::Writer& out, const std::optional<T>& value) {
+    if (value) detail::write(out, *value);
+    else out.text += "null";
+  }
+  static bool read(const json& value, std::optional<T>& out, Fault& fault) requires Readable<T> {
+    out.reset();
+    return value.is_null() || detail::read(value, out.emplace(), fault);
+  }
+};
+
+/// The members of an object, on their way out.
+struct ObjectWriter {
+  socketio::Writer& out;
+  char separator = '{';
+
+  template <class T>
+  void add(std::string_view name, const T& value) {
+    if constexpr (is_optional<T>) {
+      if (value) add(name, *value);
+    } else {
+      out.text += std::exchange(separator, ',');
+      bytes::append_string(out.text, name);
+      out.text += ':';
+      detail::write(out, value);
+    }
+  }
+  void end() { out.text += separator == '{' ? "{}" : "}"; }
+};
+
+/// A map from strings, ordered or not.
+template <template <class...> class Map, Writable T, class... Rest>
+requires requires(Map<std::string, T, Rest...>& map, T value) { map.insert_or_assign(std::string(), std::move(value)); }
+struct Kind<Map<std::string, T, Rest...>> {
+  using Type = Map<std::string, T, Rest...>;
+  static std::string expected() { return "an object"; }
+  static std::string typescript(auto& out) { return "Record<string, " + out.template type<T>() + ">"; }
+  static void write(socketio::Writer& out, const Type& value) {
+    ObjectWriter object{out};
+    for (const auto& [key, member] : value) object.add(key, member);
+    object.end();
+  }
+  static bool read(const json& value, Type& out, Fault& fault) requires Readable<T> {
+    if (!value.is_object()) return false;
+    for (const auto& [key, member] : value.items())
+      if (!detail::read(member, out[key], fault)) return fault.within(key);
+    return true;
+  }
+};
+
+template <HasNames T>
+struct Kind<T> {
+  static constexpr auto names = sio_demo_names(Tag<T>{});
+  /// All names, each in quotes.
+  static std::string list(std::string_view separator) {
+    std::string out;
+    for (const auto& named : names) {
+      if (!out.empty()) out += separator;
+      bytes::append_string(out, named.name);
+    }
+    return out;
+  }
+  static std::string expected() { return "one of " + list(" "); }
+  static std::string typescript(auto& out) {
+    return out.template declared<T>(
+        [](const std::string& name) { return "export type " + name + " = " + list(" | ") + ";\n"; });
+  }
+  static void write(socketio::Writer& out, T value) {
+    for (const auto& named : names)
+      if (named.member == value) return bytes::append_string(out.text, named.name);
+    out.text += "null";
+  }
+  static bool read(const json& value, T& out, Fault&) {
+    const auto* text = value.get_ptr<const std::string*>();
+    const auto named =
+        std::find_if(names.begin(), names.end(), [&](const auto& one) { return text && one.name == *text; });
+    if (named != names.end()) out = named->member;
+    return named != names.end();
+  }
+};
+
+template <HasFields T>
+struct Kind<T> {
+  static constexpr auto fields = sio_demo_fields(Tag<T>{});
+  static std::string expected() { return "an object"; }
+  static std::string typescript(auto& out) {
+    return out.template declared<T>([&](const std::string& name) {
+      std::string members;
+      const auto add = [&](const auto& field) {
+        using Type = std::remove_cvref_t<decltype(std::declval<T&>().*field.member)>;
+        members += "  " + out.key(field.name) + (is_optional<Type> ? "?: " : ": ") + out.template type<Type>() + ";\n";
+      };
+      std::apply([&](const auto&... field) { (add(field), ...); }, fields);
+      return "export interface " + name + " {\n" + members + "}\n";
+    });
+  }
+  static void write(socketio::Writer& out, const T& value) {
+    ObjectWriter object{out};
+    std::apply([&](const auto&... field) { (object.add(field.name, value.*field.member), ...); }, fields);
+    object.end();
+  }
+  static bool read(const json& value, T& out, Fault& fault) {
+    if (!value.is_object()) return false;
+    return std::apply([&](const auto&... field) { return (take(value, field.name, out.*field.member, fault) && ...); },
+                      fields);
+  }
+
+ private:
+  template <class Member>
+  static bool take(const json& object, std::string_view name, Member& out, Fault& fault) {
+    const auto found = object.find(name);
+    if (found != object.end()) return detail::read(*found, out, fault) || fault.within(name);
+    if constexpr (is_optional<Member>) return true;
+    else return fault.set("is missing: expected " + Kind<Member>::expected()), fault.within(name);
+  }
+};
+
+template <WritesItself T>
+struct Kind<T> {
+  static std::string expected() { return "a valid value"; }
+  static std::string typescript(auto&) { return "unknown"; }
+  static void write(socketio::Writer& out, const T& value) { out.value(json(value)); }
+  static bool read(const json& value, T& out, Fault&) requires has_checked_from_json<T> {
     try {
       value.get_to(out);
       return true;
     } catch (const std::exception&) {
-      return fail();
+      return false;
     }
-  } else
-    static_assert(
-        always_false<T>,
-        "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's from_json");
-}
+  }
+};
 
-/// Reads an argument. A plain string, the usual case, and a RawJson are taken from the text; all else is parsed.
+/// Reads an argument: from its text where that is enough; else it is parsed.
 template <class T>
 bool read_argument(const socketio::Arguments& arguments, std::size_t i, T& out, Fault& fault) {
-  if constexpr (std::is_same_v<T, RawJson>) {
-    if (i < arguments.size() && !arguments.text(i).empty()) return out = T::checked(arguments.text(i)), true;
+  if (i < arguments.size()) {
+    if constexpr (requires(std::string_view text) { Kind<T>::read_text(text, out); })
+      if (const auto text = arguments.text(i); !text.empty() && Kind<T>::read_text(text, out)) return true;
+    return read(arguments.value(i), out, fault) || fault.within(std::to_string(i));
   }
-  if constexpr (std::is_same_v<T, std::string>) {
-    const auto text = i < arguments.size() ? arguments.text(i) : std::string_view();
-    if (text.starts_with('"') && text.find('\\') == text.npos) return out = text.substr(1, text.size() - 2), true;
-  }
-  if (i < arguments.size()) return read(arguments.value(i), out, fault) || fault.within(std::to_string(i));
-  if constexpr (is_specialization<T, std::optional>) return true;
-  return fault.set("is missing: expected " + expected<T>()), fault.within(std::to_string(i));
+  if constexpr (is_optional<T>) return true;
+  else return fault.set("is missing: expected " + Kind<T>::expected()), fault.within(std::to_string(i));
 }
 
 /// Reads all arguments of an event; there must not be more of them than the signature has.
@@ -4585,15 +4816,46 @@ bool read_arguments(const socketio::Arguments& arguments, std::tuple<T...>& out,
   }(std::index_sequence_for<T...>{});
 }
 
-/// Whether a C++ value may stand for an event's parameter: implicitly convertible, no fraction lost,
-/// no pointer taken for a truth.
+/// Whether a C++ value may stand for an event's parameter: implicitly convertible, no fraction lost, no pointer
+/// taken for a truth, and no JSON value converted by nlohmann's rules, which check too little.
 template <class From, class To>
 inline constexpr bool fits = std::is_convertible_v<From, To> &&
                              !(std::is_floating_point_v<std::remove_cvref_t<From>> && std::is_integral_v<To>) &&
                              !(std::is_same_v<To, bool> &&
-                               (std::is_pointer_v<std::decay_t<From>> || std::is_null_pointer_v<std::decay_t<From>>));
+                               (std::is_pointer_v<std::decay_t<From>> || std::is_null_pointer_v<std::decay_t<From>>)) &&
+                             (!std::is_same_v<std::remove_cvref_t<From>, json> || std::is_same_v<To, json> ||
+                              std::is_same_v<To, std::optional<json>>);
+
+/// What was written, as a value, its attachments in their places; null where C++ cannot hold it.
+json value_of(const socketio::Writer& written);
+template <class T>
+json value_of(const T& value) {
+  socketio::Writer writer;
+  write(writer, value);
+  return value_of(writer);
+}
+
+#if SIO_DEMO_BODIES
+SIO_DEMO_INLINE json value_of(const socketio::Writer& written) {
+  json value = socketio::parse(written.text);
+  std::vector<std::string> attachments;
+  for (const auto& attachment : written.attachments) attachments.emplace_back(attachment->payload());
+  if (!attachments.empty()) socketio::replace_placeholders(value, attachments);
+  return value.is_discarded() ? json() : value;
+}
+#endif  // SIO_DEMO_BODIES
 
 }  // namespace detail
+
+/// Reads a JSON value, checked like an event's argument: read<Message>(arguments.at(0)). Throws Error, code
+/// INVALID_PAYLOAD, that says where it is wrong; thrown on by a handler, it reaches the client.
+template <class T>
+T read(const json& value) {
+  T out{};
+  Fault fault;
+  if (!detail::read(value, out, fault)) throw Error(fault);
+  return out;
+}
 
 // ---- The macros that describe a user's types. Up to 64 names; use them in the type's own namespace.
 
@@ -4606,26 +4868,36 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
 #define SIO_DEMO_EACH(what, type, ...) __VA_OPT__(SIO_DEMO_EXPAND(SIO_DEMO_EACH_NEXT(what, type, __VA_ARGS__)))
 #define SIO_DEMO_EACH_NEXT(what, type, first, ...) \
   what(type, first) __VA_OPT__(, SIO_DEMO_AGAIN SIO_DEMO_PARENTHESES(what, type, __VA_ARGS__))
-#define SIO_DEMO_TYPE_NAME(Type) \
-  [[maybe_unused]] constexpr ::std::string_view sio_demo_name(const Type*) { return #Type; }
+// These to_json and from_json are nlohmann's way to convert: json{{"at", Point{}}}, value.get<Point>(). They are for
+// this type, and not for one that is derived from it.
+#define SIO_DEMO_DESCRIBED(Type)                                                                               \
+  [[maybe_unused]] constexpr ::std::string_view sio_demo_name(::sio_demo::detail::Tag<Type>) { return #Type; } \
+  template <::std::same_as<Type> SioDemoType>                                                                  \
+  void to_json(::sio_demo::json& sio_demo_json, const SioDemoType& sio_demo_value) {                           \
+    sio_demo_json = ::sio_demo::detail::value_of(sio_demo_value);                                              \
+  }                                                                                                            \
+  template <::std::same_as<Type> SioDemoType>                                                                  \
+  void from_json(const ::sio_demo::json& sio_demo_json, SioDemoType& sio_demo_value) {                         \
+    sio_demo_value = ::sio_demo::read<SioDemoType>(sio_demo_json);                                             \
+  }
 #define SIO_DEMO_NAMED_FIELD(type, field) \
   ::sio_demo::detail::Named { #field, &type::field }
 #define SIO_DEMO_NAMED_VALUE(type, value) \
   ::sio_demo::detail::Named { #value, type::value }
 
 /// SIO_DEMO_FIELDS(Type, field...): the struct travels as an object with these fields.
-#define SIO_DEMO_FIELDS(Type, ...)                                               \
-  [[maybe_unused]] constexpr auto sio_demo_fields(const Type*) {                 \
-    return ::std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)}; \
-  }                                                                              \
-  SIO_DEMO_TYPE_NAME(Type)
+#define SIO_DEMO_FIELDS(Type, ...)                                                 \
+  [[maybe_unused]] constexpr auto sio_demo_fields(::sio_demo::detail::Tag<Type>) { \
+    return ::std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)};   \
+  }                                                                                \
+  SIO_DEMO_DESCRIBED(Type)
 
 /// SIO_DEMO_ENUM(Type, value...): the enum travels as a string, the name of its value.
-#define SIO_DEMO_ENUM(Type, ...)                                                 \
-  [[maybe_unused]] constexpr auto sio_demo_names(const Type*) {                  \
-    return ::std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)}; \
-  }                                                                              \
-  SIO_DEMO_TYPE_NAME(Type)
+#define SIO_DEMO_ENUM(Type, ...)                                                  \
+  [[maybe_unused]] constexpr auto sio_demo_names(::sio_demo::detail::Tag<Type>) { \
+    return ::std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)};  \
+  }                                                                               \
+  SIO_DEMO_DESCRIBED(Type)
 
 // ---- The events as TypeScript sees them
 
@@ -4636,22 +4908,30 @@ class TypeScript {
  public:
   template <class T>
   std::string type() {
-    if constexpr (std::is_same_v<T, bool>) return "boolean";
-    else if constexpr (std::is_arithmetic_v<T>) return "number";
-    else if constexpr (std::is_same_v<T, std::string>) return "string";
-    else if constexpr (std::is_same_v<T, std::nullptr_t>) return "null";
-    else if constexpr (std::is_same_v<T, Bytes>) return uses_bytes_ = true, "Bytes";
-    else if constexpr (HasNames<T>)
-      return declared<T>([](const std::string& name) { return "export type " + name + " = " + names_of<T>() + ";\n"; });
-    else if constexpr (HasFields<T>)
-      return declared<T>(
-          [this](const std::string& name) { return "export interface " + name + " {\n" + fields_of<T>() + "}\n"; });
-    else if constexpr (is_specialization<T, std::optional>) return type<typename T::value_type>() + " | null";
-    else if constexpr (StringKeyed<T>) return "Record<string, " + type<typename T::mapped_type>() + ">";
-    else if constexpr (is_specialization<T, std::vector>) return "Array<" + type<typename T::value_type>() + ">";
-    else if constexpr (is_array<T> || is_specialization<T, std::tuple> || is_specialization<T, std::pair>)
-      return elements_of<T>(std::make_index_sequence<std::tuple_size_v<T>>{});
-    else return "unknown";  // json, RawJson, and what nlohmann/json converts
+    static_assert(Writable<T>, "this type has no JSON form: describe it with SIO_DEMO_FIELDS or SIO_DEMO_ENUM");
+    if constexpr (Writable<T>) return Kind<T>::typescript(*this);
+    else return "unknown";
+  }
+  std::string bytes() {
+    uses_bytes_ = true;
+    return "Bytes";
+  }
+  /// The name of a struct or enum; the first time, declare(name) is its declaration.
+  template <class T, class Declare>
+  std::string declared(Declare declare) {
+    const auto [known, fresh] = names_.try_emplace(&tag<T>);
+    if (!fresh) return known->second;
+    const std::string name = known->second = free_name(sio_demo_name(Tag<T>{}));
+    declarations_.push_back(declare(name));  // the name first: a struct may hold itself
+    return name;
+  }
+  static std::string key(std::string_view name) {
+    const auto in_word = [](char c) { return bytes::is_plain(c, "_$"); };
+    std::string quoted;
+    bytes::append_string(quoted, name);
+    const bool plain =
+        !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), in_word);
+    return plain ? std::string(name) : quoted;
   }
 
   template <Name Text, class Answer, class... Parameters>
@@ -4681,15 +4961,6 @@ class TypeScript {
   template <class T>
   static constexpr char tag{};
 
-  template <class T, class Declare>
-  std::string declared(Declare declare) {
-    const auto [known, fresh] = names_.try_emplace(&tag<T>);
-    if (!fresh) return known->second;
-    const std::string name = known->second = free_name(sio_demo_name(static_cast<const T*>(nullptr)));
-    declarations_.push_back(declare(name));  // the name first: a struct may hold itself
-    return name;
-  }
-
   /// `demo::Pong` is Pong; the second one of that name Pong2.
   std::string free_name(std::string_view qualified) {
     const auto colon = qualified.rfind(':');
@@ -4699,42 +4970,14 @@ class TypeScript {
     return free;
   }
 
-  template <class T>
-  static std::string names_of() {
-    std::string out;
-    for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr))) {
-      if (!out.empty()) out += " | ";
-      bytes::append_string(out, named.name);
-    }
-    return out;
-  }
-  template <class T>
-  std::string fields_of() {
-    std::string out;
-    std::apply([&](const auto&... field) { ((out += field_of<T>(field)), ...); },
-               sio_demo_fields(static_cast<const T*>(nullptr)));
-    return out;
-  }
-  template <class T, class Member>
-  std::string field_of(const Named<Member>& field) {
-    using Type = std::remove_cvref_t<decltype(std::declval<T&>().*field.member)>;
-    return "  " + key(field.name) + (is_specialization<Type, std::optional> ? "?: " : ": ") + type<Type>() + ";\n";
-  }
-  template <class T, std::size_t... I>
-  std::string elements_of(std::index_sequence<I...>) {
-    std::string out;
-    ((out += (out.empty() ? "" : ", ") + type<std::tuple_element_t<I, T>>()), ...);
-    return '[' + out + ']';
-  }
-
   template <class Answer, class... Parameters>
   std::string event(std::string_view name) {
     struct Parameter {
       std::string type;
       bool optional;
     };
-    std::vector<Parameter> parameters{{type<std::remove_cvref_t<Parameters>>(),
-                                       is_specialization<std::remove_cvref_t<Parameters>, std::optional>}...};
+    std::vector<Parameter> parameters{
+        {type<std::remove_cvref_t<Parameters>>(), is_optional<std::remove_cvref_t<Parameters>>}...};
     bool optional = std::is_void_v<Answer>;  // only the last ones may be left out
     for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter)
       parameter->optional = optional = optional && parameter->optional;
@@ -4747,15 +4990,6 @@ class TypeScript {
     if constexpr (!std::is_void_v<Answer>)
       out += (number > 0 ? ", ack: (answer: " : "ack: (answer: ") + type<Answer>() + ") => void";
     return out + ") => void;\n";
-  }
-
-  static std::string key(std::string_view name) {
-    const auto in_word = [](char c) { return bytes::is_plain(c, "_$"); };
-    std::string quoted;
-    bytes::append_string(quoted, name);
-    const bool plain =
-        !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), in_word);
-    return plain ? std::string(name) : quoted;
   }
 
   std::map<const char*, std::string> names_;  // of declared types, by their tags
@@ -7176,10 +7410,7 @@ SIO_DEMO_INLINE void AckWait::finish(std::error_code error) {
 }
 
 SIO_DEMO_INLINE json::array_t values_of(const socketio::Writer& event) {
-  json values = socketio::parse(event.text);
-  std::vector<std::string> attachments;
-  for (const auto& attachment : event.attachments) attachments.emplace_back(attachment->payload());
-  if (!attachments.empty()) socketio::replace_placeholders(values, attachments);
+  json values = value_of(event);
   return values.is_array() ? std::move(values.get_ref<json::array_t&>()) : json::array_t();
 }
 
@@ -7509,11 +7740,8 @@ auto Gathers<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAn
 /// A T as JSON, if it has such a form.
 template <class T>
 json json_of(const void* object) {
-  if constexpr (HasFields<T> || HasNames<T> || std::is_convertible_v<const T&, json>) {
-    socketio::Writer writer;
-    write(writer, *static_cast<const T*>(object));
-    return socketio::parse(writer.text);
-  } else return json::object();
+  if constexpr (Writable<T>) return value_of(*static_cast<const T*>(object));
+  else return json::object();
 }
 
 }  // namespace detail
