@@ -4222,7 +4222,7 @@ inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<doub
 //                                    "message":"say: /0/text is missing: expected a string"}
 //
 // The path is a JSON Pointer (RFC 6901) into the arguments. The client gets it as the ack's
-// {"error":{...}}, or as the event `error` if it asked for no ack.
+// {"error":{...}}, or as the event `error` if it asked for no ack; so does an Error that a handler throws.
 //
 //     C++                                   JSON             from the wire, besides
 //     bool, integers, floating point        boolean, number  an integer must fit and be whole
@@ -4259,9 +4259,25 @@ template <Name Text, std::size_t... I>
 event<Text.text[I]...> spell(std::index_sequence<I...>);
 template <Name Text>
 using spelled = decltype(spell<Text>(std::make_index_sequence<Text.view().size()>{}));
-/// The condition, and beside it the event that it is about.
-template <bool Condition, class Event>
+/// One of its arguments, counted from 1, with the types in question.
+template <std::size_t Number, class... Types>
+struct argument {};
+/// The condition, and beside it what it is about, which the message of a failed assertion shows.
+template <bool Condition, class... About>
 inline constexpr bool holds = Condition;
+/// The number of the first that does not hold, counted from 1; 0 if all do.
+constexpr std::size_t first_wrong(std::initializer_list<bool> conditions) {
+  std::size_t number = 0;
+  for (const bool good : conditions) {
+    ++number;
+    if (!good) return number;
+  }
+  return 0;
+}
+/// The first parameter of a signature that is not a plain value.
+template <class... Parameters>
+inline constexpr std::size_t not_a_value =
+    first_wrong({std::is_same_v<Parameters, std::remove_cvref_t<Parameters>>...});
 
 }  // namespace detail
 
@@ -4274,6 +4290,9 @@ struct ServerToClient<Text, Answer(Parameters...)> {
   static constexpr std::string_view name = Text.view();
   static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>,
                 "this name is reserved by Socket.IO: choose another one for the event");
+  static_assert(detail::holds < detail::not_a_value<Parameters...> == 0, detail::spelled<Text>,
+                detail::argument < detail::not_a_value<Parameters...>, Parameters... >>,
+                "an event's arguments are values: take std::string, not const std::string&");
 };
 
 /// An event that clients emit: ClientToServer<"name", Ack(Arguments...)>; Ack is what the handler
@@ -4285,6 +4304,9 @@ struct ClientToServer<Text, Answer(Parameters...)> {
   static constexpr std::string_view name = Text.view();
   static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>,
                 "this name is reserved by Socket.IO: choose another one for the event");
+  static_assert(detail::holds < detail::not_a_value<Parameters...> == 0, detail::spelled<Text>,
+                detail::argument < detail::not_a_value<Parameters...>, Parameters... >>,
+                "an event's arguments are values: take std::string, not const std::string&");
 };
 
 /// A JSON value as its text. As an argument it is what the client wrote, checked but not parsed; emitted, it is
@@ -4414,33 +4436,44 @@ concept WritesItself =
     std::is_class_v<T> && !HasFields<T> && !Text<T> && std::is_convertible_v<const T&, json> &&
     (has_checked_from_json<T> || !(requires { typename T::value_type; } || requires { std::tuple_size<T>::value; }));
 
+/// The error for a type without a Kind, or without one that reads.
+template <class T, class... About>
+void refuse_type() {
+  static_assert(holds<!is_character<T>, T, About...>,
+                "a character has no JSON form: take std::string, or std::int8_t for a number");
+  static_assert(holds < is_character<T> || Writable<T>, T, About... >,
+                "this type has no JSON form: describe it with SIO_DEMO_FIELDS or SIO_DEMO_ENUM");
+  static_assert(holds<!Writable<T>, T, About...>,
+                "this type has no JSON form that is checked when it is read: describe it with SIO_DEMO_FIELDS or "
+                "SIO_DEMO_ENUM; if its from_json checks all that it reads, see sio_demo::has_checked_from_json");
+}
+
 template <class T>
 void write(socketio::Writer& out, const T& value) {
-  static_assert(!is_character<T>, "a character has no JSON form: take std::string, or std::int8_t for a number");
-  static_assert(is_character<T> || Writable<T>,
-                "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's to_json");
   if constexpr (Writable<T>) Kind<T>::write(out, value);
+  else refuse_type<T>();
 }
 
 /// Reads a value whose JSON type may be wrong in any place; the fault says in which.
 template <class T>
 bool read(const json& value, T& out, Fault& fault) {
-  static_assert(!is_character<T>, "a character has no JSON form: take std::string, or std::int8_t for a number");
-  static_assert(is_character<T> || Readable<T>,
-                "this type has no JSON form that is checked: describe it with SIO_DEMO_FIELDS or SIO_DEMO_ENUM; for a "
-                "from_json that checks what it reads, see sio_demo::has_checked_from_json");
   if constexpr (Readable<T>) {
     if (value.is_discarded()) return fault.set("is not a value that can be represented");
     if (Kind<T>::read(value, out, fault)) return true;
     if (fault.what.empty()) fault.set("is not " + Kind<T>::expected());
-  }
+  } else refuse_type<T>();
   return false;
 }
 
+/// What a Kind of plain values says.
+template <Name Expected, Name TypeScript>
+struct Says {
+  static std::string expected() { return Expected.text; }
+  static std::string typescript(auto&) { return TypeScript.text; }
+};
+
 template <>
-struct Kind<json> {
-  static std::string expected() { return "a value"; }
-  static std::string typescript(auto&) { return "unknown"; }
+struct Kind<json> : Says<"a value", "unknown"> {
   static void write(socketio::Writer& out, const json& value) { out.value(value); }
   static bool read(const json& value, json& out, Fault&) {
     out = value;
@@ -4449,9 +4482,7 @@ struct Kind<json> {
 };
 
 template <>
-struct Kind<RawJson> {
-  static std::string expected() { return "a value without binary"; }
-  static std::string typescript(auto&) { return "unknown"; }
+struct Kind<RawJson> : Says<"a value without binary", "unknown"> {
   static void write(socketio::Writer& out, const RawJson& value) { out.text += value.text(); }
   static bool read(const json& value, RawJson& out, Fault&) {
     socketio::Writer writer;
@@ -4473,9 +4504,7 @@ struct Kind<std::nullptr_t> {
 };
 
 template <>
-struct Kind<bool> {
-  static std::string expected() { return "true or false"; }
-  static std::string typescript(auto&) { return "boolean"; }
+struct Kind<bool> : Says<"true or false", "boolean"> {
   static void write(socketio::Writer& out, bool value) { out.text += value ? "true" : "false"; }
   static bool read(const json& value, bool& out, Fault&) {
     if (value.is_boolean()) out = value.get<bool>();
@@ -4508,9 +4537,7 @@ requires(std::is_integral_v<T> && !is_character<T>) struct Kind<T> {
 };
 
 template <class T>
-requires std::is_floating_point_v<T> struct Kind<T> {
-  static std::string expected() { return "a number"; }
-  static std::string typescript(auto&) { return "number"; }
+requires std::is_floating_point_v<T> struct Kind<T> : Says<"a number", "number"> {
   static void write(socketio::Writer& out, T value) { bytes::append_number(out.text, static_cast<double>(value)); }
   static bool read(const json& value, T& out, Fault&) {
     if (!value.is_number() || std::abs(value.get<double>()) > static_cast<double>((std::numeric_limits<T>::max)()))
@@ -4521,9 +4548,7 @@ requires std::is_floating_point_v<T> struct Kind<T> {
 };
 
 template <Text T>
-struct Kind<T> {
-  static std::string expected() { return "a string"; }
-  static std::string typescript(auto&) { return "string"; }
+struct Kind<T> : Says<"a string", "string"> {
   static void write(socketio::Writer& out, const T& value) { bytes::append_string(out.text, value); }
   static bool read(const json& value, T& out, Fault&) requires std::is_same_v<T, std::string> {
     if (value.is_string()) out = value.get_ref<const std::string&>();
@@ -4562,9 +4587,6 @@ struct Kind<std::array<B, Size>> : Binary {
     return true;
   }
 };
-template <class B, std::size_t Size>
-requires(Byte<std::remove_const_t<B>>) struct Kind<std::span<B, Size>> : Binary {};
-
 /// Any number of values of one type.
 template <class T>
 struct List {
@@ -4603,8 +4625,8 @@ requires ListOf<C<T, Rest...>, T> struct Kind<C<T, Rest...>> : List<T> {
   }
 };
 template <class T, std::size_t Size>
-requires(Writable<std::remove_const_t<T>> && !Byte<std::remove_const_t<T>>)
-struct Kind<std::span<T, Size>> : List<std::remove_const_t<T>> {};
+requires Writable<std::remove_const_t<T>> || Byte<std::remove_const_t<T>> struct Kind<std::span<T, Size>>
+    : std::conditional_t<Byte<std::remove_const_t<T>>, Binary, List<std::remove_const_t<T>>> {};
 template <Writable T, std::size_t Size>
 requires(!Byte<T>) struct Kind<std::array<T, Size>> : List<T> {
   static std::string expected() { return "an array of " + std::to_string(Size) + " elements"; }
@@ -4775,9 +4797,7 @@ struct Kind<T> {
 };
 
 template <WritesItself T>
-struct Kind<T> {
-  static std::string expected() { return "a valid value"; }
-  static std::string typescript(auto&) { return "unknown"; }
+struct Kind<T> : Says<"a valid value", "unknown"> {
   static void write(socketio::Writer& out, const T& value) { out.value(json(value)); }
   static bool read(const json& value, T& out, Fault&) requires has_checked_from_json<T> {
     try {
@@ -4859,15 +4879,30 @@ T read(const json& value) {
 
 // ---- The macros that describe a user's types. Up to 64 names; use them in the type's own namespace.
 
-#define SIO_DEMO_EXPAND(...) SIO_DEMO_EXPAND1(SIO_DEMO_EXPAND1(SIO_DEMO_EXPAND1(SIO_DEMO_EXPAND1(__VA_ARGS__))))
-#define SIO_DEMO_EXPAND1(...) SIO_DEMO_EXPAND2(SIO_DEMO_EXPAND2(SIO_DEMO_EXPAND2(SIO_DEMO_EXPAND2(__VA_ARGS__))))
-#define SIO_DEMO_EXPAND2(...) SIO_DEMO_EXPAND3(SIO_DEMO_EXPAND3(SIO_DEMO_EXPAND3(SIO_DEMO_EXPAND3(__VA_ARGS__))))
-#define SIO_DEMO_EXPAND3(...) __VA_ARGS__
-#define SIO_DEMO_AGAIN() SIO_DEMO_EACH_NEXT
-#define SIO_DEMO_PARENTHESES ()
-#define SIO_DEMO_EACH(what, type, ...) __VA_OPT__(SIO_DEMO_EXPAND(SIO_DEMO_EACH_NEXT(what, type, __VA_ARGS__)))
-#define SIO_DEMO_EACH_NEXT(what, type, first, ...) \
-  what(type, first) __VA_OPT__(, SIO_DEMO_AGAIN SIO_DEMO_PARENTHESES(what, type, __VA_ARGS__))
+// Each name in a list of its own, not one by recursion: an error in a name is reported once for each macro around it.
+#define SIO_DEMO_ONE(what, type, ...) __VA_OPT__(what(type, __VA_ARGS__), )
+#define SIO_DEMO_EIGHT(what, type, a, b, c, d, e, f, g, h)                                                        \
+  SIO_DEMO_ONE(what, type, a)                                                                                     \
+  SIO_DEMO_ONE(what, type, b)                                                                                     \
+  SIO_DEMO_ONE(what, type, c)                                                                                     \
+  SIO_DEMO_ONE(what, type, d) SIO_DEMO_ONE(what, type, e) SIO_DEMO_ONE(what, type, f) SIO_DEMO_ONE(what, type, g) \
+      SIO_DEMO_ONE(what, type, h)
+#define SIO_DEMO_64(what, type, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, \
+                    a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36, a37, a38,    \
+                    a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, a50, a51, a52, a53, a54, a55, a56, a57,    \
+                    a58, a59, a60, a61, a62, a63, a64, more, ...)                                                     \
+  SIO_DEMO_EIGHT(what, type, a1, a2, a3, a4, a5, a6, a7, a8)                                                          \
+  SIO_DEMO_EIGHT(what, type, a9, a10, a11, a12, a13, a14, a15, a16)                                                   \
+  SIO_DEMO_EIGHT(what, type, a17, a18, a19, a20, a21, a22, a23, a24)                                                  \
+  SIO_DEMO_EIGHT(what, type, a25, a26, a27, a28, a29, a30, a31, a32)                                                  \
+  SIO_DEMO_EIGHT(what, type, a33, a34, a35, a36, a37, a38, a39, a40)                                                  \
+  SIO_DEMO_EIGHT(what, type, a41, a42, a43, a44, a45, a46, a47, a48)                                                  \
+  SIO_DEMO_EIGHT(what, type, a49, a50, a51, a52, a53, a54, a55, a56)                                                  \
+  SIO_DEMO_EIGHT(what, type, a57, a58, a59, a60, a61, a62, a63, a64)                                                  \
+  SIO_DEMO_ONE(SIO_DEMO_TAKES_AT_MOST_64_NAMES, type, more)
+#define SIO_DEMO_EACH(what, type, ...)                                                                                 \
+  SIO_DEMO_64(what, type, __VA_ARGS__, , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , \
+              , , , , , , , , , , , , , , , , , , , , , , , , )
 // These to_json and from_json are nlohmann's way to convert: json{{"at", Point{}}}, value.get<Point>(). They are for
 // this type, and not for one that is derived from it.
 #define SIO_DEMO_DESCRIBED(Type)                                                                               \
@@ -4908,9 +4943,8 @@ class TypeScript {
  public:
   template <class T>
   std::string type() {
-    static_assert(Writable<T>, "this type has no JSON form: describe it with SIO_DEMO_FIELDS or SIO_DEMO_ENUM");
     if constexpr (Writable<T>) return Kind<T>::typescript(*this);
-    else return "unknown";
+    else return refuse_type<T>(), "";
   }
   std::string bytes() {
     uses_bytes_ = true;
@@ -5040,8 +5074,9 @@ std::string typescript(const Events&... events) {
 //
 // Threads: everything here is called on the thread that runs the loop. server.post(f) is the only
 // exception. Lifetime: a Socket is a handle, cheap to copy; kept after the disconnect it is inert:
-// emits go nowhere, rooms() is empty. A handler that throws costs its own call, nothing more: it is
-// logged, an ack that was asked for is answered with {"error":{"code":"INTERNAL_ERROR",...}}.
+// emits go nowhere, rooms() is empty. A handler that throws costs its own call, nothing more. An Error
+// reaches the client; anything else is logged, and the client learns that the server failed: as the ack's
+// {"error":{"code":"INTERNAL_ERROR",...}}, or as the event `error`.
 // ================================================================================================
 
 class Server;
@@ -5255,11 +5290,16 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
 
 /// What a client is told when its event failed.
 struct EventError {
-  std::string message, code, event;
-  std::optional<std::string> path{};
+  std::string message, code;
+  std::optional<std::string> event{}, path{};
   std::optional<std::int64_t> retryAfter{};  // ms
+  std::optional<json> data{};
 };
-SIO_DEMO_FIELDS(EventError, message, code, event, path, retryAfter)
+SIO_DEMO_FIELDS(EventError, message, code, event, path, retryAfter, data)
+
+/// `[{"error":{...}}]`: the ack of an event that failed.
+socketio::Writer error_writer(const EventError& error);
+EventError event_error(const Error& error);
 
 template <class T>
 inline constexpr char type_tag = 0;
@@ -5315,11 +5355,16 @@ class Reply {
   void operator()(const Given&... values) const {
     if constexpr (sizeof...(Values) == 0) send(detail::answer_writer(values...));
     else {
-      static_assert(sizeof...(Given) == sizeof...(Values) && (detail::fits<const Given&, Values> && ...),
-                    "this reply takes another type: see the event's signature");
-      send(detail::answer_writer(detail::as<Values>(values)...));
+      constexpr bool fit = [] {
+        if constexpr (sizeof...(Given) != sizeof...(Values)) return false;
+        else return (detail::fits<const Given&, Values> && ...);
+      }();
+      static_assert(detail::holds<fit, Reply, Given...>, "this reply takes another type: see the event's signature");
+      if constexpr (fit) send(detail::answer_writer(detail::as<Values>(values)...));
     }
   }
+  /// Refuses the event, as a handler does that throws this.
+  void operator()(const Error& error) const { send(detail::error_writer(detail::event_error(error))); }
 
  private:
   void send(socketio::Writer&& writer) const {
@@ -5458,7 +5503,8 @@ class Completion {
   asio::executor_work_guard<Executor> work_;
 };
 
-template <class Answer, class Handler>
+/// Of one socket, or of many: that one which was asked is gone is an error, and that many are none is not.
+template <bool Many, class Answer, class Handler>
 class AckWaitFor final : public AckWait {
  public:
   AckWaitFor(Server& server, asio::io_context& loop, Handler&& handler)
@@ -5474,13 +5520,18 @@ class AckWaitFor final : public AckWait {
   }
 
  private:
-  bool take(const socketio::Arguments& arguments) override { return answer_.take(arguments); }
+  bool take(const socketio::Arguments& arguments) override {
+    taken_ = true;
+    return answer_.take(arguments);
+  }
   void complete(std::error_code error) override {
+    if (!Many && !taken_ && !error) error = std::make_error_code(std::errc::not_connected);
     if constexpr (requires { answer_.value; }) completion_(error, std::move(answer_.value));
     else completion_(error);
   }
 
   Answer answer_;
+  bool taken_ = false;  // whether there was an answer
   Completion<Handler> completion_;
 };
 
@@ -5516,10 +5567,16 @@ socketio::Writer typed_event(const Values&... values) {
   static_assert(holds<(sizeof...(Values) == sizeof...(Parameters)), spelled<Text>>,
                 "emit: another number of arguments than the event has");
   auto writer = event_writer(Text.view());
-  if constexpr (sizeof...(Values) == sizeof...(Parameters)) {
-    static_assert(holds<(fits<const Values&, Parameters> && ...), spelled<Text>>,
-                  "emit: an argument of another type than the event has");
-    if constexpr ((fits<const Values&, Parameters> && ...)) (add_argument(writer, as<Parameters>(values)), ...);
+  if constexpr (sizeof...(Values) == sizeof...(Parameters) && not_a_value<Parameters...> == 0) {
+    constexpr auto wrong = first_wrong({(fits<const Values&, Parameters> && Writable<Parameters>)...});
+    if constexpr (wrong == 0) (add_argument(writer, as<Parameters>(values)), ...);
+    else {
+      using Given = std::tuple_element_t<wrong - 1, std::tuple<Values...>>;
+      using Wanted = std::tuple_element_t<wrong - 1, std::tuple<Parameters...>>;
+      static_assert(holds<!Writable<Wanted>, spelled<Text>, argument<wrong, Given, Wanted>>,
+                    "emit: an argument of another type than the event has");
+      if constexpr (!Writable<Wanted>) refuse_type<Wanted, spelled<Text>, argument<wrong>>();
+    }
   }
   writer.text += ']';
   return writer;
@@ -5560,6 +5617,11 @@ class Emits {
     derived().deliver(named_event(name, values...));
   }
 
+  /// The same with one value in braces, as nlohmann/json has them: emit("moved", {{"x", 1}, {"y", 2}}).
+  void emit(std::string_view name, json::initializer_list_t value) const {
+    derived().deliver(named_event(name, json(value)));
+  }
+
   /// Emits and waits for the ack: an asynchronous operation of Asio. The last argument is its completion
   /// token (a callback, asio::use_awaitable, asio::use_future, ...), called on the loop's thread with
   /// (std::error_code, Ack), and for a broadcast with (std::error_code, std::vector<Ack>), the answers so far.
@@ -5589,11 +5651,8 @@ class Emits {
       return with_last(
           [&](auto&& token, const auto&... values) {
             using Result = std::conditional_t<Derived::many, EachAnswer<Answer>, OneAnswer<Answer>>;
-            static_assert(holds<takes_answer<std::decay_t<decltype(token)>, typename Result::Signature>, spelled<Text>>,
-                          "emit_with_ack: this callback does not take what the answer brings, (std::error_code, Ack), "
-                          "of a broadcast (std::error_code, std::vector<Ack>)");
-            return start<Result>(limit, typed_event<Text, Parameters...>(values...),
-                                 std::forward<decltype(token)>(token));
+            return start<Result, spelled<Text>>(limit, typed_event<Text, Parameters...>(values...),
+                                                std::forward<decltype(token)>(token));
           },
           std::forward<ValuesAndToken>(rest)...);
     }
@@ -5613,14 +5672,23 @@ class Emits {
         std::forward<ValuesAndToken>(rest)...);
   }
 
-  template <class Result, class Token>
+  template <class Result, class... About, class Token>
   auto start(Limit limit, socketio::Writer&& writer, Token&& token) const {
+    using Signature = typename Result::Signature;
+    constexpr bool taken = takes_answer<std::decay_t<Token>, Signature>;
+    static_assert(holds<taken, Signature, About...>,
+                  "emit_with_ack: this callback does not take what the answer brings, (std::error_code, Ack), "
+                  "of a broadcast (std::error_code, std::vector<Ack>), of an event by name json::array_t");
+    if constexpr (taken) return begin<Result>(limit, std::move(writer), std::forward<Token>(token));
+  }
+  template <class Result, class Token>
+  auto begin(Limit limit, socketio::Writer&& writer, Token&& token) const {
     auto initiation = [self = derived().handle(), limit, writer = std::move(writer)](auto&& handler) mutable {
       using Handler = std::decay_t<decltype(handler)>;
       if constexpr (requires { self.orphaned(); })
         if (self.orphaned()) return complete_orphan<Result>(Handler(std::forward<decltype(handler)>(handler)));
       auto& server = self.server();
-      const auto wait = std::make_shared<AckWaitFor<Result, Handler>>(
+      const auto wait = std::make_shared<AckWaitFor<Derived::many, Result, Handler>>(
           server, server.loop(), Handler(std::forward<decltype(handler)>(handler)));
       wait->be_cancellable();
       if (limit) wait->arm(*limit);
@@ -5653,11 +5721,22 @@ template <class Answer>
 using ReplyFor =
     std::conditional_t<std::is_void_v<Answer>, Reply<>, Reply<std::conditional_t<std::is_void_v<Answer>, int, Answer>>>;
 
-void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault);
+/// Tells the client, and the log, that its event was refused.
+void refuse_event(const Socket& socket, const AckRequest& ack, std::string_view event, const Error& error);
 /// Starts a coroutine handler; defined where Server is known.
 template <class Answer, class Handler, class... Values>
 void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values,
-                   Reply<> reply);
+                   const AckRequest& ack);
+/// Throws std::invalid_argument if no client's event can have this name, and says what there is instead.
+void check_handled(std::string_view event);
+/// Whether a handler by name takes one json, which all arguments would convert to.
+template <class R, class S, class Second, class... Rest>
+std::is_same<std::remove_cvref_t<Second>, json> second_is_json(R (*)(S, Second, Rest...));
+template <class R, class F, class S, class Second, class... Rest>
+std::is_same<std::remove_cvref_t<Second>, json> second_is_json(R (F::*)(S, Second, Rest...) const);
+template <class Handler>
+concept TakesOneJson = requires { requires decltype(second_is_json(&Handler::operator()))::value; } ||
+                       requires(Handler handler) { requires decltype(second_is_json(handler))::value; };
 
 /// Calls a typed handler in the form that it has, and answers the ack with what it returns.
 template <std::string_view const& Event, class Answer, class Handler, class... Parameters>
@@ -5665,14 +5744,14 @@ void call_typed(const Handler& handler, Socket& socket, std::tuple<Parameters...
   if constexpr (std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>) {
     using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>;
     auto all = std::tuple_cat(std::move(values), std::make_tuple(ReplyFor<Answer>(ack)));
-    if constexpr (is_awaitable<Result>) spawn_handler<void>(socket, Event, handler, std::move(all), Reply<>(ack));
+    if constexpr (is_awaitable<Result>) spawn_handler<void>(socket, Event, handler, std::move(all), ack);
     else std::apply([&](const auto&... value) { handler(socket, value...); }, all);
   } else {
     using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&...>;
     const auto call = [&] {
       return std::apply([&](const Parameters&... value) { return handler(socket, value...); }, values);
     };
-    if constexpr (is_awaitable<Result>) spawn_handler<Answer>(socket, Event, handler, std::move(values), Reply<>(ack));
+    if constexpr (is_awaitable<Result>) spawn_handler<Answer>(socket, Event, handler, std::move(values), ack);
     else if constexpr (std::is_void_v<Answer>) call();
     else if (ack.id) ack.answer(answer_writer(as<Answer>(call())));
     else call();
@@ -5687,7 +5766,7 @@ void call_named(const Handler& handler, Socket& socket, std::string_view event, 
   static_assert(std::is_void_v<result_value<Result>>,
                 "on: a handler by name returns nothing; it answers through a last parameter Reply<>");
   if constexpr (is_awaitable<Result>)
-    spawn_handler<void>(socket, event, handler, std::tuple<Values...>(std::move(values)...), Reply<>(ack));
+    spawn_handler<void>(socket, event, handler, std::tuple<Values...>(std::move(values)...), ack);
   else handler(socket, values...);
 }
 
@@ -5709,7 +5788,8 @@ class Listens {
     return derived();
   }
   /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments) and perhaps a
-  /// last Reply<>, and returns nothing; it may be a coroutine.
+  /// last Reply<>, and returns nothing; it may be a coroutine. Throws std::invalid_argument for a name that is no
+  /// client's event, such as "connection".
   template <class Handler>
   Derived& on(std::string_view name, Handler handler) {
     return add(name, std::move(handler), false);
@@ -5772,6 +5852,16 @@ class Listens {
 
   template <Name Text, class Answer, class... Parameters, class Handler>
   Derived& add(const ClientToServer<Text, Answer(Parameters...)>&, Handler handler, bool once) {
+    constexpr auto wrong = first_wrong({Readable<std::remove_cvref_t<Parameters>>...});
+    if constexpr (not_a_value<Parameters...> != 0) return derived();  // it was said where the event is defined
+    else if constexpr (wrong == 0) return add_typed<Text, Answer, Parameters...>(std::move(handler), once);
+    else {
+      refuse_type<std::tuple_element_t<wrong - 1, std::tuple<Parameters...>>, spelled<Text>, argument<wrong>>();
+      return derived();
+    }
+  }
+  template <Name Text, class Answer, class... Parameters, class Handler>
+  Derived& add_typed(Handler handler, bool once) {
     constexpr bool plain = std::is_invocable_v<const Handler&, Socket&, const Parameters&...>;
     constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>;
     static_assert(
@@ -5787,7 +5877,7 @@ class Listens {
           [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
             std::tuple<Parameters...> values;
             Fault fault;
-            if (!read_arguments(arguments, values, fault)) return refuse_payload(socket, ack, Text.view(), fault);
+            if (!read_arguments(arguments, values, fault)) return refuse_event(socket, ack, Text.view(), Error(fault));
             call_typed<ClientToServer<Text, Answer(Parameters...)>::name, Answer>(handler, socket, std::move(values),
                                                                                   ack);
           });
@@ -5797,8 +5887,11 @@ class Listens {
   Derived& add(std::string_view name, Handler handler, bool once) {
     using Arguments = const json::array_t&;
     constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>>;
+    static_assert(!TakesOneJson<Handler>,
+                  "on: this handler would get all arguments as one json: take const json::array_t&, and of that at(0)");
     static_assert(replies || std::is_invocable_v<const Handler&, Socket&, Arguments>,
                   "on: a handler by name takes (Socket&, const json::array_t&) and perhaps a Reply<>");
+    check_handled(name);
     put(name, once,
         [handler = std::move(handler), name = std::string(name)](Socket& socket, const socketio::Arguments& arguments,
                                                                  const AckRequest& ack) {
@@ -6742,6 +6835,9 @@ bool guard(const Log& log, const Socket& socket, std::string_view event, F f) {
 }
 
 void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error);
+/// A coroutine handler has thrown this.
+void coroutine_failed(const Socket& socket, const AckRequest& ack, std::string_view event,
+                      const std::exception_ptr& failure);
 EventError internal_error(std::string_view event);
 /// The name and the arguments of an event on its way out, its attachments in their places.
 json::array_t values_of(const socketio::Writer& event);
@@ -7125,7 +7221,18 @@ class Client final : public engineio::Context {
     each_table(state, [&](EventTable& table) {
       const auto entry = table.by_name.find(name);
       if (entry == table.by_name.end() || !state.connected) return;
-      if (!call(entry->second, socket, name, arguments, ack)) answer_error(socket, ack, internal_error(name));
+      bool good = true;
+      entry->second.each([&](const EventHandler& handler) {
+        const auto run = [&] {
+          try {
+            handler(socket, arguments, ack);
+          } catch (const Error& error) {
+            refuse_event(socket, ack, name, error);
+          }
+        };
+        good = guard(log(), socket, name, run) && good;
+      });
+      if (!good) answer_error(socket, ack, internal_error(name));
     });
   }
 
@@ -7241,26 +7348,63 @@ SIO_DEMO_INLINE void AckRequest::answer(socketio::Writer&& writer) const {
   encode(socketio::PacketType::ack, state.nsp.name(), id, std::move(writer)).send_to(state.client->session());
 }
 
-/// Tells the client, and the log, where its payload is wrong.
-SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
-  const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD",
-                         std::string(event), fault.path};
+SIO_DEMO_INLINE EventError event_error(const Error& error) {
+  EventError out{error.what(), error.code, {}, error.path};
+  if (!error.data.is_null()) out.data = error.data;
+  return out;
+}
+
+SIO_DEMO_INLINE socketio::Writer error_writer(const EventError& error) {
+  return answer_writer(std::map<std::string, EventError>{{"error", error}});
+}
+
+SIO_DEMO_INLINE void refuse_event(const Socket& socket, const AckRequest& ack, std::string_view event,
+                                  const Error& error) {
+  Client* client = ack.state.client;
+  if (!client) return;
+  EventError told = event_error(error);
+  told.event = event;
   const Log& log = socket.nsp().server().log();
-  ack.state.client->count(Reason::invalid_payload);
-  if (log.enabled(LogLevel::info) && ack.state.client->may_complain())
-    log.write(LogLevel::info, "Invalid payload",
-              {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
-  answer_error(socket, ack, error);
+  if (error.path) {
+    told.message = std::string(event) + ": " + told.message;
+    client->count(Reason::invalid_payload);
+    if (log.enabled(LogLevel::info) && client->may_complain())
+      log.write(LogLevel::info, "Invalid payload",
+                {{"socketId", socket.id()}, {"event", event}, {"path", *error.path}, {"why", told.message}});
+  } else if (log.enabled(LogLevel::debug))
+    log.write(LogLevel::debug, "Event refused by its handler",
+              {{"socketId", socket.id()}, {"event", event}, {"code", error.code}, {"why", told.message}});
+  answer_error(socket, ack, told);
 }
 
 /// The client learns that an event failed: as the ack's error, or as the event `error`.
 SIO_DEMO_INLINE void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error) {
-  if (ack.id) ack.answer(answer_writer(std::map<std::string, EventError>{{"error", error}}));
+  if (ack.id) ack.answer(error_writer(error));
   else socket.emit("error", error);
 }
 
 SIO_DEMO_INLINE EventError internal_error(std::string_view event) {
   return {std::string(event) + ": the server failed to handle this event", "INTERNAL_ERROR", std::string(event)};
+}
+
+SIO_DEMO_INLINE void coroutine_failed(const Socket& socket, const AckRequest& ack, std::string_view event,
+                                      const std::exception_ptr& failure) {
+  const bool good = guard(socket.nsp().server().log(), socket, event, [&] {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const Error& error) {
+      refuse_event(socket, ack, event, error);
+    }
+  });
+  if (!good) answer_error(socket, ack, internal_error(event));
+}
+
+SIO_DEMO_INLINE void check_handled(std::string_view event) {
+  if (!socketio::is_reserved(event) && event != "connection") return;
+  std::string instead = "Socket.IO reserves this name, choose another one";
+  if (event == "connect" || event == "connection") instead = "use on_connection()";
+  if (event.starts_with("disconnect")) instead = "use on_" + std::string(event) + "()";
+  throw std::invalid_argument("cannot handle an event \"" + std::string(event) + "\": " + instead);
 }
 #endif  // SIO_DEMO_BODIES
 
@@ -7286,14 +7430,12 @@ asio::awaitable<void> await_handler(Handler handler, Socket socket, std::tuple<V
 
 template <class Answer, class Handler, class... Values>
 void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values,
-                   Reply<> reply) {
-  auto done = [socket, reply, event = std::string(event),
-               server = socket.nsp().server().lifetime()](std::exception_ptr error) {
-    if (!error || server.expired()) return;
-    reply(std::map<std::string, EventError>{{"error", internal_error(event)}});
-    guard(socket.nsp().server().log(), socket, event, [&] { std::rethrow_exception(error); });
+                   const AckRequest& ack) {
+  auto done = [socket, ack = AckRequest{ack.state, ack.id, ack.share()}, event = std::string(event),
+               server = socket.nsp().server().lifetime()](const std::exception_ptr& failure) {
+    if (failure && !server.expired()) coroutine_failed(socket, ack, event, failure);
   };
-  asio::co_spawn(socket.nsp().server().loop(), await_handler<Answer>(handler, socket, std::move(values), reply),
+  asio::co_spawn(socket.nsp().server().loop(), await_handler<Answer>(handler, socket, std::move(values), Reply<>(ack)),
                  std::move(done));
 }
 #endif
