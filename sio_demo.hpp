@@ -4471,19 +4471,24 @@ inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<doub
 //                                    "message":"say: /0/text is missing: expected a string"}
 //
 // The path is a JSON Pointer (RFC 6901) into the arguments. The client gets it as the ack's
-// {"error":{...}}, or as the event `error` if it asked for no ack.
+// {"error":{...}}, or as the event `error` if it asked for no ack; so does an Error that a handler throws.
 //
-//     C++                                   JSON            from the wire, besides
+//     C++                                   JSON             from the wire, besides
 //     bool, integers, floating point        boolean, number  an integer must fit and be whole
 //     std::string                           string
 //     enum with SIO_DEMO_ENUM               string           one of the names
 //     struct with SIO_DEMO_FIELDS           object           every field but optional ones; others ignored
 //     std::optional<T>                      T or absent      null counts as absent
-//     vector, array, map<string, T>, tuple  array, object
-//     Bytes                                 binary attachment
+//     vector, list, deque, set, span        array
+//     array, tuple, pair                    array            of exactly that length
+//     map<string, T>, unordered_map         object
+//     Bytes; vector, array, span of bytes   binary           a byte is std::uint8_t or std::byte
 //     json                                  anything
-//     RawJson                               anything without binary, as the text that it is
-//     what nlohmann/json converts           as it does       its exceptions become a fault
+//     RawJson                               anything         without binary, as the text that it is
+//     what has a to_json of nlohmann's      as it writes it  see has_checked_from_json
+//
+// Any other type does not compile: there is no reading that does not check. A described type converts to and from
+// json, too; read<T>(json) reads any of them, checked in the same way.
 // ================================================================================================
 
 /// A text as a template argument.
@@ -4503,9 +4508,25 @@ template <Name Text, std::size_t... I>
 event<Text.text[I]...> spell(std::index_sequence<I...>);
 template <Name Text>
 using spelled = decltype(spell<Text>(std::make_index_sequence<Text.view().size()>{}));
-/// The condition, and beside it the event that it is about.
-template <bool Condition, class Event>
+/// One of its arguments, counted from 1, with the types in question.
+template <std::size_t Number, class... Types>
+struct argument {};
+/// The condition, and beside it what it is about, which the message of a failed assertion shows.
+template <bool Condition, class... About>
 inline constexpr bool holds = Condition;
+/// The number of the first that does not hold, counted from 1; 0 if all do.
+constexpr std::size_t first_wrong(std::initializer_list<bool> conditions) {
+  std::size_t number = 0;
+  for (const bool good : conditions) {
+    ++number;
+    if (!good) return number;
+  }
+  return 0;
+}
+/// The first parameter of a signature that is not a plain value.
+template <class... Parameters>
+inline constexpr std::size_t not_a_value =
+    first_wrong({std::is_same_v<Parameters, std::remove_cvref_t<Parameters>>...});
 
 }  // namespace detail
 
@@ -4518,6 +4539,9 @@ struct ServerToClient<Text, Answer(Parameters...)> {
   static constexpr std::string_view name = Text.view();
   static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>,
                 "this name is reserved by Socket.IO: choose another one for the event");
+  static_assert(detail::holds < detail::not_a_value<Parameters...> == 0, detail::spelled<Text>,
+                detail::argument < detail::not_a_value<Parameters...>, Parameters... >>,
+                "an event's arguments are values: take std::string, not const std::string&");
 };
 
 /// An event that clients emit: ClientToServer<"name", Ack(Arguments...)>; Ack is what the handler
@@ -4529,6 +4553,9 @@ struct ClientToServer<Text, Answer(Parameters...)> {
   static constexpr std::string_view name = Text.view();
   static_assert(detail::holds<!socketio::is_reserved(name), detail::spelled<Text>>,
                 "this name is reserved by Socket.IO: choose another one for the event");
+  static_assert(detail::holds < detail::not_a_value<Parameters...> == 0, detail::spelled<Text>,
+                detail::argument < detail::not_a_value<Parameters...>, Parameters... >>,
+                "an event's arguments are values: take std::string, not const std::string&");
 };
 
 /// A JSON value as its text. As an argument it is what the client wrote, checked but not parsed; emitted, it is
@@ -4575,20 +4602,43 @@ struct Fault {
   }
 };
 
+/// A handler throws it to refuse an event. The client gets it as the ack's {"error":{...}}, or as the event `error`
+/// if it asked for no ack; any other exception tells the client only that the server failed.
+///
+///     throw sio::Error("the room is full", "ROOM_FULL", {{"seats", 8}});
+///     43/chat,1[{"error":{"message":"the room is full","code":"ROOM_FULL","event":"join","data":{"seats":8}}}]
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const std::string& message, std::string its_code = "APPLICATION_ERROR", json its_data = nullptr)
+      : std::runtime_error(message), code(std::move(its_code)), data(std::move(its_data)) {}
+  /// A payload of the wrong shape.
+  explicit Error(const Fault& fault)
+      : Error((fault.path.empty() ? "the value" : fault.path) + " " + fault.what, "INVALID_PAYLOAD") {
+    path = fault.path;
+  }
+
+  std::string code;
+  json data;                          // null: the client gets none
+  std::optional<std::string> path{};  // of a payload: the place that is wrong
+};
+
+/// true for a type whose own from_json (of nlohmann/json) checks whatever it reads; what that throws becomes a
+/// fault. Without it a from_json is not called for what clients send: nlohmann's get<int>() casts, whatever the number.
+///
+///     template <>
+///     inline constexpr bool sio_demo::has_checked_from_json<Kelvin> = true;
+template <class T>
+inline constexpr bool has_checked_from_json = false;
+
 namespace detail {  // Not API: everything here may change.
 
 template <class>
 inline constexpr bool always_false = false;
 
-template <class T, template <class...> class Template>
-inline constexpr bool is_specialization = false;
-template <template <class...> class Template, class... Arguments>
-inline constexpr bool is_specialization<Template<Arguments...>, Template> = true;
-
 template <class T>
-inline constexpr bool is_array = false;
-template <class T, std::size_t Size>
-inline constexpr bool is_array<std::array<T, Size>> = true;
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
 
 /// One field of a struct, or one value of an enum, with its JSON name.
 template <class Member>
@@ -4599,224 +4649,425 @@ struct Named {
 template <class Member>
 Named(std::string_view, Member) -> Named<Member>;
 
+/// Asks for the description of exactly this type: unlike a pointer, it does not convert to that of a base.
 template <class T>
-concept HasFields = requires(const T* type) { sio_demo_fields(type); };
-template <class T>
-concept HasNames = requires(const T* type) { sio_demo_names(type); };
-template <class T>
-concept StringKeyed = requires { typename T::mapped_type; } && std::is_same_v<typename T::key_type, std::string>;
+struct Tag {};
 
-// ---- values to JSON text
+/// How values of a type travel: one description for each kind of types.
+///     expected()                   what a fault says was expected: "a string"
+///     typescript(out)              what it is in TypeScript
+///     write(out, value)            writes it as JSON text
+///     read(json, value, fault)     takes it from a JSON value of any shape; false: it does not fit, as a whole or
+///                                  where the fault says
+/// A type without one does not travel; one without read() is never received.
+template <class T>
+struct Kind {};
+template <class T>
+concept Writable = requires(socketio::Writer& out, const T& value) { Kind<T>::write(out, value); };
+template <class T>
+concept Readable = requires(const json& value, T& out, Fault& fault) { Kind<T>::read(value, out, fault); };
 
 template <class T>
-void write(socketio::Writer& out, const T& value);
+concept HasFields = requires { sio_demo_fields(Tag<T>{}); };
+template <class T>
+concept HasNames = requires { sio_demo_names(Tag<T>{}); };
+template <class T>
+inline constexpr bool is_character =
+    std::is_same_v<T, char> || std::is_same_v<T, wchar_t> || std::is_same_v<T, char8_t> ||
+    std::is_same_v<T, char16_t> || std::is_same_v<T, char32_t>;
+template <class T>
+concept Text = std::is_convertible_v<const T&, std::string_view> && !HasFields<T>;
+template <class T>
+concept Byte = std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::byte>;
+/// What a to_json of the user's writes. The library's own conversions are not meant: containers and enums are ours.
+template <class T>
+concept WritesItself =
+    std::is_class_v<T> && !HasFields<T> && !Text<T> && std::is_convertible_v<const T&, json> &&
+    (has_checked_from_json<T> || !(requires { typename T::value_type; } || requires { std::tuple_size<T>::value; }));
 
-template <class Range>
-void write_list(socketio::Writer& out, const Range& values) {
-  out.text += '[';
-  bool first = true;
-  for (const auto& value : values) {
-    if (!std::exchange(first, false)) out.text += ',';
-    write(out, value);
-  }
-  out.text += ']';
+/// The error for a type without a Kind, or without one that reads.
+template <class T, class... About>
+void refuse_type() {
+  static_assert(holds<!is_character<T>, T, About...>,
+                "a character has no JSON form: take std::string, or std::int8_t for a number");
+  static_assert(holds < is_character<T> || Writable<T>, T, About... >,
+                "this type has no JSON form: describe it with SIO_DEMO_FIELDS or SIO_DEMO_ENUM");
+  static_assert(holds<!Writable<T>, T, About...>,
+                "this type has no JSON form that is checked when it is read: describe it with SIO_DEMO_FIELDS or "
+                "SIO_DEMO_ENUM; if its from_json checks all that it reads, see sio_demo::has_checked_from_json");
 }
-
-template <class T>
-void write_member(socketio::Writer& out, char& separator, std::string_view name, const T& value) {
-  if constexpr (is_specialization<T, std::optional>) {
-    if (value) write_member(out, separator, name, *value);
-  } else {
-    out.text += std::exchange(separator, ',');
-    bytes::append_string(out.text, name);
-    out.text += ':';
-    write(out, value);
-  }
-}
-
-inline void end_object(socketio::Writer& out, char separator) { out.text += separator == '{' ? "{}" : "}"; }
 
 template <class T>
 void write(socketio::Writer& out, const T& value) {
-  if constexpr (std::is_same_v<T, json>) out.value(value);
-  else if constexpr (std::is_same_v<T, RawJson>) out.text += value.text();
-  else if constexpr (std::is_same_v<T, std::nullptr_t>) out.text += "null";
-  else if constexpr (std::is_same_v<T, bool>) out.text += value ? "true" : "false";
-  else if constexpr (std::is_integral_v<T>) bytes::append_integer(out.text, value);
-  else if constexpr (std::is_floating_point_v<T>) bytes::append_number(out.text, static_cast<double>(value));
-  else if constexpr (std::is_convertible_v<const T&, std::string_view>) bytes::append_string(out.text, value);
-  else if constexpr (std::is_same_v<T, Bytes>) out.binary({reinterpret_cast<const char*>(value.data()), value.size()});
-  else if constexpr (HasNames<T>) {
-    for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr)))
-      if (named.member == value) return bytes::append_string(out.text, named.name);
-    out.text += "null";
-  } else if constexpr (HasFields<T>) {
-    char separator = '{';
-    std::apply([&](const auto&... field) { (write_member(out, separator, field.name, value.*field.member), ...); },
-               sio_demo_fields(&value));
-    end_object(out, separator);
-  } else if constexpr (is_specialization<T, std::optional>) {
-    if (value) write(out, *value);
-    else out.text += "null";
-  } else if constexpr (StringKeyed<T>) {
-    char separator = '{';
-    for (const auto& [key, member] : value) write_member(out, separator, key, member);
-    end_object(out, separator);
-  } else if constexpr (is_specialization<T, std::tuple> || is_specialization<T, std::pair>) {
-    char separator = '[';
-    std::apply([&](const auto&... element) { ((out.text += std::exchange(separator, ','), write(out, element)), ...); },
-               value);
-    out.text += separator == '[' ? "[]" : "]";
-  } else if constexpr (is_specialization<T, std::vector> || is_array<T>) write_list(out, value);
-  else if constexpr (std::is_convertible_v<const T&, json>) out.value(json(value));
-  else
-    static_assert(always_false<T>,
-                  "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's to_json");
-}
-
-// ---- JSON values to C++
-
-/// "a string", "a number": what a fault says was expected.
-template <class T>
-std::string expected() {
-  if constexpr (std::is_same_v<T, bool>) return "true or false";
-  else if constexpr (std::is_integral_v<T>)
-    return "a whole number from " + std::to_string((std::numeric_limits<T>::min)()) + " to " +
-           std::to_string((std::numeric_limits<T>::max)());
-  else if constexpr (std::is_floating_point_v<T>) return "a number";
-  else if constexpr (std::is_same_v<T, std::string>) return "a string";
-  else if constexpr (std::is_same_v<T, Bytes>) return "binary";
-  else if constexpr (std::is_same_v<T, RawJson>) return "a value without binary";
-  else if constexpr (HasNames<T>) {
-    std::string names = "one of";
-    for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr)))
-      names += " \"" + std::string(named.name) + '"';
-    return names;
-  } else if constexpr (HasFields<T> || StringKeyed<T>) return "an object";
-  else if constexpr (is_specialization<T, std::vector>) return "an array";
-  else if constexpr (is_array<T> || is_specialization<T, std::tuple>)
-    return "an array of " + std::to_string(std::tuple_size_v<T>) + " elements";
-  else if constexpr (is_specialization<T, std::optional>) return expected<typename T::value_type>();
-  else return "another value";
-}
-
-template <class T>
-bool read(const json& value, T& out, Fault& fault);
-
-template <class T>
-bool read_integer(const json& value, T& out) {
-  if (value.is_number_unsigned()) {
-    const auto number = value.get<std::uint64_t>();
-    return std::in_range<T>(number) ? out = static_cast<T>(number), true : false;
-  }
-  if (value.is_number_integer()) {
-    const auto number = value.get<std::int64_t>();
-    return std::in_range<T>(number) ? out = static_cast<T>(number), true : false;
-  }
-  if (!value.is_number_float()) return false;  // 1e3 and 5.0 are whole numbers, too
-  const auto number = value.get<double>();
-  if (number != std::floor(number) || std::abs(number) > 9007199254740992.0) return false;
-  return std::in_range<T>(static_cast<std::int64_t>(number)) ? out = static_cast<T>(number), true : false;
-}
-
-template <class T, class Member>
-bool read_field(const json& value, T& out, const Named<Member>& field, Fault& fault) {
-  auto& member = out.*field.member;
-  using Type = std::remove_reference_t<decltype(member)>;
-  const auto found = value.find(field.name);
-  if (found != value.end()) return read(*found, member, fault) || fault.within(field.name);
-  if constexpr (is_specialization<Type, std::optional>) return true;
-  else return fault.set("is missing: expected " + expected<Type>()), fault.within(field.name);
-}
-
-template <class Range>
-bool read_list(const json& value, Range& out, Fault& fault) {
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    if constexpr (is_array<Range>) {
-      if (!read(value[i], out[i], fault)) return fault.within(std::to_string(i));
-    } else {
-      typename Range::value_type element{};
-      if (!read(value[i], element, fault)) return fault.within(std::to_string(i));
-      out.push_back(std::move(element));
-    }
-  }
-  return true;
+  if constexpr (Writable<T>) Kind<T>::write(out, value);
+  else refuse_type<T>();
 }
 
 /// Reads a value whose JSON type may be wrong in any place; the fault says in which.
 template <class T>
-bool read(const json& value, T& out, Fault& fault) {  // NOLINT(*-cognitive-complexity): a case for each kind of type
-  const auto fail = [&] { return fault.set("is not " + expected<T>()); };
-  if (value.is_discarded()) return fault.set("is not a value that can be represented");
-  if constexpr (std::is_same_v<T, json>) return out = value, true;
-  else if constexpr (std::is_same_v<T, RawJson>) {
+bool read(const json& value, T& out, Fault& fault) {
+  if constexpr (Readable<T>) {
+    if (value.is_discarded()) return fault.set("is not a value that can be represented");
+    if (Kind<T>::read(value, out, fault)) return true;
+    if (fault.what.empty()) fault.set("is not " + Kind<T>::expected());
+  } else refuse_type<T>();
+  return false;
+}
+
+/// What a Kind of plain values says.
+template <Name Expected, Name TypeScript>
+struct Says {
+  static std::string expected() { return Expected.text; }
+  static std::string typescript(auto&) { return TypeScript.text; }
+};
+
+template <>
+struct Kind<json> : Says<"a value", "unknown"> {
+  static void write(socketio::Writer& out, const json& value) { out.value(value); }
+  static bool read(const json& value, json& out, Fault&) {
+    out = value;
+    return true;
+  }
+};
+
+template <>
+struct Kind<RawJson> : Says<"a value without binary", "unknown"> {
+  static void write(socketio::Writer& out, const RawJson& value) { out.text += value.text(); }
+  static bool read(const json& value, RawJson& out, Fault&) {
     socketio::Writer writer;
     writer.value(value);
-    return writer.attachments.empty() ? out = T::checked(writer.text), true : fail();
-  } else if constexpr (std::is_same_v<T, bool>) return value.is_boolean() ? out = value.get<bool>(), true : fail();
-  else if constexpr (std::is_integral_v<T>) return read_integer(value, out) || fail();
-  else if constexpr (std::is_floating_point_v<T>) {
-    if (!value.is_number() || std::abs(value.get<double>()) > static_cast<double>((std::numeric_limits<T>::max)()))
-      return fail();
-    return out = static_cast<T>(value.get<double>()), true;
-  } else if constexpr (std::is_same_v<T, std::string>)
-    return value.is_string() ? out = value.get_ref<const std::string&>(), true : fail();
-  else if constexpr (std::is_same_v<T, Bytes>) return value.is_binary() ? out = value.get_binary(), true : fail();
-  else if constexpr (HasNames<T>) {
-    if (value.is_string())
-      for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr)))
-        if (named.name == value.get_ref<const std::string&>()) return out = named.member, true;
-    return fail();
-  } else if constexpr (HasFields<T>) {
-    if (!value.is_object()) return fail();
-    return std::apply([&](const auto&... field) { return (read_field(value, out, field, fault) && ...); },
-                      sio_demo_fields(&out));
-  } else if constexpr (is_specialization<T, std::optional>) {
-    if (value.is_null()) return out.reset(), true;
-    return read(value, out.emplace(), fault);
-  } else if constexpr (StringKeyed<T>) {
-    if (!value.is_object()) return fail();
-    for (const auto& [key, member] : value.items())
-      if (!read(member, out[key], fault)) return fault.within(key);
+    out = RawJson::checked(writer.text);
+    return writer.attachments.empty();
+  }
+  /// Reads the argument's text where that is enough. false: it has to be parsed.
+  static bool read_text(std::string_view text, RawJson& out) {
+    out = RawJson::checked(text);
     return true;
-  } else if constexpr (is_specialization<T, std::tuple>) {
-    if (!value.is_array() || value.size() != std::tuple_size_v<T>) return fail();
+  }
+};
+
+template <>
+struct Kind<std::nullptr_t> {
+  static std::string typescript(auto&) { return "null"; }
+  static void write(socketio::Writer& out, std::nullptr_t) { out.text += "null"; }
+};
+
+template <>
+struct Kind<bool> : Says<"true or false", "boolean"> {
+  static void write(socketio::Writer& out, bool value) { out.text += value ? "true" : "false"; }
+  static bool read(const json& value, bool& out, Fault&) {
+    if (value.is_boolean()) out = value.get<bool>();
+    return value.is_boolean();
+  }
+};
+
+template <class T>
+requires(std::is_integral_v<T> && !is_character<T>) struct Kind<T> {
+  static std::string expected() {
+    return "a whole number from " + std::to_string((std::numeric_limits<T>::min)()) + " to " +
+           std::to_string((std::numeric_limits<T>::max)());
+  }
+  static std::string typescript(auto&) { return "number"; }
+  static void write(socketio::Writer& out, T value) { bytes::append_integer(out.text, value); }
+  static bool read(const json& value, T& out, Fault&) {
+    if (value.is_number_unsigned()) return take(value.get<std::uint64_t>(), out);
+    if (value.is_number_integer()) return take(value.get<std::int64_t>(), out);
+    if (!value.is_number_float()) return false;  // 1e3 and 5.0 are whole numbers, too
+    const auto number = value.get<double>();
+    return number == std::floor(number) && std::abs(number) <= 9007199254740992.0 &&
+           take(static_cast<std::int64_t>(number), out);
+  }
+
+ private:
+  static bool take(auto number, T& out) {
+    if (std::in_range<T>(number)) out = static_cast<T>(number);
+    return std::in_range<T>(number);
+  }
+};
+
+template <class T>
+requires std::is_floating_point_v<T> struct Kind<T> : Says<"a number", "number"> {
+  static void write(socketio::Writer& out, T value) { bytes::append_number(out.text, static_cast<double>(value)); }
+  static bool read(const json& value, T& out, Fault&) {
+    if (!value.is_number() || std::abs(value.get<double>()) > static_cast<double>((std::numeric_limits<T>::max)()))
+      return false;
+    out = static_cast<T>(value.get<double>());
+    return true;
+  }
+};
+
+template <Text T>
+struct Kind<T> : Says<"a string", "string"> {
+  static void write(socketio::Writer& out, const T& value) { bytes::append_string(out.text, value); }
+  static bool read(const json& value, T& out, Fault&) requires std::is_same_v<T, std::string> {
+    if (value.is_string()) out = value.get_ref<const std::string&>();
+    return value.is_string();
+  }
+  static bool read_text(std::string_view text, T& out) requires std::is_same_v<T, std::string> {
+    if (!text.starts_with('"') || text.find('\\') != text.npos) return false;
+    out = text.substr(1, text.size() - 2);
+    return true;
+  }
+};
+
+/// Bytes that lie in one piece.
+struct Binary {
+  static std::string expected() { return "binary"; }
+  static std::string typescript(auto& out) { return out.bytes(); }
+  static void write(socketio::Writer& out, const auto& value) {
+    out.binary({reinterpret_cast<const char*>(value.data()), value.size()});
+  }
+};
+template <Byte B, class Allocator>
+struct Kind<std::vector<B, Allocator>> : Binary {
+  static bool read(const json& value, std::vector<B, Allocator>& out, Fault&) {
+    if (!value.is_binary()) return false;
+    const auto* bytes = reinterpret_cast<const B*>(value.get_binary().data());
+    out.assign(bytes, bytes + value.get_binary().size());
+    return true;
+  }
+};
+template <Byte B, std::size_t Size>
+struct Kind<std::array<B, Size>> : Binary {
+  static std::string expected() { return "binary of " + std::to_string(Size) + " bytes"; }
+  static bool read(const json& value, std::array<B, Size>& out, Fault&) {
+    if (!value.is_binary() || value.get_binary().size() != Size) return false;
+    std::copy_n(reinterpret_cast<const B*>(value.get_binary().data()), Size, out.data());
+    return true;
+  }
+};
+/// Any number of values of one type.
+template <class T>
+struct List {
+  static std::string expected() { return "an array"; }
+  static std::string typescript(auto& out) { return "Array<" + out.template type<T>() + ">"; }
+  static void write(socketio::Writer& out, const auto& values) {
+    char separator = '[';
+    for (const T& value : values) {
+      out.text += std::exchange(separator, ',');
+      detail::write(out, value);
+    }
+    out.text += separator == '[' ? "[]" : "]";
+  }
+  /// Gives each element to `put`, which takes it at the end.
+  static bool read_each(const json& values, Fault& fault, auto put) {
+    if (!values.is_array()) return false;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      T value{};
+      if (!detail::read(values[i], value, fault)) return fault.within(std::to_string(i));
+      put(std::move(value));
+    }
+    return true;
+  }
+};
+template <class C, class T>
+concept ListOf = std::is_same_v<typename C::value_type, T> && Writable<T> && requires(const C& list) {
+  list.begin();
+  list.end();
+};
+template <template <class...> class C, class T, class... Rest>
+requires ListOf<C<T, Rest...>, T> struct Kind<C<T, Rest...>> : List<T> {
+  using Type = C<T, Rest...>;
+  static bool read(const json& value, Type& out, Fault& fault)
+      requires Readable<T> && requires(T element) { out.insert(out.end(), std::move(element)); } {
+    return List<T>::read_each(value, fault, [&](T&& element) { out.insert(out.end(), std::move(element)); });
+  }
+};
+template <class T, std::size_t Size>
+requires Writable<std::remove_const_t<T>> || Byte<std::remove_const_t<T>> struct Kind<std::span<T, Size>>
+    : std::conditional_t<Byte<std::remove_const_t<T>>, Binary, List<std::remove_const_t<T>>> {};
+template <Writable T, std::size_t Size>
+requires(!Byte<T>) struct Kind<std::array<T, Size>> : List<T> {
+  static std::string expected() { return "an array of " + std::to_string(Size) + " elements"; }
+  static std::string typescript(auto& out) {
+    std::string types;
+    for (std::size_t i = 0; i < Size; ++i) types += (i > 0 ? ", " : "") + out.template type<T>();
+    return '[' + types + ']';
+  }
+  static bool read(const json& value, std::array<T, Size>& out, Fault& fault) requires Readable<T> {
     std::size_t i = 0;
-    return std::apply(
-        [&](auto&... element) {
-          return ((read(value[i], element, fault) ? (++i, true) : fault.within(std::to_string(i))) && ...);
-        },
-        out);
-  } else if constexpr (is_specialization<T, std::vector>)
-    return value.is_array() ? read_list(value, out, fault) : fail();
-  else if constexpr (is_array<T>)
-    return value.is_array() && value.size() == out.size() ? read_list(value, out, fault) : fail();
-  else if constexpr (requires { value.get_to(out); }) {
+    return value.size() == Size &&
+           List<T>::read_each(value, fault, [&](T&& element) { out[i++] = std::move(element); });
+  }
+};
+
+/// A tuple, or a pair.
+template <class... T>
+struct Tuple {
+  static std::string expected() { return "an array of " + std::to_string(sizeof...(T)) + " elements"; }
+  static std::string typescript(auto& out) {
+    std::string types;
+    ((types += (types.empty() ? "" : ", ") + out.template type<T>()), ...);
+    return '[' + types + ']';
+  }
+  static void write(socketio::Writer& out, const auto& value) {
+    char separator = '[';
+    const auto add = [&](const auto& element) {
+      out.text += std::exchange(separator, ',');
+      detail::write(out, element);
+    };
+    std::apply([&](const auto&... element) { (add(element), ...); }, value);
+    out.text += separator == '[' ? "[]" : "]";
+  }
+  static bool read(const json& value, auto& out, Fault& fault) requires(Readable<T> && ...) {
+    if (!value.is_array() || value.size() != sizeof...(T)) return false;
+    std::size_t i = 0;
+    const auto take = [&](auto& element) {
+      if (!detail::read(value[i], element, fault)) return fault.within(std::to_string(i));
+      ++i;
+      return true;
+    };
+    return std::apply([&](auto&... element) { return (take(element) && ...); }, out);
+  }
+};
+template <Writable... T>
+struct Kind<std::tuple<T...>> : Tuple<T...> {};
+template <Writable First, Writable Second>
+struct Kind<std::pair<First, Second>> : Tuple<First, Second> {};
+
+template <Writable T>
+struct Kind<std::optional<T>> {
+  static std::string expected() { return Kind<T>::expected(); }
+  static std::string typescript(auto& out) { return out.template type<T>() + " | null"; }
+  static void write(socketio::Writer& out, const std::optional<T>& value) {
+    if (value) detail::write(out, *value);
+    else out.text += "null";
+  }
+  static bool read(const json& value, std::optional<T>& out, Fault& fault) requires Readable<T> {
+    out.reset();
+    return value.is_null() || detail::read(value, out.emplace(), fault);
+  }
+};
+
+/// The members of an object, on their way out.
+struct ObjectWriter {
+  socketio::Writer& out;
+  char separator = '{';
+
+  template <class T>
+  void add(std::string_view name, const T& value) {
+    if constexpr (is_optional<T>) {
+      if (value) add(name, *value);
+    } else {
+      out.text += std::exchange(separator, ',');
+      bytes::append_string(out.text, name);
+      out.text += ':';
+      detail::write(out, value);
+    }
+  }
+  void end() { out.text += separator == '{' ? "{}" : "}"; }
+};
+
+/// A map from strings, ordered or not.
+template <template <class...> class Map, Writable T, class... Rest>
+requires requires(Map<std::string, T, Rest...>& map, T value) { map.insert_or_assign(std::string(), std::move(value)); }
+struct Kind<Map<std::string, T, Rest...>> {
+  using Type = Map<std::string, T, Rest...>;
+  static std::string expected() { return "an object"; }
+  static std::string typescript(auto& out) { return "Record<string, " + out.template type<T>() + ">"; }
+  static void write(socketio::Writer& out, const Type& value) {
+    ObjectWriter object{out};
+    for (const auto& [key, member] : value) object.add(key, member);
+    object.end();
+  }
+  static bool read(const json& value, Type& out, Fault& fault) requires Readable<T> {
+    if (!value.is_object()) return false;
+    for (const auto& [key, member] : value.items())
+      if (!detail::read(member, out[key], fault)) return fault.within(key);
+    return true;
+  }
+};
+
+template <HasNames T>
+struct Kind<T> {
+  static constexpr auto names = sio_demo_names(Tag<T>{});
+  /// All names, each in quotes.
+  static std::string list(std::string_view separator) {
+    std::string out;
+    for (const auto& named : names) {
+      if (!out.empty()) out += separator;
+      bytes::append_string(out, named.name);
+    }
+    return out;
+  }
+  static std::string expected() { return "one of " + list(" "); }
+  static std::string typescript(auto& out) {
+    return out.template declared<T>(
+        [](const std::string& name) { return "export type " + name + " = " + list(" | ") + ";\n"; });
+  }
+  static void write(socketio::Writer& out, T value) {
+    for (const auto& named : names)
+      if (named.member == value) return bytes::append_string(out.text, named.name);
+    out.text += "null";
+  }
+  static bool read(const json& value, T& out, Fault&) {
+    const auto* text = value.get_ptr<const std::string*>();
+    const auto named =
+        std::find_if(names.begin(), names.end(), [&](const auto& one) { return text && one.name == *text; });
+    if (named != names.end()) out = named->member;
+    return named != names.end();
+  }
+};
+
+template <HasFields T>
+struct Kind<T> {
+  static constexpr auto fields = sio_demo_fields(Tag<T>{});
+  static std::string expected() { return "an object"; }
+  static std::string typescript(auto& out) {
+    return out.template declared<T>([&](const std::string& name) {
+      std::string members;
+      const auto add = [&](const auto& field) {
+        using Type = std::remove_cvref_t<decltype(std::declval<T&>().*field.member)>;
+        members += "  " + out.key(field.name) + (is_optional<Type> ? "?: " : ": ") + out.template type<Type>() + ";\n";
+      };
+      std::apply([&](const auto&... field) { (add(field), ...); }, fields);
+      return "export interface " + name + " {\n" + members + "}\n";
+    });
+  }
+  static void write(socketio::Writer& out, const T& value) {
+    ObjectWriter object{out};
+    std::apply([&](const auto&... field) { (object.add(field.name, value.*field.member), ...); }, fields);
+    object.end();
+  }
+  static bool read(const json& value, T& out, Fault& fault) {
+    if (!value.is_object()) return false;
+    return std::apply([&](const auto&... field) { return (take(value, field.name, out.*field.member, fault) && ...); },
+                      fields);
+  }
+
+ private:
+  template <class Member>
+  static bool take(const json& object, std::string_view name, Member& out, Fault& fault) {
+    const auto found = object.find(name);
+    if (found != object.end()) return detail::read(*found, out, fault) || fault.within(name);
+    if constexpr (is_optional<Member>) return true;
+    else return fault.set("is missing: expected " + Kind<Member>::expected()), fault.within(name);
+  }
+};
+
+template <WritesItself T>
+struct Kind<T> : Says<"a valid value", "unknown"> {
+  static void write(socketio::Writer& out, const T& value) { out.value(json(value)); }
+  static bool read(const json& value, T& out, Fault&) requires has_checked_from_json<T> {
     try {
       value.get_to(out);
       return true;
     } catch (const std::exception&) {
-      return fail();
+      return false;
     }
-  } else
-    static_assert(
-        always_false<T>,
-        "this type has no JSON form: describe it with SIO_DEMO_FIELDS, SIO_DEMO_ENUM, or nlohmann's from_json");
-}
+  }
+};
 
-/// Reads an argument. A plain string, the usual case, and a RawJson are taken from the text; all else is parsed.
+/// Reads an argument: from its text where that is enough; else it is parsed.
 template <class T>
 bool read_argument(const socketio::Arguments& arguments, std::size_t i, T& out, Fault& fault) {
-  if constexpr (std::is_same_v<T, RawJson>) {
-    if (i < arguments.size() && !arguments.text(i).empty()) return out = T::checked(arguments.text(i)), true;
+  if (i < arguments.size()) {
+    if constexpr (requires(std::string_view text) { Kind<T>::read_text(text, out); })
+      if (const auto text = arguments.text(i); !text.empty() && Kind<T>::read_text(text, out)) return true;
+    return read(arguments.value(i), out, fault) || fault.within(std::to_string(i));
   }
-  if constexpr (std::is_same_v<T, std::string>) {
-    const auto text = i < arguments.size() ? arguments.text(i) : std::string_view();
-    if (text.starts_with('"') && text.find('\\') == text.npos) return out = text.substr(1, text.size() - 2), true;
-  }
-  if (i < arguments.size()) return read(arguments.value(i), out, fault) || fault.within(std::to_string(i));
-  if constexpr (is_specialization<T, std::optional>) return true;
-  return fault.set("is missing: expected " + expected<T>()), fault.within(std::to_string(i));
+  if constexpr (is_optional<T>) return true;
+  else return fault.set("is missing: expected " + Kind<T>::expected()), fault.within(std::to_string(i));
 }
 
 /// Reads all arguments of an event; there must not be more of them than the signature has.
@@ -4834,47 +5085,103 @@ bool read_arguments(const socketio::Arguments& arguments, std::tuple<T...>& out,
   }(std::index_sequence_for<T...>{});
 }
 
-/// Whether a C++ value may stand for an event's parameter: implicitly convertible, no fraction lost,
-/// no pointer taken for a truth.
+/// Whether a C++ value may stand for an event's parameter: implicitly convertible, no fraction lost, no pointer
+/// taken for a truth, and no JSON value converted by nlohmann's rules, which check too little.
 template <class From, class To>
 inline constexpr bool fits = std::is_convertible_v<From, To> &&
                              !(std::is_floating_point_v<std::remove_cvref_t<From>> && std::is_integral_v<To>) &&
                              !(std::is_same_v<To, bool> &&
-                               (std::is_pointer_v<std::decay_t<From>> || std::is_null_pointer_v<std::decay_t<From>>));
+                               (std::is_pointer_v<std::decay_t<From>> || std::is_null_pointer_v<std::decay_t<From>>)) &&
+                             (!std::is_same_v<std::remove_cvref_t<From>, json> || std::is_same_v<To, json> ||
+                              std::is_same_v<To, std::optional<json>>);
+
+/// What was written, as a value, its attachments in their places; null where C++ cannot hold it.
+json value_of(const socketio::Writer& written);
+template <class T>
+json value_of(const T& value) {
+  socketio::Writer writer;
+  write(writer, value);
+  return value_of(writer);
+}
+
+#if SIO_DEMO_BODIES
+SIO_DEMO_INLINE json value_of(const socketio::Writer& written) {
+  json value = socketio::parse(written.text);
+  std::vector<std::string> attachments;
+  for (const auto& attachment : written.attachments) attachments.emplace_back(attachment->payload());
+  if (!attachments.empty()) socketio::replace_placeholders(value, attachments);
+  return value.is_discarded() ? json() : value;
+}
+#endif  // SIO_DEMO_BODIES
 
 }  // namespace detail
 
+/// Reads a JSON value, checked like an event's argument: read<Message>(arguments.at(0)). Throws Error, code
+/// INVALID_PAYLOAD, that says where it is wrong; thrown on by a handler, it reaches the client.
+template <class T>
+T read(const json& value) {
+  T out{};
+  Fault fault;
+  if (!detail::read(value, out, fault)) throw Error(fault);
+  return out;
+}
+
 // ---- The macros that describe a user's types. Up to 64 names; use them in the type's own namespace.
 
-#define SIO_DEMO_EXPAND(...) SIO_DEMO_EXPAND1(SIO_DEMO_EXPAND1(SIO_DEMO_EXPAND1(SIO_DEMO_EXPAND1(__VA_ARGS__))))
-#define SIO_DEMO_EXPAND1(...) SIO_DEMO_EXPAND2(SIO_DEMO_EXPAND2(SIO_DEMO_EXPAND2(SIO_DEMO_EXPAND2(__VA_ARGS__))))
-#define SIO_DEMO_EXPAND2(...) SIO_DEMO_EXPAND3(SIO_DEMO_EXPAND3(SIO_DEMO_EXPAND3(SIO_DEMO_EXPAND3(__VA_ARGS__))))
-#define SIO_DEMO_EXPAND3(...) __VA_ARGS__
-#define SIO_DEMO_AGAIN() SIO_DEMO_EACH_NEXT
-#define SIO_DEMO_PARENTHESES ()
-#define SIO_DEMO_EACH(what, type, ...) __VA_OPT__(SIO_DEMO_EXPAND(SIO_DEMO_EACH_NEXT(what, type, __VA_ARGS__)))
-#define SIO_DEMO_EACH_NEXT(what, type, first, ...) \
-  what(type, first) __VA_OPT__(, SIO_DEMO_AGAIN SIO_DEMO_PARENTHESES(what, type, __VA_ARGS__))
-#define SIO_DEMO_TYPE_NAME(Type) \
-  [[maybe_unused]] constexpr ::std::string_view sio_demo_name(const Type*) { return #Type; }
+// Each name in a list of its own, not one by recursion: an error in a name is reported once for each macro around it.
+#define SIO_DEMO_ONE(what, type, ...) __VA_OPT__(what(type, __VA_ARGS__), )
+#define SIO_DEMO_EIGHT(what, type, a, b, c, d, e, f, g, h) \
+  SIO_DEMO_ONE(what, type, a)                              \
+  SIO_DEMO_ONE(what, type, b)                              \
+  SIO_DEMO_ONE(what, type, c)                              \
+  SIO_DEMO_ONE(what, type, d)                              \
+  SIO_DEMO_ONE(what, type, e) SIO_DEMO_ONE(what, type, f) SIO_DEMO_ONE(what, type, g) SIO_DEMO_ONE(what, type, h)
+#define SIO_DEMO_64(what, type, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, \
+                    a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36, a37, a38,    \
+                    a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, a50, a51, a52, a53, a54, a55, a56, a57,    \
+                    a58, a59, a60, a61, a62, a63, a64, more, ...)                                                     \
+  SIO_DEMO_EIGHT(what, type, a1, a2, a3, a4, a5, a6, a7, a8)                                                          \
+  SIO_DEMO_EIGHT(what, type, a9, a10, a11, a12, a13, a14, a15, a16)                                                   \
+  SIO_DEMO_EIGHT(what, type, a17, a18, a19, a20, a21, a22, a23, a24)                                                  \
+  SIO_DEMO_EIGHT(what, type, a25, a26, a27, a28, a29, a30, a31, a32)                                                  \
+  SIO_DEMO_EIGHT(what, type, a33, a34, a35, a36, a37, a38, a39, a40)                                                  \
+  SIO_DEMO_EIGHT(what, type, a41, a42, a43, a44, a45, a46, a47, a48)                                                  \
+  SIO_DEMO_EIGHT(what, type, a49, a50, a51, a52, a53, a54, a55, a56)                                                  \
+  SIO_DEMO_EIGHT(what, type, a57, a58, a59, a60, a61, a62, a63, a64)                                                  \
+  SIO_DEMO_ONE(SIO_DEMO_TAKES_AT_MOST_64_NAMES, type, more)
+#define SIO_DEMO_EACH(what, type, ...)                                                                                 \
+  SIO_DEMO_64(what, type, __VA_ARGS__, , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , \
+              , , , , , , , , , , , , , , , , , , , , , , , , )
+// These to_json and from_json are nlohmann's way to convert: json{{"at", Point{}}}, value.get<Point>(). They are for
+// this type, and not for one that is derived from it.
+#define SIO_DEMO_DESCRIBED(Type)                                                                               \
+  [[maybe_unused]] constexpr ::std::string_view sio_demo_name(::sio_demo::detail::Tag<Type>) { return #Type; } \
+  template <::std::same_as<Type> SioDemoType>                                                                  \
+  void to_json(::sio_demo::json& sio_demo_json, const SioDemoType& sio_demo_value) {                           \
+    sio_demo_json = ::sio_demo::detail::value_of(sio_demo_value);                                              \
+  }                                                                                                            \
+  template <::std::same_as<Type> SioDemoType>                                                                  \
+  void from_json(const ::sio_demo::json& sio_demo_json, SioDemoType& sio_demo_value) {                         \
+    sio_demo_value = ::sio_demo::read<SioDemoType>(sio_demo_json);                                             \
+  }
 #define SIO_DEMO_NAMED_FIELD(type, field) \
   ::sio_demo::detail::Named { #field, &type::field }
 #define SIO_DEMO_NAMED_VALUE(type, value) \
   ::sio_demo::detail::Named { #value, type::value }
 
 /// SIO_DEMO_FIELDS(Type, field...): the struct travels as an object with these fields.
-#define SIO_DEMO_FIELDS(Type, ...)                                               \
-  [[maybe_unused]] constexpr auto sio_demo_fields(const Type*) {                 \
-    return ::std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)}; \
-  }                                                                              \
-  SIO_DEMO_TYPE_NAME(Type)
+#define SIO_DEMO_FIELDS(Type, ...)                                                 \
+  [[maybe_unused]] constexpr auto sio_demo_fields(::sio_demo::detail::Tag<Type>) { \
+    return ::std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)};   \
+  }                                                                                \
+  SIO_DEMO_DESCRIBED(Type)
 
 /// SIO_DEMO_ENUM(Type, value...): the enum travels as a string, the name of its value.
-#define SIO_DEMO_ENUM(Type, ...)                                                 \
-  [[maybe_unused]] constexpr auto sio_demo_names(const Type*) {                  \
-    return ::std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)}; \
-  }                                                                              \
-  SIO_DEMO_TYPE_NAME(Type)
+#define SIO_DEMO_ENUM(Type, ...)                                                  \
+  [[maybe_unused]] constexpr auto sio_demo_names(::sio_demo::detail::Tag<Type>) { \
+    return ::std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)};  \
+  }                                                                               \
+  SIO_DEMO_DESCRIBED(Type)
 
 // ---- The events as TypeScript sees them
 
@@ -4885,22 +5192,29 @@ class TypeScript {
  public:
   template <class T>
   std::string type() {
-    if constexpr (std::is_same_v<T, bool>) return "boolean";
-    else if constexpr (std::is_arithmetic_v<T>) return "number";
-    else if constexpr (std::is_same_v<T, std::string>) return "string";
-    else if constexpr (std::is_same_v<T, std::nullptr_t>) return "null";
-    else if constexpr (std::is_same_v<T, Bytes>) return uses_bytes_ = true, "Bytes";
-    else if constexpr (HasNames<T>)
-      return declared<T>([](const std::string& name) { return "export type " + name + " = " + names_of<T>() + ";\n"; });
-    else if constexpr (HasFields<T>)
-      return declared<T>(
-          [this](const std::string& name) { return "export interface " + name + " {\n" + fields_of<T>() + "}\n"; });
-    else if constexpr (is_specialization<T, std::optional>) return type<typename T::value_type>() + " | null";
-    else if constexpr (StringKeyed<T>) return "Record<string, " + type<typename T::mapped_type>() + ">";
-    else if constexpr (is_specialization<T, std::vector>) return "Array<" + type<typename T::value_type>() + ">";
-    else if constexpr (is_array<T> || is_specialization<T, std::tuple> || is_specialization<T, std::pair>)
-      return elements_of<T>(std::make_index_sequence<std::tuple_size_v<T>>{});
-    else return "unknown";  // json, RawJson, and what nlohmann/json converts
+    if constexpr (Writable<T>) return Kind<T>::typescript(*this);
+    else return refuse_type<T>(), "";
+  }
+  std::string bytes() {
+    uses_bytes_ = true;
+    return "Bytes";
+  }
+  /// The name of a struct or enum; the first time, declare(name) is its declaration.
+  template <class T, class Declare>
+  std::string declared(Declare declare) {
+    const auto [known, fresh] = names_.try_emplace(&tag<T>);
+    if (!fresh) return known->second;
+    const std::string name = known->second = free_name(sio_demo_name(Tag<T>{}));
+    declarations_.push_back(declare(name));  // the name first: a struct may hold itself
+    return name;
+  }
+  static std::string key(std::string_view name) {
+    const auto in_word = [](char c) { return bytes::is_plain(c, "_$"); };
+    std::string quoted;
+    bytes::append_string(quoted, name);
+    const bool plain =
+        !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), in_word);
+    return plain ? std::string(name) : quoted;
   }
 
   template <Name Text, class Answer, class... Parameters>
@@ -4930,15 +5244,6 @@ class TypeScript {
   template <class T>
   static constexpr char tag{};
 
-  template <class T, class Declare>
-  std::string declared(Declare declare) {
-    const auto [known, fresh] = names_.try_emplace(&tag<T>);
-    if (!fresh) return known->second;
-    const std::string name = known->second = free_name(sio_demo_name(static_cast<const T*>(nullptr)));
-    declarations_.push_back(declare(name));  // the name first: a struct may hold itself
-    return name;
-  }
-
   /// `demo::Pong` is Pong; the second one of that name Pong2.
   std::string free_name(std::string_view qualified) {
     const auto colon = qualified.rfind(':');
@@ -4948,42 +5253,14 @@ class TypeScript {
     return free;
   }
 
-  template <class T>
-  static std::string names_of() {
-    std::string out;
-    for (const auto& named : sio_demo_names(static_cast<const T*>(nullptr))) {
-      if (!out.empty()) out += " | ";
-      bytes::append_string(out, named.name);
-    }
-    return out;
-  }
-  template <class T>
-  std::string fields_of() {
-    std::string out;
-    std::apply([&](const auto&... field) { ((out += field_of<T>(field)), ...); },
-               sio_demo_fields(static_cast<const T*>(nullptr)));
-    return out;
-  }
-  template <class T, class Member>
-  std::string field_of(const Named<Member>& field) {
-    using Type = std::remove_cvref_t<decltype(std::declval<T&>().*field.member)>;
-    return "  " + key(field.name) + (is_specialization<Type, std::optional> ? "?: " : ": ") + type<Type>() + ";\n";
-  }
-  template <class T, std::size_t... I>
-  std::string elements_of(std::index_sequence<I...>) {
-    std::string out;
-    ((out += (out.empty() ? "" : ", ") + type<std::tuple_element_t<I, T>>()), ...);
-    return '[' + out + ']';
-  }
-
   template <class Answer, class... Parameters>
   std::string event(std::string_view name) {
     struct Parameter {
       std::string type;
       bool optional;
     };
-    std::vector<Parameter> parameters{{type<std::remove_cvref_t<Parameters>>(),
-                                       is_specialization<std::remove_cvref_t<Parameters>, std::optional>}...};
+    std::vector<Parameter> parameters{
+        {type<std::remove_cvref_t<Parameters>>(), is_optional<std::remove_cvref_t<Parameters>>}...};
     bool optional = std::is_void_v<Answer>;  // only the last ones may be left out
     for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter)
       parameter->optional = optional = optional && parameter->optional;
@@ -4996,15 +5273,6 @@ class TypeScript {
     if constexpr (!std::is_void_v<Answer>)
       out += (number > 0 ? ", ack: (answer: " : "ack: (answer: ") + type<Answer>() + ") => void";
     return out + ") => void;\n";
-  }
-
-  static std::string key(std::string_view name) {
-    const auto in_word = [](char c) { return bytes::is_plain(c, "_$"); };
-    std::string quoted;
-    bytes::append_string(quoted, name);
-    const bool plain =
-        !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), in_word);
-    return plain ? std::string(name) : quoted;
   }
 
   std::map<const char*, std::string> names_;  // of declared types, by their tags
@@ -5056,9 +5324,10 @@ std::string typescript(const Events&... events) {
 // Threads: everything here is called on the thread that runs the loop. server.post(f) is the only
 // exception. Lifetime: a Socket is a handle, cheap to copy; kept after the disconnect it is inert:
 // emits go nowhere, rooms() is empty. So are the other handles, even when the server is gone. A handler may
-// end anything, at any time; whom that concerns is told when it has returned, see the gate of chapter 3. One that
-// throws costs its own call, nothing more: it is logged, an ack that was asked for is answered with
-// {"error":{"code":"INTERNAL_ERROR",...}}.
+// end anything, at any time; whom that concerns is told when it has returned, see the gate of chapter 3. A
+// handler that throws costs its own call, nothing more. An Error reaches the client; anything else is logged, and
+// the client learns that the server failed: as the ack's {"error":{"code":"INTERNAL_ERROR",...}}, or as the event
+// `error`.
 // ================================================================================================
 
 class Server;
@@ -5282,11 +5551,16 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
 
 /// What a client is told when its event failed.
 struct EventError {
-  std::string message, code, event;
-  std::optional<std::string> path{};
+  std::string message, code;
+  std::optional<std::string> event{}, path{};
   std::optional<std::int64_t> retryAfter{};  // ms
+  std::optional<json> data{};
 };
-SIO_DEMO_FIELDS(EventError, message, code, event, path, retryAfter)
+SIO_DEMO_FIELDS(EventError, message, code, event, path, retryAfter, data)
+
+/// `[{"error":{...}}]`: the ack of an event that failed.
+socketio::Writer error_writer(const EventError& error);
+EventError event_error(const Error& error);
 
 /// The auth of a CONNECT whose payload is this text.
 inline json auth_of(std::string_view text) { return text.empty() ? json::object() : socketio::parse(text); }
@@ -5345,11 +5619,16 @@ class Reply {
   void operator()(const Given&... values) const {
     if constexpr (sizeof...(Values) == 0) send(detail::answer_writer(values...));
     else {
-      static_assert(sizeof...(Given) == sizeof...(Values) && (detail::fits<const Given&, Values> && ...),
-                    "this reply takes another type: see the event's signature");
-      send(detail::answer_writer(detail::as<Values>(values)...));
+      constexpr bool fit = [] {
+        if constexpr (sizeof...(Given) != sizeof...(Values)) return false;
+        else return (detail::fits<const Given&, Values> && ...);
+      }();
+      static_assert(detail::holds<fit, Reply, Given...>, "this reply takes another type: see the event's signature");
+      if constexpr (fit) send(detail::answer_writer(detail::as<Values>(values)...));
     }
   }
+  /// Refuses the event, as a handler does that throws this.
+  void operator()(const Error& error) const { send(detail::error_writer(detail::event_error(error))); }
 
  private:
   void send(socketio::Writer&& writer) const {
@@ -5488,7 +5767,8 @@ class Completion {
   asio::executor_work_guard<Executor> work_;
 };
 
-template <class Answer, class Handler>
+/// Of one socket, or of many: that one which was asked is gone is an error, and that many are none is not.
+template <bool Many, class Answer, class Handler>
 class AckWaitFor final : public AckWait {
  public:
   AckWaitFor(Server& server, asio::io_context& loop, Handler&& handler)
@@ -5504,13 +5784,18 @@ class AckWaitFor final : public AckWait {
   }
 
  private:
-  bool take(const socketio::Arguments& arguments) override { return answer_.take(arguments); }
+  bool take(const socketio::Arguments& arguments) override {
+    taken_ = true;
+    return answer_.take(arguments);
+  }
   void complete(std::error_code error) override {
+    if (!Many && !taken_ && !error) error = std::make_error_code(std::errc::not_connected);
     if constexpr (requires { answer_.value; }) completion_(error, std::move(answer_.value));
     else completion_(error);
   }
 
   Answer answer_;
+  bool taken_ = false;  // whether there was an answer
   Completion<Handler> completion_;
 };
 
@@ -5546,10 +5831,16 @@ socketio::Writer typed_event(const Values&... values) {
   static_assert(holds<(sizeof...(Values) == sizeof...(Parameters)), spelled<Text>>,
                 "emit: another number of arguments than the event has");
   auto writer = event_writer(Text.view());
-  if constexpr (sizeof...(Values) == sizeof...(Parameters)) {
-    static_assert(holds<(fits<const Values&, Parameters> && ...), spelled<Text>>,
-                  "emit: an argument of another type than the event has");
-    if constexpr ((fits<const Values&, Parameters> && ...)) (add_argument(writer, as<Parameters>(values)), ...);
+  if constexpr (sizeof...(Values) == sizeof...(Parameters) && not_a_value<Parameters...> == 0) {
+    constexpr auto wrong = first_wrong({(fits<const Values&, Parameters> && Writable<Parameters>)...});
+    if constexpr (wrong == 0) (add_argument(writer, as<Parameters>(values)), ...);
+    else {
+      using Given = std::tuple_element_t<wrong - 1, std::tuple<Values...>>;
+      using Wanted = std::tuple_element_t<wrong - 1, std::tuple<Parameters...>>;
+      static_assert(holds<!Writable<Wanted>, spelled<Text>, argument<wrong, Given, Wanted>>,
+                    "emit: an argument of another type than the event has");
+      if constexpr (!Writable<Wanted>) refuse_type<Wanted, spelled<Text>, argument<wrong>>();
+    }
   }
   writer.text += ']';
   return writer;
@@ -5590,6 +5881,11 @@ class Emits {
     derived().deliver(named_event(name, values...));
   }
 
+  /// The same with one value in braces, as nlohmann/json has them: emit("moved", {{"x", 1}, {"y", 2}}).
+  void emit(std::string_view name, json::initializer_list_t value) const {
+    derived().deliver(named_event(name, json(value)));
+  }
+
   /// Emits and waits for the ack: an asynchronous operation of Asio. The last argument is its completion
   /// token (a callback, asio::use_awaitable, asio::use_future, ...), called on the loop's thread with
   /// (std::error_code, Ack), and for a broadcast with (std::error_code, std::vector<Ack>), the answers so far.
@@ -5619,11 +5915,8 @@ class Emits {
       return with_last(
           [&](auto&& token, const auto&... values) {
             using Result = std::conditional_t<Derived::many, EachAnswer<Answer>, OneAnswer<Answer>>;
-            static_assert(holds<takes_answer<std::decay_t<decltype(token)>, typename Result::Signature>, spelled<Text>>,
-                          "emit_with_ack: this callback does not take what the answer brings, (std::error_code, Ack), "
-                          "of a broadcast (std::error_code, std::vector<Ack>)");
-            return start<Result>(limit, typed_event<Text, Parameters...>(values...),
-                                 std::forward<decltype(token)>(token));
+            return start<Result, spelled<Text>>(limit, typed_event<Text, Parameters...>(values...),
+                                                std::forward<decltype(token)>(token));
           },
           std::forward<ValuesAndToken>(rest)...);
     }
@@ -5643,13 +5936,22 @@ class Emits {
         std::forward<ValuesAndToken>(rest)...);
   }
 
-  template <class Result, class Token>
+  template <class Result, class... About, class Token>
   auto start(Limit limit, socketio::Writer&& writer, Token&& token) const {
+    using Signature = typename Result::Signature;
+    constexpr bool taken = takes_answer<std::decay_t<Token>, Signature>;
+    static_assert(holds<taken, Signature, About...>,
+                  "emit_with_ack: this callback does not take what the answer brings, (std::error_code, Ack), "
+                  "of a broadcast (std::error_code, std::vector<Ack>), of an event by name json::array_t");
+    if constexpr (taken) return begin<Result>(limit, std::move(writer), std::forward<Token>(token));
+  }
+  template <class Result, class Token>
+  auto begin(Limit limit, socketio::Writer&& writer, Token&& token) const {
     auto initiation = [self = derived().handle(), limit, writer = std::move(writer)](auto&& handler) mutable {
       using Handler = std::decay_t<decltype(handler)>;
       if (self.orphaned()) return complete_orphan<Result>(Handler(std::forward<decltype(handler)>(handler)));
       auto& server = self.server();
-      const auto wait = std::make_shared<AckWaitFor<Result, Handler>>(
+      const auto wait = std::make_shared<AckWaitFor<Derived::many, Result, Handler>>(
           server, server.loop(), Handler(std::forward<decltype(handler)>(handler)));
       wait->be_cancellable();
       if (limit) wait->arm(*limit);
@@ -5682,11 +5984,22 @@ template <class Answer>
 using ReplyFor =
     std::conditional_t<std::is_void_v<Answer>, Reply<>, Reply<std::conditional_t<std::is_void_v<Answer>, int, Answer>>>;
 
-void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault);
+/// Tells the client, and the log, that its event was refused.
+void refuse_event(const Socket& socket, const AckRequest& ack, std::string_view event, const Error& error);
 /// Starts a coroutine handler; defined where Server is known.
 template <class Answer, class Handler, class... Values>
 void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values,
-                   Reply<> reply);
+                   const AckRequest& ack);
+/// Throws std::invalid_argument if no client's event can have this name, and says what there is instead.
+void check_handled(std::string_view event);
+/// Whether a handler by name takes one json, which all arguments would convert to.
+template <class R, class S, class Second, class... Rest>
+std::is_same<std::remove_cvref_t<Second>, json> second_is_json(R (*)(S, Second, Rest...));
+template <class R, class F, class S, class Second, class... Rest>
+std::is_same<std::remove_cvref_t<Second>, json> second_is_json(R (F::*)(S, Second, Rest...) const);
+template <class Handler>
+concept TakesOneJson = requires { requires decltype(second_is_json(&Handler::operator()))::value; } ||
+                       requires(Handler handler) { requires decltype(second_is_json(handler))::value; };
 
 /// Calls a typed handler in the form that it has, and answers the ack with what it returns.
 template <std::string_view const& Event, class Answer, class Handler, class... Parameters>
@@ -5694,15 +6007,15 @@ void call_typed(const Handler& handler, Socket& socket, std::tuple<Parameters...
   if constexpr (std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>) {
     using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>;
     auto all = std::tuple_cat(std::move(values), std::make_tuple(ReplyFor<Answer>(ack)));
-    if constexpr (is_awaitable<Result>) spawn_handler<void>(socket, Event, handler, std::move(all), Reply<>(ack));
+    if constexpr (is_awaitable<Result>) spawn_handler<void>(socket, Event, handler, std::move(all), ack);
     else std::apply([&](const auto&... value) { handler(socket, value...); }, all);
   } else {
     using Result = std::invoke_result_t<const Handler&, Socket&, const Parameters&...>;
     const auto call = [&] {
       return std::apply([&](const Parameters&... value) { return handler(socket, value...); }, values);
     };
-    if constexpr (is_awaitable<Result>) spawn_handler<Answer>(socket, Event, handler, std::move(values), Reply<>(ack));
-    else if constexpr (std::is_void_v<Answer>) call();  // NOLINT(bugprone-branch-clone): an answer is not compiled here
+    if constexpr (is_awaitable<Result>) spawn_handler<Answer>(socket, Event, handler, std::move(values), ack);
+    else if constexpr (std::is_void_v<Answer>) call();
     else if (ack.id) ack.answer(answer_writer(as<Answer>(call())));
     else call();
   }
@@ -5716,7 +6029,7 @@ void call_named(const Handler& handler, Socket& socket, std::string_view event, 
   static_assert(std::is_void_v<result_value<Result>>,
                 "on: a handler by name returns nothing; it answers through a last parameter Reply<>");
   if constexpr (is_awaitable<Result>)
-    spawn_handler<void>(socket, event, handler, std::tuple<Values...>(std::move(values)...), Reply<>(ack));
+    spawn_handler<void>(socket, event, handler, std::tuple<Values...>(std::move(values)...), ack);
   else handler(socket, values...);
 }
 
@@ -5738,7 +6051,8 @@ class Listens {
     return derived();
   }
   /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments) and perhaps a
-  /// last Reply<>, and returns nothing; it may be a coroutine.
+  /// last Reply<>, and returns nothing; it may be a coroutine. Throws std::invalid_argument for a name that is no
+  /// client's event, such as "connection".
   template <class Handler>
   Derived& on(std::string_view name, Handler handler) {
     return add(name, std::move(handler), false);
@@ -5811,6 +6125,16 @@ class Listens {
 
   template <Name Text, class Answer, class... Parameters, class Handler>
   Derived& add(const ClientToServer<Text, Answer(Parameters...)>&, Handler handler, bool once) {
+    constexpr auto wrong = first_wrong({Readable<std::remove_cvref_t<Parameters>>...});
+    if constexpr (not_a_value<Parameters...> != 0) return derived();  // it was said where the event is defined
+    else if constexpr (wrong == 0) return add_typed<Text, Answer, Parameters...>(std::move(handler), once);
+    else {
+      refuse_type<std::tuple_element_t<wrong - 1, std::tuple<Parameters...>>, spelled<Text>, argument<wrong>>();
+      return derived();
+    }
+  }
+  template <Name Text, class Answer, class... Parameters, class Handler>
+  Derived& add_typed(Handler handler, bool once) {
     constexpr bool plain = std::is_invocable_v<const Handler&, Socket&, const Parameters&...>;
     constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>;
     static_assert(
@@ -5826,7 +6150,7 @@ class Listens {
           [handler = std::move(handler)](Socket& socket, const socketio::Arguments& arguments, const AckRequest& ack) {
             std::tuple<Parameters...> values;
             Fault fault;
-            if (!read_arguments(arguments, values, fault)) return refuse_payload(socket, ack, Text.view(), fault);
+            if (!read_arguments(arguments, values, fault)) return refuse_event(socket, ack, Text.view(), Error(fault));
             call_typed<ClientToServer<Text, Answer(Parameters...)>::name, Answer>(handler, socket, std::move(values),
                                                                                   ack);
           });
@@ -5836,8 +6160,11 @@ class Listens {
   Derived& add(std::string_view name, Handler handler, bool once) {
     using Arguments = const json::array_t&;
     constexpr bool replies = std::is_invocable_v<const Handler&, Socket&, Arguments, Reply<>>;
+    static_assert(!TakesOneJson<Handler>,
+                  "on: this handler would get all arguments as one json: take const json::array_t&, and of that at(0)");
     static_assert(replies || std::is_invocable_v<const Handler&, Socket&, Arguments>,
                   "on: a handler by name takes (Socket&, const json::array_t&) and perhaps a Reply<>");
+    check_handled(name);
     put(name, once,
         [handler = std::move(handler), name = std::string(name)](Socket& socket, const socketio::Arguments& arguments,
                                                                  const AckRequest& ack) {
@@ -6827,6 +7154,9 @@ inline Callee handler_of(const Socket& socket, std::string_view event) {
 }
 
 void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error);
+/// A coroutine handler has thrown this.
+void coroutine_failed(const Socket& socket, const AckRequest& ack, std::string_view event,
+                      const std::exception_ptr& failure);
 EventError internal_error(std::string_view event);
 /// The name and the arguments of an event on its way out, its attachments in their places.
 json::array_t values_of(const socketio::Writer& event);
@@ -7307,8 +7637,21 @@ class Client final : public engineio::Context {
     const AckRequest ack{state, id};
     each_table(state, [&](EventTable& table) {
       const auto entry = table.by_name.find(name);
-      if (entry != table.by_name.end() && !call(entry->second, state, name, arguments, ack) && may_tell_error())
-        answer_error(handle(state), ack, internal_error(name));
+      if (entry == table.by_name.end()) return;
+      Socket& socket = handle(state);
+      bool good = true;
+      const auto handle_event = [&](const EventHandler& handler) {
+        const auto run = [&] {
+          try {
+            handler(socket, arguments, ack);
+          } catch (const Error& error) {
+            refuse_event(socket, ack, name, error);
+          }
+        };
+        good = log().call(handler_of(socket, name), run) && good;
+      };
+      entry->second.each(handle_event, [&] { return !state.gone; });
+      if (!good && may_tell_error()) answer_error(socket, ack, internal_error(name));
     });
   }
 
@@ -7441,28 +7784,63 @@ SIO_DEMO_INLINE void AckRequest::answer(socketio::Writer&& writer) const {
   encode(socketio::PacketType::ack, state.nsp.name(), id, std::move(writer)).send_to(*state.session);
 }
 
-/// Tells the client, and the log, where its payload is wrong.
-SIO_DEMO_INLINE void refuse_payload(Socket& socket, const AckRequest& ack, std::string_view event, const Fault& fault) {
+SIO_DEMO_INLINE EventError event_error(const Error& error) {
+  EventError out{error.what(), error.code, {}, error.path};
+  if (!error.data.is_null()) out.data = error.data;
+  return out;
+}
+
+SIO_DEMO_INLINE socketio::Writer error_writer(const EventError& error) {
+  return answer_writer(std::map<std::string, EventError>{{"error", error}});
+}
+
+SIO_DEMO_INLINE void refuse_event(const Socket& socket, const AckRequest& ack, std::string_view event,
+                                  const Error& error) {
   Client& client = Client::of(ack.state);
-  client.count(Reason::invalid_payload);
-  if (!client.may_tell_error()) return;
-  const EventError error{std::string(event) + ": " + fault.path + " " + fault.what, "INVALID_PAYLOAD",
-                         std::string(event), fault.path};
+  EventError told = event_error(error);
+  told.event = event;
   const Log& log = socket.nsp().server().log();
-  if (log.enabled(LogLevel::info) && client.may_complain())
-    log.write(LogLevel::info, "Invalid payload",
-              {{"socketId", socket.id()}, {"event", event}, {"path", fault.path}, {"why", error.message}});
-  answer_error(socket, ack, error);
+  if (error.path) {
+    told.message = std::string(event) + ": " + told.message;
+    client.count(Reason::invalid_payload);
+    if (!client.may_tell_error()) return;
+    if (log.enabled(LogLevel::info) && client.may_complain())
+      log.write(LogLevel::info, "Invalid payload",
+                {{"socketId", socket.id()}, {"event", event}, {"path", *error.path}, {"why", told.message}});
+  } else if (log.enabled(LogLevel::debug))
+    log.write(LogLevel::debug, "Event refused by its handler",
+              {{"socketId", socket.id()}, {"event", event}, {"code", error.code}, {"why", told.message}});
+  answer_error(socket, ack, told);
 }
 
 /// The client learns that an event failed: as the ack's error, or as the event `error`.
 SIO_DEMO_INLINE void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error) {
-  if (ack.id) ack.answer(answer_writer(std::map<std::string, EventError>{{"error", error}}));
+  if (ack.id) ack.answer(error_writer(error));
   else socket.emit("error", error);
 }
 
 SIO_DEMO_INLINE EventError internal_error(std::string_view event) {
   return {std::string(event) + ": the server failed to handle this event", "INTERNAL_ERROR", std::string(event)};
+}
+
+SIO_DEMO_INLINE void coroutine_failed(const Socket& socket, const AckRequest& ack, std::string_view event,
+                                      const std::exception_ptr& failure) {
+  const bool good = socket.nsp().server().log().call(handler_of(socket, event), [&] {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const Error& error) {
+      refuse_event(socket, ack, event, error);
+    }
+  });
+  if (!good) answer_error(socket, ack, internal_error(event));
+}
+
+SIO_DEMO_INLINE void check_handled(std::string_view event) {
+  if (!socketio::is_reserved(event) && event != "connection") return;
+  std::string instead = "Socket.IO reserves this name, choose another one";
+  if (event == "connect" || event == "connection") instead = "use on_connection()";
+  if (event.starts_with("disconnect")) instead = "use on_" + std::string(event) + "()";
+  throw std::invalid_argument("cannot handle an event \"" + std::string(event) + "\": " + instead);
 }
 #endif  // SIO_DEMO_BODIES
 
@@ -7488,14 +7866,12 @@ asio::awaitable<void> await_handler(Handler handler, Socket socket, std::tuple<V
 
 template <class Answer, class Handler, class... Values>
 void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values,
-                   Reply<> reply) {
-  auto done = [socket, reply, event = std::string(event),
-               server = socket.nsp().server().lifetime()](std::exception_ptr error) {
-    if (!error || server.expired()) return;
-    reply(std::map<std::string, EventError>{{"error", internal_error(event)}});
-    socket.nsp().server().log().call(handler_of(socket, event), [&] { std::rethrow_exception(error); });
+                   const AckRequest& ack) {
+  auto done = [socket, ack = AckRequest{ack.state, ack.id, ack.share()}, event = std::string(event),
+               server = socket.nsp().server().lifetime()](const std::exception_ptr& failure) {
+    if (failure && !server.expired()) coroutine_failed(socket, ack, event, failure);
   };
-  asio::co_spawn(socket.nsp().server().loop(), await_handler<Answer>(handler, socket, std::move(values), reply),
+  asio::co_spawn(socket.nsp().server().loop(), await_handler<Answer>(handler, socket, std::move(values), Reply<>(ack)),
                  std::move(done));
 }
 #endif
@@ -7995,11 +8371,8 @@ auto Gathers<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAn
 /// A T as JSON, if it has such a form.
 template <class T>
 json json_of(const void* object) {
-  if constexpr (HasFields<T> || HasNames<T> || std::is_convertible_v<const T&, json>) {
-    socketio::Writer writer;
-    write(writer, *static_cast<const T*>(object));
-    return socketio::parse(writer.text);
-  } else return json::object();
+  if constexpr (Writable<T>) return value_of(*static_cast<const T*>(object));
+  else return json::object();
 }
 
 }  // namespace detail

@@ -147,7 +147,7 @@ def hostile(compiler):
 # What chapter 15 says remains: the include guard, the version, and the macros for users with what they are made of.
 PUBLIC_MACROS = {f"SIO_DEMO_{name}" for name in (
     "HPP VERSION VERSION_MAJOR VERSION_MINOR VERSION_PATCH FIELDS ENUM "
-    "EXPAND EXPAND1 EXPAND2 EXPAND3 AGAIN PARENTHESES EACH EACH_NEXT TYPE_NAME NAMED_FIELD NAMED_VALUE").split()}
+    "ONE EIGHT 64 EACH DESCRIBED NAMED_FIELD NAMED_VALUE").split()}
 
 
 def header():

@@ -516,6 +516,40 @@ TEST_CASE("ack: a completion handler that can only be moved") {
   CHECK(run_until(stage.loop, [&] { return sum == 2 + 20 + 2 + 2; }));
 }
 
+TEST_CASE("ack: of a remote socket whose client is gone: not_connected") {
+  Stage stage;
+  auto client = stage.client();
+  stage.join(client);
+  std::vector<sio::RemoteSocket> found;
+  stage.io.fetch_sockets([&](std::error_code, std::vector<sio::RemoteSocket> its) { found = std::move(its); });
+  REQUIRE(run_until(stage.loop, [&] { return found.size() == 1; }));
+  std::vector<std::error_code> errors;
+  int value = -1;
+  const auto ask = [&] {
+    found[0].emit_with_ack(how_old, "Ada", [&](std::error_code error, int its) {
+      errors.push_back(error);
+      value = its;
+    });
+  };
+  ask();
+  CHECK(client.hear() == R"(420["how old","Ada"])");
+  client.say("430[36]");
+  REQUIRE(run_until(stage.loop, [&] { return errors.size() == 1; }));
+  CHECK_FALSE(errors[0]);
+  CHECK(value == 36);
+  client.say("41");
+  settle(stage.loop);
+  ask();
+  found[0].emit_with_ack(are_you_there, [&](std::error_code error) { errors.push_back(error); });
+  found[0].timeout(1h).emit("words", [&](std::error_code error, const json::array_t&) { errors.push_back(error); });
+  REQUIRE(run_until(stage.loop, [&] { return errors.size() == 4; }));
+  for (std::size_t i = 1; i < 4; ++i) CHECK(errors[i] == std::errc::not_connected);
+  bool nobody = false;  // of a broadcast, nobody is no error
+  stage.io.to("nobody").emit_with_ack(
+      how_old, "Ada", [&](std::error_code error, const std::vector<int>& all) { nobody = !error && all.empty(); });
+  CHECK(run_until(stage.loop, [&] { return nobody; }));
+}
+
 TEST_CASE("ack: nobody waits: asio::detached") {
   Stage stage;
   auto client = stage.client();
@@ -531,6 +565,31 @@ TEST_CASE("ack: nobody waits: asio::detached") {
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+
+TEST_CASE("ack: a coroutine handler that throws: sio::Error reaches the client, of anything else it hears no detail") {
+  Stage stage;
+  static constexpr sio::ClientToServer<"enter", int(std::string)> enter;
+  stage.io.on(enter, [](sio::Socket& socket, std::string room) -> asio::awaitable<int> {
+    if (room == "nowhere") throw std::runtime_error("secret");
+    co_await socket.emit_with_ack(are_you_there, asio::use_awaitable);
+    throw sio::Error("room full", "FULL", {{"room", room}});
+  });
+  auto client = stage.client();
+  stage.join(client);
+  client.say(R"(421["enter","red"])");
+  CHECK(client.hear() == R"(420["are you there"])");
+  client.say("430[]");
+  CHECK(client.hear() ==
+        R"(431[{"error":{"message":"room full","code":"FULL","event":"enter","data":{"room":"red"}}}])");
+  client.say(R"(42["enter","red"])");
+  CHECK(client.hear() == R"(421["are you there"])");
+  client.say("431[]");
+  CHECK(client.hear() == R"(42["error",{"message":"room full","code":"FULL","event":"enter","data":{"room":"red"}}])");
+  client.say(R"(42["enter","nowhere"])");
+  CHECK(
+      client.hear() ==
+      R"(42["error",{"message":"enter: the server failed to handle this event","code":"INTERNAL_ERROR","event":"enter"}])");
+}
 
 TEST_CASE("ack: asio::use_awaitable, in a handler and outside of any") {
   static constexpr sio::ClientToServer<"older than", bool(int)> older_than{};

@@ -4,14 +4,20 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -59,6 +65,12 @@ struct Kelvin {
 void to_json(sio::json& json, const Kelvin& kelvin) { json = {{"K", kelvin.degrees}}; }
 void from_json(const sio::json& json, Kelvin& kelvin) { json.at("K").get_to(kelvin.degrees); }
 
+/// A type of somebody else's that is only ever sent.
+struct Celsius {
+  double degrees = 0;
+};
+void to_json(sio::json& json, const Celsius& celsius) { json = celsius.degrees; }
+
 /// The longest list that the macros take.
 struct Sixty {
   int a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0, a6 = 0, a7 = 0, a8 = 0, a9 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0,
@@ -71,7 +83,16 @@ SIO_DEMO_FIELDS(Sixty, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, b0, b1, b2, b3, b
                 c4, c5, c6, c7, c8, c9, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, e0, e1, e2, e3, e4, e5, e6, e7, e8, e9,
                 f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, g0, g1, g2, g3)
 
+/// As C++ has it, without a description of its own.
+struct Wheel : Part {
+  int spokes = 0;
+};
+enum class Plain { one, two };
+
 }  // namespace shop
+
+template <>
+inline constexpr bool sio_demo::has_checked_from_json<shop::Kelvin> = true;
 
 namespace {
 
@@ -167,6 +188,10 @@ TEST_CASE("typed: every supported type, both ways") {
   both_ways(shop::Kelvin{273.15}, R"({"K":273.15})");
   both_ways(std::vector<shop::Kelvin>{{1}, {2}}, R"([{"K":1},{"K":2}])");
   both_ways(std::set<std::string>{"a", "b"}, R"(["a","b"])");
+  both_ways(std::unordered_set<int>{1}, "[1]");
+  both_ways(std::list<int>{1, 2}, "[1,2]");
+  both_ways(std::deque<shop::Size>{shop::Size::small}, R"(["small"])");
+  both_ways(std::vector<std::pair<std::string, std::set<int>>>{{"a", {1}}}, R"([["a",[1]]])");
 }
 
 TEST_CASE("typed: structs in structs") {
@@ -305,6 +330,54 @@ TEST_CASE("typed: a list of the wrong length is refused, and not by calling it n
   }
 }
 
+TEST_CASE("typed: no number is cast before it is checked, in whatever it stands") {
+  const std::string whole = " is not a whole number from -2147483648 to 2147483647";
+  for (const char* wrong : {"1e300", "3.9", "2147483648", "\"1\"", "true"}) {
+    CAPTURE(wrong);
+    const std::string number = wrong;
+    CHECK(fault_of<std::pair<int, int>>("[[1," + number + "]]") == "/0/1" + whole);
+    CHECK(fault_of<std::set<int>>("[[" + number + "]]") == "/0/0" + whole);
+    CHECK(fault_of<std::unordered_set<int>>("[[" + number + "]]") == "/0/0" + whole);
+    CHECK(fault_of<std::list<int>>("[[1,2," + number + "]]") == "/0/2" + whole);
+    CHECK(fault_of<std::deque<int>>("[[" + number + "]]") == "/0/0" + whole);
+    CHECK(fault_of<std::vector<std::pair<int, int>>>("[[[1,2],[" + number + ",1]]]") == "/0/1/0" + whole);
+    CHECK(fault_of<std::map<std::string, std::list<int>>>(R"([{"a":[)" + number + "]}]") == "/0/a/0" + whole);
+  }
+  CHECK(fault_of<std::pair<int, int>>("[[1]]") == "/0 is not an array of 2 elements");
+  CHECK(fault_of<std::set<int>>("[{}]") == "/0 is not an array");
+}
+
+TEST_CASE("typed: what has no checked reading is not read") {
+  using sio::detail::Readable;
+  using sio::detail::Writable;
+  CHECK(Readable<shop::Kelvin>);
+  CHECK(Writable<shop::Celsius>);
+  CHECK_FALSE(Readable<shop::Celsius>);
+  CHECK(written(std::vector<shop::Celsius>{{1.5}}) == "[1.5]");
+  CHECK_FALSE(Readable<std::vector<shop::Celsius>>);
+  CHECK(Writable<std::string_view>);
+  CHECK_FALSE(Readable<std::string_view>);
+  CHECK_FALSE(Readable<const char*>);
+  CHECK_FALSE(Readable<std::vector<const char*>>);
+}
+
+TEST_CASE("typed: what nobody has described does not travel") {
+  using sio::detail::Writable;
+  CHECK(Writable<shop::Part>);
+  CHECK_FALSE(Writable<shop::Wheel>);  // it would lose its spokes
+  CHECK_FALSE(std::is_convertible_v<shop::Wheel, json>);
+  CHECK_FALSE(Writable<std::vector<shop::Wheel>>);
+  CHECK_FALSE(Writable<std::map<std::string, std::optional<shop::Wheel>>>);
+  CHECK_FALSE(Writable<shop::Plain>);  // nlohmann/json would send a number, and take any
+  CHECK_FALSE(Writable<std::vector<shop::Plain>>);
+  CHECK_FALSE(Writable<std::pair<int, shop::Plain>>);
+  CHECK_FALSE(Writable<char>);
+  CHECK_FALSE(Writable<char32_t>);
+  CHECK_FALSE(Writable<std::vector<char>>);
+  CHECK_FALSE(Writable<std::map<int, int>>);
+  CHECK_FALSE(Writable<int*>);
+}
+
 TEST_CASE("typed: what nlohmann/json converts has its faults, too") {
   CHECK(fault_of<shop::Kelvin>("[{}]").starts_with("/0 is not "));
   CHECK(fault_of<shop::Kelvin>(R"([{"K":"warm"}])").starts_with("/0 is not "));
@@ -367,6 +440,64 @@ TEST_CASE("typed: bytes come in wherever they stand") {
   REQUIRE(sio::detail::read_arguments(arguments, values, fault));
   CHECK(std::get<0>(values) == shop::Photo{"cat", {1, 2, 3}});
   CHECK(std::get<1>(values) == Bytes{1, 2, 3});
+}
+
+TEST_CASE("typed: bytes in one piece are binary, whatever holds them") {
+  const auto attachment = [](const auto& value) {
+    sio::socketio::Writer writer;
+    sio::detail::write(writer, value);
+    CHECK(writer.text == R"({"_placeholder":true,"num":0})");
+    REQUIRE(writer.attachments.size() == 1);
+    return std::string(writer.attachments[0]->payload());
+  };
+  const Bytes bytes{1, 2, 3};
+  CHECK(attachment(bytes) == "\1\2\3");
+  CHECK(attachment(std::span<const std::uint8_t>(bytes)) == "\1\2\3");
+  CHECK(attachment(std::array<std::uint8_t, 2>{4, 5}) == "\4\5");
+  CHECK(attachment(std::array<std::byte, 1>{std::byte{6}}) == "\6");
+  CHECK(attachment(std::vector<std::byte>{std::byte{7}, std::byte{8}}) == "\7\10");
+  CHECK(attachment(std::as_bytes(std::span(bytes))) == "\1\2\3");
+
+  const sio::socketio::Arguments arguments(json::array_t{json::binary({9, 8}), json::binary({7, 6})});
+  std::tuple<std::vector<std::byte>, std::array<std::uint8_t, 2>> values;
+  Fault fault;
+  REQUIRE(sio::detail::read_arguments(arguments, values, fault));
+  CHECK(std::get<0>(values) == std::vector{std::byte{9}, std::byte{8}});
+  CHECK(std::get<1>(values) == std::array<std::uint8_t, 2>{7, 6});
+  std::tuple<Bytes, std::array<std::byte, 3>> longer;
+  CHECK_FALSE(sio::detail::read_arguments(arguments, longer, fault));
+  CHECK(fault.path + " " + fault.what == "/1 is not binary of 3 bytes");
+  CHECK(fault_of<std::array<std::uint8_t, 2>>("[[1,2]]") == "/0 is not binary of 2 bytes");
+}
+
+TEST_CASE("typed: a described type is a JSON value, and one is read as it, checked") {
+  const json value{{"part", shop::Part{"wheel", 4}}, {"size", shop::Size::large}};
+  CHECK(value.dump() == R"({"part":{"count":4,"name":"wheel"},"size":"large"})");
+  CHECK(value["part"].get<shop::Part>() == shop::Part{"wheel", 4});
+  CHECK(value["size"].get<shop::Size>() == shop::Size::large);
+  CHECK(sio::read<shop::Part>(value["part"]) == shop::Part{"wheel", 4});
+  CHECK(sio::read<std::vector<int>>(json{1, 2}) == std::vector{1, 2});
+  const json photo = shop::Photo{"cat", {1, 2}};
+  CHECK(photo["data"] == json::binary({1, 2}));
+  CHECK(photo.get<shop::Photo>() == shop::Photo{"cat", {1, 2}});
+
+  const json wrong{
+      {"main", {{"name", "bike"}, {"count", 1e300}}}, {"parts", json::array()}, {"prices", json::object()}};
+  const auto check = [](const auto& read) {
+    try {
+      read();
+      FAIL("it is read");
+    } catch (const sio::Error& error) {
+      CHECK(std::string(error.what()) == "/main/count is not a whole number from -2147483648 to 2147483647");
+      CHECK(error.code == "INVALID_PAYLOAD");
+      CHECK(error.path == "/main/count");
+    }
+  };
+  check([&] { (void)wrong.get<shop::Order>(); });
+  check([&] { (void)sio::read<shop::Order>(wrong); });
+  CHECK_THROWS_WITH((void)json(5).get<shop::Part>(), "the value is not an object");
+  CHECK_THROWS_WITH((void)json("huge").get<shop::Size>(), R"(the value is not one of "small" "large")");
+  CHECK_THROWS_WITH((void)json{1}.get<std::vector<shop::Part>>(), "the value is not an object");
 }
 
 TEST_CASE("typed: bytes where text is expected are a fault") {
@@ -443,4 +574,8 @@ TEST_CASE("typed: which C++ values may stand for a parameter") {
   CHECK_FALSE(fits<const char*, bool>);  // C++ would convert it: every pointer is true
   CHECK_FALSE(fits<const char(&)[3], bool>);
   CHECK_FALSE(fits<double, bool>);
+  CHECK(fits<shop::Part, json>);
+  CHECK(fits<json, std::optional<json>>);
+  CHECK_FALSE(fits<json, int>);  // nlohmann/json would cast
+  CHECK_FALSE(fits<const json&, shop::Part>);
 }

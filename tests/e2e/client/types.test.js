@@ -89,7 +89,10 @@ describe('the events in TypeScript', { skip: notForOfficial('it prints no types'
       socket.emit("plant", { ...${TREE} as const, rings: [], size: [1, 2], label: [1, ""], children: [], at: { x: 1, y: 2 } }, 7, () => {});
       socket.emit("paint", "red");
       socket.emit("paint", "green", "all over");
-      socket.emit("send photo", new ArrayBuffer(3), (size) => size + 1);`, {
+      socket.emit("send photo", new ArrayBuffer(3), (size) => size + 1);
+      socket.emit("measure", [1.5, 2], ["a"], (bytes) => bytes.byteLength);`, {
+      wrong_pair: ['socket.emit("measure", [1.5], [], () => {});', /TS2345/],
+      wrong_set: ['socket.emit("measure", [1.5, 2], [3], () => {});', /TS2322|TS2345/],
       wrong_colour: ['socket.emit("paint", "blue");', /TS2345.*"blue"/],
       missing_field: [`const { name, ...nameless } = ${TREE} as const; socket.emit("plant", nameless as any as Omit<Parameters<ClientToServerEvents["plant"]>[0], "name">, null, () => {});`, /TS2345/],
       wrong_kind: ['socket.emit("paint", "red", 7);', /TS2345/],
@@ -114,6 +117,13 @@ describe('the events in TypeScript', { skip: notForOfficial('it prints no types'
       assert.equal(await socket.timeout(TIMEOUT).emitWithAck('send photo', Buffer.from([1, 2, 3])), 3);
       const { error } = await socket.timeout(TIMEOUT).emitWithAck('plant', { ...tree, size: [1] }, null);
       assert.equal(error.code, 'INVALID_PAYLOAD');
+      const measure = (...values) => socket.timeout(TIMEOUT).emitWithAck('measure', ...values);
+      assert.deepEqual(await measure([1.5, 7], ['a', 'b', 'a']), Buffer.from([7, 7]));
+      assert.deepEqual(await measure([1.5, 7], []), { error: { message: 'nothing to measure', code: 'EMPTY', event: 'measure' } });
+      for (const number of [3.9, 1e300, -2147483649, '7', null]) assert.equal((await measure([1, number], [])).error.path, '/0/1');
+      const refused = new Promise((resolve) => socket.once('error', resolve));
+      socket.emit('paint', 'red', 'the roof');
+      assert.deepEqual(await refused, { message: 'not the roof', code: 'NO_PAINT', event: 'paint', data: { left: 'red' } });
       socket.disconnect();
     } finally {
       await server.end('SIGKILL');

@@ -410,6 +410,78 @@ TEST_CASE("handlers: one that throws costs its own call, nothing more") {
   CHECK(logged.size() == 5);
 }
 
+TEST_CASE("handlers: sio::Error reaches the client with its code and data, any other exception does not") {
+  auto options = quiet();
+  std::vector<std::string> logged;
+  options.log_level = sio::LogLevel::info;
+  options.log_sink = [&](const sio::LogRecord& record) { logged.push_back(sio::json_line(record)); };
+  Stage stage(options);
+  stage.io.on(note, [](sio::Socket&, const Note&) -> int { throw sio::Error("room full", "FULL", {{"seats", 8}}); });
+  stage.io.on(whisper, [](sio::Socket&, const std::string&) { throw sio::Error("too quiet"); });
+  stage.io.on("named", [](sio::Socket&, const json::array_t&) { throw sio::Error("not \"you\"", "FORBIDDEN"); });
+  stage.io.on(later, [](sio::Socket&, int number, const sio::Reply<std::string>& reply) {
+    if (number > 1) return reply(sio::Error("too many", "LIMIT", number));
+    reply("one");
+    throw sio::Error("after the answer", "LATE");  // it has been answered
+  });
+  stage.io.on("read", [](sio::Socket& socket, const json::array_t& arguments) {
+    socket.emit("got", sio::read<Note>(arguments.at(0)).stars);
+  });
+  auto client = stage.client();
+  client.join();
+  const std::size_t before = logged.size();
+  client.say(R"(421["note",{"text":"fine","stars":1}])");
+  CHECK(client.hear() == R"(431[{"error":{"message":"room full","code":"FULL","event":"note","data":{"seats":8}}}])");
+  client.say(R"(42["note",{"text":"fine","stars":1}])");
+  CHECK(client.hear() == R"(42["error",{"message":"room full","code":"FULL","event":"note","data":{"seats":8}}])");
+  client.say(R"(42["whisper","psst"])");
+  CHECK(client.hear() == R"(42["error",{"message":"too quiet","code":"APPLICATION_ERROR","event":"whisper"}])");
+  client.say(R"(422["named"])");
+  CHECK(client.hear() == R"(432[{"error":{"message":"not \"you\"","code":"FORBIDDEN","event":"named"}}])");
+  client.say(R"(423["later",2])");
+  CHECK(client.hear() == R"(433[{"error":{"message":"too many","code":"LIMIT","data":2}}])");
+  client.say(R"(424["later",1])");
+  CHECK(client.hear() == R"(434["one"])");
+  CHECK(logged.size() == before);  // what the program refuses is no failure
+  client.say(R"(425["read",{"text":"fine","stars":"5"}])");
+  CHECK(
+      client.hear() ==
+      R"(435[{"error":{"message":"read: /stars is not a whole number from -2147483648 to 2147483647","code":"INVALID_PAYLOAD","event":"read","path":"/stars"}}])");
+  client.say(R"(42["read",{"text":"fine","stars":5}])");
+  CHECK(client.hear() == R"(42["got",5])");
+}
+
+TEST_CASE("handlers: a name by which nothing comes is refused, and the right call is named") {
+  Stage stage;
+  const auto add = [&](std::string_view name) { stage.io.on(name, [](sio::Socket&, const json::array_t&) {}); };
+  CHECK_THROWS_WITH_AS(add("connection"), "cannot handle an event \"connection\": use on_connection()",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(add("connect"), "cannot handle an event \"connect\": use on_connection()",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(add("disconnect"), "cannot handle an event \"disconnect\": use on_disconnect()",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(add("disconnecting"), "cannot handle an event \"disconnecting\": use on_disconnecting()",
+                       std::invalid_argument);
+  for (const char* name : {"connect_error", "newListener", "removeListener"}) {
+    CAPTURE(name);
+    CHECK_THROWS_AS(add(name), std::invalid_argument);
+    CHECK_THROWS_AS(stage.io.once(name, [](sio::Socket&, const json::array_t&) {}), std::invalid_argument);
+  }
+  for (const char* name : {"error", "message", "connections", ""}) CHECK_NOTHROW(add(name));
+}
+
+TEST_CASE("emit: one value in braces is JSON") {
+  Stage stage;
+  auto client = stage.client();
+  client.join();
+  stage.io.emit("moved", {{"x", 1}, {"y", nullptr}});
+  CHECK(client.hear() == R"(42["moved",{"x":1,"y":null}])");
+  stage.io.emit("moved", {1, "two", Note{"three", 3}});
+  CHECK(client.hear() == R"(42["moved",[1,"two",{"stars":3,"text":"three"}]])");
+  stage.io.emit("moved", sio::json{{"note", Note{"four", 4}}}, 5);
+  CHECK(client.hear() == R"(42["moved",{"note":{"stars":4,"text":"four"}},5])");
+}
+
 TEST_CASE("handlers: by name, with any arguments; the reply may come later, and counts once") {
   OneServer stage;
   std::vector<sio::Reply<>> replies;
