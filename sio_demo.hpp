@@ -4836,6 +4836,7 @@ struct Kind<std::array<B, Size>> : Binary {
     return true;
   }
 };
+
 /// Any number of values of one type.
 template <class T>
 struct List {
@@ -5135,7 +5136,10 @@ T read(const json& value) {
   SIO_DEMO_ONE(what, type, b)                              \
   SIO_DEMO_ONE(what, type, c)                              \
   SIO_DEMO_ONE(what, type, d)                              \
-  SIO_DEMO_ONE(what, type, e) SIO_DEMO_ONE(what, type, f) SIO_DEMO_ONE(what, type, g) SIO_DEMO_ONE(what, type, h)
+  SIO_DEMO_ONE(what, type, e)                              \
+  SIO_DEMO_ONE(what, type, f)                              \
+  SIO_DEMO_ONE(what, type, g)                              \
+  SIO_DEMO_ONE(what, type, h)
 #define SIO_DEMO_64(what, type, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, \
                     a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36, a37, a38,    \
                     a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, a50, a51, a52, a53, a54, a55, a56, a57,    \

@@ -15,7 +15,7 @@ that take long, and all of them by the other compiler. Without either, all are m
   for a cluster that it does not join, and too old a compiler or library is refused in our words first;
 - a debug build that stops a call from another thread (other_thread.cpp);
 - wrong programs (wrong_*.cpp): each must be refused, and the compiler's message, without the lines of source
-  it quotes, must hold every text the program states in comments of this form:
+  it quotes, must be short, and hold every text the program states in comments of this form:
 
       // expect: event "say": the second argument is a number
       // expect(clang++): for one compiler only, where the two word it differently
@@ -295,6 +295,9 @@ def too_old(compiler, gcc, clang, files, text):
     return "" if text in errors[0] and "sio_demo.hpp needs" in errors[0] else f"the first error lacks: {text}\n{words}"
 
 
+MOST_LINES = 24  # of what a compiler says of a wrong program: the error, where it is from, and no flood behind it
+
+
 def refuses(compiler, path):
     with open(os.path.join(ROOT, path), encoding="utf-8") as file:
         expected = re.findall(r"^// expect(?:\(([^)]*)\))?: *(.+?) *$", file.read(), re.M)
@@ -305,6 +308,8 @@ def refuses(compiler, path):
     if fine:
         return "it compiles, and must not"
     missing = [text for text in texts if " ".join(text.split()) not in " ".join(words.split())]
+    if len(words.splitlines()) > MOST_LINES:
+        return f"the message has more than {MOST_LINES} lines\n{words}"
     return "".join(f"the message lacks: {text}\n" for text in missing) + words if missing else ""
 
 

@@ -411,11 +411,11 @@ TEST_CASE("handlers: one that throws costs its own call, nothing more") {
 }
 
 TEST_CASE("handlers: sio::Error reaches the client with its code and data, any other exception does not") {
-  auto options = quiet();
+  auto options = quiet_options();
   std::vector<std::string> logged;
   options.log_level = sio::LogLevel::info;
   options.log_sink = [&](const sio::LogRecord& record) { logged.push_back(sio::json_line(record)); };
-  Stage stage(options);
+  OneServer stage(options);
   stage.io.on(note, [](sio::Socket&, const Note&) -> int { throw sio::Error("room full", "FULL", {{"seats", 8}}); });
   stage.io.on(whisper, [](sio::Socket&, const std::string&) { throw sio::Error("too quiet"); });
   stage.io.on("named", [](sio::Socket&, const json::array_t&) { throw sio::Error("not \"you\"", "FORBIDDEN"); });
@@ -452,7 +452,7 @@ TEST_CASE("handlers: sio::Error reaches the client with its code and data, any o
 }
 
 TEST_CASE("handlers: a name by which nothing comes is refused, and the right call is named") {
-  Stage stage;
+  OneServer stage;
   const auto add = [&](std::string_view name) { stage.io.on(name, [](sio::Socket&, const json::array_t&) {}); };
   CHECK_THROWS_WITH_AS(add("connection"), "cannot handle an event \"connection\": use on_connection()",
                        std::invalid_argument);
@@ -471,7 +471,7 @@ TEST_CASE("handlers: a name by which nothing comes is refused, and the right cal
 }
 
 TEST_CASE("emit: one value in braces is JSON") {
-  Stage stage;
+  OneServer stage;
   auto client = stage.client();
   client.join();
   stage.io.emit("moved", {{"x", 1}, {"y", nullptr}});
