@@ -32,13 +32,13 @@ sio_demo: main.cpp sio_demo.hpp  ## build the demo (the default)
 run: sio_demo                    ## build and start it; flags: make run ARGS="--port 5000"
 	@exec ./sio_demo $(ARGS)
 
-test:                            ## what to run after a change: 8 minutes or less; some: make test SUITES="unit e2e" ONLY=recovery
+test: setup-test                 ## what to run after a change: 8 minutes or less; some: make test SUITES="unit e2e" ONLY=recovery
 	@python3 tests/run.py test $(SUITES)
 
-check:                           ## every suite, the sanitizers too: 30 minutes or less; SUITES and ONLY as above
+check: setup-check               ## every suite, the sanitizers too: 30 minutes or less; SUITES and ONLY as above
 	@python3 tests/run.py check $(SUITES)
 
-check-rest:                      ## what check has beyond test
+check-rest: setup-check          ## what check has beyond test
 	@python3 tests/run.py rest $(SUITES)
 
 lint:                            ## hold the sources to what no tool knows; some: make lint ONLY=words
