@@ -17,7 +17,7 @@ import threading
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 JOBS = 2
 SILENCE = 60                                            # seconds without a line: it hangs
-SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:malloc_context_size=12",
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:handle_abort=1:detect_stack_use_after_return=1:malloc_context_size=12",
               "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
