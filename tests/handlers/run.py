@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from common import JOBS, ONLY, ROOT  # noqa: E402
 
 SILENCE = 60                                            # seconds without a line: it hangs
-SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:malloc_context_size=12",
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:handle_abort=1:detect_stack_use_after_return=1:malloc_context_size=12",
               "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
