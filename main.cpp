@@ -182,6 +182,24 @@ Flag boolean(std::string name, std::string help, Member member) {
           [=](const Config& config) { return std::string(member(config) ? "on" : "off"); }};
 }
 
+/// What clients may make the server hold, or do.
+std::vector<Flag> bounds() {
+  constexpr std::uint64_t huge = 1'000'000'000;
+  return {
+      rate("error-rate", "error answers to one client, which hears of no more mistakes beyond",
+           [](auto& c) -> auto& { return c.server.error_rate; }),
+      number("packets-per-turn", "N", "packets of one connection before the others have their turn", 1, huge,
+             [](auto& c) -> auto& { return c.server.packets_per_turn; }),
+      number("max-input-per-address", "BYTES",
+             "unfinished requests and messages of one peer, trusted proxies aside; 0: no limit", 0, 1000 * huge,
+             [](auto& c) -> auto& { return c.server.max_input_per_address; }),
+      number("max-connections", "N", "TCP connections in all", 1, huge,
+             [](auto& c) -> auto& { return c.server.max_connections; }),
+      number("max-kept-bytes", "BYTES", "auth and unanswered events kept for one client", 1, 1000 * huge,
+             [](auto& c) -> auto& { return c.server.max_kept_bytes; }),
+  };
+}
+
 std::vector<Flag> flags() {  // NOLINT(readability-function-size): a table, a row for each flag of the command line
   const auto origin = [](std::string_view text) {
     return text == "none" || text == "*" || text.find("://") != text.npos;
@@ -239,9 +257,6 @@ std::vector<Flag> flags() {  // NOLINT(readability-function-size): a table, a ro
           [](auto& c) -> auto& { return c.server.connection_state_recovery.max_disconnection_duration; }, 0),
       number("max-connections-per-address", "N", "TCP connections of one peer, trusted proxies aside; 0: no limit", 0,
              huge, [](auto& c) -> auto& { return c.server.max_connections_per_address; }),
-      number("max-input-per-address", "BYTES",
-             "unfinished requests and messages of one peer, trusted proxies aside; 0: no limit", 0, 1000 * huge,
-             [](auto& c) -> auto& { return c.server.max_input_per_address; }),
       number("max-sessions-per-address", "N", "sessions of one client's address, trusted proxies aside; 0: no limit", 0,
              huge, [](auto& c) -> auto& { return c.server.max_sessions_per_address; }),
       rate("handshake-rate", "handshakes of one client's address",
@@ -250,19 +265,11 @@ std::vector<Flag> flags() {  // NOLINT(readability-function-size): a table, a ro
            [](auto& c) -> auto& { return c.server.packet_rate; }),
       rate("event-rate", "events of one client, which is told when to try again",
            [](auto& c) -> auto& { return c.server.event_rate; }),
-      rate("error-rate", "error answers to one client, which hears of no more mistakes beyond",
-           [](auto& c) -> auto& { return c.server.error_rate; }),
-      number("packets-per-turn", "N", "packets of one connection before the others have their turn", 1, huge,
-             [](auto& c) -> auto& { return c.server.packets_per_turn; }),
       milliseconds(
           "slow-handler", "when a handler is logged as slow; 0: never",
           [](auto& c) -> auto& { return c.server.slow_handler; }, 0),
       number("max-payload", "BYTES", "largest message", 1, huge, [](auto& c) -> auto& { return c.server.max_payload; }),
       number("max-sessions", "N", "sessions in all", 1, huge, [](auto& c) -> auto& { return c.server.max_sessions; }),
-      number("max-connections", "N", "TCP connections in all", 1, huge,
-             [](auto& c) -> auto& { return c.server.max_connections; }),
-      number("max-kept-bytes", "BYTES", "auth and unanswered events kept for one client", 1, 1000 * huge,
-             [](auto& c) -> auto& { return c.server.max_kept_bytes; }),
       number("max-queue-bytes", "BYTES", "what may wait for one client", 1, 1000 * huge,
              [](auto& c) -> auto& { return c.server.max_queue_bytes; }),
       number("max-json-depth", "N", "nesting of a client's JSON", 1, 64,
@@ -304,7 +311,8 @@ void print_types() {
 /// Exits for --help, --version and --print-types, and, with one line on standard error, for what it does not
 /// understand.
 Config parse(const std::vector<std::string_view>& arguments) {
-  const auto all = flags();
+  auto all = flags();
+  for (auto& flag : bounds()) all.push_back(std::move(flag));
   Config config;
   const auto fail = [](const std::string& why) {
     std::fprintf(stderr, "sio_demo: %s; sio_demo --help lists the flags\n", why.c_str());
