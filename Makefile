@@ -182,7 +182,7 @@ install: export CMAKE_VERSION = $(cmake_version)
 # ---- What the tests and the benchmark run ----------------------------------------------------------
 #
 # Small programs take the header's declarations from a precompiled header, and its bodies from one object. Both exist
-# twice: as they are built fastest, and under the sanitizers.
+# twice: as they are built fastest, and under the sanitizers, where g++ has warnings that are not true.
 
 UNIT     := inside.o $(patsubst tests/unit/%.cpp,%.o,$(wildcard tests/unit/*.cpp))  # the one that takes longest first
 PROGRAMS := $(basename $(notdir $(wildcard tests/e2e/*/*.cpp tests/abuse/*.cpp)))
@@ -199,7 +199,7 @@ PCH       = build/$(1)pch/$(CXX_NAME)/sio_demo.hpp.gch
 USE_PCH   = -I$(dir $(PCH))
 endif
 PLAIN     = $(CXX) -std=c++20 -pthread $(call USE_PCH) -I. -O0 $(TESTING) -DSIO_DEMO_SEPARATE
-SANITIZED = $(CXX) -std=c++20 -pthread $(call USE_PCH,sanitize/) -I. $(ASAN) $(TESTING) -DSIO_DEMO_SEPARATE
+SANITIZED = $(CXX) -std=c++20 -pthread $(call USE_PCH,sanitize/) -I. $(ASAN) $(CPPFLAGS) $(CXXFLAGS) -DSIO_DEMO_SEPARATE
 MAKE_PCH  = $(filter-out -include-pch $(1),$(2)) -x c++-header sio_demo.hpp -o $(1)
 
 $(call PCH): sio_demo.hpp
@@ -216,7 +216,7 @@ build/bodies.o: sio_demo.hpp | build
 
 build/sanitize/bodies.o: sio_demo.hpp | build/sanitize
 	@tests/setup build
-	$(COMPILE) $(ASAN) $(TESTING) $(BODIES)
+	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) $(BODIES)
 
 $(PROGRAMS:%=build/%): build/%: %.cpp build/bodies.o $(call PCH)
 	$(PLAIN) $< build/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
@@ -235,7 +235,7 @@ build/unit/inside.o: $(wildcard tests/unit/inside/*.cpp tests/unit/*.hpp) sio_de
 	$(COMPILE) -O0 $(TESTING) -DSIO_DEMO_SEPARATE -c tests/unit/inside/inside.cpp -o $@
 
 build/sanitize/unit/inside.o: $(wildcard tests/unit/inside/*.cpp tests/unit/*.hpp) sio_demo.hpp | build/sanitize/unit
-	$(COMPILE) $(ASAN) $(TESTING) -DSIO_DEMO_SEPARATE -c tests/unit/inside/inside.cpp -o $@
+	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) -DSIO_DEMO_SEPARATE -c tests/unit/inside/inside.cpp -o $@
 
 build/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(call PCH) | build/unit
 	$(PLAIN) -c $< -o $@

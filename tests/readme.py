@@ -99,9 +99,10 @@ def program_of(blocks: List[Block]) -> str:
 
 def compile_blocks(blocks: List[Block]) -> List[str]:
     """What is wrong with each of the blocks of one frame. They are compiled together, and alone if that fails."""
-    if len(blocks) == 1 or compiles(program_of(blocks)):
-        return [compiles(program_of([block])) for block in blocks]
-    return ["" for _ in blocks]
+    if len(blocks) > 1 and not compiles(program_of(blocks)):
+        return ["" for _ in blocks]
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        return list(pool.map(lambda block: compiles(program_of([block])), blocks))
 
 
 def by_frame(blocks: List[Block]) -> List[List[Block]]:
