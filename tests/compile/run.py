@@ -266,6 +266,17 @@ def versions_agree(_):
                      for place, found in places.items() if found != [version])
 
 
+def include_comments(_):
+    """Behind each include of the standard library stands what is used of it, and that is used."""
+    text, wrong = header(), []
+    code = re.sub(r"//.*", "", text[text.index("namespace sio_demo {"):])
+    for name, comment in re.findall(r"^#include <(\w+)> *(?:// *(.*))?$", text, re.M):
+        words = re.findall(r"\w+(?:::\w+)*", re.sub(r", of \w+ alone|( and friends)", "", comment))
+        wrong += [f"<{name}>: {word} is not used" for word in words if not re.search(rf"\b{word}\b", code)]
+        wrong += [] if words else [f"<{name}> does not say what it is for"]
+    return "\n".join(wrong)
+
+
 # What is too old: (what, arguments of g++, of clang++, files that come first, what the first error says)
 OLD_ASIO = {"asio/version.hpp": "#define ASIO_VERSION 102103\n",
             "asio/associated_cancellation_slot.hpp": "#error there was no such file yet\n"}
@@ -327,6 +338,7 @@ def checks():
     yield "after hostile macros", True, hostile, []
     yield "macros left", True, macros, []
     yield "its version, wherever stated", True, versions_agree, []
+    yield "what its includes are for", True, include_comments, []
     for what, *arguments in TOO_OLD:
         yield f"{what} too old is refused in our words first", True, too_old, arguments
     yield from each("tests/programs/*.cpp", True, "compiles, no warning", accepts)
