@@ -803,9 +803,12 @@ class Random {
   using result_type = unsigned;
   static constexpr result_type(min)() { return 0; }
   static constexpr result_type(max)() { return (std::numeric_limits<unsigned>::max)(); }
-  result_type operator()() { return seed_ ? mixed() : device_(); }
+  result_type operator()() { return seeded_ ? mixed() : device_(); }
   /// For tests alone: from now on what comes can be foretold, the same for the same seed.
-  void seed(std::uint64_t seed) { seed_ = seed; }
+  void seed(std::uint64_t seed) {
+    seed_ = seed;
+    seeded_ = true;
+  }
 
   /// 20 characters [A-Za-z0-9_-], 120 bits. The shape is that of the reference's ids, by whose length
   /// some adapters know them.
@@ -832,13 +835,14 @@ class Random {
   }
   /// SplitMix64 (Steele, Lea, Flood 2014): one word of state.
   unsigned mixed() {
-    std::uint64_t z = *seed_ += 0x9E3779B97F4A7C15u;  // NOLINT(bugprone-unchecked-optional-access): operator() checks
+    std::uint64_t z = seed_ += 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
     return static_cast<unsigned>(z >> 32);
   }
   std::random_device device_{open()};
-  std::optional<std::uint64_t> seed_{};
+  bool seeded_ = false;
+  std::uint64_t seed_ = 0;
 };
 
 /// SipHash-1-3 (Aumasson, Bernstein 2012): without the key, nobody can name texts that collide. Words are read in the
