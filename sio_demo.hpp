@@ -87,6 +87,7 @@
 #include <charconv>            // from_chars, to_chars
 #include <chrono>              // milliseconds, steady_clock, system_clock
 #include <cmath>               // ceil, floor, isfinite
+#include <concepts>            // same_as
 #include <condition_variable>  // condition_variable, of LogQueue alone
 #include <cstddef>             // byte, max_align_t, nullptr_t, ptrdiff_t
 #include <cstdint>             // uint8_t and friends
@@ -483,18 +484,18 @@ struct Options {
   /// its routes, what is kept for recovery; and what the kernel has for each connection.
   MemoryBound memory_bound() const {
     const auto bytes = [](auto size) { return static_cast<double>(size); };
-    constexpr double KiB = 1024;
+    constexpr double kib = 1024;
     const double payload = bytes(max_payload), message = payload + bytes(max_attachment_bytes);
     // A connection: its head and what one read brings, and answers up to where it is not read any more. Its input: half
     // a message or body. Strings take up to twice their size while they grow.
-    const double connection = 80 * KiB + 2 * (64 * KiB + bytes(http.header_bytes)), input = 2 * payload;
+    const double connection = 80 * kib + 2 * (64 * kib + bytes(http.header_bytes)), input = 2 * payload;
     // A session: what waits for it, perhaps for a poll, in the poll's answer in base 64, and on the WebSocket that it
     // upgrades to; an event that waits for attachments; what max_kept_bytes says, and what went beyond; its handshake.
     const double session = 3.5 * bytes(max_queue_bytes) + 4 * message + bytes(max_kept_bytes) +
-                           bytes(http.header_bytes) + (8 + bytes(max_namespaces)) * KiB;
+                           bytes(http.header_bytes) + (8 + bytes(max_namespaces)) * kib;
     // The server: one event as a tree, one poll's answer in the making, namespaces that clients have named.
-    const double server = 1024 * KiB + 128 * bytes(max_json_tokens) + 4 * message + 6 * bytes(max_queue_bytes) +
-                          bytes(max_child_namespaces) * (4 * KiB + 2 * payload);
+    const double server = 1024 * kib + 128 * bytes(max_json_tokens) + 4 * message + 6 * bytes(max_queue_bytes) +
+                          bytes(max_child_namespaces) * (4 * kib + 2 * payload);
     const double connections = bytes(max_connections), sessions = bytes(max_sessions);
     const auto or_all = [&](std::size_t limit, double all) { return limit > 0 ? (std::min)(bytes(limit), all) : all; };
     const double of_address = or_all(max_connections_per_address, connections);
@@ -1815,13 +1816,15 @@ SIO_DEMO_INLINE void Log::tell(const Callee& callee, LogLevel level, std::string
 SIO_DEMO_INLINE bool Log::observe(FunctionRef sink, const Callee* callee) const {
   if (std::exchange(observing_, true)) return false;
   bool good = false;
-  std::string what = "not a std::exception";
+  std::string what;
   try {
     sink();
     good = true;
   } catch (const std::exception& error) {
     what = error.what();
-  } catch (...) {}
+  } catch (...) {
+    what = "not a std::exception";
+  }
   observing_ = false;
   if (!good && callee && may_tell_failure()) tell(*callee, LogLevel::error, callee->failed, "error", what);
   return good;
@@ -4514,7 +4517,7 @@ template <Name Text>
 using spelled = decltype(spell<Text>(std::make_index_sequence<Text.view().size()>{}));
 /// One of its arguments, counted from 1, with the types in question.
 template <std::size_t Number, class... Types>
-struct argument {};
+struct argument {};  // NOLINT(readability-identifier-naming): a word in compilers' messages
 /// The condition, and beside it what it is about, which the message of a failed assertion shows.
 template <bool Condition, class... About>
 inline constexpr bool holds = Condition;
@@ -5113,6 +5116,7 @@ json value_of(const T& value) {
 SIO_DEMO_INLINE json value_of(const socketio::Writer& written) {
   json value = socketio::parse(written.text);
   std::vector<std::string> attachments;
+  attachments.reserve(written.attachments.size());
   for (const auto& attachment : written.attachments) attachments.emplace_back(attachment->payload());
   if (!attachments.empty()) socketio::replace_placeholders(value, attachments);
   return value.is_discarded() ? json() : value;
@@ -6023,7 +6027,7 @@ void call_typed(const Handler& handler, Socket& socket, std::tuple<Parameters...
       return std::apply([&](const Parameters&... value) { return handler(socket, value...); }, values);
     };
     if constexpr (is_awaitable<Result>) spawn_handler<Answer>(socket, Event, handler, std::move(values), ack);
-    else if constexpr (std::is_void_v<Answer>) call();
+    else if constexpr (std::is_void_v<Answer>) call();  // NOLINT(bugprone-branch-clone): an answer is not compiled here
     else if (ack.id) ack.answer(answer_writer(as<Answer>(call())));
     else call();
   }
@@ -6221,10 +6225,10 @@ class Timeout {
   }
 
   // ---- of a broadcast: whom it reaches may be said behind the time, too
-  Timeout to(const RoomNames& rooms) const requires To::many { return {to_.to(rooms), limit_}; }
-  Timeout in(const RoomNames& rooms) const requires To::many { return to(rooms); }
-  Timeout except(const RoomNames& rooms) const requires To::many { return {to_.except(rooms), limit_}; }
-  Timeout local() const requires To::many { return {to_.local(), limit_}; }
+  [[nodiscard]] Timeout to(const RoomNames& rooms) const requires To::many { return {to_.to(rooms), limit_}; }
+  [[nodiscard]] Timeout in(const RoomNames& rooms) const requires To::many { return to(rooms); }
+  [[nodiscard]] Timeout except(const RoomNames& rooms) const requires To::many { return {to_.except(rooms), limit_}; }
+  [[nodiscard]] Timeout local() const requires To::many { return {to_.local(), limit_}; }
 
  private:
   To to_;
@@ -6597,13 +6601,13 @@ class Broadcast : public detail::Emits<Broadcast> {
   static constexpr bool many = true;
   explicit Broadcast(Namespace& nsp);
 
-  Broadcast to(const RoomNames& rooms) const { return with(&Target::rooms, rooms); }
-  Broadcast in(const RoomNames& rooms) const { return to(rooms); }
-  Broadcast except(const RoomNames& rooms) const { return with(&Target::except, rooms); }
+  [[nodiscard]] Broadcast to(const RoomNames& rooms) const { return with(&Target::rooms, rooms); }
+  [[nodiscard]] Broadcast in(const RoomNames& rooms) const { return to(rooms); }
+  [[nodiscard]] Broadcast except(const RoomNames& rooms) const { return with(&Target::except, rooms); }
   /// Clients that cannot take the event at once miss it.
-  Broadcast volatile_() const { return with(&Target::droppable); }
+  [[nodiscard]] Broadcast volatile_() const { return with(&Target::droppable); }
   /// Clients of this server only, where it is one of several.
-  Broadcast local() const { return with(&Target::local); }
+  [[nodiscard]] Broadcast local() const { return with(&Target::local); }
   /// How long emit() waits for acks: timeout(5s).emit(event, values..., token).
   Timeout<Broadcast> timeout(Milliseconds limit) const { return {*this, limit}; }
 
@@ -6670,7 +6674,7 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   static constexpr bool many = false;
   explicit Socket(detail::StatePtr state) : state_(std::move(state)) {}
   Socket(const Socket& other) : state_(other.keep()) {}
-  Socket& operator=(const Socket& other) {
+  Socket& operator=(const Socket& other) {  // NOLINT(bugprone-unhandled-self-assignment): keep() is a copy
     state_ = other.keep();
     return *this;
   }
@@ -7571,7 +7575,7 @@ class Client final : public engineio::Context {
     if (kept() > server_.options().max_kept_bytes) return too_much_kept(state, packet);
     std::size_t bytes = sizeof(Held) + packet.name.size() + packet.json.size();
     if (attachments)
-      for (const auto& attachment : *attachments) bytes += sizeof(attachment) + attachment.size();
+      for (const auto& attachment : *attachments) bytes += sizeof(std::string) + attachment.size();
     auto& rare = rarely();
     rare.held_bytes += bytes;
     const auto number = rare.next_held++;
@@ -7977,7 +7981,9 @@ SIO_DEMO_INLINE void AckWait::answer(const socketio::Arguments& arguments) {
   server_->log().call({"A handler threw", "event", "ack"}, [&] { good = take(arguments); });
   if (!server_) return;
   if (!good && !error_) error_ = std::make_error_code(std::errc::bad_message);
-  if (missing_ > 0 && --missing_ == 0 && sealed_) finish(error_);
+  if (missing_ == 0) return;
+  --missing_;
+  if (missing_ == 0 && sealed_) finish(error_);
 }
 
 SIO_DEMO_INLINE void AckWait::lost(std::error_code why) {
@@ -9542,7 +9548,7 @@ SIO_DEMO_INLINE void Connection::ask() {
 
 SIO_DEMO_INLINE void Connection::decide() {
   const auto question = std::exchange(http_->question, {});
-  if (question->refusal) return refuse_engine(Reason::forbidden, question->refusal->message);
+  if (const auto& refusal = question->refusal) return refuse_engine(Reason::forbidden, refusal->message);
   on_verdict(engine().admit(request()));
 }
 

@@ -119,8 +119,8 @@ def value(text, kind=""):
     if found := re.fullmatch(r"\{?(\d[\d',]*(?: \* \d+)*) ?(\w*)\}?", text):
         unit = {"KiB": 1024, "MiB": 1024 ** 2, "s": 1000, "Seconds": 1000, "min": 60_000}.get(found[2] or kind, 1)
         return math.prod(int(re.sub("[',]", "", factor)) for factor in found[1].split(" * ")) * unit
-    return {"loopback": '{"127.0.0.0/8", "::1"}', "5 to 15 s": "{Milliseconds(5'000), Milliseconds(15'000)}", '""': "{}"}.get(
-        text, re.sub(r"^\w+::(?=\w+$)", "", text))
+    return {"loopback": '{"127.0.0.0/8", "::1"}', "5 to 15 s": "{Milliseconds(5'000), Milliseconds(15'000)}", '""': "{}",
+            "100 at once, 50 a second": "{100, 50}"}.get(text, re.sub(r"^\w+::(?=\w+$)", "", text))
 
 
 def untrue_defaults(fields):

@@ -32,8 +32,8 @@ void to_json(json& out, const Kept& kept) { out = kept.value; }
 /// Those whom a client means.
 sio::Broadcast pick(const sio::Socket& socket, const json& target) {
   auto those = socket.nsp().to(target.value("rooms", Strings{})).except(target.value("except", Strings{}));
-  if (target.value("volatile", false)) those.volatile_();
-  if (target.value("local", false)) those.local();
+  if (target.value("volatile", false)) those = those.volatile_();
+  if (target.value("local", false)) those = those.local();
   return those;
 }
 
