@@ -17,7 +17,7 @@ STRICT  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold
 TESTING = $(STRICT) $(subst -I,-isystem ,$(CPPFLAGS)) $(CXXFLAGS)
 
 # g++ needs both run-time libraries inside the program, or UBSan writes its reports past the log of ASan.
-ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g \
+ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1 \
           $(if $(findstring clang,$(CXX)),,-static-libasan -static-libubsan)
 
 # Every target with a description but the first is a command, not a file.
@@ -235,7 +235,7 @@ build/unit/inside.o: $(wildcard tests/unit/inside/*.cpp tests/unit/*.hpp) sio_de
 	$(COMPILE) -O0 $(TESTING) -DSIO_DEMO_SEPARATE -c tests/unit/inside/inside.cpp -o $@
 
 build/sanitize/unit/inside.o: $(wildcard tests/unit/inside/*.cpp tests/unit/*.hpp) sio_demo.hpp | build/sanitize/unit
-	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) -DSIO_DEMO_SEPARATE -c tests/unit/inside/inside.cpp -o $@
+	$(COMPILE) $(ASAN) -O0 $(CPPFLAGS) $(CXXFLAGS) -DSIO_DEMO_SEPARATE -c tests/unit/inside/inside.cpp -o $@
 
 build/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(call PCH) | build/unit
 	$(PLAIN) -c $< -o $@
