@@ -17,7 +17,7 @@ STRICT  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold
 TESTING = $(STRICT) $(subst -I,-isystem ,$(CPPFLAGS)) $(CXXFLAGS)
 
 # g++ needs both run-time libraries inside the program, or UBSan writes its reports past the log of ASan.
-ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1 \
+ASAN    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1 \
           $(if $(findstring clang,$(CXX)),,-static-libasan -static-libubsan)
 
 # Every target with a description but the first is a command, not a file.
@@ -199,7 +199,7 @@ PCH       = build/$(1)pch/$(CXX_NAME)/sio_demo.hpp.gch
 USE_PCH   = -I$(dir $(PCH))
 endif
 PLAIN     = $(CXX) -std=c++20 -pthread $(call USE_PCH) -I. -O0 $(TESTING) -DSIO_DEMO_SEPARATE
-SANITIZED = $(CXX) -std=c++20 -pthread $(call USE_PCH,sanitize/) -I. $(ASAN) $(CPPFLAGS) $(CXXFLAGS) -DSIO_DEMO_SEPARATE
+SANITIZED = $(CXX) -std=c++20 -pthread $(call USE_PCH,sanitize/) -I. $(ASAN) -O0 $(CPPFLAGS) $(CXXFLAGS) -DSIO_DEMO_SEPARATE
 MAKE_PCH  = $(filter-out -include-pch $(1),$(2)) -x c++-header sio_demo.hpp -o $(1)
 
 $(call PCH): sio_demo.hpp
@@ -216,7 +216,7 @@ build/bodies.o: sio_demo.hpp | build
 
 build/sanitize/bodies.o: sio_demo.hpp | build/sanitize
 	@tests/setup build
-	$(COMPILE) $(ASAN) $(CPPFLAGS) $(CXXFLAGS) $(BODIES)
+	$(COMPILE) $(ASAN) -O1 $(CPPFLAGS) $(CXXFLAGS) $(BODIES)
 
 $(PROGRAMS:%=build/%): build/%: %.cpp build/bodies.o $(call PCH)
 	$(PLAIN) $< build/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
@@ -245,7 +245,7 @@ build/sanitize/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(call PC
 
 # The demo under the sanitizers, as its users build it.
 build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
-	$(COMPILE) $(ASAN) main.cpp -o $@ $(YOURS) $(LDLIBS)
+	$(COMPILE) $(ASAN) -O1 main.cpp -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o $(call PCH,sanitize/)
 	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
@@ -262,7 +262,7 @@ build/load build/storm: build/%: tests/bench/%.cpp | build
 	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
 # libFuzzer is clang's. What the standard library can check is a finding, too.
-FUZZER = $(if $(findstring clang,$(CXX)),$(CXX),clang++) $(filter-out $(CXX),$(COMPILE)) $(filter-out -static-%,$(ASAN)) -fsanitize=fuzzer -D_GLIBCXX_ASSERTIONS
+FUZZER = $(if $(findstring clang,$(CXX)),$(CXX),clang++) $(filter-out $(CXX),$(COMPILE)) $(filter-out -static-%,$(ASAN)) -O1 -fsanitize=fuzzer -D_GLIBCXX_ASSERTIONS
 build/fuzz/fuzz: tests/fuzz/fuzz.cpp $(wildcard tests/fuzz/*.hpp) tests/unit/sequence.hpp sio_demo.hpp | build/fuzz
 	@tests/setup fuzz
 	$(FUZZER) $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
