@@ -8544,7 +8544,10 @@ SIO_DEMO_INLINE bool Server::has_room() {
 SIO_DEMO_INLINE Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {
   if (counters().sessions_opened > 0) throw std::logic_error("adapter: set it before any client comes");
   make_adapter_ = std::move(make);
-  for (const auto& nsp : all_namespaces()) nsp->adapter_ = make_adapter_(*nsp);
+  for (const auto& nsp : all_namespaces()) {
+    const std::shared_ptr<Adapter> former = std::exchange(nsp->adapter_, make_adapter_(*nsp));
+    log().later([former] {});  // it may be the former one that calls this
+  }
   return *this;
 }
 

@@ -27,7 +27,7 @@ class Part:
 
     def __init__(self, program, arguments, first, last):
         self.program, self.arguments, self.first, self.last = program, arguments, first, last
-        self.played, self.failures = 0, []
+        self.played, self.failures, self.visited = 0, [], set()
 
     def play(self):
         first = self.first
@@ -53,6 +53,8 @@ class Part:
             elif line.startswith("DIED "):
                 _, number, name = line.strip().split(" ", 2)
                 at = int(number)
+            elif line.startswith("VISITED "):
+                self.visited.add(line.strip().split(" ", 1)[1])
             elif line.startswith("PLAYED "):
                 self.played += int(line.split()[1])
                 done = True
@@ -80,7 +82,12 @@ def play(program, arguments):
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(part.played for part in parts), [line for part in parts for line in part.failures]
+    failures = [line for part in parts for line in part.failures]
+    if not arguments or arguments == ["--all"]:             # then each place is to be come by
+        places = subprocess.run([program, "--places"], stdout=subprocess.PIPE, check=True, encoding="utf-8").stdout.splitlines()
+        missed = set(places) - {place for part in parts for place in part.visited}
+        failures += [f"FAILED {place}: no cell comes by" for place in sorted(missed)]
+    return sum(part.played for part in parts), failures
 
 
 def main():
