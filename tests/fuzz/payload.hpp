@@ -88,9 +88,10 @@ inline std::string slow_base64(std::string_view text) {
 inline std::vector<std::string> wanted(std::string_view body, std::size_t most) {
   std::vector<std::string> out;
   const auto end = [&](Reason reason) { out.push_back(std::string("end ") + sio::row(reason).name); };
-  std::size_t packets = 0;
-  for (const auto packet : parts_of(body, '\x1e')) {
-    if (++packets > most || packet.empty()) return end(Reason::parse_error), out;
+  const auto packets = parts_of(body, '\x1e');
+  if (packets.size() > most) return end(Reason::parse_error), out;  // before any of them is handled
+  for (const auto packet : packets) {
+    if (packet.empty()) return end(Reason::parse_error), out;
     switch (packet[0]) {
       case '4': out.push_back(shown(packet.substr(1), false)); break;
       case 'b': out.push_back(shown(slow_base64(packet.substr(1)), true)); break;
