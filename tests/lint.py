@@ -116,7 +116,7 @@ def documentation(root):
 
 def value(text, kind=""):
     """A default as it is written or told: as a number, in bytes or milliseconds, if it is one."""
-    if found := re.fullmatch(r"\{?(\d[\d',]*(?: \* \d+)*) ?(\w*)\}?", text):
+    if found := re.fullmatch(r"\{?(\d[\d',]*(?: \* \d+)*) ?([A-Za-z]*)\}?", text):
         unit = {"KiB": 1024, "MiB": 1024 ** 2, "s": 1000, "Seconds": 1000, "min": 60_000}.get(found[2] or kind, 1)
         return math.prod(int(re.sub("[',]", "", factor)) for factor in found[1].split(" * ")) * unit
     return {"loopback": '{"127.0.0.0/8", "::1"}', "5 to 15 s": "{Milliseconds(5'000), Milliseconds(15'000)}", '""': "{}",
