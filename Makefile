@@ -254,9 +254,11 @@ build/sanitize/handlers: tests/handlers/handlers.cpp tests/handlers/client.hpp b
 	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
 
 # What is measured is optimised.
-build/bench_server build/storm_server: build/%: tests/bench/%.cpp sio_demo.hpp | build
+build/bench_server: tests/bench/server.cpp
+build/storm_server: tests/bench/storm_server.cpp
+build/bench_server build/storm_server: sio_demo.hpp | build
 	@tests/setup build
-	$(COMPILE) -O2 -DNDEBUG $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+	$(COMPILE) -O2 -DNDEBUG $(TESTING) $(filter %.cpp,$^) -o $@ $(LDFLAGS) $(LDLIBS)
 
 build/load build/storm: build/%: tests/bench/%.cpp | build
 	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
