@@ -7280,6 +7280,7 @@ class Client final : public engineio::Context {
     waiting_->attachments.emplace_back(bytes);
     if (waiting_->attachments.size() < waiting_->expected) return waiting_->more_to_come();
     const auto complete = std::move(waiting_);
+    server_.engine_.deadlines.forget(*complete);
     server_.decoder_.decode(complete->text, server_.packet_);
     handle(server_.packet_, &complete->attachments);
   }
@@ -7304,6 +7305,7 @@ class Client final : public engineio::Context {
   /// take the news, a wrong state ends the sockets at once, undecodable bytes when the news is taken.
   void fail(const char* why, Fail kind) {
     const Ref<engineio::Session> keep(&session_);
+    if (log().busy()) return log().later([this, keep, why, kind] { fail(why, kind); });  // a handler moves the clock
     if (log().enabled(LogLevel::info))
       log().write(LogLevel::info, "Malformed packet",
                   {{"session", session_.id()}, {"address", info_->address()}, {"why", why}});

@@ -190,10 +190,10 @@ class Client {
     if (packet.starts_with("0{\"sid\":\"")) sid_ = packet.substr(9, packet.find('"', 9) - 9);
     if (packet.starts_with('2') && over_websocket_) say("3");
     if (packet.size() < 2 || packet[0] != '4' || packet[1] != '2' || packet.find("mute") != packet.npos) return;
-    const auto list = packet.find('[');
-    const auto id = packet.find_last_not_of("0123456789", list - 1) + 1;
-    if (id < list && list != packet.npos)
-      say("43" + std::string(packet.substr(2, id - 2)) + std::string(packet.substr(id, list - id)) + "[1]");
+    const auto list = packet.find('['), comma = packet.find(',');
+    const auto id = packet[2] == '/' && comma < list ? comma + 1 : 2;  // behind the namespace
+    if (list == packet.npos || id == list) return;                     // no ack is asked for
+    say("43" + std::string(packet.substr(2, list - 2)) + "[1]");
   }
 
   asio::io_context& loop_;

@@ -83,7 +83,7 @@ def play(program, arguments):
     for thread in threads:
         thread.join()
     failures = [line for part in parts for line in part.failures]
-    return sum(part.played for part in parts), failures
+    return sum(part.played for part in parts), failures, set().union(*(part.visited for part in parts))
 
 
 def main():
@@ -100,10 +100,14 @@ def main():
             words.append(word)
     if random is None:
         random = 0 if words else 20_000 if everything else 2_000
-    played, failures = play(program, (["--all"] if everything else []) + words)
+    played, failures, visited = play(program, (["--all"] if everything else []) + words)
     if random:
-        more, worse = play(program, ["--random", str(random)])
+        more, worse, _ = play(program, ["--random", str(random)])
         played, failures = played + more, failures + worse
+    if not words:
+        places = subprocess.run([program, "--places"], stdout=subprocess.PIPE, check=True, encoding="utf-8").stdout.splitlines()
+        failures += [f"FAILED {place}: no cell calls user code there" for place in places if place not in visited]
+        played += len(places)
     for line in failures:
         print(line)
     cells = len({line.split(": ")[0] for line in failures})

@@ -34,9 +34,9 @@ async function serverFor(which, flags) {
 }
 
 /** Servers by letter, a client or two at each. */
-async function cluster(redis, letters = 'abc', urls = {}) {
+async function cluster(redis, letters = 'abc', urls = {}, flags = {}) {
   const servers = {};
-  for (const letter of letters) servers[letter] = await serverFor(KINDS[letter], { name: letter, redis: urls[letter] ?? redis.url });
+  for (const letter of letters) servers[letter] = await serverFor(KINDS[letter], { name: letter, redis: urls[letter] ?? redis.url, ...flags });
   const people = {};
   const all = [];
   for (const letter of letters) {
@@ -60,13 +60,14 @@ async function together({ all, firsts }) {
   return Date.now() - begin;
 }
 
-/** Has every server emit something again and again, until stop(), which tells how many there were. */
+/** Has every server emit something again and again, until stop() or the test's end; stop() tells how many there were. */
 function load({ firsts }) {
   let count = 0;
   const timer = setInterval(() => {
     ++count;
     for (const client of firsts) client.tell('emit', {}, 'load', client.label, count);
   }, 10);
+  later(() => clearInterval(timer));
   return () => { clearInterval(timer); return count; };
 }
 
@@ -248,7 +249,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
 
   it('survives malformed messages', { skip: official }, async () => {
     const redis = await redisFor();
-    const all = await cluster(redis, 'ab');
+    const all = await cluster(redis, 'ab', {}, { 'requests-timeout': 20_000 });  // messages by the thousand wait before an answer
     const { a1 } = all.people;
     const room = 'room';
     for (const client of all.all) await client.ask('join', room);
