@@ -243,9 +243,8 @@ build/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(call PCH) | buil
 build/sanitize/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(call PCH,sanitize/) | build/sanitize/unit
 	$(SANITIZED) -c $< -o $@
 
-# The demo under the sanitizers, as its users build it.
-build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
-	$(COMPILE) $(ASAN) -O1 main.cpp -o $@ $(YOURS) $(LDLIBS)
+build/sanitize/sio_demo: main.cpp build/sanitize/bodies.o $(call PCH,sanitize/)
+	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
 
 build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o $(call PCH,sanitize/)
 	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)

@@ -40,6 +40,10 @@ def compilers() -> Tuple[List[str], List[str]]:
     return [CXX[0]], [other] if shutil.which(other) else []
 
 
+def precompiled_path(compiler: str) -> str:
+    return f"build/pch/{os.path.basename(compiler)}/sio_demo.hpp" + (".pch" if is_clang(compiler) else ".gch")
+
+
 building = threading.Lock()
 
 
@@ -51,7 +55,7 @@ def precompiled(compiler: str) -> List[str]:
 @functools.lru_cache(None)
 def _precompiled(compiler: str) -> List[str]:
     """The flags with which a compiler uses the precompiled header, which make builds when it is out of date."""
-    path = f"build/pch/{os.path.basename(compiler)}/sio_demo.hpp" + (".pch" if is_clang(compiler) else ".gch")
+    path = precompiled_path(compiler)
     made = subprocess.run(["make", "--no-print-directory", f"CXX={compiler}", path], cwd=ROOT, env=environment(),
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     if made.returncode != 0:

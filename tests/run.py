@@ -9,8 +9,8 @@ Named suites run whatever the first word is. ONLY=PATTERN in the environment cho
 word or a regular expression, without regard to case. One suite alone shows its output as it comes; several show it
 where something failed, and leave all of it in build/logs.
 
-A suite is a row of SUITES. Most of them need both cores, and run one after the other, each when its programs are built.
-Those that mostly wait run beside them, and those that measure time run last, alone. A suite that does not build, crashes,
+A suite is a row of SUITES. Those that mostly wait are built first and run beside the builds of the others, which follow
+two at a time. Those that measure time run last, alone. A suite that does not build, crashes,
 hangs or runs nothing counts as one failure, and so does each report of a sanitizer.
 """
 
@@ -28,10 +28,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from common import JOBS, ONLY, ROOT, environment
+from common import CXX, JOBS, ONLY, ROOT, environment, precompiled_path
 
 LOGS = os.path.join(ROOT, "build/logs")
 REPORTS = os.path.join(ROOT, "build/sanitize/reports")
+LANES = 2                                          # suites of a kind that run at a time
 MOST_LINES = 400                                   # of a failed suite that are shown
 
 
@@ -110,6 +111,7 @@ def python(name: str, level: str, *words: str, **more) -> Suite:
     return Suite(name, level, [sys.executable, *words], **more)
 
 
+PCH = precompiled_path(CXX[0])
 PROGRAMS = [os.path.basename(path)[:-len(".cpp")] for path in glob.glob(os.path.join(ROOT, "tests/e2e/*/*.cpp"))] + ["abuse_server"]
 E2E = [path for path in files("client/*.test.js", "demo/*.test.js", "engine/*.test.js") if path != "demo/defaults.test.js"]  # it waits long
 
@@ -118,8 +120,8 @@ SUITES: List[Suite] = [
     node("e2e", "test", E2E, ["sio_demo", "features_server", "engine_server", "types"]),
     python("lint", "test", "tests/lint.py", minutes=2),
     python("setup", "test", "tests/setup_test.py", minutes=2),
-    python("compile", "test", "tests/compile/run.py", "--core"),
-    python("readme", "test", "tests/readme.py", "--first", build=["sio_demo"]),
+    python("compile", "test", "tests/compile/run.py", "--core", build=[PCH]),
+    python("readme", "test", "tests/readme.py", "--first", build=["sio_demo", PCH]),
     unit("unit", "test", "build"),
 
     node("cluster", "check", files("cluster/*.test.js", "proxy/*.test.js"), ["sio_demo", "cluster_server"], 3, sanitized=True, minutes=15),
@@ -129,10 +131,10 @@ SUITES: List[Suite] = [
     python("tidy", "check", "tests/lint.py", "--tools"),
     unit("unit-sanitized", "check", "build/sanitize"),
     python("handlers", "check", "tests/handlers/run.py", build=["build/sanitize/handlers"], sanitized=True),
-    python("compile-rest", "check", "tests/compile/run.py", "--rest", minutes=15),
+    python("compile-rest", "check", "tests/compile/run.py", "--rest", build=["build/bodies.o", PCH], minutes=15),
     python("matrix", "check", "tests/matrix/run.py", minutes=20),
-    python("readme-rest", "check", "tests/readme.py", "--rest"),
-    python("workshop", "check", "tests/workshop/run.py", build=["build/pch/g++/sio_demo.hpp.gch"]),
+    python("readme-rest", "check", "tests/readme.py", "--rest", build=["sio_demo", PCH]),
+    python("workshop", "check", "tests/workshop/run.py", build=[PCH]),
     python("ways", "check", "tests/ways/run.py"),
     python("fuzz", "check", "tests/fuzz/run.py", "--replay", build=["build/fuzz/fuzz"]),
     Suite("abuse", "check", ["node", "tests/abuse/run.js"], build=["build/sanitize/abuse_server", "build/sanitize/sio_demo"], minutes=15,
@@ -215,13 +217,14 @@ class Runner:
         if self.live:
             print(line, end="", flush=True)
 
-    def build(self, suite: Suite) -> str:
-        """Builds what a suite needs; what went wrong."""
-        if not suite.build:
+    def make(self, what: str, suites: List[Suite], *flags: str) -> str:
+        """Builds what suites need; what went wrong."""
+        targets = list(dict.fromkeys(target for suite in suites for target in suite.build))
+        if not targets:
             return ""
-        self.say(f"{'build':6}  {suite.name}")
-        output, wrong = run(["make", "--no-print-directory", f"-j{JOBS}", *suite.build], ".", 20, self.environment(suite), self.show)
-        return f"make {' '.join(suite.build)}: {wrong}\n{output[-20000:]}" if wrong else ""
+        self.say(f"{'build':6}  {what}")
+        output, wrong = run(["make", "--no-print-directory", f"-j{JOBS}", *flags, *targets], ".", 20, environment(), self.show)
+        return f"make {' '.join(targets)}: {wrong}\n{output[-20000:]}" if wrong else ""
 
     def run(self, suite: Suite):
         """Runs a suite that is built, and reports it."""
@@ -265,33 +268,51 @@ class Runner:
             print(f"{time.monotonic() - self.start:5.0f} s  {text}", flush=True)
 
     def all(self):
-        """Builds and runs everything. Suites that wait run in threads of their own, as soon as they are built."""
-        waiting: "queue.Queue[Optional[Suite]]" = queue.Queue()
-        lanes = [threading.Thread(target=self.lane, args=(waiting,), daemon=True) for _ in range(2)]
-        for lane in lanes:
-            lane.start()
-        last = []
-        for suite in sorted(self.suites, key=lambda suite: not suite.waits):
-            begin = time.monotonic()
-            wrong = self.build(suite)
-            if wrong:
-                self.report(suite, Counts(), [wrong], "", time.monotonic() - begin)
-            elif suite.waits:
-                waiting.put(suite)
-            elif suite.alone:
-                last.append(suite)
-            else:
-                self.run(suite)
-        for _ in lanes:
-            waiting.put(None)
-        for lane in lanes:
-            lane.join()
-        for suite in last:
-            self.run(suite)
+        """Builds and runs everything: first the suites that wait, beside the builds of the others, then those."""
+        waiting, computing = self.lanes(), self.lanes()
+        waits = [suite for suite in self.suites if suite.waits]
+        others = [suite for suite in self.suites if not suite.waits]
+        for suite in waits:
+            self.begin(suite, waiting)
+        if len(others) > 1:
+            self.make("all that the other suites need", others, "-k")   # what fails is told where it is needed
+        alone: "queue.Queue[Optional[Suite]]" = queue.Queue()
+        for suite in others:
+            self.begin(suite, alone if suite.alone else computing)
+        for lanes in (waiting, computing):
+            self.close(lanes)
+        while not alone.empty():
+            self.run(alone.get())
 
-    def lane(self, waiting: "queue.Queue[Optional[Suite]]"):
-        while suite := waiting.get():
-            self.run(suite)
+    def begin(self, suite: Suite, lanes: "queue.Queue[Optional[Suite]]"):
+        """Builds a suite and has it run."""
+        begin = time.monotonic()
+        wrong = self.make(suite.name, [suite])
+        if wrong:
+            self.report(suite, Counts(), [wrong], "", time.monotonic() - begin)
+        else:
+            lanes.put(suite)
+
+    def lanes(self) -> "queue.Queue[Optional[Suite]]":
+        """A queue of suites of which two run at a time: few of them keep both cores busy all the time."""
+        suites: "queue.Queue[Optional[Suite]]" = queue.Queue()
+
+        def lane():
+            while suite := suites.get():
+                self.run(suite)
+                suites.task_done()
+            suites.task_done()
+
+        for _ in range(LANES):
+            threading.Thread(target=lane, daemon=True).start()
+        return suites
+
+    @staticmethod
+    def close(suites: "queue.Queue[Optional[Suite]]"):
+        """Waits until all of a queue have run."""
+        for _ in range(LANES):
+            suites.put(None)
+        suites.join()
 
 
 def main() -> int:

@@ -4,12 +4,11 @@
     tests/compile/run.py [--core | --rest]
 
 --core makes the checks of `make test`: each by the compiler of the build alone. --rest makes all others: those
-that take long, and all of them by the other compiler. Without either, all are made.
+that take long, and by the other compiler those whose outcome may differ. Without either, all are made.
 
-- the header alone, main.cpp and the programs of tests/programs, all warnings as errors;
+- the header alone and the programs of tests/programs, all warnings as errors (the matrix has main.cpp, optimised);
 - two files that both include it, linked into one program and run;
 - the program of tests/programs that tests itself, run;
-- a large program whose bodies are compiled in a file of their own, linked;
 - the header after macros like those of windows.h and X11 (hostile.hpp);
 - hygiene: which macros are left, no mutable state, nothing runs before main, versions do not mix, no program pays
   for a cluster that it does not join, and too old a compiler or library is refused in our words first;
@@ -61,21 +60,19 @@ def accepts(compiler, path):
     return "" if fine else words
 
 
-def accepts_optimised(compiler, path):
-    """Some warnings need the optimiser's view of the program."""
-    fine, words = compile_(compiler, *STRICT, "-O2", "-c", "-o", os.devnull, path)
-    return "" if fine else words
-
-
 def alone(compiler):
     fine, words = compile_(compiler, *STRICT, "-fsyntax-only", source='#include "sio_demo.hpp"\nint main() {}\n')
     return "" if fine else words
 
 
-def linked(compiler, program, *sources):
+BODIES = "build/bodies.o"                          # the implementation, with which most programs here are linked
+
+
+def linked(compiler, program, *sources, bodies=False):
     """Compiles and links a program; the compiler's words where that fails, or ''."""
-    fine, words = compile_(compiler, *STRICT, *sources, "-o", program, *shlex.split(os.environ.get("LDFLAGS", "")),
-                           *shlex.split(os.environ.get("LDLIBS", "")))
+    with_bodies = [BODIES] if bodies else []
+    fine, words = compile_(compiler, *STRICT, *sources, *with_bodies, "-o", program, *shlex.split(os.environ.get("LDFLAGS", "")),
+                           *shlex.split(os.environ.get("LDLIBS", "")), pch=bodies)
     return "" if fine else words
 
 
@@ -83,31 +80,22 @@ def run_program(program, *arguments):
     return subprocess.run([program, *arguments], timeout=60, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
-def runs(compiler, *sources):
+def runs(compiler, *sources, bodies=False):
     """The program must not only compile: it tells by its exit code."""
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "program")
-        words = linked(compiler, program, *sources)
+        words = linked(compiler, program, *sources, bodies=bodies)
         if words:
             return words
         result = run_program(program)
         return "" if result.returncode == 0 else f"linked, but it ends with {result.returncode}\n{result.stdout}{result.stderr}"
 
 
-def bodies_apart(compiler):
-    """With SIO_DEMO_SEPARATE, every function that a program needs is in the file with SIO_DEMO_IMPLEMENTATION, once."""
-    with tempfile.TemporaryDirectory() as folder:
-        bodies = os.path.join(folder, "bodies.cpp")
-        with open(bodies, "w", encoding="utf-8") as file:
-            file.write('#define SIO_DEMO_IMPLEMENTATION\n#include "sio_demo.hpp"\n')
-        return linked(compiler, os.path.join(folder, "program"), "-DSIO_DEMO_SEPARATE", "tests/e2e/client/features_server.cpp", bodies)
-
-
 def other_thread(compiler):
     """A debug build stops calls from another thread, and says what to do; post() is allowed from everywhere."""
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "other_thread")
-        words = linked(compiler, program, "tests/compile/other_thread.cpp")
+        words = linked(compiler, program, "tests/compile/other_thread.cpp", bodies=True)
         if words:
             return words
         wrong = []
@@ -180,15 +168,15 @@ def no_state(compiler):
     g++ 12 puts tables whose type is deduced (`constexpr std::array name{...}`) into a writable section, although they
     are const; so what counts is that the header declares an object of that name constexpr.
     """
-    source = '#define SIO_DEMO_SEPARATE\n#define SIO_DEMO_IMPLEMENTATION\n#include "tests/e2e/client/features_server.cpp"\n'
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "all.o")
-        fine, words = compile_(compiler, "-O0", "-c", "-o", path, source=source)
+        path = os.path.join(folder, "program.o")
+        fine, words = compile_(compiler, "-O0", "-c", "-o", path, "tests/e2e/client/features_server.cpp", pch=True)
         if not fine:
             return words
-        symbols = subprocess.run(["nm", "-C", path], capture_output=True, text=True, check=True).stdout
+        objects = [path, BODIES]
+        symbols = subprocess.run(["nm", "-C", *objects], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         # Where initialisers are; all the sections of templates would take objdump minutes.
-        code = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", "-j", ".text", "-j", ".text.startup", path],
+        code = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", "-j", ".text", "-j", ".text.startup", *objects], cwd=ROOT,
                               capture_output=True, text=True).stdout
 
     wrong, seen, text = [], 0, header()
@@ -329,45 +317,49 @@ def refuses(compiler, path):
     return "".join(f"the message lacks: {text}\n" for text in missing) + words if missing else ""
 
 
+FAKE = "tests/programs/fake_server_test.cpp"
+
+
 def checks():
-    """(name, is it of the core, function, arguments); a pattern that matches nothing is a check that fails."""
-    def each(pattern, core, what, check):
+    """(name, is it of the core, may the compilers differ, function, arguments); a pattern that matches nothing is a check that fails."""
+    def each(pattern, what, check):
         paths = sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, pattern)))
         for path in paths:
-            yield f"{path} {what}", core, check, [path]
+            yield f"{path} {what}", True, True, check, [path]
         if not paths:
-            yield f"{pattern} {what}", core, lambda compiler: "there is no such file", []
+            yield f"{pattern} {what}", True, True, lambda compiler: "there is no such file", []
 
-    yield "the header alone, no warning", True, alone, []
-    yield "two files, one program", True, runs, ["tests/compile/two_a.cpp", "tests/compile/two_b.cpp"]
-    yield "after hostile macros", True, hostile, []
-    yield "macros left", True, macros, []
-    yield "its version, wherever stated", True, versions_agree, []
-    yield "what its includes are for", True, include_comments, []
+    yield "the header alone, no warning", True, True, alone, []
+    yield "two files, one program", True, False, runs, ["tests/compile/two_a.cpp", "tests/compile/two_b.cpp"]
+    yield "after hostile macros", True, True, hostile, []
+    yield "macros left", True, True, macros, []
+    yield "its version, wherever stated", True, False, versions_agree, []
+    yield "what its includes are for", True, False, include_comments, []
     for what, *arguments in TOO_OLD:
-        yield f"{what} too old is refused in our words first", True, too_old, arguments
-    yield from each("tests/programs/*.cpp", True, "compiles, no warning", accepts)
-    yield from each("tests/compile/wrong_*.cpp", True, "is refused, for the reason it states", refuses)
-    yield "a unit test against a fake server, run", False, runs, ["tests/programs/fake_server_test.cpp"]
-    yield "bodies in a file of their own", False, bodies_apart, []
-    yield "no mutable state, nothing before main", False, no_state, []
-    yield "nothing of Redis where none is used", False, without_redis, []
-    yield "beside its next version", False, next_version, []
-    yield "calls from another thread are stopped", False, other_thread, []
-    yield from each("main.cpp", False, "compiles, optimised, no warning", accepts_optimised)
+        yield f"{what} too old is refused in our words first", True, True, too_old, arguments
+    yield from each("tests/programs/*.cpp", "compiles, no warning", accepts)
+    yield from each("tests/compile/wrong_*.cpp", "is refused, for the reason it states", refuses)
+    yield "a unit test against a fake server, run", False, False, functools.partial(runs, bodies=True), [FAKE]
+    yield "no mutable state, nothing before main", False, False, no_state, []
+    yield "nothing of Redis where none is used", False, False, without_redis, []
+    yield "beside its next version", False, False, next_version, []
+    yield "calls from another thread are stopped", False, False, other_thread, []
 
 
 def main():
     first, other = compilers()
     core, rest = "--core" in sys.argv, "--rest" in sys.argv
 
-    def wanted(compiler, is_core):
+    def wanted(compiler, is_core, may_differ):
+        if compiler in other and not may_differ:
+            return False
         of_test = is_core and compiler in first    # what `make test` runs
         return of_test if core else not of_test if rest else True
 
     results = Results()
     results.add_all((f"{os.path.basename(compiler)}: {name}", functools.partial(check, compiler, *arguments))
-                    for compiler in (*first, *other) for name, is_core, check, arguments in checks() if wanted(compiler, is_core))
+                    for compiler in (*first, *other) for name, is_core, may_differ, check, arguments in checks()
+                    if wanted(compiler, is_core, may_differ))
     if not other:
         print("skipped the other compiler: g++ and clang++ are not both here")
     return results.close()

@@ -971,11 +971,13 @@ bool allowed(std::size_t where, const Action& action) {
 
 std::vector<Plan> cells(bool all, const std::vector<std::string>& words) {
   std::vector<Plan> out;
-  std::size_t turn = 0;
+  std::size_t turn = 0, pair = 0;
   for (std::size_t where = 0; where < places.size(); ++where)
-    for (const Action& action : actions())
+    for (const Action& action : actions()) {
+      ++pair;
       for (std::size_t transport = 0; transport < transport_names.size(); ++transport) {
         ++turn;
+        if (!all && words.empty() && pair % transport_names.size() != transport) continue;
         if (!allowed(where, action)) continue;
         for (unsigned bits = 0; bits < 16; ++bits) {
           if (!all && bits != turn * 7 % 16) continue;
@@ -987,6 +989,7 @@ std::vector<Plan> cells(bool all, const std::vector<std::string>& words) {
             out.push_back({std::move(name), static_cast<Transport>(transport), flags, {{where, &action}}});
         }
       }
+    }
   return out;
 }
 

@@ -3,9 +3,10 @@
 
     tests/handlers/run.py [--all] [--random COUNT] [--program PATH] [WORD...]
 
-Cells whose names hold all the WORDs, of which ONLY may be one; --all plays each with every combination of flags. Then COUNT seeded sequences of
-up to six actions (default: 2,000, with --all 20,000, with WORDs none). A cell that kills the program counts as one
-failure, and the program is started again behind it. Each failure is a line with the cell's name.
+Each place and action over one transport and with one combination of flags; --all plays all of these. WORDs, of which
+ONLY may be one, choose cells whose names hold them, over every transport. Then COUNT seeded sequences of up to six
+actions (default: 2,000, with --all 20,000, with WORDs none). A cell that kills the program counts as one failure, and
+the program is started again behind it. Each failure is a line with the cell's name.
 """
 
 import os

@@ -61,31 +61,31 @@ ROWS = [
     # libc++-N-dev of two versions cannot be installed together, so the newest stands for all. It is linked in:
     # Debian's libc++-22-dev comes with the shared libc++ of version 19, which lacks symbols that its headers want.
     Row("clang++-22 c++23 libc++", "clang++-22", "clang-22 libc++-22-dev libc++abi-22-dev",
-        "-std=c++23 -O1 -stdlib=libc++ -static-libstdc++", "-Wl,--push-state,-Bstatic -lc++abi -Wl,--pop-state"),
+        "-std=c++23 -O0 -stdlib=libc++ -static-libstdc++", "-Wl,--push-state,-Bstatic -lc++abi -Wl,--pop-state"),
     # Asio is told the oldest Windows that it may count on; the libraries are linked in, since wine has them not.
     Row("windows mingw c++20", "x86_64-w64-mingw32-g++-posix", "g++-mingw-w64-x86-64-posix wine64",
-        "-std=c++20 -O1 -static -D_WIN32_WINNT=0x0A00", "-lws2_32 -lmswsock", runner=(WINE,), cross=True),
+        "-std=c++20 -O0 -static -D_WIN32_WINNT=0x0A00", "-lws2_32 -lmswsock", runner=(WINE,), cross=True),
     # Asio does not see by itself that there is no typeid, and wants to be told.
     Row("g++-11 c++20 O2 no-rtti", "g++-11", "g++-11", "-std=c++20 -O2 -fno-rtti -DASIO_NO_TYPEID"),
     Row("clang++-14 c++20 O0 explicit json", "clang++-14", "clang-14",
         "-std=c++20 -O0 -DJSON_USE_IMPLICIT_CONVERSIONS=0"),
-    Row("arm aarch64 c++20", "aarch64-linux-gnu-g++", "g++-aarch64-linux-gnu qemu-user", "-std=c++20 -O1 -static",
+    Row("arm aarch64 c++20", "aarch64-linux-gnu-g++", "g++-aarch64-linux-gnu qemu-user", "-std=c++20 -O0 -static",
         runner=("qemu-aarch64",), cross=True),
     Row("g++-12 32-bit c++20 O2", "g++-12", "g++-12-multilib",
         "-std=c++20 -O2 -m32 -idirafter /usr/include/x86_64-linux-gnu"),
     Row("g++-12 c++23 O3 lto", "g++-12", "g++-12", "-std=c++23 -O3 -flto"),
     Row("g++-12 c++20 O0 assertions json diagnostics", "g++-12", "g++-12",
         "-std=c++20 -O0 -D_GLIBCXX_ASSERTIONS -DJSON_DIAGNOSTICS=1"),
-    Row("g++-12 c++20 two files", "g++-12", "g++-12", "-std=c++20 -O1", apart=True),
-    Row("g++-11 c++23 no deprecated asio", "g++-11", "g++-11", "-std=c++23 -O1 -DASIO_NO_DEPRECATED"),
-    Row("clang++-14 c++23 no-rtti", "clang++-14", "clang-14", "-std=c++2b -O1 -fno-rtti -DASIO_NO_TYPEID"),
+    Row("g++-12 c++20 two files", "g++-12", "g++-12", "-std=c++20 -O0", apart=True),
+    Row("g++-11 c++23 no deprecated asio", "g++-11", "g++-11", "-std=c++23 -O0 -DASIO_NO_DEPRECATED"),
+    Row("clang++-14 c++23 no-rtti", "clang++-14", "clang-14", "-std=c++2b -O0 -fno-rtti -DASIO_NO_TYPEID"),
     Row("clang++-15 c++20", "clang++-15", "clang-15", "-std=c++20 -O1"),
-    Row("clang++-16 c++20 two files", "clang++-16", "clang-16", "-std=c++20 -O1", apart=True),
+    Row("clang++-16 c++20 two files", "clang++-16", "clang-16", "-std=c++20 -O0", apart=True),
     Row("clang++-19 c++23 O3", "clang++-19", "clang-19", "-std=c++23 -O3"),
     Row("clang++-22 c++20 libstdc++ explicit json assertions", "clang++-22", "clang-22",
         "-std=c++20 -O0 -DJSON_USE_IMPLICIT_CONVERSIONS=0 -D_GLIBCXX_ASSERTIONS"),
-    Row("newer asio", "g++-12", "g++-12", "-std=c++20 -O1 -DASIO_NO_DEPRECATED", newer="SIO_ASIO_INCLUDE"),
-    Row("newer json", "g++-12", "g++-12", "-std=c++20 -O1", newer="SIO_JSON_INCLUDE"),
+    Row("newer asio", "g++-12", "g++-12", "-std=c++20 -O0 -DASIO_NO_DEPRECATED", newer="SIO_ASIO_INCLUDE"),
+    Row("newer json", "g++-12", "g++-12", "-std=c++20 -O0", newer="SIO_JSON_INCLUDE"),
 ]
 
 
@@ -98,7 +98,7 @@ def other_compilers() -> List[Row]:
     for kind, version in sorted(found):
         name = f"{kind}-{version}"
         if version >= OLDEST[kind] and all(row.compiler != name for row in ROWS):
-            rows.append(Row(f"{name} c++20", name, name.replace("clang++", "clang"), "-std=c++20 -O1"))
+            rows.append(Row(f"{name} c++20", name, name.replace("clang++", "clang"), "-std=c++20 -O0"))
     return rows
 
 

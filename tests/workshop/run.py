@@ -18,7 +18,7 @@ their order; a mark is an HTML comment on the line before a block:
 
 In the blocks, `...` stands for anything within a line, and the port 3000 is replaced by one that is free. The
 folder looks like the project's, but its build/ is a new one. Besides, each program is at most 60 lines, compiles
-as a file of its own with all warnings as errors by g++ and clang++, and is started by its page. Closes with
+as a file of its own with all warnings as errors, and is started by its page. Closes with
 `N passed, N failed`.
 """
 
@@ -37,7 +37,7 @@ from typing import List, Tuple
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 from blocks import Block, Desk, free_port, look_alike, prints_exactly, read_blocks  # noqa: E402
-from common import CPPFLAGS, JOBS, ROOT, STRICT, Results, chosen, compilers, precompiled  # noqa: E402
+from common import CPPFLAGS, CXX, JOBS, ROOT, STRICT, Results, chosen, precompiled  # noqa: E402
 
 SHOW = "--show" in sys.argv[1:]
 
@@ -66,9 +66,7 @@ def check_programs(programs: List[str], results: Results):
         lines = len(text.splitlines())
         results.add(f"{os.path.basename(program)} has at most 60 lines", f"it has {lines}" if lines > 60 else "")
         results.add(f"{os.path.basename(program)} has the port 3000 unless it is given one", "" if "std::stoi(arguments[1]) : 3000;" in text else "it does not say so")
-    first, other = compilers()
-    results.add_all((f"{os.path.basename(program)} compiles alone, by {os.path.basename(compiler)}", functools.partial(accepts, compiler, program))
-                    for program in programs for compiler in (*first, *other))
+    results.add_all((f"{os.path.basename(program)} compiles alone", functools.partial(accepts, CXX[0], program)) for program in programs)
 
 
 # ---- The pages -------------------------------------------------------------------------------------------
