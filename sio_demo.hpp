@@ -3291,7 +3291,7 @@ class Application {
   virtual void on_open(Session& session, const http::Request& request) = 0;
   virtual void on_message(Session& session, std::string_view payload, bool binary) = 0;
   /// The session, which began over polling, has just become a WebSocket.
-  virtual void on_upgrade(Session&) {}
+  virtual void on_upgraded(Session&) {}
   virtual void on_close(Session& session, Reason reason, std::string_view why) = 0;
 
  protected:
@@ -3894,7 +3894,7 @@ SIO_DEMO_INLINE void Session::become_websocket() {
   const auto messages = take_queue();
   engine_.counters.packets_sent -= messages.size();  // they were counted when they were queued
   for (const auto& message : messages) send(message);
-  if (open()) engine_.application.on_upgrade(*this);
+  if (open()) engine_.application.on_upgraded(*this);
 }
 
 /// The upgrade failed: polling goes on as if nothing had been.
@@ -7036,7 +7036,7 @@ class Server final : private Application, public Host {
   void on_message(Session& session, std::string_view payload, bool binary) override {
     call(message_, session, payload, binary);
   }
-  void on_upgrade(Session& session) override { call(upgrade_, session); }
+  void on_upgraded(Session& session) override { call(upgrade_, session); }
   void on_close(Session& session, Reason reason, std::string_view why) override {
     log().later([this, self = Ref<Session>(&session), reason, text = std::string(why)] {
       close_.each([&](const auto& handler) { call(*self, [&] { handler(*self, reason, text); }); });
@@ -7134,7 +7134,7 @@ class Server final : private engineio::Application, public Host, public detail::
 
   void on_open(engineio::Session& session, const http::Request& request) override;
   void on_message(engineio::Session& session, std::string_view payload, bool binary) override;
-  void on_upgrade(engineio::Session& session) override;
+  void on_upgraded(engineio::Session& session) override;
   void on_close(engineio::Session& session, Reason reason, std::string_view why) override;
   void drained() override;
   Namespace* find_namespace(std::string_view name) const;
@@ -7147,13 +7147,14 @@ class Server final : private engineio::Application, public Host, public detail::
   /// One client of the namespace is gone for good.
   void release(Namespace& nsp);
   void end_child(Namespace& nsp);
-  bool has_room();
+  bool make_room();
 
   StringMap<std::shared_ptr<Namespace>> namespaces_;
   std::vector<Parent> parents_;
   std::size_t children_ = 0;
   std::vector<Namespace*> deserted_;  // children that were empty when they were listed, and that nobody had joined
   std::function<std::unique_ptr<Adapter>(Namespace&)> make_adapter_;
+  std::vector<std::unique_ptr<Adapter>> former_adapters_;  // one of them may be what calls adapter()
   bool drained_ = false;
   detail::Handlers<std::function<void(Namespace&)>> new_namespace_;
   socketio::Decoder decoder_;
@@ -7401,7 +7402,7 @@ class Client final : public engineio::Context {
     wish->over = true;
     if (!session_.open()) return;
     const bool is_new = !server_.find_namespace(wish->name);  // none is made that nobody may join
-    if (sockets_.size() >= server_.options().max_namespaces || (is_new && !server_.has_room()))
+    if (sockets_.size() >= server_.options().max_namespaces || (is_new && !server_.make_room()))
       return refuse_join(wish->name, Reason::too_many_namespaces);
     Namespace* nsp = server_.child(wish->name, server_.parents_[step].nsp);
     if (!nsp) return send_error(wish->name, refuse("Internal server error"));
@@ -7849,7 +7850,7 @@ SIO_DEMO_INLINE void coroutine_failed(const Socket& socket, const AckRequest& ac
       refuse_event(socket, ack, event, error);
     }
   });
-  if (!good) answer_error(socket, ack, internal_error(event));
+  if (!good && Client::of(ack.state).may_tell_error()) answer_error(socket, ack, internal_error(event));
 }
 
 SIO_DEMO_INLINE void check_handled(std::string_view event) {
@@ -8533,7 +8534,7 @@ SIO_DEMO_INLINE void Server::end(Namespace& nsp) {
 
 /// Whether one more child namespace may be. One that nobody was let into makes room, for a client must not use up what
 /// there is for all.
-SIO_DEMO_INLINE bool Server::has_room() {
+SIO_DEMO_INLINE bool Server::make_room() {
   if (children_ < options().max_child_namespaces) return true;
   while (!deserted_.empty()) {
     Namespace& nsp = *deserted_.back();
@@ -8549,10 +8550,9 @@ SIO_DEMO_INLINE bool Server::has_room() {
 SIO_DEMO_INLINE Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {
   if (counters().sessions_opened > 0) throw std::logic_error("adapter: set it before any client comes");
   make_adapter_ = std::move(make);
-  for (const auto& nsp : all_namespaces()) {
-    const std::shared_ptr<Adapter> former = std::exchange(nsp->adapter_, make_adapter_(*nsp));
-    log().later([former] {});  // it may be the former one that calls this
-  }
+  for (const auto& nsp : all_namespaces())
+    former_adapters_.push_back(std::exchange(nsp->adapter_, make_adapter_(*nsp)));
+  post([this] { former_adapters_.clear(); });
   return *this;
 }
 
@@ -8570,7 +8570,7 @@ SIO_DEMO_INLINE void Server::on_message(engineio::Session& session, std::string_
   static_cast<detail::Client&>(*session.context).receive(payload, binary);
 }
 
-SIO_DEMO_INLINE void Server::on_upgrade(engineio::Session& session) {
+SIO_DEMO_INLINE void Server::on_upgraded(engineio::Session& session) {
   static_cast<detail::Client&>(*session.context).upgraded();
 }
 

@@ -199,7 +199,7 @@ class World final : eio::Application {
     client.awaited.pop_front();
     react(client, told);
   }
-  void on_upgrade(eio::Session& session) override {
+  void on_upgraded(eio::Session& session) override {
     Client& client = of(session);
     holds(++client.upgrades == 1 && client.ws && client.ws->is_channel && session.state() == State::websocket,
           "a session is upgraded once, by its 5");

@@ -414,7 +414,7 @@ struct World {
         const Here here(*this, "any outgoing", &socket);
       });
     io->on_error([this](sio::Socket& socket, const sio::Refuse&) { const Here here(*this, "error", &socket); });
-    io->of("/").on_upgrade([this](sio::Socket& socket) { const Here here(*this, "upgrade", &socket); });
+    io->on_upgrade([this](sio::Socket& socket) { const Here here(*this, "upgrade", &socket); });
     io->on("event", [this](sio::Socket& socket, const Arguments& arguments) {
       const Here here(*this, "event", &socket);
       if (arguments.size() != 2 || arguments[1] != "a text that is long enough for the heap") fails("other arguments");

@@ -283,9 +283,18 @@ TEST_CASE("bounds: a client hears of its mistakes as often as error_rate says, a
   static constexpr sio::ClientToServer<"add", int(int)> add{};
   Stage stage({.error_rate = {5, 1}});
   stage.io.on(add, [](sio::Socket&, int value) { return value + 1; });
+  const char* failing = "throw";
+  SUBCASE("of handlers") {}
+#ifdef ASIO_HAS_CO_AWAIT
+  SUBCASE("of coroutines") { failing = "await"; }
+  stage.io.on("await", [](sio::Socket&, const sio::json::array_t&) -> asio::awaitable<void> {
+    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    throw std::runtime_error("as it was asked to");
+  });
+#endif
   stage.io.on("throw", [](sio::Socket&, const sio::json::array_t&) { throw std::runtime_error("as it was asked to"); });
   Raw client = stage.joined();
-  for (int i = 0; i < 10; ++i) client.send(text("42[\"add\",\"x\"]") + text("42[\"throw\"]"));
+  for (int i = 0; i < 10; ++i) client.send(text("42[\"add\",\"x\"]") + text("42[\"" + std::string(failing) + "\"]"));
   client.send(text("427[\"add\",1]"));
   REQUIRE(stage.reaches([&] { return client.heard().find("437[2]") != std::string::npos; }));
   std::size_t told = 0;

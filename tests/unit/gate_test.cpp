@@ -419,7 +419,25 @@ struct Faulty final : sio::Adapter {
   void close() override { throw std::runtime_error("cannot close"); }
 };
 
+/// Has the server use another adapter, in the middle of a broadcast.
+struct Replaced final : sio::Adapter {
+  using sio::Adapter::Adapter;
+  void broadcast(sio::socketio::Writer&& event, const sio::Target& target) override {
+    nsp_.server().adapter([](sio::Namespace& nsp) { return std::make_unique<Faulty>(nsp); });
+    Adapter::broadcast(std::move(event), target);
+    text += event.text;
+  }
+  std::string text = "a text that is long enough for the heap: ";
+};
+
 }  // namespace
+
+TEST_CASE("gate: an adapter replaces itself while no handler runs") {
+  Stage stage;
+  stage.io.adapter([](sio::Namespace& nsp) { return std::make_unique<Replaced>(nsp); });
+  stage.io.emit("event");
+  CHECK(dynamic_cast<Faulty*>(&stage.io.of("/").adapter()) != nullptr);
+}
 
 TEST_CASE("gate: an adapter that cannot be made, or ended, and functions that throw cost their own call") {
   int done = 0;
