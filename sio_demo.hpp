@@ -9368,8 +9368,7 @@ SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
 
 /// What filled the connection's own chunk goes on in the driver's buffer, with what else has come.
 SIO_DEMO_INLINE void Connection::handle() {
-  if (mode_ == Mode::dead) return;
-  assert(input_ != Input::reading);
+  if (mode_ == Mode::dead || input_ == Input::reading) return;  // reading: it was in the list twice
   if (asking() && http_->question->answered) return decide_late();
   std::span<char> bytes(chunk_.data(), std::exchange(received_, std::uint16_t{0}));
   if (bytes.size() == chunk_.size()) {
