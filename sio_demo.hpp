@@ -8815,7 +8815,9 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   void accept(const Ref<Listener>& listener);
   void accepted(const Ref<Listener>& listener, TcpSocket socket, Error error);
   void retry(const Ref<Listener>& listener, const Error& why);
-  void begin(std::unique_ptr<Stream> stream, const http::Address& peer, std::string_view already);
+  std::optional<RateLimiter::Permit> admit(const http::Address& address);
+  void begin(std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit place,
+             std::string_view already);
   void end_turn();
   void post_round();
   void round();
@@ -9144,28 +9146,34 @@ SIO_DEMO_INLINE void Driver::serve(std::unique_ptr<Stream> stream, const http::A
     throw std::system_error(make_error_code(std::errc::operation_canceled),
                             "cannot serve a connection (the server is closing: make another one)");
   const Turn turn(*this);
-  begin(std::move(stream), peer, bytes_already_read);
+  if (auto place = admit(peer)) begin(std::move(stream), peer, std::move(*place), bytes_already_read);
 }
 
-/// A connection's first moment. One too many of its address is closed unheard: that costs the least.
-SIO_DEMO_INLINE void Driver::begin(std::unique_ptr<Stream> stream, const http::Address& address,
-                                   std::string_view already) {
+/// A place for one more connection of this address. nullopt: it is to be closed unread, which costs the least.
+SIO_DEMO_INLINE std::optional<RateLimiter::Permit> Driver::admit(const http::Address& address) {
   RateLimiter::Permit place;
   const bool trusted = engine.client_address.trusts(address);
   if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
     place = peers_.acquire(address.bucket());
     if (!place) {
       engine.counters.add(Reason::too_many_connections);
-      return complain(
+      complain(
           "An address has max_connections_per_address connections, and gets no further one. If it is a "
           "proxy, name it in trusted_proxies",
           address.to_string());
+      return std::nullopt;
     }
   }
   if (connections_.size() >= options.max_connections) {
     engine.counters.add(Reason::too_many_connections);
-    return complain("There are max_connections connections, and nobody gets a further one", address.to_string());
+    complain("There are max_connections connections, and nobody gets a further one", address.to_string());
+    return std::nullopt;
   }
+  return place;
+}
+
+SIO_DEMO_INLINE void Driver::begin(std::unique_ptr<Stream> stream, const http::Address& address,
+                                   RateLimiter::Permit place, std::string_view already) {
   ++engine.counters.connections_opened;
   Ref<Connection>(new Connection(*this, std::move(stream), address, std::move(place)))->start(already);
 }
@@ -9182,11 +9190,15 @@ SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
 /// Who waits comes in with the first, some dozens at a time: one in each turn of a busy loop would let the
 /// backlog grow without end.
 SIO_DEMO_INLINE void Driver::accepted(const Ref<Listener>& listener, TcpSocket socket, Error error) {
+  const auto begin_if_admitted = [&] {
+    const auto peer = address_of(listener->peer.address());
+    if (auto place = admit(peer)) begin(std::make_unique<TcpStream>(std::move(socket)), peer, std::move(*place), {});
+  };
   for (int most = 64; !error && most > 0; --most) {
-    begin(std::make_unique<TcpStream>(std::move(socket)), address_of(listener->peer.address()), {});
+    begin_if_admitted();
     socket = listener->acceptor.accept(listener->peer, error);
   }
-  if (!error) begin(std::make_unique<TcpStream>(std::move(socket)), address_of(listener->peer.address()), {});
+  if (!error) begin_if_admitted();
   const bool nobody =
       error == asio::error::would_block || error == asio::error::connection_aborted;  // that one is the client's
   (!error || nobody) ? accept(listener) : retry(listener, error);
