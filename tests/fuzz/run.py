@@ -32,7 +32,7 @@ FINDINGS = f"{BUILD}/findings"
 FOUND = "tests/fuzz/found"
 
 # How long an input may grow: what is found in longer ones is found in short ones, and sooner.
-LONGEST = {"websocket": 2000, "http": 1500, "route": 400, "session": 400, "server": 600}
+LONGEST = {"websocket": 2000, "http": 1500, "route": 400, "session": 400, "server": 600, "program": 600}
 
 
 def run(arguments):
