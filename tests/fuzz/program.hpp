@@ -68,13 +68,17 @@ struct Data {
   int value = 0;
 };
 inline int live_data = 0;
-/// Tells of its own end.
+/// What a handler has captured: it must be there as long as the handler runs. Tells of its own end.
 struct Capture {
   Capture() = default;
   Capture(const Capture&) = delete;
   Capture& operator=(const Capture&) = delete;
   ~Capture();
+  bool whole = true;
 };
+/// It looks at what it has captured when it has acted: is that still there, for a handler that was replaced meanwhile?
+using Captured = std::shared_ptr<Capture>;
+inline Captured captured() { return std::make_shared<Capture>(); }
 
 inline constexpr sio::ClientToServer<"typed", int(int)> typed{};
 inline constexpr sio::ClientToServer<"silent", void(std::string)> silent{};
@@ -177,7 +181,7 @@ struct World;
 struct Action {
   std::string_view name;
   void (*act)(World&, sio::Socket*, std::uint8_t);
-  enum : std::uint8_t { anywhere, waits, throws } kind = anywhere;
+  enum : std::uint8_t { anywhere, waits, throws, destroys } kind = anywhere;
 };
 std::span<const Action> actions();
 
@@ -196,7 +200,6 @@ class Client {
     sid_.clear();
     over_websocket_ = leaving = false;
   }
-  bool is_there() const { return down_ || websocket_; }
   bool pump();
 
   struct Membership {
@@ -304,8 +307,14 @@ struct World {
         return act(due.action, due.how, socket);
       }
   }
-  static bool allowed(std::size_t where, const Action& action) {
-    return action.kind == Action::throws ? may_throw(where) : action.kind == Action::waits ? may_wait(where) : true;
+  bool allowed(std::size_t where, const Action& action) const {
+    switch (action.kind) {
+      case Action::throws: return may_throw(where);
+      case Action::waits: return may_wait(where);
+      case Action::destroys:
+        return where == place("posted") || where == place("closed") || (where == place("loop") && depth == 0);
+      default: return true;
+    }
   }
   void act(std::size_t action, std::uint8_t how, sio::Socket* socket) {
     if (++acts < 200 && (server || engine)) actions()[action].act(*this, socket, how);
@@ -416,7 +425,10 @@ struct World {
     holds(arguments == copy && socket.id() == id, "what a handler is given stays while it runs");
   }
   auto at(std::size_t where) {
-    return [this, where](sio::Socket& socket, const Arguments& arguments) { event(where, socket, arguments); };
+    return [this, where, capture = captured()](sio::Socket& socket, const Arguments& arguments) {
+      event(where, socket, arguments);
+      holds(capture->whole, "a handler has its captures");
+    };
   }
   /// Answers that were to be given later.
   template <class F>
@@ -473,10 +485,11 @@ struct World {
   }
 
   void set_up(sio::Namespace& nsp) {
-    nsp.use([this](sio::Socket& socket, const sio::Next& next) {
+    nsp.use([this, capture = captured()](sio::Socket& socket, const sio::Next& next) {
       const auto auth = socket.handshake().auth();
       nexts.push_back(next);
       const Here here(*this, place("middleware"), &socket);
+      holds(capture->whole, "a handler has its captures");
       if (auth.contains("later"))
         return keep_late(place("middleware late"),
                          [next](bool good) { good ? next(sio::accept) : next(sio::refuse("later")); });
@@ -506,15 +519,17 @@ struct World {
     nsp.on_disconnect([this](sio::Socket& socket, const sio::Disconnect&) {
       const Here here(*this, place("disconnect 2"), &socket);
     });
-    nsp.on_any([this](sio::Socket& socket, std::string_view name, const auto&) {
+    nsp.on_any([this, capture = captured()](sio::Socket& socket, std::string_view name, const auto&) {
       handled(socket);
       const std::string copy(name);
       const Here here(*this, place("any"), &socket);
+      holds(capture->whole, "a handler has its captures");
       holds(name == copy, "what a handler is given stays while it runs");
     });
     if (knobs & 8)
-      nsp.on_any_outgoing([this](sio::Socket& socket, std::string_view, const auto& arguments) {
+      nsp.on_any_outgoing([this, capture = captured()](sio::Socket& socket, std::string_view, const auto& arguments) {
         const Here here(*this, place("any outgoing"), &socket);
+        holds(capture->whole, "a handler has its captures");
         holds(arguments.values().size() < 1000, "what goes out is seen");
       });
     nsp.on_error([this](sio::Socket& socket, const sio::Refuse&) { const Here here(*this, place("error"), &socket); });
@@ -559,9 +574,7 @@ struct World {
 
   /// A socket's own handlers.
   void set_up_socket(sio::Socket& socket) {
-    socket.on("event", [this, capture = std::make_shared<Capture>()](sio::Socket& its, const Arguments& arguments) {
-      event(place("event of the socket"), its, arguments);
-    });
+    socket.on("event", at(place("event of the socket")));
     socket.on_any([this](sio::Socket& its, std::string_view, const auto&) {
       handled(its);
       const Here here(*this, place("any of the socket"), &its);
@@ -593,16 +606,18 @@ struct World {
 
   void set_up() {
     if (knobs & 128)
-      server->adapter([this](sio::Namespace& nsp) -> std::unique_ptr<sio::Adapter> {
+      server->adapter([this, capture = captured()](sio::Namespace& nsp) -> std::unique_ptr<sio::Adapter> {
         const Here here(*this, place("adapter made"));
+        holds(capture->whole, "a handler has its captures");
         return std::make_unique<SomeAdapter>(nsp, *this);
       });
     server->on_new_namespace([this](sio::Namespace&) { const Here here(*this, place("new namespace")); });
     set_up(server->of("/"));
     set_up(server->of("/a"));
-    parent = &server->of([this](std::string_view name, const json&) {
+    parent = &server->of([this, capture = captured()](std::string_view name, const json&) {
       const std::string copy(name);
       const Here here(*this, place("predicate"));
+      holds(capture->whole, "a handler has its captures");
       holds(name == copy, "what a handler is given stays while it runs");
       return copy.starts_with("/dyn");
     });
@@ -616,23 +631,26 @@ struct World {
     set_up_routes();
   }
   void set_up_routes() {
-    const auto route = [this, capture = std::make_shared<Capture>()](const sio::http::Request& request) {
+    const auto route = [this, capture = captured()](const sio::http::Request& request) {
       const std::string target(request.target), body(request.body);
       const Here here(*this, place("route"));
+      holds(capture->whole, "a handler has its captures");
       holds(request.target == target && request.body == body, "a request stays while its route runs");
       return sio::http::Response{200, "text/plain", body.empty() ? "ok" : body, {}};
     };
     server->http().get("/route", route).post("/route", route);
     sio::websocket::Handlers ws;
-    ws.open = [this, capture = std::make_shared<Capture>()](sio::websocket::Socket& socket) {
+    ws.open = [this, capture = captured()](sio::websocket::Socket& socket) {
       guest = sio::Ref<sio::websocket::Socket>(&socket);
       ++guests;
       const Here here(*this, place("websocket opens"));
+      holds(capture->whole, "a handler has its captures");
     };
-    ws.message = [this](sio::websocket::Socket& socket, std::string_view payload, bool binary) {
+    ws.message = [this, capture = captured()](sio::websocket::Socket& socket, std::string_view payload, bool binary) {
       holds(socket.is_open(), "messages come while a WebSocket is open");
       const std::string copy(payload);
       const Here here(*this, place("websocket message"));
+      holds(capture->whole, "a handler has its captures");
       holds(payload == copy, "what a handler is given stays while it runs");
       binary ? socket.send_binary(payload) : socket.send_text(payload);
     };
@@ -877,16 +895,16 @@ struct World {
 
   /// Runs what is ready until nothing is.
   void run() {
-    for (int rounds = 0, quiet = 0; quiet < 2; ++rounds) {
+    bool any = true;
+    for (int rounds = 0; any; ++rounds) {
       holds(rounds < 2000, "it comes to rest");
       loop.restart();
-      bool any = loop.poll() > 0;
+      any = loop.poll() > 0;
       for (auto& client : clients) any = (client && client->pump()) || any;
       for (auto& wire : wires) {
         any = wire.pump() || any;
         wire.in.clear();
       }
-      quiet = any ? 0 : quiet + 1;
     }
     if (server && !destroying)
       for (const char* name : {"/", "/a"}) check_rooms(server->of(name));
@@ -1401,10 +1419,11 @@ inline std::span<const Action> actions() {
              [](W& w, S*, How how) {
                if (w.server) w.post([&w, how] { w.act(how % actions().size(), how, nullptr); });
              }},
-      Action{"destroy the server, posted",
+      Action{"post the destruction",
              [](W& w, S*, How) {
                if (w.server) w.post([&w] { w.destroy(); });
              }},
+      Action{"destroy the server", [](W& w, S*, How) { w.destroy(); }, Action::destroys},
       Action{"close the server",
              [](W& w, S*, How how) {
                if (w.server) w.close((how & 1) != 0);
@@ -1414,7 +1433,7 @@ inline std::span<const Action> actions() {
                asio::post(w.loop, [&w, how, kept = s ? std::optional(*s) : std::nullopt]() mutable {
                  const W::Here here(w, place("loop"), kept ? &*kept : nullptr);
                  const auto& action = actions()[how % actions().size()];
-                 if (!w.over && W::allowed(place("loop"), action))
+                 if (!w.over && w.allowed(place("loop"), action))
                    w.contained([&] { w.act(how % actions().size(), how, kept ? &*kept : nullptr); });
                });
              }},
@@ -1482,8 +1501,14 @@ inline std::span<const Action> actions() {
       Action{"close the engine",
              [](W& w, S*, How how) {
                if (!w.engine) return;
-               w.engine->close();
-               if (how & 1) w.engine->post([] {});
+               if (how & 1)
+                 w.engine->close([&w, how] {
+                   if (how & 2) w.engine.reset();
+                 });
+               else
+                 w.engine->post([&w, how] {
+                   if (how & 2) w.engine.reset();
+                 });
              }},
       Action{"log",
              [](W& w, S*, How) {
