@@ -276,6 +276,8 @@ def programs() -> List[bytes]:
             turn += 1
             knobs = 0xd8 | (turn & 5) | (32 if place == "log" else 0)
             out.append(bytes([knobs, 0x2b & ~8 | turn & 0x40]) + latin(script(turn % 4, at(place, action, turn * 37 & 0xff))))
+    out += [b"\xd8\x23" + latin(script(number % 4, at("event", action, number) + at("disconnect", action, number * 5 & 0xff))) for number, action in enumerate(ACTIONS)]
+    out += [b"\xd8\x23" + latin(at("middleware late", action, 2) + "0o\0" + connect("/", 3) + "n" + answer + say("event")) for action in ("disconnect", "close the server", "emit", "look") for answer in ("\0", "\1")]
     out += [bytes([turn * 5 & 0xfd, 0x23]) + latin(script(turn % 4, skip=9)[:60 + turn] + "D" + "N" * (turn & 1) + script(turn % 3, skip=7)) for turn in range(0, 120, 6)]
     out += [bytes([0x80 | turn, 0x21]) + latin(script(0, at("posted", "run the loop") + act("p", "post the destruction") + at(place, "run the loop"))) for turn, place in enumerate(("event", "disconnect", "ack", "route"))]
     return out
