@@ -297,7 +297,6 @@ struct World {
     std::uint8_t how;
   };
   void come_by(std::size_t where, sio::Socket* socket) {
-    visited[where] = true;
     if (over) return;
     for (std::size_t i = 0; i < armed.size(); ++i)
       if (armed[i].where == where || armed[i].where == 0) {
@@ -1006,7 +1005,6 @@ struct World {
   std::uint8_t knobs, more;
   asio::io_context loop{1};
   std::shared_ptr<eio::ManualClock> clock = std::make_shared<eio::ManualClock>();
-  std::array<bool, places.size()> visited{};
   std::map<std::string, Life, std::less<>> lives;  // by a socket's id
   std::vector<Question> questions;
   std::vector<Armed> armed;
