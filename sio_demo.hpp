@@ -6922,7 +6922,8 @@ class Host {
     asio::post(loop_, [this, alive = std::weak_ptr<void>(alive_), f = std::move(f)]() mutable {
       if (alive.expired()) return;
       if (!log_->busy()) return posted(f);
-      log_->later([this, kept = std::make_shared<F>(std::move(f))] { posted(*kept); });  // a handler runs the loop
+      // A handler runs the loop. Behind it comes what called it, which `f` must not end.
+      log_->later([this, kept = std::make_shared<F>(std::move(f))] { post(std::move(*kept)); });
     });
   }
 
@@ -8283,7 +8284,7 @@ SIO_DEMO_INLINE Namespace::Namespace(Server& server, std::string name, std::shar
       parent_(std::move(parent)),
       recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
   const bool real = name_.starts_with('/');  // what of(predicate) gives gets its adapter from there
-  if (server.make_adapter_ && real) adapter_ = server.make_adapter_(*this);
+  if (const auto make = server.make_adapter_; make && real) adapter_ = make(*this);  // it may be replaced by itself
   if (!adapter_) adapter_ = std::make_unique<Adapter>(*this);
 }
 
@@ -8549,9 +8550,8 @@ SIO_DEMO_INLINE bool Server::make_room() {
 
 SIO_DEMO_INLINE Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {
   if (counters().sessions_opened > 0) throw std::logic_error("adapter: set it before any client comes");
-  make_adapter_ = std::move(make);
-  for (const auto& nsp : all_namespaces())
-    former_adapters_.push_back(std::exchange(nsp->adapter_, make_adapter_(*nsp)));
+  make_adapter_ = make;
+  for (const auto& nsp : all_namespaces()) former_adapters_.push_back(std::exchange(nsp->adapter_, make(*nsp)));
   post([this] { former_adapters_.clear(); });
   return *this;
 }
@@ -10100,10 +10100,10 @@ SIO_DEMO_INLINE void Host::close(std::function<void()> done) {
   closing_ = true;
   driver_->close([this, alive = lifetime(), done = std::move(done)] {
     if (alive.expired()) return done ? done() : void();
-    log_->later([this, done] {
-      drained();
-      if (done) log_->call({"A function given to close() threw", "event", "close"}, done);
-    });
+    if (log_->busy()) return log_->later([this, done] { close(done); });  // as post() does
+    const auto log = log_;                                                // `done` may destroy the server
+    drained();
+    if (done) log->call({"A function given to close() threw", "event", "close"}, done);
   });
 }
 SIO_DEMO_INLINE void Host::drop_connections() {
