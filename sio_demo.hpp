@@ -10856,7 +10856,7 @@ SIO_DEMO_INLINE std::optional<Answer> decode_answer(std::string_view text, Limit
 
 /// One connection to Redis, which is opened again whenever it breaks. Handlers of Asio hold a Ref to it.
 class Link final : public Counted<Link>, public engineio::Timed {
-  enum class State : std::uint8_t { connecting, greeting, ready, waiting, stopped };
+  enum class State : std::uint8_t { connecting, ready, waiting, stopped };  // connecting: until Redis takes commands
   static constexpr std::size_t most_at_once = 256 * 1024;  // bytes of a write, which are lost if the connection breaks
 
   /// A handler for Asio that does nothing after this connection is lost or stopped.
@@ -10979,7 +10979,6 @@ class Link final : public Counted<Link>, public engineio::Timed {
   void greet() {
     net::Error ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    state_ = State::greeting;
     out_.clear();
     if (!address_.user.empty()) greet({"AUTH", address_.user, address_.password});
     else if (!address_.password.empty()) greet({"AUTH", address_.password});
@@ -11083,7 +11082,7 @@ class Link final : public Counted<Link>, public engineio::Timed {
     queue_bytes_ = 0;
     std::vector<Done> broken;
     for (auto& command : std::exchange(in_flight_, {})) {
-      counters_.dropped += command.publish;
+      if (next == State::waiting) counters_.dropped += command.publish;
       if (command.done) broken.push_back(std::move(command.done));
     }
     for (auto& command : std::exchange(queue_, {})) {
@@ -11121,8 +11120,6 @@ class Link final : public Counted<Link>, public engineio::Timed {
 class Subscriber {
  public:
   explicit Subscriber(Channels its) : channels(std::move(its)) {}
-  Subscriber(const Subscriber&) = delete;
-  Subscriber& operator=(const Subscriber&) = delete;
 
   virtual void on_message(std::string_view channel, const Value& message) = 0;
   /// Redis takes commands, or has subscribed to the request channel.
@@ -11373,18 +11370,11 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     if (!goes_out(target)) return Base::fetch_sockets(target, std::move(done));
     const auto all = std::make_shared<std::vector<RemoteSocket>>(sockets_here(target));
     const auto add = [this, all](Question&, const Answer& answer) {
-      const json none = json::object(), *sockets = field(answer.fields, "sockets");
+      const json* sockets = field(answer.fields, "sockets");
       if (!sockets || !sockets->is_array()) bus_->malformed(channels.response);
       else
-        for (const json& socket : *sockets) {
-          const json *handshake = field(socket, "handshake"), *data = field(socket, "data");
-          std::vector<std::string> rooms;
-          std::string id = text_field(socket, "id");
-          if (id.empty() || !read_rooms(socket, "rooms", rooms)) bus_->malformed(channels.response);
-          else
-            all->emplace_back(nsp_, std::move(id), handshake ? *handshake : none, std::move(rooms),
-                              data ? *data : none);
-        }
+        for (const json& socket : *sockets)
+          if (!add_socket(socket, *all)) bus_->malformed(channels.response);
       return true;
     };
     ask({.type = Type::fetch, .target = target}, add,
@@ -11462,11 +11452,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
 
   // ---- called by the bus
   void on_message(std::string_view channel, const Value& message) override {
-    const bool good = message.is(Value::Kind::text) &&
-                      (channel == channels.request                               ? on_request(message.text)
-                       : channel == channels.response || channel == channels.own ? on_answer(message.text)
-                                                                                 : on_broadcast(channel, message.text));
-    if (!good) bus_->malformed(channel);
+    if (!message.is(Value::Kind::text) || !on_text(channel, message.text)) bus_->malformed(channel);
   }
   void on_ready() override {
     for (const auto& [id, question] : questions_) pursue(*question);
@@ -11591,6 +11577,12 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
   }
 
   // ---- messages of other servers. false: the message is malformed
+  bool on_text(std::string_view channel, std::string_view text) {
+    if (channel == channels.request) return on_request(text);
+    if (channel == channels.response || channel == channels.own) return on_answer(text);
+    return on_broadcast(channel, text);
+  }
+
   bool on_broadcast(std::string_view channel, std::string_view text) {
     if (!channel.starts_with(channels.broadcast)) return true;
     auto room = channel.substr(channels.broadcast.size());
@@ -11655,6 +11647,15 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     return specific ? channels.response + request.uid + '#' : channels.response;
   }
   void answer(const Request& request, const json& fields) { bus_->publish(answer_channel(request), to_text(fields)); }
+
+  bool add_socket(const json& socket, std::vector<RemoteSocket>& out) {
+    const json none = json::object(), *handshake = field(socket, "handshake"), *data = field(socket, "data");
+    std::vector<std::string> rooms;
+    std::string id = text_field(socket, "id");
+    if (id.empty() || !read_rooms(socket, "rooms", rooms)) return false;
+    out.emplace_back(nsp_, std::move(id), handshake ? *handshake : none, std::move(rooms), data ? *data : none);
+    return true;
+  }
 
   std::vector<RemoteSocket> sockets_here(const Target& target) {
     std::vector<RemoteSocket> out;
