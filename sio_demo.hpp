@@ -10644,9 +10644,9 @@ SIO_DEMO_INLINE std::optional<json> from_msgpack(std::string_view text, Limits l
 SIO_DEMO_INLINE std::string to_text(const json& value) {
   return has_binary(value) ? to_msgpack(value) : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
-SIO_DEMO_INLINE std::optional<json> from_text(std::string_view text, Limits limits = {}) {
-  if (!text.starts_with('{')) return from_msgpack(text, limits);
-  if (bytes::Outline({.depth = (std::min)(limits.depth, 64u), .tokens = limits.values}).read(text)) return std::nullopt;
+SIO_DEMO_INLINE std::optional<json> from_text(std::string_view text) {
+  if (!text.starts_with('{')) return from_msgpack(text);
+  if (bytes::Outline({.depth = 64, .tokens = Limits().values}).read(text)) return std::nullopt;
   std::optional<json> out(std::in_place, socketio::parse(text));
   if (out->is_discarded()) out.reset();
   return out;
@@ -10671,8 +10671,8 @@ struct Channels {
   std::string uid, broadcast, request, response, own, pattern{};
 };
 
-/// The types of requests and answers, by their numbers in the protocol. Type 0 asked for the ids of sockets before
-/// version 8 of the official adapter.
+/// The types of requests, and of answers to a broadcast, by their numbers in the protocol. Type 0 asked for the ids of
+/// sockets before version 8 of the official adapter.
 enum class Type : std::uint8_t {
   all_rooms = 1,
   join,
@@ -10700,6 +10700,9 @@ SIO_DEMO_INLINE std::optional<std::uint64_t> number_field(const json& object, co
   const json* value = field(object, name);
   if (!value || !value->is_number_integer() || *value < 0) return std::nullopt;
   return value->get<std::uint64_t>();
+}
+SIO_DEMO_INLINE bool is(const json& message, Type type) {
+  return number_field(message, "type") == static_cast<std::uint64_t>(type);
 }
 SIO_DEMO_INLINE bool true_field(const json& object, const char* name) {
   const json* value = field(object, name);
@@ -10765,8 +10768,8 @@ SIO_DEMO_INLINE std::string encode(const Event& event) {
   return to_msgpack(json::array({event.uid, packet_of(event.nsp, event.values), std::move(options)}));
 }
 
-SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text, Limits limits = {}) {
-  auto message = from_msgpack(text, limits);
+SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text) {
+  auto message = from_msgpack(text);
   if (!message || !message->is_array() || message->size() < 3 || !message->front().is_string()) return std::nullopt;
   Event out{.uid = message->front().get<std::string>(), .nsp = {}};
   if (!read_packet((*message)[1], out.nsp, out.values) || !read_options(&(*message)[2], out.target))
@@ -10825,8 +10828,8 @@ SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
   }
 }
 
-SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text, Limits limits = {}) {
-  auto message = from_text(text, limits);
+SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text) {
+  auto message = from_text(text);
   const auto type = message ? number_field(*message, "type") : std::nullopt;
   if (!type || *type > static_cast<std::uint64_t>(Type::broadcast)) return std::nullopt;
   Request out{.type = static_cast<Type>(*type),
@@ -10837,19 +10840,11 @@ SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text, Lim
   return out;
 }
 
-/// An answer. The type of its request decides which fields it has; only answers to a broadcast have a type.
-struct Answer {
-  std::string id;
-  json fields;
-
-  bool is(Type type) const { return number_field(fields, "type") == static_cast<std::uint64_t>(type); }
-};
-
-SIO_DEMO_INLINE std::optional<Answer> decode_answer(std::string_view text, Limits limits = {}) {
-  auto message = from_text(text, limits);
-  std::string id = message ? text_field(*message, "requestId") : std::string();
-  if (id.empty()) return std::nullopt;
-  return Answer{std::move(id), std::move(*message)};
+/// An answer to a request, by `requestId`. Its other fields depend on the type of the request.
+SIO_DEMO_INLINE std::optional<json> decode_answer(std::string_view text) {
+  auto message = from_text(text);
+  if (message && text_field(*message, "requestId").empty()) message.reset();
+  return message;
 }
 
 // ---- a connection
@@ -10999,7 +10994,7 @@ class Link final : public Counted<Link>, public engineio::Timed {
     const bool last = name == "CLIENT";  // a Redis that forbids this one is usable
     const bool forbidden = reply.text.starts_with("ERR") || reply.text.starts_with("NOPERM");
     if (reply.is(Value::Kind::error) && !(last && forbidden))
-      return lost("Redis refuses " + name + ": " + reply.text + " (check user, password and database of its URL)");
+      return lost("Redis refuses " + name + ": " + reply.text + "; check user, password and database in its URL");
     if (!last) return;
     state_ = State::ready;
     failures_ = 0;
@@ -11204,10 +11199,11 @@ class Bus final : public Client, private Link::Owner {
       server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
   }
   void refused(std::string_view what, std::string_view error) {
-    const std::string reason = std::string(error) + " (check the user's rights to commands, keys and channels)";
+    const char* advice =
+        error.starts_with("NOPERM") ? "; allow the user these commands, channels and keys (ACL SETUSER)" : "";
     if (may_log(logged_refusal_))
       server_->log().write(LogLevel::error, "Redis refuses " + std::string(what),
-                           {{"address", address_.text()}, {"reason", reason}});
+                           {{"address", address_.text()}, {"reason", std::string(error) + advice}});
   }
 
   void set_deadline(engineio::Timed& timed, Milliseconds delay) {
@@ -11345,12 +11341,12 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
                     .values = detail::values_of(event),
                     .timeout = wait->limit()};
     wait->expect(1);  // until `finish`, so that the wait does not end before all servers have answered
-    const auto add = [wait](Question& question, const Answer& answer) {
-      const auto count = answer.is(Type::client_count) ? number_field(answer.fields, "clientCount") : std::nullopt;
+    const auto add = [wait](Question& question, const json& answer) {
+      const auto count = is(answer, Type::client_count) ? number_field(answer, "clientCount") : std::nullopt;
       if (count) question.acks_due += (std::min)(*count, std::uint64_t{1} << 32);
-      if (answer.is(Type::ack) && question.acks_due > 0) {
+      if (is(answer, Type::ack) && question.acks_due > 0) {
         --question.acks_due;
-        const json* value = field(answer.fields, "packet");
+        const json* value = field(answer, "packet");
         wait->expect(1);
         wait->answer(socketio::Arguments(value ? json::array_t{*value} : json::array_t()));
       }
@@ -11369,8 +11365,8 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
                      std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override {
     if (!goes_out(target)) return Base::fetch_sockets(target, std::move(done));
     const auto all = std::make_shared<std::vector<RemoteSocket>>(sockets_here(target));
-    const auto add = [this, all](Question&, const Answer& answer) {
-      const json* sockets = field(answer.fields, "sockets");
+    const auto add = [this, all](Question&, const json& answer) {
+      const json* sockets = field(answer, "sockets");
       if (!sockets || !sockets->is_array()) bus_->malformed(channels.response);
       else
         for (const json& socket : *sockets)
@@ -11385,9 +11381,9 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     if (ended_) return Base::all_rooms(std::move(done));
     const auto here = rooms();
     const auto all = std::make_shared<std::set<std::string>>(here.begin(), here.end());
-    const auto add = [this, all](Question&, const Answer& answer) {
+    const auto add = [this, all](Question&, const json& answer) {
       std::vector<std::string> rooms;
-      if (!read_rooms(answer.fields, "rooms", rooms)) bus_->malformed(channels.response);
+      if (!read_rooms(answer, "rooms", rooms)) bus_->malformed(channels.response);
       else all->insert(rooms.begin(), rooms.end());
       return true;
     };
@@ -11423,8 +11419,8 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     Request request{.type = Type::server_side_emit, .values = std::move(event)};
     if (!done) return publish(std::move(request));
     const auto all = std::make_shared<json::array_t>();
-    const auto add = [all](Question&, const Answer& answer) {
-      const json* data = field(answer.fields, "data");
+    const auto add = [all](Question&, const json& answer) {
+      const json* data = field(answer, "data");
       all->push_back(data ? *data : json());
       return true;
     };
@@ -11461,8 +11457,8 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
  private:
   /// A request that waits for the answers of the other servers, until its deadline.
   struct Question final : engineio::Timed {
-    using Add = std::function<bool(Question&, const Answer&)>;  // true: it completes what its server has to say
-    using Finish = std::function<void(std::error_code)>;        // with an error if answers are missing
+    using Add = std::function<bool(Question&, const json&)>;  // true: it completes what its server has to say
+    using Finish = std::function<void(std::error_code)>;      // with an error if answers are missing
 
     Question(Adapter& its_adapter, Request its_request, Add its_add, Finish its_finish)
         : adapter(its_adapter),
@@ -11559,11 +11555,13 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
 
   bool on_answer(std::string_view text) {
     const auto answer = decode_answer(text);
-    const auto found = answer ? questions_.find(answer->id) : questions_.end();
-    if (found == questions_.end()) return answer.has_value();  // it came too late, or is for another server
+    if (!answer) return false;
+    const std::string id = text_field(*answer, "requestId");
+    const auto found = questions_.find(id);
+    if (found == questions_.end()) return true;  // it came too late, or is for another server
     Question& question = *found->second;
     if (question.add(question, *answer)) ++question.answers;
-    if (question.complete()) settle(answer->id, {});
+    if (question.complete()) settle(id, {});
     return true;
   }
 

@@ -342,10 +342,11 @@ TEST_CASE("messages: requests") {
 TEST_CASE("messages: answers, channels") {
   const auto answer = redis::decode_answer(acked);
   REQUIRE(answer);
-  CHECK(answer->id == "HcvG25");
-  CHECK(answer->is(redis::Type::ack));
-  CHECK(*redis::field(answer->fields, "packet") == "r2");
-  CHECK(redis::decode_answer(R"({"type":8,"requestId":"HcvG25","clientCount":1})")->is(redis::Type::client_count));
+  CHECK(answer->at("requestId") == "HcvG25");
+  CHECK(redis::is(*answer, redis::Type::ack));
+  CHECK(answer->at("packet") == "r2");
+  CHECK(redis::is(*redis::decode_answer(R"({"type":8,"requestId":"HcvG25","clientCount":1})"),
+                  redis::Type::client_count));
   CHECK_FALSE(redis::decode_answer(R"({"requestId":5})"));
   CHECK_FALSE(redis::decode_answer("{}"));
   const redis::Channels channels("socket.io", "/a[b]*", "gFZBwt");
