@@ -5382,8 +5382,8 @@ TcpSocket adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_con
 }
 }  // namespace net
 namespace redis {  // chapter 11
+class Bus;
 class Link;
-class Cluster;
 }  // namespace redis
 
 /// Stands for several arguments in emit() and replies: emit("said", each(words)) sends every word as
@@ -7122,7 +7122,7 @@ class Server final : private engineio::Application, public Host, public detail::
   friend class detail::Children;
   friend class FakeServer;
   friend class redis::Link;
-  friend class redis::Cluster;
+  friend class redis::Bus;
   friend class Namespace;
   friend class Adapter;
   friend class Socket;
@@ -10196,16 +10196,16 @@ SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
 // ================================================================================================
 // 11  Redis adapter
 //
-// Makes servers that share a Redis one server: what concerns several sockets of a namespace finds them on
-// whichever server they are. The protocol is that of @socket.io/redis-adapter 8, the classic one over
-// PUBLISH and SUBSCRIBE, so the others may be official servers, and publishers of @socket.io/redis-emitter.
+// Joins servers that share a Redis into one: an operation on several sockets of a namespace reaches them on every
+// server. The protocol is that of @socket.io/redis-adapter 8 (the classic one, over PUBLISH and SUBSCRIBE), so the
+// other servers may be official ones, and @socket.io/redis-emitter works, too.
 //
 //     io.adapter(sio::redis::adapter("redis://user:password@host:6379/0"));
 //
 //     psubscribe socket.io#/chat#*                       broadcasts, msgpack: [uid, packet, opts]
 //     subscribe  socket.io-request#/chat#                requests, JSON or msgpack: {uid, requestId, type, ...}
 //     subscribe  socket.io-response#/chat#               their answers: {requestId, ...}
-//     subscribe  socket.io-response#/chat#gFZBwt#        those to us alone; gFZBwt is our uid in this namespace
+//     subscribe  socket.io-response#/chat#gFZBwt#        answers to this server alone; gFZBwt is its uid
 //
 //     publish    socket.io#/chat#red#    93 a6 "gFZBwt"  83 a4 "type" 02  a4 "data" 91 a1 "x"  a3 "nsp" a5 "/chat"
 //                                        83 a5 "rooms" 91 a3 "red"  a6 "except" 90  a5 "flags" 80
@@ -10213,35 +10213,33 @@ SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
 //     {"uid":"gFZBwt","requestId":"hKuaxo","type":5,"opts":{"rooms":[],"except":[]}} message socket.io-response#/chat#
 //     {"requestId":"hKuaxo","sockets":[{"id":"kZIF...AAAB",...}]}
 //
-// How many answers a request gets, Redis says: as many as there are subscribers of the request channel
-// (PUBSUB NUMSUB), less ourselves. Who is silent makes it time out, so everything that is asked is answered.
+// A request expects one answer from every other subscriber of the request channel (PUBSUB NUMSUB counts them), and
+// fails after requests_timeout if one is missing. So every request that asks for an answer gets one.
 //
-// Redis may go away. Clients of this server do not notice: what is emitted still reaches them, at once. What the
-// others should get waits, bounded in bytes; what had been written and not confirmed is lost, never sent twice.
-// Questions wait for Redis as long as for an answer, requests_timeout, and then bring what is known here.
+// During an outage of Redis, clients of this server still get what it emits. Messages for the other servers wait in a
+// bounded queue; those that were written but not confirmed are lost, never sent twice.
 //
-// What arrives is hostile input, for whoever reaches Redis can publish. Messages are bounded in bytes, depth and
-// values before anything is made of them; one that is malformed is counted, and ignored (the official server
-// dies of it). What we publish is checked to be what the others can take.
+// Input from Redis is hostile, as anybody who reaches Redis can publish. Size, depth and number of values are limited
+// before a message is built; a malformed one is counted and ignored. What is published has all that official servers
+// need, for some malformed messages end them.
 //
-// Layers. The RESP reader and writer, the address, and the messages are pure. A Link is one connection; the
-// Cluster owns two, for a connection that subscribes can do nothing else; an Adapter is one namespace's; a Lease is
-// what one of the servers holds.
+// Layers: RESP, the URL and the messages are pure functions. A Link is one connection; the Bus owns two, as a
+// subscribed connection takes no other commands; an Adapter serves one namespace; a Lease is held by one server.
 // ================================================================================================
 
 namespace redis {
 
-// ---- what a program sees
+// ---- public interface
 
-/// A reply, or a pushed message.
+/// A reply of Redis, or a message that it pushes.
 struct Value {
   enum class Kind : std::uint8_t {
     null,
     text,   // a simple or a bulk string
-    error,  // what Redis says is wrong, in `text`: "WRONGPASS invalid username-password pair"
+    error,  // an error reply in `text`: "WRONGPASS invalid username-password pair"
     integer,
     list,
-    too_big  // a bulk string beyond the limit: it was skipped
+    too_big  // a bulk string beyond the limit; its content was skipped
   };
   Kind kind = Kind::null;
   std::string text{};
@@ -10251,176 +10249,142 @@ struct Value {
   bool is(Kind its) const { return kind == its; }
 };
 
-/// What a URL says: redis://[[user]:password@]host[:port][/database], each part percent-encoded.
+/// The parts of a URL: redis://[[user]:password@]host[:port][/database], each percent-encoded.
 struct Address {
   std::string host = "localhost";
   std::uint16_t port = 6379;
   std::string user{}, password{};
   std::uint32_t database = 0;
 
-  /// For logs: host, port and database, no secret.
+  /// Host, port and database, for logs.
   std::string text() const {
     const std::string name = host.find(':') == host.npos ? host : '[' + host + ']';
     return name + ':' + std::to_string(port) + '/' + std::to_string(database);
   }
 };
 
-/// How servers find each other, and what the connection to Redis may take. The first three are the official
-/// adapter's, and must be the same on all servers. Times are from 1 ms to a day.
+/// The first three are the official adapter's options and must be the same on all servers. Times are from 1 ms to a
+/// day.
 struct Options {
-  /// What every channel begins with. Default: "socket.io".
+  /// The prefix of every channel. Default: "socket.io".
   std::string key = "socket.io";
-  /// How long the other servers have for their answers (`requestsTimeout`). Default: 5 s.
+  /// How long to wait for the answers of other servers (`requestsTimeout`). Default: 5 s.
   Milliseconds requests_timeout{5'000};
-  /// Answers go to the server that asked, not to all (`publishOnSpecificResponseChannel`). Default: false.
+  /// Sends an answer to the server that asked, not to all (`publishOnSpecificResponseChannel`). Default: false.
   bool publish_on_specific_response_channel = false;
-  /// What CLIENT LIST shows; no spaces. Default: "sio_demo".
+  /// The name that CLIENT LIST shows; no spaces. Default: "sio_demo".
   std::string client_name = "sio_demo";
-  /// From the first try to the last answer to AUTH, SELECT and CLIENT SETNAME; then the next try. Default: 5 s.
+  /// For connecting, AUTH, SELECT and CLIENT SETNAME together. Default: 5 s.
   Milliseconds connect_timeout{5'000};
-  /// How long Redis may be silent before it is sent a PING, and then again before it counts as gone. Default: 5 s.
+  /// A PING is sent after this time of silence; after as much again, the connection counts as lost. Default: 5 s.
   Milliseconds ping_interval{5'000};
-  /// Between two tries: the first, doubled each time up to the second, less a random part of up to a half, lest all
-  /// servers come back at once. Default: 100 ms and 2 s.
+  /// The delay before reconnecting, doubled at each failure up to the maximum, less a random part of up to a half, so
+  /// that servers do not reconnect all at once. Default: 100 ms and 2 s.
   Milliseconds reconnect_delay{100}, reconnect_delay_max{2'000};
-  /// Bytes that wait for Redis; what would go beyond is dropped, and counted. Default: 16 MiB.
+  /// The most bytes that wait for Redis; messages beyond are dropped and counted. Default: 16 MiB.
   std::size_t max_queue_bytes = 16 * 1024 * 1024;
-  /// Bytes of a message from another server; a larger one is skipped, and counted as malformed. Default: 16 MiB.
+  /// The largest message from another server; a larger one is skipped, and counted as malformed. Default: 16 MiB.
   std::size_t max_message_bytes = 16 * 1024 * 1024;
 };
 
-/// What has happened since the cluster was joined. Read it on the loop's thread; chapter 12 prints it.
+/// Totals of a server. Read them on the loop's thread; chapter 12 prints them.
 struct Counters {
-  std::uint64_t published = 0;   // handed to Redis, or waiting for it
+  std::uint64_t published = 0;   // queued or written
   std::uint64_t dropped = 0;     // the queue was full, Redis refused, or the connection broke before it confirmed
-  std::uint64_t received = 0;    // messages, our own that come back included
+  std::uint64_t received = 0;    // messages, including the server's own
   std::uint64_t malformed = 0;   // of those
-  std::uint64_t reconnects = 0;  // after the first time
+  std::uint64_t reconnects = 0;  // after the first connection
 };
 
-/// The connection failed with this error, and then `reply` is null; or Redis replied, perhaps an error of its own.
+/// Completes a command: with an error of the connection, and `reply` is null; or with what Redis replied, which may be
+/// an error reply.
 using Done = std::function<void(std::error_code, Value reply)>;
 
-class Link;
-class Adapter;
-class Lease;
-
-/// The connections to Redis of one server, and who wants what from them. Begins with the server's first namespace,
-/// and ends when the server's close() is through, or with the server. All of it on the loop's thread.
-class Cluster final {
+/// A server's connections to Redis. They are opened with the server's first namespace, and closed when its close() has
+/// completed or the server is destroyed. Use it on the loop's thread.
+class Client {
  public:
-  Cluster(Address address, Options options);
-  ~Cluster();
-  Cluster(const Cluster&) = delete;
-  Cluster& operator=(const Cluster&) = delete;
+  virtual ~Client() = default;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
 
-  /// Whether Redis can be reached: both connections are there.
+  /// Whether both connections are up.
   bool connected() const { return connected_; }
   const Counters& counters() const { return counters_; }
   const Options& options() const { return options_; }
   /// Bytes that wait for Redis.
-  std::size_t queued() const;
+  virtual std::size_t queued() const = 0;
 
-  /// Sends a command of the program's own: cluster.command({"SET", key, "me", "NX", "PX", "5000"}, done). `done`
-  /// is called with Redis' reply, which may be an error of its own; or with not_connected, soon, if there is no
-  /// connection, connection_reset if it breaks meanwhile (whether Redis has obeyed nobody knows), or
-  /// operation_canceled when the server ends. Without a server it is called at once. It must not destroy the server.
-  void command(std::initializer_list<std::string_view> words, Done done);
+  /// Sends a command: client.command({"SET", key, "me", "NX", "PX", "5000"}, done). `done` gets Redis's reply; or
+  /// not_connected, if there is no connection; connection_reset, if it breaks meanwhile (whether Redis has executed the
+  /// command is unknown); operation_canceled, when the server ends. It is called later, unless there is no server. It
+  /// must not destroy the server.
+  virtual void command(std::initializer_list<std::string_view> words, Done done) = 0;
 
- private:
-  friend class Adapter;
-  friend class Lease;
+ protected:
+  explicit Client(Options options) : options_(std::move(options)) {}
 
-  void attach(Adapter& adapter, Server& server);
-  void detach(Adapter& adapter);
-  void start(Server& server);
-  void stop();
-  void subscribe(const Adapter& adapter);
-  void up();
-  void down(std::string_view why, bool was_ready);
-  void pushed(Value& value);
-  void publish(std::string_view channel, std::string_view message);
-  /// Counts what is malformed, and says so once a second.
-  void malformed(std::string_view channel);
-  /// Says so, once a second.
-  void refused(std::string_view what, std::string_view error);
-  /// Whether a second has passed since this kind of line was written.
-  bool may_complain(engineio::Time& last) const;
-  bool usable() const;
-  void set_deadline(engineio::Timed& timed, Milliseconds delay);
-  void forget(engineio::Timed& timed);
-  std::string make_id();
-
-  const Address address_;
   const Options options_;
   Counters counters_;
-  Server* server_ = nullptr;  // while there are connections
-  Ref<Link> commands_, subscriptions_;
-  std::vector<Adapter*> adapters_;
-  std::vector<Lease*> leases_;
-  StringMap<Adapter*> routes_;  // by channel and pattern
-  bool connected_ = false, ever_connected_ = false;
-  engineio::Time complained_of_outage_{}, complained_of_message_{}, complained_of_refusal_{};
-  bytes::Random random_;
+  bool connected_ = false;
 };
 
-/// What redis::adapter() returns: copies share one cluster. Each server needs one of its own.
+/// The result of redis::adapter(). Copies share the connections; each server needs a factory of its own.
 class Factory {
  public:
-  explicit Factory(std::shared_ptr<Cluster> cluster) : cluster_(std::move(cluster)) {}
+  explicit Factory(std::shared_ptr<Bus> bus) : bus_(std::move(bus)) {}
   std::unique_ptr<sio_demo::Adapter> operator()(Namespace& nsp) const;
-  /// For commands of the program's own, and its state.
-  Cluster& cluster() const { return *cluster_; }
+  /// The connections to Redis, for their state and for commands.
+  Client& cluster() const;
 
  private:
-  std::shared_ptr<Cluster> cluster_;
+  friend class Lease;
+  std::shared_ptr<Bus> bus_;
 };
 
-/// What one server of those that share a Redis holds: for what is to be done once, not once in each of them. Who
-/// holds it renews it; another takes it when it was not renewed, so at most `duration` and a third after its holder
-/// died, and within a third after release(). Without Redis nobody knows of the others, and each is alone. In Redis it
-/// is a key, SET key id NX PX 3000, that is renewed by PEXPIRE while its value is still our id; each step is a script.
-/// All of it on the loop's thread.
+/// A lease that one of the servers sharing a Redis holds, for work that one of them does for all. The holder renews it
+/// every third of `duration`. Another server gets it at most 4/3 of `duration` after the holder died, or a third after
+/// release(). It is a key in Redis: SET key id NX PX 3000, renewed by PEXPIRE while its value is `id`, each in a
+/// script. Use it on the loop's thread.
 class Lease final : public engineio::Timed {
  public:
   enum class State : std::uint8_t {
-    alone,     // Redis cannot be asked, or refuses
-    held,      // by us
+    alone,     // Redis cannot be reached, or refuses
+    held,      // by this server
     elsewhere  // by another server
   };
 
-  /// `key` is the same on all servers, `duration` (30 ms to a day) is best the same. The cluster must be some server's
-  /// by the time of start() (Server::adapter), and that server must outlive the lease.
+  /// `key` and `duration` (30 ms to a day) are the same on all servers. Before start(), the factory must have been
+  /// given to a server (Server::adapter), which must outlive the lease.
   Lease(Factory factory, std::string key, Milliseconds duration = Milliseconds(3'000));
   ~Lease();
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
 
-  /// Called when state() has changed, and first when it is known. Set it before start(). What it throws is logged.
+  /// Called when state() is first known, and at each change. Set it before start(). What it throws is logged.
   void on_change(std::function<void(State)> handler) { changed_ = std::move(handler); }
   void start();
-  /// Gives it back, so that another server need not wait. Before the server ends: without a connection it is not told.
+  /// Gives the lease back at once. Call it before the server ends: it needs the connection.
   void release();
-  /// Never `held` by two at once whose clocks run alike: what is not renewed in time is not held any more.
+  /// Not `held` by two servers at once, if their clocks run alike: a lease that was not renewed in time is not held.
   State state() const;
-  /// By which the servers know each other's lease.
+  /// The value of the key while this lease holds it.
   const std::string& id() const { return id_; }
 
  private:
-  friend class Cluster;
+  friend class Bus;
 
   SIO_DEMO_INLINE void tick(engineio::Time) override;
   void ask();
-  void answered(engineio::Time asked, std::uint64_t reconnects, std::error_code error, const Value& reply);
-  void observe();
+  void notify();
 
   Factory factory_;
   const std::string key_, id_ = bytes::Random().id();
   const Milliseconds duration_;
   std::function<void(State)> changed_;
-  engineio::Time until_{};        // when it ends, if it is held
-  std::uint64_t reconnects_ = 0;  // when it was: a Redis that was away may have forgotten it
-  std::optional<State> told_{};
+  engineio::Time until_{};        // the end of the lease, if it is held
+  std::uint64_t reconnects_ = 0;  // when it was taken: a Redis that restarted may have forgotten it
+  std::optional<State> told_{};   // the last state that changed_ got
   bool asking_ = false, refused_ = false, released_ = true;
   std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
@@ -10432,185 +10396,157 @@ Factory adapter(std::string_view url, Options options = {});
 
 // ---- RESP2, the protocol of Redis
 
-/// Reads replies from a stream that comes in pieces of any size. Memory is bounded by what has come, never by what
-/// a length promises.
+/// Reads replies from a stream in pieces of any size. Memory follows the bytes received, not the lengths announced.
 class Reader {
  public:
   static constexpr std::size_t deepest = 8, longest_line = 64 * 1024, most_values = 64 * 1024;
 
-  /// `largest`: bytes of one reply's strings together; one beyond is skipped, and its value is too_big.
+  /// `largest`: bytes of all strings of a reply; a bulk string beyond is skipped, and its value is too_big.
   explicit Reader(std::size_t largest) : largest_(largest) {}
 
-  /// Takes bytes from the front of `in`, until a reply is complete. Malformed: why() says what is wrong, and nothing
-  /// more can be read.
+  /// Takes all of `in`. Call it again after `complete`, for what follows in the same piece. After `malformed`, why()
+  /// tells what is wrong, and the stream is unusable.
   Progress read(std::string_view& in, Value& out) {
-    while (!in.empty() && !why_)
-      if ((in_bulk_ ? read_bulk(in) : read_line(in)) && complete(out)) return Progress::complete;
-    return why_ ? Progress::malformed : Progress::more;
+    if (why_) return Progress::malformed;
+    const auto skipped = static_cast<std::size_t>((std::min)(skip_, std::uint64_t{in.size()}));
+    buffer_ += in.substr(skipped);
+    skip_ -= skipped;
+    in = {};
+    at_ = begin_;
+    values_ = bytes_ = 0;
+    const auto progress = skip_ > 0 ? Progress::more : read_value(out, 0);
+    if (progress == Progress::complete) begin_ = at_;
+    if (progress == Progress::more) buffer_.erase(0, std::exchange(begin_, 0));
+    return progress;
   }
   const char* why() const { return why_ ? why_ : ""; }
 
  private:
-  /// A list whose values are on their way.
-  struct Level {
-    Value list;
-    std::uint64_t missing;
-  };
-
-  bool fail(const char* why) { return why_ = why, false; }
-
-  /// The functions that read, or begin a value, say whether value_ is complete.
-  bool read_line(std::string_view& in) {
-    const auto end = in.find('\n');
-    const auto part = in.substr(0, end == in.npos ? in.size() : end + 1);
-    in.remove_prefix(part.size());
-    if (line_.size() + part.size() > longest_line) return fail("a line is too long");
-    line_ += part;
-    if (end == in.npos) return false;
-    const std::string line = std::exchange(line_, {});
-    if (line.size() < 3 || line[line.size() - 2] != '\r') return fail("a line does not end with CR LF");
-    return read_head(line[0], std::string_view(line).substr(1, line.size() - 3));
+  Progress fail(const char* why) {
+    why_ = why;
+    return Progress::malformed;
   }
 
-  bool read_head(char type, std::string_view rest) {
+  /// Reads the value at at_, from its start each time; long strings are passed over by their length.
+  Progress read_value(Value& out, std::size_t depth) {
+    const auto begin = at_, end = buffer_.find('\n', begin);
+    if ((std::min)(end, buffer_.size()) - begin >= longest_line) return fail("a line is too long");
+    if (end == buffer_.npos) return Progress::more;
+    if (end - begin < 2 || buffer_[end - 1] != '\r') return fail("a line does not end with CR LF");
     if (++values_ > most_values) return fail("a reply has too many values");
+    const char type = buffer_[begin];
+    const std::string text(buffer_, begin + 1, end - begin - 2);
+    at_ = end + 1;
+    out = {};
     if (type == '+' || type == '-') {
-      if (rest.size() > largest_ - bytes_) return fail("a reply is too large");
-      bytes_ += rest.size();
-      value_ = {type == '+' ? Value::Kind::text : Value::Kind::error, std::string(rest)};
-      return true;
+      if (text.size() > largest_ - bytes_) return fail("a reply is too large");
+      bytes_ += text.size();
+      out = {type == '+' ? Value::Kind::text : Value::Kind::error, text};
+      return Progress::complete;
+    }
+    if (type == '!' && text.empty()) {
+      out.kind = Value::Kind::too_big;
+      return Progress::complete;
     }
     std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-    if (error != std::errc{} || end != rest.data() + rest.size())
+    const auto [last, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || last != text.data() + text.size())
       return fail("a number is malformed, or the type of a reply unknown");
-    if (type == ':') return value_.kind = Value::Kind::integer, value_.number = number, true;
-    if (type != '$' && type != '*') return fail("the type of a reply is unknown");
-    if (number == -1) return true;  // null
-    if (number < 0) return fail("a length is negative");
-    return type == '$' ? begin_bulk(static_cast<std::uint64_t>(number))
-                       : begin_list(static_cast<std::uint64_t>(number));
+    if (type == ':') out = {.kind = Value::Kind::integer, .number = number};
+    else if (type != '$' && type != '*') return fail("the type of a reply is unknown");
+    else if (number < -1) return fail("a length is negative");
+    else if (number >= 0)
+      return type == '$' ? read_bulk(begin, static_cast<std::uint64_t>(number), out) : read_list(number, out, depth);
+    return Progress::complete;  // -1 is null
   }
 
-  bool read_bulk(std::string_view& in) {
-    const auto part = in.substr(0, static_cast<std::size_t>((std::min)(missing_, std::uint64_t{in.size()})));
-    if (value_.is(Value::Kind::text)) value_.text += part;
-    missing_ -= part.size();
-    in.remove_prefix(part.size());
-    for (; missing_ == 0 && ending_ < 2 && !in.empty(); ++ending_, in.remove_prefix(1))
-      if (in[0] != "\r\n"[ending_]) return fail("a string does not end with CR LF");
-    if (ending_ < 2) return false;
-    in_bulk_ = false;
-    return true;
-  }
-
-  bool begin_bulk(std::uint64_t size) {
-    const bool fits = size <= largest_ - bytes_;
-    if (fits) bytes_ += static_cast<std::size_t>(size);
-    value_.kind = fits ? Value::Kind::text : Value::Kind::too_big;
-    in_bulk_ = true, missing_ = size, ending_ = 0;
-    return false;
-  }
-
-  bool begin_list(std::uint64_t size) {
-    value_.kind = Value::Kind::list;
-    if (size == 0) return true;
-    if (levels_.size() == deepest) return fail("lists are nested too deep");
-    levels_.push_back({std::exchange(value_, {}), size});
-    return false;
-  }
-
-  /// value_ takes its place; whether the whole reply is complete with it.
-  bool complete(Value& out) {
-    while (!levels_.empty()) {
-      Level& level = levels_.back();
-      level.list.list.push_back(std::exchange(value_, {}));
-      if (--level.missing > 0) return false;
-      value_ = std::move(level.list);
-      levels_.pop_back();
+  /// One that is too big becomes "!" in the buffer, and the rest of it is skipped as it comes.
+  Progress read_bulk(std::size_t begin, std::uint64_t size, Value& out) {
+    const std::uint64_t here = (std::min)(size + 2, std::uint64_t{buffer_.size() - at_});
+    if (size > largest_ - bytes_) {
+      buffer_.replace(begin, at_ - begin + static_cast<std::size_t>(here), "!\r\n");
+      at_ = begin + 3;
+      skip_ = size + 2 - here;
+      out.kind = Value::Kind::too_big;
+      return skip_ > 0 ? Progress::more : Progress::complete;
     }
-    out = std::exchange(value_, {});
-    values_ = bytes_ = 0;
-    return true;
+    if (here < size + 2) return Progress::more;
+    out = {Value::Kind::text, buffer_.substr(at_, static_cast<std::size_t>(size))};
+    bytes_ += out.text.size();
+    at_ += out.text.size() + 2;
+    return buffer_.compare(at_ - 2, 2, "\r\n") == 0 ? Progress::complete : fail("a string does not end with CR LF");
   }
 
-  const std::size_t largest_;
-  std::string line_;                    // as much of it as has come
-  Value value_;                         // the one being read
-  std::vector<Level> levels_;           // the lists that it is in
+  Progress read_list(std::int64_t size, Value& out, std::size_t depth) {
+    if (size > 0 && depth == deepest) return fail("lists are nested too deep");
+    out.kind = Value::Kind::list;
+    for (; size > 0; --size) {
+      const auto progress = read_value(out.list.emplace_back(), depth + 1);
+      if (progress != Progress::complete) return progress;
+    }
+    return Progress::complete;
+  }
+
+  std::size_t largest_;
+  std::string buffer_;                  // what has come and was not read
+  std::size_t begin_ = 0, at_ = 0;      // of a reply, and how far it was read
   std::size_t values_ = 0, bytes_ = 0;  // of the reply so far
-  std::uint64_t missing_ = 0;           // of a bulk string, and how much of its CR LF has come
-  std::size_t ending_ = 0;
-  bool in_bulk_ = false;
+  std::uint64_t skip_ = 0;              // bytes of a string that is too big
   const char* why_ = nullptr;
 };
 
-/// A command as Redis reads it: {"PUBLISH", "a", "b"} -> *3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$1\r\nb\r\n
+/// Encodes a command: {"PUBLISH", "a", "b"} -> *3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$1\r\nb\r\n
 SIO_DEMO_INLINE std::string command(std::initializer_list<std::string_view> words) {
-  std::string out = "*";
-  bytes::append_integer(out, words.size());
-  out += "\r\n";
-  for (const auto word : words) {
-    out += '$';
-    bytes::append_integer(out, word.size());
-    out += "\r\n", out += word, out += "\r\n";
-  }
+  std::string out = '*' + std::to_string(words.size()) + "\r\n";
+  for (const auto word : words) out.append('$' + std::to_string(word.size()) + "\r\n").append(word).append("\r\n");
   return out;
 }
 
-// ---- where Redis is
+// ---- the URL
 
-/// As in a URL, but that '+' stands for itself.
-SIO_DEMO_INLINE std::string decoded(std::string_view text) {
+/// Percent-decodes a part of a URL. A '+' stands for itself, unlike in a query.
+SIO_DEMO_INLINE std::string decode_url(std::string_view text) {
   std::string plus;
-  for (const char c : text) c == '+' ? plus += "%2B" : plus += c;
+  for (const char c : text) plus += c == '+' ? "%2B" : std::string(1, c);
   return http::percent_decode(plus);
 }
 
-/// These read a part of a URL into `out`. nullptr, or what is wrong with it.
-SIO_DEMO_INLINE const char* read_secrets(std::string_view text, Address& out) {
-  const auto colon = text.find(':');
-  out.user = decoded(text.substr(0, colon));
-  out.password = colon == text.npos ? std::string() : decoded(text.substr(colon + 1));
-  return out.password.empty() ? "there is a user without a password" : nullptr;
-}
-SIO_DEMO_INLINE const char* read_database(std::string_view text, Address& out) {
-  const auto number = text.empty() ? 0 : bytes::whole_number(text);
-  if (!number || *number > 1'000'000) return "the database is not a number";
-  out.database = static_cast<std::uint32_t>(*number);
-  return nullptr;
-}
-SIO_DEMO_INLINE const char* read_host(std::string_view text, Address& out) {
-  const auto bracket = text.starts_with('[') ? text.find(']') : 0;
-  if (bracket == text.npos) return "the IPv6 address lacks its \"]\"";
-  const auto host = bracket > 0 ? text.substr(1, bracket - 1) : text.substr(0, text.find(':'));
-  text.remove_prefix(bracket > 0 ? bracket + 1 : host.size());
-  if (!host.empty()) out.host = decoded(host);
-  if (text.empty()) return nullptr;
-  const auto port = text[0] == ':' ? bytes::whole_number(text.substr(1)) : std::nullopt;
-  if (!port || *port == 0 || *port > 65535)
-    return "the port is not a number from 1 to 65535 (an IPv6 address stands in brackets)";
-  out.port = static_cast<std::uint16_t>(*port);
-  return nullptr;
-}
+/// Returns nullptr, or what is wrong with the URL.
 SIO_DEMO_INLINE const char* read_url(std::string_view url, Address& out) {
   if (url.starts_with("rediss://"))
     return "TLS is not spoken here: let a proxy such as stunnel speak it, and connect to that";
   if (!url.starts_with("redis://")) return "it does not begin with redis://";
   auto rest = url.substr(8);
   if (const auto at = rest.rfind('@'); at != rest.npos) {
-    if (const char* why = read_secrets(rest.substr(0, at), out)) return why;
+    const auto colon = (std::min)(rest.find(':'), at);
+    out.user = decode_url(rest.substr(0, colon));
+    out.password = colon == at ? "" : decode_url(rest.substr(colon + 1, at - colon - 1));
+    if (out.password.empty()) return "there is a user without a password";
     rest.remove_prefix(at + 1);
   }
   if (rest.find_first_of("?#") != rest.npos)
     return "something follows the database: what it would set is an option of redis::adapter";
-  const auto slash = rest.find('/');
-  if (slash != rest.npos)
-    if (const char* why = read_database(rest.substr(slash + 1), out)) return why;
-  return read_host(rest.substr(0, slash), out);
+  if (const auto slash = rest.find('/'); slash != rest.npos) {
+    const auto number = slash + 1 == rest.size() ? 0 : bytes::whole_number(rest.substr(slash + 1));
+    if (!number || *number > 1'000'000) return "the database is not a number";
+    out.database = static_cast<std::uint32_t>(*number);
+    rest = rest.substr(0, slash);
+  }
+  const bool ip6 = rest.starts_with('[');
+  const auto end = rest.find(ip6 ? ']' : ':');
+  if (ip6 && end == rest.npos) return "the IPv6 address lacks its \"]\"";
+  const auto host = ip6 ? rest.substr(1, end - 1) : rest.substr(0, end);
+  if (!host.empty()) out.host = decode_url(host);
+  rest.remove_prefix(host.size() + (ip6 ? 2 : 0));
+  if (rest.empty()) return nullptr;
+  const auto port = rest[0] == ':' ? bytes::whole_number(rest.substr(1)) : std::nullopt;
+  if (!port || *port == 0 || *port > 65535)
+    return "the port is not a number from 1 to 65535 (an IPv6 address stands in brackets)";
+  out.port = static_cast<std::uint16_t>(*port);
+  return nullptr;
 }
 
-/// Throws std::invalid_argument that says what is wrong and what to write; the password is not in it.
+/// Throws std::invalid_argument, whose text tells what is wrong and hides the password.
 SIO_DEMO_INLINE Address parse_url(std::string_view url) {
   Address out;
   const char* why = read_url(url, out);
@@ -10625,161 +10561,136 @@ SIO_DEMO_INLINE Address parse_url(std::string_view url) {
 
 // ---- msgpack
 
-/// Of one message.
+/// Limits of one message.
 struct Limits {
   unsigned depth = 72;             // what a client may send (64), and what is around it
-  std::size_t values = 2'000'000;  // a list or map counts as 16, for what it takes in memory
+  std::size_t values = 2'000'000;  // a list or map counts as 16, because of its size in memory
 };
 
-/// The guard before nlohmann's parser, which recurses as deep as a message is nested.
-class Outline {
+/// Reads msgpack as notepack.io writes it: dates become the text that they are in JSON, and text that is not UTF-8,
+/// such as half a surrogate pair, is repaired with U+FFFD. Of keys that are the same, the last one counts.
+class Unpacker {
  public:
-  explicit Outline(Limits limits) : limits_(limits) {}
+  explicit Unpacker(std::string_view in, Limits limits = {}) : in_(in), limits_(limits) {}
 
-  /// nullptr if `text` is one msgpack value within the limits, whose keys are strings; else what is wrong with it.
-  const char* read(std::string_view text) {
-    in_ = text, levels_.clear(), values_ = 0;
-    do {
-      if (const char* why = read_value()) return why;
-      while (!levels_.empty() && levels_.back().missing == 0) levels_.pop_back();
-    } while (!levels_.empty());
-    return in_.empty() ? nullptr : "something follows the msgpack value";
+  /// Nothing for what is not exactly one value within the limits, or has a key that is no text.
+  std::optional<json> read() {
+    std::optional<json> out(std::in_place);
+    if (!read(*out, 0) || !in_.empty()) out.reset();
+    return out;
   }
 
  private:
-  enum class Kind : std::uint8_t { scalar, text, extension, array, map, unknown };
-  /// What a first byte announces: how many bytes tell the size, or the size.
-  struct Form {
-    Kind kind;
-    std::uint8_t width, size;
-  };
-  struct Level {
-    std::uint64_t missing;
-    bool map;
-  };
-
-  static Form form_of(std::uint8_t first) {
-    using enum Kind;
-    constexpr std::array<Form, 32> forms{{
-        {scalar, 0, 0},     {unknown, 0, 0},   {scalar, 0, 0},    {scalar, 0, 0},  // c0 nil, c1, false, true
-        {scalar, 1, 0},     {scalar, 2, 0},    {scalar, 4, 0},                     // c4 bin 8, 16, 32
-        {extension, 1, 0},  {extension, 2, 0}, {extension, 4, 0},                  // c7 ext 8, 16, 32
-        {scalar, 0, 4},     {scalar, 0, 8},                                        // ca float 32, 64
-        {scalar, 0, 1},     {scalar, 0, 2},    {scalar, 0, 4},    {scalar, 0, 8},  // cc uint 8 to 64
-        {scalar, 0, 1},     {scalar, 0, 2},    {scalar, 0, 4},    {scalar, 0, 8},  // d0 int 8 to 64
-        {extension, 0, 1},  {extension, 0, 2}, {extension, 0, 4}, {extension, 0, 8},
-        {extension, 0, 16},                                                     // d4 fixext 1 to 16
-        {text, 1, 0},       {text, 2, 0},      {text, 4, 0},                    // d9 str 8, 16, 32
-        {array, 2, 0},      {array, 4, 0},     {map, 2, 0},       {map, 4, 0},  // dc array, de map 16, 32
-    }};
-    if (first < 0x80 || first >= 0xe0) return {scalar, 0, 0};
-    if (first < 0x90) return {map, 0, static_cast<std::uint8_t>(first & 15)};
-    if (first < 0xa0) return {array, 0, static_cast<std::uint8_t>(first & 15)};
-    if (first < 0xc0) return {text, 0, static_cast<std::uint8_t>(first & 31)};
-    return forms[first - 0xc0u];
+  /// The functions that read return false for what is malformed.
+  bool take(std::uint64_t size, std::string_view& out) {
+    if (size > in_.size()) return false;
+    out = in_.substr(0, static_cast<std::size_t>(size));
+    in_.remove_prefix(out.size());
+    return true;
+  }
+  /// An unsigned number in network byte order.
+  bool number(std::uint64_t width, std::uint64_t& out) {
+    std::string_view bytes;
+    if (!take(width, bytes)) return false;
+    for (const char byte : bytes) out = out << 8 | static_cast<std::uint8_t>(byte);
+    return true;
+  }
+  static std::int64_t extend_sign(std::uint64_t bits, unsigned width) {
+    const unsigned unused = 64 - 8 * width;
+    return static_cast<std::int64_t>(bits << unused) >> unused;
+  }
+  static bool set(json& out, json value) {
+    out = std::move(value);
+    return true;
   }
 
-  const char* read_value() {
-    constexpr const char* early = "msgpack ends too early";
-    if (in_.empty()) return early;
-    const Form form = form_of(static_cast<std::uint8_t>(in_[0]));
-    values_ +=
-        form.kind == Kind::map || form.kind == Kind::array ? 16 : 1;  // a byte of text takes that much more memory
-    if (values_ > limits_.values) return "msgpack has too many values";
-    in_.remove_prefix(1);
-    if (form.kind == Kind::unknown) return "msgpack holds an unknown type";
-    if (!levels_.empty()) {
-      Level& level = levels_.back();
-      if (level.map && level.missing % 2 == 0 && form.kind != Kind::text) return "a msgpack key is not a string";
-      --level.missing;
+  /// The first byte is the type, and in part the value or size. In groups of types, the width doubles with each.
+  bool read(json& out, unsigned depth) {
+    std::uint64_t first = 0, n = 0;
+    if (++values_ > limits_.values || !number(1, first)) return false;
+    const auto type = static_cast<unsigned>(first);
+    if (type < 0x80) return set(out, first);
+    if (type < 0x90) return read_map(out, type & 15, depth);
+    if (type < 0xa0) return read_list(out, type & 15, depth);
+    if (type < 0xc0) return read_text(out, type & 31);
+    if (type == 0xc0) return set(out, nullptr);
+    if (type == 0xc1) return false;
+    if (type < 0xc4) return set(out, type == 0xc3);
+    if (type < 0xc7) return number(1u << (type - 0xc4), n) && read_binary(out, n);
+    if (type < 0xca) return number(1u << (type - 0xc7), n) && read_extension(out, n);
+    if (type == 0xca) return number(4, n) && set(out, std::bit_cast<float>(static_cast<std::uint32_t>(n)));
+    if (type == 0xcb) return number(8, n) && set(out, std::bit_cast<double>(n));
+    if (type < 0xd0) return number(1u << (type - 0xcc), n) && set(out, n);
+    if (type < 0xd4) return number(1u << (type - 0xd0), n) && set(out, extend_sign(n, 1u << (type - 0xd0)));
+    if (type < 0xd9) return read_extension(out, 1u << (type - 0xd4));
+    if (type < 0xdc) return number(1u << (type - 0xd9), n) && read_text(out, n);
+    if (type < 0xde) return number(2u << (type - 0xdc), n) && read_list(out, n, depth);
+    if (type < 0xe0) return number(2u << (type - 0xde), n) && read_map(out, n, depth);
+    return set(out, extend_sign(first, 1));
+  }
+
+  bool read_text(json& out, std::uint64_t size) {
+    std::string_view text;
+    return take(size, text) && set(out, bytes::Utf8Text(text).view());
+  }
+  bool read_binary(json& out, std::uint64_t size) {
+    std::string_view content;
+    return take(size, content) && set(out, json::binary(Bytes(content.begin(), content.end())));
+  }
+
+  /// Each value takes a byte at least.
+  bool enter(std::uint64_t values, unsigned depth) {
+    values_ += 15;
+    return values <= in_.size() && depth < limits_.depth;
+  }
+  bool read_list(json& out, std::uint64_t size, unsigned depth) {
+    if (!enter(size, depth)) return false;
+    out = json::array();
+    for (; size > 0; --size)
+      if (!read(out.emplace_back(), depth + 1)) return false;
+    return true;
+  }
+  bool read_map(json& out, std::uint64_t size, unsigned depth) {
+    if (!enter(size * 2, depth)) return false;
+    out = json::object();
+    for (json key; size > 0; --size) {
+      const auto type = in_.empty() ? 0u : static_cast<std::uint8_t>(in_[0]);
+      const bool text = (type >= 0xa0 && type < 0xc0) || (type >= 0xd9 && type < 0xdc);
+      if (!text || !read(key, depth + 1) || !read(out[key.get_ref<std::string&>()], depth + 1)) return false;
     }
-    if (in_.size() < form.width) return early;
-    std::uint64_t size = form.size;
-    for (std::size_t i = 0; i < form.width; ++i) size = size << 8 | static_cast<std::uint8_t>(in_[i]);
-    in_.remove_prefix(form.width);
-    if (form.kind == Kind::map) size *= 2;
-    if (form.kind == Kind::extension) ++size;  // its type
-    if (size > in_.size()) return early;       // every value is a byte at least
-    if (form.kind == Kind::map || form.kind == Kind::array) return open(size, form.kind == Kind::map);
-    in_.remove_prefix(static_cast<std::size_t>(size));
-    return nullptr;
+    return true;
   }
 
-  const char* open(std::uint64_t values, bool map) {
-    if (levels_.size() >= limits_.depth) return "msgpack is nested too deep";
-    levels_.push_back({values, map});
-    return nullptr;
+  /// Type -1 is a timestamp of 4, 8 or 12 bytes. Type 0 was undefined, a date or an ArrayBuffer in notepack.io 2.
+  bool read_extension(json& out, std::uint64_t size) {
+    std::uint64_t type = 0, n = 0, nanoseconds = 0;
+    if (!number(1, type)) return false;
+    const bool timestamp = type == 0xff;
+    if (timestamp && size == 4) return number(4, n) && set(out, date(Seconds(n), {}));
+    if (timestamp && size == 8)
+      return number(8, n) && set(out, date(Seconds(n & 0x3'ffff'ffff), Milliseconds((n >> 34) / 1'000'000)));
+    if (timestamp && size == 12)
+      return number(4, nanoseconds) && number(8, n) &&
+             set(out, date(Seconds(n), Milliseconds(nanoseconds / 1'000'000)));
+    if (type != 0) return false;
+    if (size == 1) return number(1, n) && set(out, nullptr);
+    if (size == 8) return number(8, n) && set(out, date({}, Milliseconds(n)));
+    return read_binary(out, size);
+  }
+  /// As JSON has dates; null beyond the range of system_clock, which counts nanoseconds in 64 bits.
+  static json date(Seconds seconds, Milliseconds rest) {
+    constexpr Seconds most(9'000'000'000);
+    if (seconds > most || seconds < -most || rest > most || rest < -most) return nullptr;
+    const auto time = std::chrono::duration_cast<std::chrono::system_clock::duration>(seconds + rest);
+    return iso_8601(std::chrono::system_clock::time_point(time));
   }
 
-  Limits limits_;
   std::string_view in_;
-  std::vector<Level> levels_;
+  Limits limits_;
   std::size_t values_ = 0;
 };
 
-/// A msgpack timestamp of 4, 8 or 12 bytes as JavaScript's Date is in JSON; null if it is out of range.
-SIO_DEMO_INLINE json timestamp(const std::vector<std::uint8_t>& in) {
-  std::uint64_t bits = 0;
-  for (std::size_t i = in.size() == 12 ? 4 : 0; i < in.size(); ++i) bits = bits << 8 | in[i];
-  std::int64_t seconds = static_cast<std::int64_t>(in.size() == 8 ? bits & 0x3'ffff'ffffu : bits);
-  std::uint64_t nanoseconds = in.size() == 8 ? bits >> 34 : 0;
-  for (std::size_t i = 0; in.size() == 12 && i < 4; ++i) nanoseconds = nanoseconds << 8 | in[i];
-  constexpr std::int64_t most = 9'000'000'000;  // system_clock counts nanoseconds in 64 bits
-  if (seconds > most || seconds < -most || nanoseconds > 999'999'999) return nullptr;
-  const auto time = Seconds(seconds) + Milliseconds(nanoseconds / 1'000'000);
-  return iso_8601(
-      std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(time)));
-}
-
-/// What notepack.io makes of msgpack's extensions, as JSON and binary. false: it knows no such one.
-SIO_DEMO_INLINE bool replace_extension(json& value) {
-  const auto& binary = value.get_binary();
-  if (!binary.has_subtype()) return true;
-  const auto type = static_cast<std::int8_t>(binary.subtype());
-  const std::vector<std::uint8_t>& content = binary;
-  if (type == -1 && (content.size() == 4 || content.size() == 8 || content.size() == 12))
-    return value = timestamp(content), true;
-  if (type != 0) return false;
-  if (content.size() == 1) return value = nullptr, true;  // undefined, as its version 2 wrote it
-  if (content.size() != 8) return value = json::binary(std::vector<std::uint8_t>(content)), true;
-  std::uint64_t milliseconds = 0;  // a Date, as its version 2 wrote it
-  for (const auto byte : content) milliseconds = milliseconds << 8 | byte;
-  constexpr std::int64_t most = 9'000'000'000'000;
-  const auto time = static_cast<std::int64_t>(milliseconds);
-  if (time > most || time < -most) return value = nullptr, true;
-  return value = iso_8601(std::chrono::system_clock::time_point(Milliseconds(time))), true;
-}
-
-/// What is not UTF-8 in a text, such as half a surrogate pair of JavaScript's, becomes U+FFFD.
-SIO_DEMO_INLINE void mend(std::string& text) {
-  if (!bytes::utf8_valid(text)) text = std::string(bytes::Utf8Text(text).view());
-}
-
-/// The same for the keys of an object. One that becomes another's is dropped.
-SIO_DEMO_INLINE void mend_keys(json::object_t& members) {
-  for (auto member = members.begin(); member != members.end();) {
-    const auto next = std::next(member);
-    if (!bytes::utf8_valid(member->first)) {
-      auto node = members.extract(member);
-      mend(node.key());
-      members.insert(std::move(node));
-    }
-    member = next;
-  }
-}
-
-/// Makes of msgpack's values what JSON has. The depth was bounded by the guard.
-SIO_DEMO_INLINE bool replace_extensions(json& value) {
-  if (value.is_binary()) return replace_extension(value);
-  if (auto* text = value.get_ptr<std::string*>()) return mend(*text), true;
-  if (auto* members = value.get_ptr<json::object_t*>()) mend_keys(*members);
-  if (!value.is_structured()) return true;
-  for (json& member : value)
-    if (!replace_extensions(member)) return false;
-  return true;
-}
-
-/// Whether there are bytes anywhere in it; then it travels as msgpack, not as JSON.
+/// Whether there are bytes in it, which JSON cannot hold.
 SIO_DEMO_INLINE bool has_binary(const json& value) {
   return value.is_binary() || (value.is_structured() && std::any_of(value.begin(), value.end(), has_binary));
 }
@@ -10789,50 +10700,45 @@ SIO_DEMO_INLINE std::string to_msgpack(const json& value) {
   json::to_msgpack(value, out);
   return out;
 }
+SIO_DEMO_INLINE std::optional<json> from_msgpack(std::string_view text, Limits limits = {}) {
+  return Unpacker(text, limits).read();
+}
 
-/// As a request or an answer travels: JSON, or msgpack if JSON cannot say it.
+/// Requests and answers are JSON, which begins with '{', or msgpack if they hold bytes.
 SIO_DEMO_INLINE std::string to_text(const json& value) {
   return has_binary(value) ? to_msgpack(value) : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
-
-SIO_DEMO_INLINE std::optional<json> from_msgpack(std::string_view text, Limits limits = {}) {
-  if (Outline(limits).read(text)) return std::nullopt;
-  json value = json::from_msgpack(text.begin(), text.end(), true, false);
-  if (value.is_discarded() || !replace_extensions(value)) return std::nullopt;
-  return std::optional<json>(std::in_place, std::move(value));
+SIO_DEMO_INLINE std::optional<json> from_text(std::string_view text) {
+  if (!text.starts_with('{')) return from_msgpack(text);
+  if (bytes::Outline({.depth = 64, .tokens = Limits().values}).read(text)) return std::nullopt;
+  std::optional<json> out(std::in_place, socketio::parse(text));
+  if (out->is_discarded()) out.reset();
+  return out;
 }
 
-/// A request or an answer: one that begins with '{' is JSON.
-SIO_DEMO_INLINE std::optional<json> from_text(std::string_view text, Limits limits = {}) {
-  if (!text.starts_with('{')) return from_msgpack(text, limits);
-  if (bytes::Outline({.depth = (std::min)(limits.depth, 64u), .tokens = limits.values}).read(text)) return std::nullopt;
-  json value = socketio::parse(text);
-  if (value.is_discarded()) return std::nullopt;
-  return std::optional<json>(std::in_place, std::move(value));
-}
+// ---- the messages of the adapter. Decoders return nothing for what is malformed.
 
-// ---- the messages of the adapter. Decoders give nothing for what is malformed.
-
-/// The channels of one namespace of one server.
+/// The channels of one namespace on one server.
 struct Channels {
-  Channels(const std::string& key, const std::string& nsp, const std::string& uid)
-      : broadcast(key + '#' + nsp + '#'),
+  Channels(const std::string& key, const std::string& nsp, std::string its_uid)
+      : uid(std::move(its_uid)),
+        broadcast(key + '#' + nsp + '#'),
         request(key + "-request#" + nsp + '#'),
         response(key + "-response#" + nsp + '#'),
         own(response + uid + '#') {
-    for (const char c : broadcast) {  // a glob, in which the namespace's name has to stand for itself
+    for (const char c : broadcast) {
       if (std::string_view("*?[]\\").find(c) != std::string_view::npos) pattern += '\\';
       pattern += c;
     }
     pattern += '*';
   }
-  std::string broadcast, request, response, own, pattern{};
+  std::string uid, broadcast, request, response, own, pattern{};
 };
 
-/// What is asked of other servers, by the numbers of the protocol.
+/// The types of requests, and of answers to a broadcast, by their numbers in the protocol. Type 0 asked for the ids of
+/// sockets before version 8 of the official adapter.
 enum class Type : std::uint8_t {
-  sockets,
-  all_rooms,
+  all_rooms = 1,
   join,
   leave,
   disconnect,
@@ -10848,78 +10754,77 @@ Json* field(Json& object, const char* name) {
   const auto found = object.is_object() ? object.find(name) : object.end();
   return found == object.end() ? nullptr : &*found;
 }
-/// A member that is a text, or ""; one that is a whole number from 0 on, or nothing.
+/// A member that is a text, or "".
 SIO_DEMO_INLINE std::string text_field(const json& object, const char* name) {
   const json* value = field(object, name);
   return value && value->is_string() ? value->get<std::string>() : std::string();
 }
+/// A member that is a whole number, not negative.
 SIO_DEMO_INLINE std::optional<std::uint64_t> number_field(const json& object, const char* name) {
   const json* value = field(object, name);
-  if (!value || !value->is_number_integer() || (!value->is_number_unsigned() && value->get<std::int64_t>() < 0))
-    return std::nullopt;
+  if (!value || !value->is_number_integer() || *value < 0) return std::nullopt;
   return value->get<std::uint64_t>();
 }
+SIO_DEMO_INLINE bool is(const json& message, Type type) {
+  return number_field(message, "type") == static_cast<std::uint64_t>(type);
+}
+SIO_DEMO_INLINE bool true_field(const json& object, const char* name) {
+  const json* value = field(object, name);
+  return value && *value == json(true);
+}
 
-/// Names of rooms. JavaScript's may be numbers; here they are the same as their text.
+/// Reads names of rooms. Those that are numbers in JavaScript become their text.
 SIO_DEMO_INLINE bool read_rooms(const json& object, const char* name, std::vector<std::string>& out) {
   const json* list = field(object, name);
   if (!list) return true;
   if (!list->is_array()) return false;
   for (const json& room : *list) {
-    if (room.is_string()) out.push_back(room.get<std::string>());
-    else if (room.is_number()) out.emplace_back(), bytes::append_number(out.back(), room.get<double>());
-    else return false;  // to leave it out could mean everybody
+    if (!room.is_string() && !room.is_number()) return false;  // without it, the list could mean all sockets
+    auto& text = out.emplace_back(room.is_string() ? room.get<std::string>() : std::string());
+    if (room.is_number()) bytes::append_number(text, room.get<double>());
   }
   return true;
 }
 
-/// The rooms of a target, as all messages carry them; and back, false if they are not what they should be. Of the
-/// flags, `volatile` and `timeout` count.
-SIO_DEMO_INLINE json options_of(const Target& target) { return {{"rooms", target.rooms}, {"except", target.except}}; }
-SIO_DEMO_INLINE bool read_options(const json& message, Target& out, std::optional<Milliseconds>* timeout = nullptr) {
-  const json* options = message.is_array() ? &message[2] : field(message, "opts");
-  if (!options || !options->is_object() || !read_rooms(*options, "rooms", out.rooms) ||
-      !read_rooms(*options, "except", out.except))
-    return false;
-  const json* flags = field(*options, "flags");
-  if (!flags) return true;
-  const json* droppable = field(*flags, "volatile");
-  out.droppable = droppable && *droppable == json(true);
-  if (const auto limit = number_field(*flags, "timeout"); limit && timeout)
-    *timeout = Milliseconds((std::min)(*limit, std::uint64_t{86'400'000}));
-  return true;
-}
-
-/// An event on its way to the clients of other servers.
+/// An event for clients of other servers.
 struct Event {
   std::string uid, nsp;
   json::array_t values{};  // name and arguments
   Target target{};
 };
 
-/// An event as the packet in a broadcast: its name is the first of `values`.
 SIO_DEMO_INLINE json packet_of(std::string_view nsp, const json::array_t& values) {
   return {{"type", 2}, {"data", values}, {"nsp", nsp}};
 }
+SIO_DEMO_INLINE json options_of(const Target& target) { return {{"rooms", target.rooms}, {"except", target.except}}; }
 
-/// What is no event that clients can take is malformed, such as a packet of another type, which the official server
-/// passes on.
+/// Packets other than events are malformed here; the official server sends them to its clients.
 SIO_DEMO_INLINE bool read_packet(json& packet, std::string& nsp, json::array_t& values) {
   const auto type = number_field(packet, "type");
   json *data = field(packet, "data"), *name = field(packet, "nsp");
-  if (!type || (*type != 2 && *type != 5) || !data || !data->is_array() || data->empty() ||
-      (name && !name->is_string()))
-    return false;
+  if (!type || (*type != 2 && *type != 5) || !data || !data->is_array() || data->empty()) return false;
+  if (name && !name->is_string()) return false;
   const json& event = data->front();
-  if (!(event.is_number() && std::isfinite(event.get<double>())) &&
-      (!event.is_string() || socketio::is_reserved(event.get_ref<const std::string&>())))
-    return false;
+  const bool by_name = event.is_string() && !socketio::is_reserved(event.get_ref<const std::string&>());
+  const bool by_number = event.is_number() && std::isfinite(event.get<double>());
+  if (!by_name && !by_number) return false;
   nsp = name ? name->get<std::string>() : "/";
   values = std::move(data->get_ref<json::array_t&>());
   return true;
 }
 
-/// A broadcast as the official adapter publishes it.
+/// Of the flags, `volatile` and `timeout` count.
+SIO_DEMO_INLINE bool read_options(const json* options, Target& out, std::optional<Milliseconds>* timeout = nullptr) {
+  if (!options || !options->is_object() || !read_rooms(*options, "rooms", out.rooms)) return false;
+  if (!read_rooms(*options, "except", out.except)) return false;
+  const json* flags = field(*options, "flags");
+  if (!flags) return true;
+  out.droppable = true_field(*flags, "volatile");
+  if (const auto limit = number_field(*flags, "timeout"); limit && timeout)
+    *timeout = Milliseconds((std::min)(*limit, std::uint64_t{86'400'000}));
+  return true;
+}
+
 SIO_DEMO_INLINE std::string encode(const Event& event) {
   json options = options_of(event.target);
   options["flags"] = json::object();
@@ -10927,546 +10832,364 @@ SIO_DEMO_INLINE std::string encode(const Event& event) {
   return to_msgpack(json::array({event.uid, packet_of(event.nsp, event.values), std::move(options)}));
 }
 
-/// Nothing for what is malformed, or of another type than an event: the official adapter lets that pass.
-SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text, Limits limits = {}) {
-  auto message = from_msgpack(text, limits);
+SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text) {
+  auto message = from_msgpack(text);
   if (!message || !message->is_array() || message->size() < 3 || !message->front().is_string()) return std::nullopt;
   Event out{.uid = message->front().get<std::string>(), .nsp = {}};
-  if (!read_packet((*message)[1], out.nsp, out.values) || !read_options(*message, out.target)) return std::nullopt;
+  if (!read_packet((*message)[1], out.nsp, out.values) || !read_options(&(*message)[2], out.target))
+    return std::nullopt;
   return out;
 }
 
-/// What one server wants of the others. Which fields count, the type says.
+/// A request to the other servers. Its type decides which fields it has.
 struct Request {
   Type type{};
-  std::string uid{}, id{};                // of whom; of what is to be answered
+  std::string uid{}, id{};                // of the server that asks, and of the request, if it expects answers
   Target target{};                        // join, leave, disconnect, fetch, broadcast
-  std::vector<std::string> rooms{};       // sockets, join, leave
+  std::vector<std::string> rooms{};       // join, leave
   bool close = false;                     // disconnect
   std::string nsp{};                      // broadcast
   json::array_t values{};                 // server_side_emit, broadcast: name and arguments
   std::optional<Milliseconds> timeout{};  // broadcast
-  std::optional<std::string> sid{};       // join, leave, disconnect in their old form, of one socket
 
   bool wants_answer() const { return !id.empty(); }
 };
 
 SIO_DEMO_INLINE std::string encode(const Request& request) {
+  const auto is = [&](auto... types) { return ((request.type == types) || ...); };
+  using enum Type;
   json out{{"uid", request.uid}, {"type", request.type}};
   if (request.wants_answer()) out["requestId"] = request.id;
-  switch (request.type) {
-    case Type::join:
-    case Type::leave: out["opts"] = options_of(request.target), out["rooms"] = request.rooms; break;
-    case Type::disconnect: out["opts"] = options_of(request.target), out["close"] = request.close; break;
-    case Type::fetch: out["opts"] = options_of(request.target); break;
-    case Type::sockets: out["rooms"] = request.rooms; break;
-    case Type::server_side_emit: out["data"] = request.values; break;
-    case Type::broadcast: {
-      json flags = json::object();
-      if (request.timeout) flags["timeout"] = request.timeout->count();
-      out["packet"] = packet_of(request.nsp, request.values), out["opts"] = options_of(request.target);
-      out["opts"]["flags"] = std::move(flags);
-      return to_msgpack(out);
-    }
-    default: break;
-  }
-  return to_text(out);
+  if (is(join, leave, disconnect, fetch, broadcast)) out["opts"] = options_of(request.target);
+  if (is(join, leave)) out["rooms"] = request.rooms;
+  if (is(disconnect)) out["close"] = request.close;
+  if (is(server_side_emit)) out["data"] = request.values;
+  if (!is(broadcast)) return to_text(out);
+  out["packet"] = packet_of(request.nsp, request.values);
+  out["opts"]["flags"] = json::object();
+  if (request.timeout) out["opts"]["flags"]["timeout"] = request.timeout->count();
+  return to_msgpack(out);
 }
 
-/// The fields of a request that its type wants. false: they are malformed.
+/// Returns whether the fields are there that the type needs.
 SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
-  json *close = field(message, "close"), *data = field(message, "data"), *packet = field(message, "packet"),
-       *sid = field(message, "sid");
-  out.close = close && *close == json(true);
+  json *data = field(message, "data"), *packet = field(message, "packet");
+  const json* options = field(message, "opts");
   switch (out.type) {
     case Type::all_rooms: return out.wants_answer();
-    case Type::sockets: return out.wants_answer() && read_rooms(message, "rooms", out.rooms);
-    case Type::fetch: return out.wants_answer() && read_options(message, out.target);
+    case Type::fetch: return out.wants_answer() && read_options(options, out.target);
     case Type::join:
     case Type::leave:
-    case Type::disconnect:
-      if (field(message, "opts")) return read_options(message, out.target) && read_rooms(message, "rooms", out.rooms);
-      if (!sid || !sid->is_string()) return false;
-      out.sid = sid->get<std::string>();
-      out.rooms = {text_field(message, "room")};
-      return true;
+    case Type::disconnect: return read_options(options, out.target) && read_rooms(message, "rooms", out.rooms);
     case Type::server_side_emit:
       if (!data || !data->is_array() || data->empty() || !data->front().is_string()) return false;
       out.values = std::move(data->get_ref<json::array_t&>());
       return true;
     case Type::broadcast:
       return out.wants_answer() && packet && read_packet(*packet, out.nsp, out.values) &&
-             read_options(message, out.target, &out.timeout);
+             read_options(options, out.target, &out.timeout);
     default: return false;
   }
 }
 
-/// Nothing for what is malformed, or of a type that we do not know.
-SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text, Limits limits = {}) {
-  auto message = from_text(text, limits);
-  if (!message) return std::nullopt;
-  const auto type = number_field(*message, "type");
+SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text) {
+  auto message = from_text(text);
+  const auto type = message ? number_field(*message, "type") : std::nullopt;
   if (!type || *type > static_cast<std::uint64_t>(Type::broadcast)) return std::nullopt;
-  Request out{
-      .type = static_cast<Type>(*type), .uid = text_field(*message, "uid"), .id = text_field(*message, "requestId")};
+  Request out{.type = static_cast<Type>(*type),
+              .uid = text_field(*message, "uid"),
+              .id = text_field(*message, "requestId"),
+              .close = true_field(*message, "close")};
   if (!read_fields(*message, out)) return std::nullopt;
   return out;
 }
 
-/// An answer; its fields are its request's kind's.
-struct Answer {
-  std::string id;
-  json fields;
-
-  Type type() const {
-    return static_cast<Type>((std::min)(number_field(fields, "type").value_or(255), std::uint64_t{255}));
-  }
-};
-
-/// Nothing for what has no requestId; what else it should have depends on the question.
-SIO_DEMO_INLINE std::optional<Answer> decode_answer(std::string_view text, Limits limits = {}) {
-  auto message = from_text(text, limits);
-  if (!message) return std::nullopt;
-  std::string id = text_field(*message, "requestId");
-  if (id.empty()) return std::nullopt;
-  return Answer{std::move(id), std::move(*message)};
-}
-
-// ---- what to do about an error of Redis
-
-/// How an error of Redis begins, and what the log tells its reader to do.
-struct Advice {
-  std::string_view error, advice;  // how the error begins
-};
-inline constexpr std::array advices{
-    Advice{"WRONGPASS", "correct user and password in the URL of Redis"},
-    Advice{"NOAUTH", "give user and password in the URL, redis://user:password@host"},
-    Advice{"ERR AUTH", "this Redis has no password: leave it out of the URL"},
-    Advice{"ERR Client sent AUTH", "this Redis has no password: leave it out of the URL"},
-    Advice{"ERR DB index", "choose another database, the number that ends the URL"},
-    Advice{"NOPERM", "allow the user these commands, channels and keys (ACL SETUSER)"},
-    Advice{"READONLY", "this Redis is a replica: connect to its master"},
-    Advice{"OOM", "this Redis is full: give it more memory, or a policy for what to evict"},
-};
-
-/// What Redis says, and what to do about it.
-SIO_DEMO_INLINE std::string explained(const std::string& error) {
-  const auto found =
-      std::find_if(advices.begin(), advices.end(), [&](const Advice& one) { return error.starts_with(one.error); });
-  return found == advices.end() ? error : error + "; " + std::string(found->advice);
+/// An answer to a request, by `requestId`. Its other fields depend on the type of the request.
+SIO_DEMO_INLINE std::optional<json> decode_answer(std::string_view text) {
+  auto message = from_text(text);
+  if (message && text_field(*message, "requestId").empty()) message.reset();
+  return message;
 }
 
 // ---- a connection
 
-/// One connection to Redis, made again whenever it breaks. Handlers of Asio hold a Ref to it; once it is stopped
-/// they do nothing, and it knows no server any more.
+/// One connection to Redis, which is opened again whenever it breaks. Handlers of Asio hold a Ref to it.
 class Link final : public Counted<Link>, public engineio::Timed {
+  enum class State : std::uint8_t { connecting, ready, waiting, stopped };  // connecting: until Redis takes commands
+  static constexpr std::size_t most_at_once = 256 * 1024;  // bytes of a write, which are lost if the connection breaks
+
+  /// A handler for Asio that does nothing after this connection is lost or stopped.
+  template <class F>
+  auto in_round(F f) {
+    return [self = Ref<Link>(this), round = round_, f = std::move(f)](net::Error error = {}, auto&&... rest) mutable {
+      if (round == self->round_) self->server_->in_turn([&] { f(error, rest...); });
+    };
+  }
+
  public:
-  struct Events {
-    std::function<void()> ready;                                     // Redis has let us in
-    std::function<void(std::string_view why, bool was_ready)> lost;  // and is tried again by and by
-    std::function<void(std::string_view error)> refused;             // a publish
-    std::function<void(Value&)> pushed;  // of a connection that subscribes: all that comes once it is ready
-  };
-
-  Link(Server& server, const Address& address, const Options& options, Counters& counters, Events events);
-
-  void start();
-  void stop();
-  bool ready() const { return state_ == State::ready; }
-  std::size_t queued() const { return queue_bytes_; }
-  /// A message that outlives an outage in the queue, if there is room.
-  void publish(std::string command);
-  /// To be sent now: only while it is ready. `done` may be empty.
-  void send(std::string command, Done done);
-
- private:
-  enum class State : std::uint8_t { connecting, greeting, ready, waiting, stopped };
   struct Command {
     std::string text;
-    Done done;
-    bool publish = false;
+    Done done{};
+    bool publish = false;  // stays in the queue during an outage
   };
-  static constexpr std::size_t most_at_once = 256 * 1024;  // bytes of one write: what is lost with a connection
+  /// Hears of the connection until it is stopped.
+  struct Owner {
+    virtual void on_ready(const Link&) = 0;  // Redis takes commands
+    virtual void on_lost(const Link&, std::string_view why, bool was_ready) = 0;
+    virtual void on_refused(std::string_view error) = 0;  // a message to publish
+    virtual void on_pushed(const Value&) = 0;             // anything, over a connection that subscribes
 
-  SIO_DEMO_INLINE void tick(engineio::Time) override;
-  void due(Milliseconds delay);
-  template <class F>
-  auto in_round(F f);
-  void connect();
-  void connect(std::vector<net::Endpoint> endpoints);
-  void greet();
-  void greet(std::initializer_list<std::string_view> words, const char* what);
-  void enter();
-  void push(Command command);
-  void flush();
-  void read();
-  void receive(std::string_view in);
-  void take(Value& value);
-  void heartbeat();
-  void lost(const std::string& why);
+   protected:
+    ~Owner() = default;
+  };
+
+  Link(Server& server, Address address, const Options& options, Counters& counters, Owner& owner, bool subscribes)
+      : server_(&server),
+        address_(std::move(address)),
+        options_(options),
+        counters_(counters),
+        owner_(owner),
+        subscribes_(subscribes),
+        socket_(server.loop().get_executor()),
+        resolver_(server.loop().get_executor()) {}
+
+  bool ready() const { return state_ == State::ready; }
+  std::size_t queued() const { return queue_bytes_; }
+
+  void start() {
+    ++round_;
+    state_ = State::connecting;
+    writing_ = pinged_ = heard_ = flush_posted_ = false;
+    reader_ = Reader(options_.max_message_bytes);
+    set_timer(options_.connect_timeout);
+    const auto port = address_.port;
+    if (address_.host == "localhost")
+      return connect({{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}});
+    net::Error error;
+    const auto literal = asio::ip::make_address(address_.host, error);
+    if (!error) return connect({{literal, port}});
+    resolver_.async_resolve(address_.host, std::to_string(port),
+                            in_round([this](const net::Error& failed, const auto& found) {
+                              if (failed) return lost("cannot find " + address_.host + ": " + failed.message());
+                              std::vector<net::Endpoint> endpoints;
+                              for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+                              connect(std::move(endpoints));
+                            }));
+  }
+
+  void stop() {
+    const Ref<Link> self(this);
+    net::Error ignored;
+    if (ready() && !writing_) {  // the last messages, as far as the system takes them at once
+      std::string rest;
+      for (const Command& command : queue_) rest += command.text;
+      socket_.non_blocking(true, ignored);
+      if (!rest.empty()) socket_.write_some(asio::buffer(rest), ignored);
+    }
+    server_->engine_.deadlines.forget(*this);
+    resolver_.cancel();
+    const auto broken = close(State::stopped);
+    server_ = nullptr;
+    for (const Done& done : broken) done(std::make_error_code(std::errc::operation_canceled), {});
+  }
+
+  void publish(std::string command) {
+    const bool fits = queue_bytes_ + command.size() <= options_.max_queue_bytes;
+    ++(fits ? counters_.published : counters_.dropped);
+    if (fits) send({std::move(command), {}, true});
+  }
+
+  /// All commands of a turn of the loop leave in one write. Other commands than `publish` need a connection.
+  void send(Command command) {
+    queue_bytes_ += command.text.size();
+    queue_.push_back(std::move(command));
+    if (!ready() || writing_ || std::exchange(flush_posted_, true)) return;
+    asio::post(socket_.get_executor(), in_round([this](const net::Error&) {
+                 flush_posted_ = false;
+                 flush();
+               }));
+  }
+
+ private:
+  void tick(engineio::Time) override {
+    const Ref<Link> self(this);
+    if (state_ == State::waiting) return start();
+    if (!ready()) return lost("no answer within connect_timeout");
+    net::Error ignored;  // what has come and was not read, because of a slow handler, is a sign of life, too
+    const bool silent = !std::exchange(heard_, false) && socket_.available(ignored) == 0;
+    if (silent && pinged_) return lost("Redis is silent");
+    set_timer(options_.ping_interval);
+    pinged_ = silent;
+    if (silent) send({redis::command({"PING"})});
+  }
+
+  void set_timer(Milliseconds delay) {
+    server_->in_turn([&] { server_->engine_.deadlines.set(*this, server_->engine_.now() + delay); });
+  }
+
+  void connect(std::vector<net::Endpoint> endpoints) {
+    asio::async_connect(socket_, endpoints, in_round([this](const net::Error& error, const auto&) {
+                          if (error) return lost("cannot connect: " + error.message());
+                          greet();
+                        }));
+  }
+
+  /// Sends all commands of the greeting at once; it ends with the reply to the last one.
+  void greet() {
+    net::Error ignored;
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    out_.clear();
+    if (!address_.user.empty()) greet({"AUTH", address_.user, address_.password});
+    else if (!address_.password.empty()) greet({"AUTH", address_.password});
+    if (address_.database != 0) greet({"SELECT", std::to_string(address_.database)});
+    greet({"CLIENT", "SETNAME", options_.client_name});
+    write(0);
+    read();
+  }
+
+  void greet(std::initializer_list<std::string_view> words) {
+    out_ += redis::command(words);
+    in_flight_.push_back({{}, [this, name = std::string(*words.begin())](std::error_code broken, const Value& reply) {
+                            if (!broken) greeted(name, reply);
+                          }});
+  }
+
+  void greeted(const std::string& name, const Value& reply) {
+    const bool last = name == "CLIENT";  // a Redis that forbids this one is usable
+    const bool forbidden = reply.text.starts_with("ERR") || reply.text.starts_with("NOPERM");
+    if (reply.is(Value::Kind::error) && !(last && forbidden))
+      return lost("Redis refuses " + name + ": " + reply.text + "; check user, password and database in its URL");
+    if (!last) return;
+    state_ = State::ready;
+    failures_ = 0;
+    set_timer(options_.ping_interval);
+    owner_.on_ready(*this);
+    flush();
+  }
+
+  void flush() {
+    if (!ready() || writing_ || queue_.empty()) return;
+    out_.clear();
+    while (!queue_.empty() && out_.size() < most_at_once) {
+      out_ += queue_.front().text;
+      queue_.front().text = {};
+      if (!subscribes_) in_flight_.push_back(std::move(queue_.front()));  // else there is no reply
+      queue_.pop_front();
+    }
+    write(out_.size());
+  }
+
+  /// Writes out_, of which `queued` bytes were in the queue.
+  void write(std::size_t queued) {
+    writing_ = true;
+    asio::async_write(socket_, asio::buffer(out_), in_round([this, queued](const net::Error& error, std::size_t) {
+                        writing_ = false;
+                        if (error) return lost("cannot write: " + error.message());
+                        queue_bytes_ -= queued;
+                        flush();
+                      }));
+  }
+
+  void read() {
+    socket_.async_read_some(asio::buffer(in_), in_round([this](const net::Error& error, std::size_t size) {
+                              if (error == asio::error::eof) return lost("Redis has closed the connection");
+                              if (error) return lost("cannot read: " + error.message());
+                              heard_ = true;
+                              receive({in_.data(), size});
+                            }));
+  }
+
+  void receive(std::string_view in) {
+    Value value;
+    for (const auto round = round_; round == round_;) {
+      const auto progress = reader_.read(in, value);
+      if (progress == Progress::more) return read();
+      if (progress == Progress::malformed) return lost(std::string("malformed data: ") + reader_.why());
+      take(value);
+    }
+  }
+
+  void take(Value& value) {
+    if (subscribes_ && ready()) return owner_.on_pushed(value);
+    if (in_flight_.empty()) return lost("Redis replied to nothing");
+    const Command command = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    if (command.publish && value.is(Value::Kind::error)) {
+      ++counters_.dropped;
+      owner_.on_refused(value.text);
+    }
+    if (command.done) command.done({}, std::move(value));
+  }
+
+  void lost(const std::string& why) {
+    const bool was_ready = ready();
+    const auto broken = close(State::waiting);
+    const auto doubled = options_.reconnect_delay.count() << (std::min)(failures_++, 16u);
+    const auto longest = (std::min)(options_.reconnect_delay_max.count(), doubled);
+    std::uniform_int_distribution<std::int64_t> delay(longest / 2, longest);
+    set_timer(Milliseconds(delay(server_->engine_.random)));
+    owner_.on_lost(*this, why, was_ready);
+    for (const Done& done : broken) done(std::make_error_code(std::errc::connection_reset), {});
+  }
+
+  /// Keeps the messages to publish that were not written. Returns the completions of all other commands.
+  std::vector<Done> close(State next) {
+    ++round_;
+    state_ = next;
+    net::Error ignored;
+    socket_.close(ignored);
+    queue_bytes_ = 0;
+    std::vector<Done> broken;
+    for (auto& command : std::exchange(in_flight_, {})) {
+      if (next == State::waiting) counters_.dropped += command.publish;
+      if (command.done) broken.push_back(std::move(command.done));
+    }
+    for (auto& command : std::exchange(queue_, {})) {
+      if (command.done) broken.push_back(std::move(command.done));
+      if (!command.publish) continue;
+      queue_bytes_ += command.text.size();
+      queue_.push_back(std::move(command));
+    }
+    return broken;
+  }
 
   Server* server_;  // null once stopped
   const Address address_;
   const Options options_;
-  Counters* counters_;
-  Events events_;
+  Counters& counters_;
+  Owner& owner_;
+  const bool subscribes_;
   net::TcpSocket socket_;
   asio::ip::basic_resolver<asio::ip::tcp, net::Executor> resolver_;
   State state_ = State::waiting;
-  std::uint64_t round_ = 0;        // of connections; handlers of an earlier one do nothing
+  std::uint64_t round_ = 0;        // counts attempts to connect, and their ends
   std::uint32_t failures_ = 0;     // in a row
   std::deque<Command> queue_;      // not written yet
-  std::deque<Command> in_flight_;  // written, or being so; their texts are in out_
+  std::deque<Command> in_flight_;  // written, without a reply
   std::size_t queue_bytes_ = 0;
   std::string out_;
   bool writing_ = false, flush_posted_ = false, heard_ = false, pinged_ = false;
-  std::vector<char> in_;
-  std::optional<Reader> reader_;
+  std::array<char, 16 * 1024> in_{};
+  Reader reader_{0};
 };
-
-SIO_DEMO_INLINE Link::Link(Server& server, const Address& address, const Options& options, Counters& counters,
-                           Events events)
-    : server_(&server),
-      address_(address),
-      options_(options),
-      counters_(&counters),
-      events_(std::move(events)),
-      socket_(server.loop().get_executor()),
-      resolver_(server.loop().get_executor()) {}
-
-/// A handler of Asio for this connection, which does nothing when that is over.
-template <class F>
-auto Link::in_round(F f) {
-  return [self = Ref<Link>(this), round = round_, f = std::move(f)](net::Error error, auto&&... rest) mutable {
-    if (round != self->round_) return;
-    const auto keep = self;
-    self->server_->in_turn([&] { f(error, rest...); });
-  };
-}
-
-SIO_DEMO_INLINE void Link::start() { connect(); }
-
-SIO_DEMO_INLINE void Link::stop() {
-  if (state_ == State::stopped) return;
-  const Ref<Link> self(this);
-  net::Error ignored;
-  if (state_ == State::ready && !writing_) {  // what the system takes at once still leaves
-    std::string rest;
-    for (const Command& command : queue_) rest += command.text;
-    socket_.non_blocking(true, ignored);
-    if (!rest.empty()) socket_.write_some(asio::buffer(rest), ignored);
-  }
-  ++round_;
-  state_ = State::stopped;
-  server_->engine_.deadlines.forget(*this);
-  resolver_.cancel();
-  socket_.close(ignored);
-  auto all = std::exchange(in_flight_, {});
-  for (auto& command : std::exchange(queue_, {})) all.push_back(std::move(command));
-  events_ = {};
-  queue_bytes_ = 0;
-  server_ = nullptr, counters_ = nullptr;
-  for (const Command& command : all)
-    if (command.done) command.done(std::make_error_code(std::errc::operation_canceled), {});
-}
-
-SIO_DEMO_INLINE void Link::due(Milliseconds delay) {
-  server_->in_turn([&] { server_->engine_.deadlines.set(*this, server_->engine_.now() + delay); });
-}
-
-SIO_DEMO_INLINE void Link::connect() {
-  ++round_;
-  state_ = State::connecting;
-  writing_ = pinged_ = heard_ = false;
-  out_.clear();
-  in_.resize(16 * 1024);
-  reader_.emplace(options_.max_message_bytes);
-  due(options_.connect_timeout);
-  net::Error error;
-  if (address_.host == "localhost")
-    return connect(
-        {{asio::ip::address_v4::loopback(), address_.port}, {asio::ip::address_v6::loopback(), address_.port}});
-  if (const auto literal = asio::ip::make_address(address_.host, error); !error)
-    return connect({{literal, address_.port}});
-  resolver_.async_resolve(address_.host, std::to_string(address_.port),
-                          in_round([this](const net::Error& failed, const auto& found) {
-                            if (failed) return lost("cannot find " + address_.host + ": " + failed.message());
-                            std::vector<net::Endpoint> endpoints;
-                            for (const auto& entry : found) endpoints.push_back(entry.endpoint());
-                            connect(std::move(endpoints));
-                          }));
-}
-
-SIO_DEMO_INLINE void Link::connect(std::vector<net::Endpoint> endpoints) {
-  asio::async_connect(socket_, endpoints, in_round([this](const net::Error& error, const auto&) {
-                        if (error) return lost("cannot connect: " + error.message());
-                        greet();
-                      }));
-}
-
-/// Asks to be let in, all questions at once; the last answer counts.
-SIO_DEMO_INLINE void Link::greet() {
-  net::Error ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-  state_ = State::greeting;
-  if (!address_.user.empty()) greet({"AUTH", address_.user, address_.password}, "AUTH");
-  else if (!address_.password.empty()) greet({"AUTH", address_.password}, "AUTH");
-  if (address_.database != 0) greet({"SELECT", std::to_string(address_.database)}, "SELECT");
-  greet({"CLIENT", "SETNAME", options_.client_name}, nullptr);  // it may be forbidden; it is only for those who look
-  writing_ = true;
-  asio::async_write(socket_, asio::buffer(out_), in_round([this](const net::Error& error, std::size_t) {
-                      writing_ = false;
-                      if (error) return lost("cannot write: " + error.message());
-                      flush();
-                    }));
-  read();
-}
-
-SIO_DEMO_INLINE void Link::greet(std::initializer_list<std::string_view> words, const char* what) {
-  out_ += redis::command(words);
-  in_flight_.push_back({{}, [this, what](std::error_code broken, const Value& reply) {
-                          if (broken || state_ != State::greeting) return;
-                          if (what && reply.is(Value::Kind::error))
-                            return lost(std::string("Redis refuses ") + what + ": " + explained(reply.text));
-                          if (reply.is(Value::Kind::error) && !reply.text.starts_with("ERR") &&
-                              !reply.text.starts_with("NOPERM"))
-                            return lost("Redis does not let us in: " + explained(reply.text));
-                          if (!what) enter();
-                        }});
-}
-
-SIO_DEMO_INLINE void Link::enter() {
-  state_ = State::ready;
-  failures_ = 0;
-  due(options_.ping_interval);
-  const auto tell = events_.ready;
-  tell();
-  flush();
-}
-
-SIO_DEMO_INLINE void Link::publish(std::string command) {
-  if (state_ == State::stopped) return;
-  const bool fits = command.size() <= options_.max_queue_bytes - (std::min)(queue_bytes_, options_.max_queue_bytes);
-  ++(fits ? counters_->published : counters_->dropped);
-  if (fits) push({std::move(command), {}, true});
-}
-
-SIO_DEMO_INLINE void Link::send(std::string command, Done done) {
-  assert(ready());
-  push({std::move(command), std::move(done)});
-}
-
-/// What a turn has to say leaves in one write.
-SIO_DEMO_INLINE void Link::push(Command command) {
-  queue_bytes_ += command.text.size();
-  queue_.push_back(std::move(command));
-  if (!ready() || writing_ || std::exchange(flush_posted_, true)) return;
-  asio::post(socket_.get_executor(), [self = Ref<Link>(this)] {
-    self->flush_posted_ = false;
-    if (self->state_ != State::stopped) self->server_->in_turn([&] { self->flush(); });
-  });
-}
-
-SIO_DEMO_INLINE void Link::flush() {
-  if (!ready() || writing_ || queue_.empty()) return;
-  out_.clear();
-  while (!queue_.empty() && out_.size() < most_at_once) {
-    out_ += queue_.front().text;
-    queue_.front().text = {};
-    if (!events_.pushed) in_flight_.push_back(std::move(queue_.front()));  // else nothing is replied to
-    queue_.pop_front();
-  }
-  writing_ = true;
-  asio::async_write(socket_, asio::buffer(out_), in_round([this](const net::Error& error, std::size_t size) {
-                      writing_ = false;
-                      if (error) return lost("cannot write: " + error.message());
-                      queue_bytes_ -= size;
-                      flush();
-                    }));
-}
-
-SIO_DEMO_INLINE void Link::read() {
-  socket_.async_read_some(asio::buffer(in_), in_round([this](const net::Error& error, std::size_t size) {
-                            if (error)
-                              return lost(error == asio::error::eof ? "Redis has closed the connection"
-                                                                    : "cannot read: " + error.message());
-                            const auto round = round_;
-                            heard_ = true;
-                            receive({in_.data(), size});
-                            if (round == round_) read();
-                          }));
-}
-
-SIO_DEMO_INLINE void Link::receive(std::string_view in) {
-  Value value;
-  const auto round = round_;
-  Progress progress = Progress::complete;
-  // NOLINTNEXTLINE(bugprone-unchecked-optional-access): each round begins with a reader
-  while (round == round_ && (progress = reader_->read(in, value)) == Progress::complete) take(value);
-  if (round == round_ && progress == Progress::malformed)
-    lost(std::string("what came is not of Redis: ") + reader_->why());
-}
-
-SIO_DEMO_INLINE void Link::take(Value& value) {
-  if (const auto pushed = events_.pushed; pushed && ready()) return pushed(value);  // a copy: it may stop us
-  if (in_flight_.empty()) return lost("Redis replied to nothing");
-  const Command command = std::move(in_flight_.front());
-  in_flight_.pop_front();
-  if (command.publish && value.is(Value::Kind::error)) {
-    ++counters_->dropped;
-    const auto tell = events_.refused;
-    tell(value.text);
-  }
-  if (command.done) command.done({}, std::move(value));
-}
-
-SIO_DEMO_INLINE void Link::tick(engineio::Time) {
-  const Ref<Link> self(this);
-  switch (state_) {
-    case State::waiting: return connect();
-    case State::connecting:
-    case State::greeting: return lost("no answer within connect_timeout");
-    case State::ready: return heartbeat();
-    case State::stopped: return;
-  }
-}
-
-/// A peer that vanished without a word is known by its silence.
-SIO_DEMO_INLINE void Link::heartbeat() {
-  net::Error ignored;
-  const bool silent =
-      !std::exchange(heard_, false) && socket_.available(ignored) == 0;  // or a slow handler kept us from reading
-  if (silent && pinged_) return lost("Redis is silent");
-  due(options_.ping_interval);
-  pinged_ = silent;
-  if (silent) push({redis::command({"PING"}), {}});
-}
-
-SIO_DEMO_INLINE void Link::lost(const std::string& why) {
-  if (state_ == State::waiting || state_ == State::stopped) return;
-  const Ref<Link> self(this);
-  const bool was_ready = ready();
-  ++round_;
-  state_ = State::waiting;
-  net::Error ignored;
-  socket_.close(ignored);
-  std::vector<Done> broken;
-  for (auto& command : std::exchange(in_flight_, {})) {
-    counters_->dropped += command.publish;
-    if (command.done) broken.push_back(std::move(command.done));
-  }
-  queue_bytes_ = 0;
-  for (auto& command : std::exchange(queue_, {})) {
-    if (command.publish) queue_bytes_ += command.text.size(), queue_.push_back(std::move(command));
-    else if (command.done) broken.push_back(std::move(command.done));
-  }
-  const auto longest = (std::min)(options_.reconnect_delay_max.count(), options_.reconnect_delay.count()
-                                                                            << (std::min)(failures_++, 16u));
-  due(Milliseconds(std::uniform_int_distribution<std::int64_t>(
-      longest / 2, (std::max)(longest, longest / 2))(server_->engine_.random)));
-  const auto tell = events_.lost;
-  tell(why, was_ready);
-  for (const Done& done : broken) done(std::make_error_code(std::errc::connection_reset), {});
-}
 
 // ---- what the namespaces of a server share
 
-/// What is asked of the other servers: until all have answered, or the time is over.
-class Question : public engineio::Timed {
+/// A namespace's adapter, as the bus sees it.
+class Subscriber {
  public:
-  Question(Adapter& adapter, Request its_request) : request(std::move(its_request)), adapter_(&adapter) {}
-  virtual ~Question() = default;
-  Question(const Question&) = delete;
-  Question& operator=(const Question&) = delete;
+  explicit Subscriber(Channels its) : channels(std::move(its)) {}
 
-  SIO_DEMO_INLINE void tick(engineio::Time) override;
-  /// Whether nothing is to be waited for any more.
-  virtual bool complete() const { return others && answers >= *others; }
-  virtual void take(const Answer&) { ++answers; }
-  /// Called once, with an error if answers are missing.
-  virtual void finish(std::error_code error) = 0;
+  virtual void on_message(std::string_view channel, const Value& message) = 0;
+  /// Redis takes commands, or has subscribed to the request channel.
+  virtual void on_ready() = 0;
 
-  Request request;
-  std::optional<std::uint64_t> others;  // how many servers have to answer, once Redis has told
-  std::uint64_t answers = 0;
-  bool counting = false, published = false;
+  const Channels channels;
+  bool subscribed = false;  // to the request channel, so that Redis counts this server
 
- private:
-  Adapter* adapter_;
+ protected:
+  ~Subscriber() = default;
 };
-
-/// A namespace's part of the cluster. What its base class does for the sockets of this server, it does for all.
-class Adapter final : public sio_demo::Adapter {
- public:
-  Adapter(Namespace& nsp, std::shared_ptr<Cluster> cluster);
-  ~Adapter() override { end(); }
-
-  SIO_DEMO_INLINE void broadcast(socketio::Writer&& event, const Target& target) override;
-  SIO_DEMO_INLINE void broadcast_with_ack(socketio::Writer&& event, const Target& target,
-                                          const std::shared_ptr<AckWait>& wait) override;
-  SIO_DEMO_INLINE void fetch_sockets(const Target& target,
-                                     std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override;
-  SIO_DEMO_INLINE void sockets_join(const Target& target, const std::vector<std::string>& rooms) override;
-  SIO_DEMO_INLINE void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override;
-  SIO_DEMO_INLINE void disconnect_sockets(const Target& target, bool close) override;
-  /// Throws std::invalid_argument for "connect", "connection", "new_namespace" and "error", of which official servers
-  /// die.
-  SIO_DEMO_INLINE void server_side_emit(json::array_t event,
-                                        std::function<void(std::error_code, json::array_t)> done) override;
-  SIO_DEMO_INLINE void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override;
-  SIO_DEMO_INLINE void server_count(std::function<void(std::error_code, std::size_t)> done) override;
-  void close() override { end(); }
-  SIO_DEMO_INLINE void measure(Metrics& out) const override;
-
-  /// By which the others know this namespace of this server.
-  const std::string& uid() const { return uid_; }
-  const Channels& channels() const { return channels_; }
-  Cluster& cluster() const { return *cluster_; }
-
- private:
-  using Base = sio_demo::Adapter;
-  friend class Cluster;
-  friend class Question;
-  class Remote;
-  template <class Result>
-  class Gathering;
-  class Ask;
-
-  void end();
-  // ---- told by the cluster
-  void subscribed(bool now);
-  void resume();
-  void on_message(std::string_view channel, const Value& message);
-  void on_broadcast(std::string_view channel, const Value& message);
-  // ---- for others
-  void serve(const Request& request);
-  void serve_one_socket(const Request& request);
-  void serve_emit(const Request& request);
-  void serve_broadcast(const Request& request);
-  void answer(const Request& request, const json& fields) {
-    cluster_->publish(answer_channel(request), to_text(fields));
-  }
-  std::string answer_channel(const Request& request) const;
-  // ---- questions
-  void publish(Request request);
-  void begin(std::unique_ptr<Question> question, std::optional<Milliseconds> limit = std::nullopt);
-  void pursue(Question& question);
-  void counted(const std::string& id, std::error_code error, const Value& reply);
-  void take(const Answer& answer);
-  void settle(const std::string& id, std::error_code error);
-  static std::optional<std::uint64_t> count_of(const Value& reply);
-  std::vector<RemoteSocket> sockets_here(const Target& target);
-
-  std::shared_ptr<Cluster> cluster_;
-  const std::string uid_;
-  const Channels channels_;
-  StringMap<std::unique_ptr<Question>> questions_;  // by request id
-  std::shared_ptr<void> alive_ = std::make_shared<char>();
-  bool subscribed_ = false, ended_ = false;
-};
-
-// ---- Cluster
 
 /// Throws std::invalid_argument for a time below `least` or above a day; `what` names them.
 SIO_DEMO_INLINE void check_times(std::initializer_list<Milliseconds> times, Milliseconds least, const char* what) {
@@ -11476,614 +11199,619 @@ SIO_DEMO_INLINE void check_times(std::initializer_list<Milliseconds> times, Mill
                                   " ms to a day");
 }
 
-SIO_DEMO_INLINE Cluster::Cluster(Address address, Options options)
-    : address_(std::move(address)), options_(std::move(options)) {
-  check_times({options_.requests_timeout, options_.connect_timeout, options_.ping_interval, options_.reconnect_delay,
-               options_.reconnect_delay_max},
-              Milliseconds(1), "redis::Options: each time");
-}
-SIO_DEMO_INLINE Cluster::~Cluster() = default;
-
-SIO_DEMO_INLINE bool Cluster::usable() const { return commands_ && commands_->ready(); }
-SIO_DEMO_INLINE std::size_t Cluster::queued() const { return commands_ ? commands_->queued() : 0; }
-
-SIO_DEMO_INLINE void Cluster::command(std::initializer_list<std::string_view> words, Done done) {
-  if (usable())
-    return commands_->send(
-        redis::command(words), [done = std::move(done), server = server_](std::error_code error, Value reply) {
-          server->log().later(
-              [=] { server->log().call({"A handler threw", "event", "redis command"}, [&] { done(error, reply); }); });
-        });
-  const auto error = std::make_error_code(std::errc::not_connected);
-  if (!server_) return done(error, {});
-  server_->post([done = std::move(done), error] { done(error, {}); });
-}
-
-SIO_DEMO_INLINE void Cluster::attach(Adapter& adapter, Server& server) {
-  if (server_ && server_ != &server)
-    throw std::invalid_argument(
-        "redis::adapter: this one is another server's (call redis::adapter once for each server)");
-  if (server.closing()) return;
-  adapters_.push_back(&adapter);
-  const Channels& channels = adapter.channels();
-  for (const auto* name : {&channels.pattern, &channels.request, &channels.response, &channels.own})
-    routes_.insert_or_assign(*name, &adapter);
-  if (!server_) start(server);
-  else if (subscriptions_->ready()) subscribe(adapter);
-}
-
-SIO_DEMO_INLINE void Cluster::detach(Adapter& adapter) {
-  if (std::erase(adapters_, &adapter) == 0) return;
-  const Channels& channels = adapter.channels();
-  const auto leave = [&](const std::string& name, const char* command) {
-    const auto found = routes_.find(name);
-    if (found == routes_.end() || found->second != &adapter) return;  // a later one has taken its place
-    routes_.erase(found);
-    if (subscriptions_->ready()) subscriptions_->send(redis::command({command, name}), {});
-  };
-  leave(channels.request, "UNSUBSCRIBE");  // first what others count us by
-  leave(channels.response, "UNSUBSCRIBE");
-  leave(channels.own, "UNSUBSCRIBE");
-  leave(channels.pattern, "PUNSUBSCRIBE");
-  if (adapters_.empty()) stop();
-}
-
-SIO_DEMO_INLINE void Cluster::start(Server& server) {
-  server_ = &server;
-  const auto lost = [this](std::string_view why, bool was_ready) { down(why, was_ready); };
-  const auto commands_ready = [this] {
-    up();
-    for (Adapter* adapter : std::vector(adapters_)) adapter->resume();
-  };
-  const auto subscriptions_ready = [this] {
-    for (const Adapter* adapter : adapters_) subscribe(*adapter);
-    up();
-  };
-  const auto subscriptions_lost = [this, lost](std::string_view why, bool was_ready) {
-    for (Adapter* adapter : std::vector(adapters_)) adapter->subscribed(false);
-    lost(why, was_ready);
-  };
-  const auto publish_refused = [this](std::string_view error) { refused("a message for the other servers", error); };
-  commands_ = Ref<Link>(new Link(server, address_, options_, counters_, {commands_ready, lost, publish_refused, {}}));
-  subscriptions_ =
-      Ref<Link>(new Link(server, address_, options_, counters_,
-                         {subscriptions_ready, subscriptions_lost, {}, [this](Value& value) { pushed(value); }}));
-  subscriptions_->start();
-  commands_->start();
-}
-
-SIO_DEMO_INLINE void Cluster::stop() {
-  const auto commands = std::exchange(commands_, {}), subscriptions = std::exchange(subscriptions_, {});
-  connected_ = false;
-  for (Lease* lease : leases_) forget(*lease);  // they may go after the server
-  server_ = nullptr;
-  subscriptions->stop();
-  commands->stop();  // last: it calls the program's functions, which may begin anew
-}
-
-/// The request channel comes last: whoever is subscribed to it is expected to answer.
-SIO_DEMO_INLINE void Cluster::subscribe(const Adapter& adapter) {
-  const Channels& channels = adapter.channels();
-  subscriptions_->send(redis::command({"PSUBSCRIBE", channels.pattern}) +
-                           redis::command({"SUBSCRIBE", channels.own, channels.response, channels.request}),
-                       {});
-}
-
-SIO_DEMO_INLINE void Cluster::up() {
-  if (connected_ || !commands_->ready() || !subscriptions_->ready()) return;
-  connected_ = true;
-  const bool again = std::exchange(ever_connected_, true);
-  if (again) ++counters_.reconnects;
-  server_->log().write(LogLevel::info, again ? "Redis: connected again" : "Redis: connected",
-                       {{"address", address_.text()}, {"queued", queued()}});
-  for (Lease* lease : leases_) lease->ask();
-}
-
-SIO_DEMO_INLINE void Cluster::down(std::string_view why, bool was_ready) {
-  connected_ = false;
-  if (!may_complain(complained_of_outage_)) return;
-  server_->log().write(LogLevel::warn,
-                       was_ready ? "Redis: connection lost. Clients of this server go on; other servers are not reached"
-                                 : "Redis: not reached. Clients of this server go on without the others",
-                       {{"address", address_.text()}, {"reason", why}});
-}
-
-SIO_DEMO_INLINE bool Cluster::may_complain(engineio::Time& last) const {
-  const auto now = server_->engine_.now();
-  return now - last >= Seconds(1) ? last = now, true : false;
-}
-
-SIO_DEMO_INLINE void Cluster::pushed(Value& value) {
-  const auto text = [&](std::size_t i) {
-    return i < value.list.size() ? std::string_view(value.list[i].text) : std::string_view();
-  };
-  if (value.is(Value::Kind::error)) return refused("a subscription", value.text);
-  const bool matched = text(0) == "pmessage" && value.list.size() == 4,
-             message = text(0) == "message" && value.list.size() == 3;
-  const auto found = routes_.find(text(1));
-  if (found == routes_.end()) return;
-  counters_.received += matched || message;
-  if (matched) found->second->on_broadcast(text(2), value.list[3]);
-  else if (message) found->second->on_message(text(1), value.list[2]);
-  else if (text(0) == "subscribe" && text(1) == found->second->channels().request) found->second->subscribed(true);
-}
-
-SIO_DEMO_INLINE void Cluster::publish(std::string_view channel, std::string_view message) {
-  if (commands_) commands_->publish(redis::command({"PUBLISH", channel, message}));
-}
-
-SIO_DEMO_INLINE void Cluster::refused(std::string_view what, std::string_view error) {
-  if (may_complain(complained_of_refusal_))
-    server_->log().write(LogLevel::error, "Redis refuses " + std::string(what),
-                         {{"address", address_.text()}, {"reason", explained(std::string(error))}});
-}
-
-SIO_DEMO_INLINE void Cluster::malformed(std::string_view channel) {
-  ++counters_.malformed;
-  if (may_complain(complained_of_message_))
-    server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
-}
-
-SIO_DEMO_INLINE void Cluster::set_deadline(engineio::Timed& timed, Milliseconds delay) {
-  if (server_) server_->in_turn([&] { server_->engine_.deadlines.set(timed, server_->engine_.now() + delay); });
-}
-SIO_DEMO_INLINE void Cluster::forget(engineio::Timed& timed) {
-  if (server_) server_->engine_.deadlines.forget(timed);
-}
-SIO_DEMO_INLINE std::string Cluster::make_id() { return random_.id().substr(0, 6); }
-
-// ---- Adapter
-
-SIO_DEMO_INLINE Adapter::Adapter(Namespace& nsp, std::shared_ptr<Cluster> cluster)
-    : sio_demo::Adapter(nsp),
-      cluster_(std::move(cluster)),
-      uid_(cluster_->make_id()),
-      channels_(cluster_->options().key, nsp.name(), uid_) {
-  cluster_->attach(*this, nsp.server());
-  ended_ = nsp.server().closing();  // then it serves what is here
-}
-
-/// Handles of sockets may keep us, and the cluster with us, when the server is gone.
-SIO_DEMO_INLINE void Adapter::end() {
-  if (std::exchange(ended_, true)) return;
-  while (!questions_.empty()) settle(questions_.begin()->first, std::make_error_code(std::errc::operation_canceled));
-  cluster_->detach(*this);
-}
-
-SIO_DEMO_INLINE void Adapter::subscribed(bool now) {
-  subscribed_ = now;
-  if (now) resume();
-}
-
-/// Questions that Redis could not be asked before.
-SIO_DEMO_INLINE void Adapter::resume() {
-  std::vector<std::string> ids;
-  for (const auto& entry : questions_) ids.push_back(entry.first);
-  for (const auto& id : ids)
-    if (const auto found = questions_.find(id); found != questions_.end()) pursue(*found->second);
-}
-
-SIO_DEMO_INLINE void Adapter::publish(Request request) {
-  request.uid = uid_;
-  cluster_->publish(channels_.request, encode(request));
-}
-
-SIO_DEMO_INLINE void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
-  if (!target.local && !ended_) {
-    const auto values = detail::values_of(event);
-    const std::string channel =
-        target.rooms.size() == 1 ? channels_.broadcast + target.rooms.front() + '#' : channels_.broadcast;
-    if (!values.empty()) cluster_->publish(channel, encode(Event{uid_, nsp_.name(), values, target}));
-  }
-  Base::broadcast(std::move(event), target);
-}
-
-/// The official server acts on its own request when it comes back, so not at all without Redis; here that is ignored.
-SIO_DEMO_INLINE void Adapter::sockets_join(const Target& target, const std::vector<std::string>& rooms) {
-  if (!target.local && !ended_) publish({.type = Type::join, .target = target, .rooms = rooms});
-  Base::sockets_join(target, rooms);
-}
-SIO_DEMO_INLINE void Adapter::sockets_leave(const Target& target, const std::vector<std::string>& rooms) {
-  if (!target.local && !ended_) publish({.type = Type::leave, .target = target, .rooms = rooms});
-  Base::sockets_leave(target, rooms);
-}
-SIO_DEMO_INLINE void Adapter::disconnect_sockets(const Target& target, bool close) {
-  if (!target.local && !ended_) publish({.type = Type::disconnect, .target = target, .close = close});
-  Base::disconnect_sockets(target, close);
-}
-
-// ---- Adapter: what comes
-
-SIO_DEMO_INLINE void Adapter::on_broadcast(std::string_view channel, const Value& message) {
-  if (!channel.starts_with(channels_.broadcast)) return;
-  auto room = channel.substr(channels_.broadcast.size());
-  if (room.ends_with('#')) room.remove_suffix(1);
-  if (!room.empty() && room_size(room) == 0) return;  // before anything is made of the message
-  auto event = message.is(Value::Kind::text) ? decode_event(message.text) : std::nullopt;
-  if (!event) return cluster_->malformed(channel);
-  if (event->uid == uid_ || event->nsp != nsp_.name()) return;
-  Base::broadcast(detail::writer_of(event->values), event->target);
-}
-
-SIO_DEMO_INLINE void Adapter::on_message(std::string_view channel, const Value& message) {
-  if (!message.is(Value::Kind::text)) return cluster_->malformed(channel);
-  if (channel != channels_.request) {
-    const auto answer = decode_answer(message.text);
-    return answer ? take(*answer) : cluster_->malformed(channel);
-  }
-  const auto request = decode_request(message.text);
-  if (!request) return cluster_->malformed(channel);
-  if (request->uid != uid_)
-    nsp_.server().log().call({"A handler threw", "event", "redis request", "", nsp_.name()}, [&] { serve(*request); });
-}
-
-SIO_DEMO_INLINE std::string Adapter::answer_channel(const Request& request) const {
-  const bool specific = cluster_->options().publish_on_specific_response_channel && !request.uid.empty();
-  return specific ? channels_.response + request.uid + '#' : channels_.response;
-}
-
-SIO_DEMO_INLINE void Adapter::serve(const Request& request) {
-  if (request.sid) return serve_one_socket(request);
-  switch (request.type) {
-    case Type::sockets: {
-      json ids = json::array();
-      for (const Socket& socket : sockets({.rooms = request.rooms})) ids.push_back(socket.id());
-      return answer(request, {{"requestId", request.id}, {"sockets", std::move(ids)}});
-    }
-    case Type::all_rooms: return answer(request, {{"requestId", request.id}, {"rooms", rooms()}});
-    case Type::join: return Base::sockets_join(request.target, request.rooms);
-    case Type::leave: return Base::sockets_leave(request.target, request.rooms);
-    case Type::disconnect: return Base::disconnect_sockets(request.target, request.close);
-    case Type::fetch: {
-      json all = json::array();
-      for (const auto& socket : sockets_here(request.target))
-        all.push_back(
-            {{"id", socket.id}, {"handshake", socket.handshake}, {"rooms", socket.rooms}, {"data", socket.data}});
-      return answer(request, {{"requestId", request.id}, {"sockets", std::move(all)}});
-    }
-    case Type::server_side_emit: return serve_emit(request);
-    case Type::broadcast: return serve_broadcast(request);
-    default: return;
-  }
-}
-
-/// As servers before version 6 of the official adapter ask.
-SIO_DEMO_INLINE void Adapter::serve_one_socket(const Request& request) {
-  const auto socket = find(*request.sid);  // NOLINT(bugprone-unchecked-optional-access): serve checks
-  if (!socket) return;
-  if (request.type == Type::join) socket->join(request.rooms);
-  else if (request.type == Type::leave) socket->leave(request.rooms.front());
-  else socket->disconnect(request.close);
-  if (request.wants_answer()) answer(request, {{"requestId", request.id}});
-}
-
-/// The answer always goes to the channel of all.
-SIO_DEMO_INLINE void Adapter::serve_emit(const Request& request) {
-  if (!request.wants_answer()) return nsp_.server_side_event(request.values, nullptr);
-  auto done = std::make_shared<bool>(false);
-  nsp_.server_side_event(request.values, [cluster = std::weak_ptr<Cluster>(cluster_), channel = channels_.response,
-                                          id = request.id, done](json value) {
-    const auto to = cluster.lock();
-    if (to && !std::exchange(*done, true))
-      to->publish(channel, to_text({{"type", Type::server_side_emit}, {"requestId", id}, {"data", std::move(value)}}));
-  });
-}
-
-/// Sends on what our clients answer to another server's question.
-class Adapter::Remote final : public AckWait {
+/// Publishes and receives the messages of a server's namespaces.
+class Bus final : public Client, private Link::Owner {
  public:
-  Remote(Server& server, std::shared_ptr<Cluster> cluster, std::string channel, std::string id)
-      : AckWait(server), cluster_(std::move(cluster)), channel_(std::move(channel)), id_(std::move(id)) {}
+  Bus(Address address, Options options) : Client(std::move(options)), address_(std::move(address)) {
+    check_times({options_.requests_timeout, options_.connect_timeout, options_.ping_interval, options_.reconnect_delay,
+                 options_.reconnect_delay_max},
+                Milliseconds(1), "redis::Options: each time");
+  }
+
+  std::size_t queued() const override { return commands_ ? commands_->queued() : 0; }
+
+  void command(std::initializer_list<std::string_view> words, Done done) override {
+    const auto error = std::make_error_code(std::errc::not_connected);
+    if (!server_) return done(error, {});
+    if (!usable()) return server_->post([done = std::move(done), error] { done(error, {}); });
+    const Log& log = server_->log();
+    commands_->send({redis::command(words), [done = std::move(done), &log](std::error_code broken, Value reply) {
+                       log.later([=, &log] {
+                         log.call({"A handler threw", "event", "redis command"}, [&] { done(broken, reply); });
+                       });
+                     }});
+  }
+
+  /// Whether commands can be sent.
+  bool usable() const { return commands_ && commands_->ready(); }
+
+  void publish(std::string_view channel, std::string_view message) {
+    if (commands_) commands_->publish(redis::command({"PUBLISH", channel, message}));
+  }
+
+  void attach(Subscriber& subscriber, Server& server) {
+    if (server_ && server_ != &server)
+      throw std::invalid_argument(
+          "redis::adapter: this one is another server's (call redis::adapter once for each server)");
+    if (server.closing()) return;
+    subscribers_.push_back(&subscriber);
+    const Channels& channels = subscriber.channels;
+    for (const auto* name : {&channels.pattern, &channels.request, &channels.response, &channels.own})
+      routes_.insert_or_assign(*name, &subscriber);
+    if (!server_) start(server);
+    else if (subscriptions_->ready()) subscribe(subscriber);
+  }
+
+  void detach(Subscriber& subscriber) {
+    if (std::erase(subscribers_, &subscriber) == 0) return;
+    const auto leave = [&](const char* command, const std::string& name) {
+      const auto found = routes_.find(name);
+      if (found == routes_.end() || found->second != &subscriber) return;  // a later adapter of the namespace has it
+      routes_.erase(found);
+      if (subscriptions_->ready()) subscriptions_->send({redis::command({command, name})});
+    };
+    leave("UNSUBSCRIBE", subscriber.channels.request);  // first the one by which Redis counts this server
+    leave("UNSUBSCRIBE", subscriber.channels.response);
+    leave("UNSUBSCRIBE", subscriber.channels.own);
+    leave("PUNSUBSCRIBE", subscriber.channels.pattern);
+    if (subscribers_.empty()) stop();
+  }
+
+  void malformed(std::string_view channel) {
+    ++counters_.malformed;
+    if (may_log(logged_malformed_))
+      server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
+  }
+  void refused(std::string_view what, std::string_view error) {
+    const char* advice =
+        error.starts_with("NOPERM") ? "; allow the user these commands, channels and keys (ACL SETUSER)" : "";
+    if (may_log(logged_refusal_))
+      server_->log().write(LogLevel::error, "Redis refuses " + std::string(what),
+                           {{"address", address_.text()}, {"reason", std::string(error) + advice}});
+  }
+
+  void set_deadline(engineio::Timed& timed, Milliseconds delay) {
+    if (server_) server_->in_turn([&] { server_->engine_.deadlines.set(timed, server_->engine_.now() + delay); });
+  }
+  void forget(engineio::Timed& timed) {
+    if (server_) server_->engine_.deadlines.forget(timed);
+  }
+  std::string make_id() { return random_.id().substr(0, 6); }
 
  private:
-  bool take(const socketio::Arguments& arguments) override {
-    json fields{{"type", Type::ack}, {"requestId", id_}};
-    const auto values = arguments.values();  // one that C++ cannot hold is null here
-    if (!values.empty()) fields["packet"] = values.front();
-    cluster_->publish(channel_, to_msgpack(fields));
+  friend class Lease;
+
+  void start(Server& server) {
+    server_ = &server;
+    commands_ = Ref<Link>(new Link(server, address_, options_, counters_, *this, false));
+    subscriptions_ = Ref<Link>(new Link(server, address_, options_, counters_, *this, true));
+    subscriptions_->start();
+    commands_->start();
+  }
+
+  void stop() {
+    const auto commands = std::exchange(commands_, {}), subscriptions = std::exchange(subscriptions_, {});
+    connected_ = false;
+    for (Lease* lease : leases_) forget(*lease);  // a lease may be destroyed after the server
+    server_ = nullptr;
+    subscriptions->stop();
+    commands->stop();  // last, because it calls completions, which may start the bus again
+  }
+
+  /// The request channel comes last: from then on, other servers expect answers.
+  void subscribe(const Subscriber& subscriber) {
+    const Channels& channels = subscriber.channels;
+    subscriptions_->send({redis::command({"PSUBSCRIBE", channels.pattern}) +
+                          redis::command({"SUBSCRIBE", channels.own, channels.response, channels.request})});
+  }
+
+  void on_ready(const Link& link) override {
+    const bool subscribes = &link == subscriptions_.get();
+    for (const Subscriber* one : subscribers_)
+      if (subscribes) subscribe(*one);
+    if (!connected_ && commands_->ready() && subscriptions_->ready()) {
+      connected_ = true;
+      const bool again = std::exchange(ever_connected_, true);
+      if (again) ++counters_.reconnects;
+      server_->log().write(LogLevel::info, again ? "Redis: connected again" : "Redis: connected",
+                           {{"address", address_.text()}, {"queued", queued()}});
+      for (Lease* lease : leases_) lease->ask();
+    }
+    for (Subscriber* one : subscribers_) one->on_ready();
+  }
+
+  void on_lost(const Link& link, std::string_view why, bool was_ready) override {
+    connected_ = false;
+    for (Subscriber* one : subscribers_) one->subscribed = one->subscribed && &link != subscriptions_.get();
+    const char* message = was_ready
+                              ? "Redis: connection lost. Clients of this server go on; other servers are not reached"
+                              : "Redis: not reached. Clients of this server go on without the others";
+    if (may_log(logged_outage_))
+      server_->log().write(LogLevel::warn, message, {{"address", address_.text()}, {"reason", why}});
+  }
+
+  void on_refused(std::string_view error) override { refused("a message for the other servers", error); }
+
+  /// Limits log lines of one kind to one a second.
+  bool may_log(engineio::Time& last) const {
+    const auto now = server_->engine_.now();
+    if (now - last < Seconds(1)) return false;
+    last = now;
     return true;
   }
-  void complete(std::error_code) override {}
 
-  std::shared_ptr<Cluster> cluster_;
-  std::string channel_, id_;
-};
-
-/// Its time is bounded here, too: a client that never answers would owe more and more.
-SIO_DEMO_INLINE void Adapter::serve_broadcast(const Request& request) {
-  if (request.nsp != nsp_.name()) return;
-  const auto wait = std::make_shared<Remote>(nsp_.server(), cluster_, answer_channel(request), request.id);
-  wait->arm(request.timeout.value_or(cluster_->options().requests_timeout));
-  Base::broadcast_with_ack(detail::writer_of(request.values), request.target, wait);
-  answer(request, {{"type", Type::client_count}, {"requestId", request.id}, {"clientCount", wait->missing()}});
-}
-
-// ---- Adapter: what is asked
-
-SIO_DEMO_INLINE void Question::tick(engineio::Time) {
-  adapter_->settle(std::string(request.id), std::make_error_code(std::errc::timed_out));
-}
-
-SIO_DEMO_INLINE void Adapter::begin(std::unique_ptr<Question> question, std::optional<Milliseconds> limit) {
-  Request& request = question->request;
-  request.uid = uid_;
-  do request.id = cluster_->make_id();
-  while (questions_.contains(request.id));
-  Question& its = *questions_.emplace(request.id, std::move(question)).first->second;
-  cluster_->set_deadline(its, limit.value_or(cluster_->options().requests_timeout));
-  pursue(its);
-}
-
-/// Has Redis count who has to answer, and asks them: if there is anybody; or, if it is an event for clients, at once.
-SIO_DEMO_INLINE void Adapter::pursue(Question& question) {
-  if (!subscribed_ || !cluster_->usable() || question.counting || question.others) return;
-  if (question.request.type == Type::broadcast && !std::exchange(question.published, true))
-    cluster_->publish(channels_.request, encode(question.request));
-  question.counting = true;
-  cluster_->command(
-      {"PUBSUB", "NUMSUB", channels_.request},
-      [this, alive = std::weak_ptr<void>(alive_), id = question.request.id](std::error_code error, const Value& reply) {
-        if (!alive.expired()) counted(id, error, reply);
-      });
-}
-
-/// *2, the channel, how many subscribers it has.
-SIO_DEMO_INLINE std::optional<std::uint64_t> Adapter::count_of(const Value& reply) {
-  if (reply.list.size() != 2 || !reply.list[1].is(Value::Kind::integer) || reply.list[1].number < 0)
-    return std::nullopt;
-  return static_cast<std::uint64_t>(reply.list[1].number);
-}
-
-SIO_DEMO_INLINE void Adapter::counted(const std::string& id, std::error_code error, const Value& reply) {
-  const auto found = questions_.find(id);
-  if (found == questions_.end()) return;
-  Question& question = *found->second;
-  question.counting = false;
-  if (error) return;  // asked again when Redis is back, if there is time
-  const auto count = count_of(reply);
-  if (!count) return settle(id, std::make_error_code(std::errc::permission_denied));
-  question.others = *count > 0 ? *count - 1 : 0;
-  if (question.complete()) return settle(id, {});
-  if (!std::exchange(question.published, true)) cluster_->publish(channels_.request, encode(question.request));
-}
-
-SIO_DEMO_INLINE void Adapter::take(const Answer& answer) {
-  const auto found = questions_.find(answer.id);
-  if (found == questions_.end()) return;  // somebody else's, or too late
-  found->second->take(answer);
-  if (found->second->complete()) settle(answer.id, {});
-}
-
-SIO_DEMO_INLINE void Adapter::settle(const std::string& id, std::error_code error) {
-  const auto found = questions_.find(id);
-  if (found == questions_.end()) return;
-  const auto question = std::move(found->second);
-  questions_.erase(found);
-  cluster_->forget(*question);
-  question->finish(error);
-}
-
-/// Gathers what the servers answer, beginning with what this one knows.
-template <class Result>
-class Adapter::Gathering final : public Question {
- public:
-  using Done = std::function<void(std::error_code, Result)>;
-  using Add = std::function<void(const Answer&, Result&)>;
-
-  Gathering(Adapter& adapter, Request its_request, Result here, Add add, Done done)
-      : Question(adapter, std::move(its_request)),
-        result_(std::move(here)),
-        add_(std::move(add)),
-        done_(std::move(done)) {}
-
-  void take(const Answer& answer) override {
-    ++answers;
-    add_(answer, result_);
-  }
-  void finish(std::error_code error) override { done_(error, std::move(result_)); }
-
- private:
-  Result result_;
-  Add add_;
-  Done done_;
-};
-
-SIO_DEMO_INLINE std::vector<RemoteSocket> Adapter::sockets_here(const Target& target) {
-  std::vector<RemoteSocket> out;
-  Base::fetch_sockets(target, [&](std::error_code, std::vector<RemoteSocket> all) { out = std::move(all); });
-  return out;
-}
-
-SIO_DEMO_INLINE void Adapter::fetch_sockets(const Target& target,
-                                            std::function<void(std::error_code, std::vector<RemoteSocket>)> done) {
-  if (target.local || ended_) return Base::fetch_sockets(target, std::move(done));
-  auto add = [this](const Answer& answer, std::vector<RemoteSocket>& all) {
-    const json* sockets = field(answer.fields, "sockets");
-    if (!sockets || !sockets->is_array()) return cluster_->malformed(channels_.response);
-    for (const json& socket : *sockets) {
-      const json *handshake = field(socket, "handshake"), *data = field(socket, "data");
-      std::vector<std::string> rooms;
-      std::string id = text_field(socket, "id");
-      if (id.empty() || !read_rooms(socket, "rooms", rooms)) cluster_->malformed(channels_.response);
-      else
-        all.emplace_back(nsp_, std::move(id), handshake ? *handshake : json::object(), std::move(rooms),
-                         data ? *data : json::object());
+  /// message, channel, text; pmessage, pattern, channel, text; or subscribe, channel, count.
+  void on_pushed(const Value& value) override {
+    const auto text = [&](std::size_t i) {
+      return i < value.list.size() ? std::string_view(value.list[i].text) : std::string_view();
+    };
+    if (value.is(Value::Kind::error)) return refused("a subscription", value.text);
+    const auto found = routes_.find(text(1));
+    if (found == routes_.end()) return;
+    Subscriber& subscriber = *found->second;
+    if (text(0) == "subscribe" && text(1) == subscriber.channels.request) {
+      subscriber.subscribed = true;
+      return subscriber.on_ready();
     }
-  };
-  begin(std::make_unique<Gathering<std::vector<RemoteSocket>>>(*this, Request{.type = Type::fetch, .target = target},
-                                                               sockets_here(target), std::move(add), std::move(done)));
-}
-
-SIO_DEMO_INLINE void Adapter::all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) {
-  if (ended_) return Base::all_rooms(std::move(done));
-  const auto here = rooms();
-  auto add = [this](const Answer& answer, std::set<std::string>& all) {
-    std::vector<std::string> rooms;
-    if (!read_rooms(answer.fields, "rooms", rooms)) return cluster_->malformed(channels_.response);
-    all.insert(rooms.begin(), rooms.end());
-  };
-  auto listed = [done = std::move(done)](std::error_code error, const std::set<std::string>& all) {
-    done(error, {all.begin(), all.end()});
-  };
-  begin(std::make_unique<Gathering<std::set<std::string>>>(*this, Request{.type = Type::all_rooms},
-                                                           std::set<std::string>(here.begin(), here.end()),
-                                                           std::move(add), std::move(listed)));
-}
-
-SIO_DEMO_INLINE void Adapter::server_side_emit(json::array_t event,
-                                               std::function<void(std::error_code, json::array_t)> done) {
-  const std::string name =
-      event.empty() || !event.front().is_string() ? std::string() : event.front().get<std::string>();
-  const bool deadly = name == "connect" || name == "connection" || name == "new_namespace" || name == "error";
-  if (deadly && !done)
-    throw std::invalid_argument("server_side_emit: \"" + name +
-                                "\" is an event of the official server's own, choose another name");
-  if (deadly) return done(std::make_error_code(std::errc::invalid_argument), {});
-  if (ended_) return Base::server_side_emit(std::move(event), std::move(done));
-  Request request{.type = Type::server_side_emit, .values = std::move(event)};
-  if (!done) return publish(std::move(request));
-  auto add = [](const Answer& answer, json::array_t& all) {
-    const json* data = field(answer.fields, "data");
-    all.push_back(data ? *data : json());
-  };
-  begin(std::make_unique<Gathering<json::array_t>>(*this, std::move(request), json::array_t(), std::move(add),
-                                                   std::move(done)));
-}
-
-SIO_DEMO_INLINE void Adapter::server_count(std::function<void(std::error_code, std::size_t)> done) {
-  cluster_->command({"PUBSUB", "NUMSUB", channels_.request},
-                    [done = std::move(done)](std::error_code error, const Value& reply) {
-                      const auto count = count_of(reply);
-                      if (!error && !count) error = std::make_error_code(std::errc::permission_denied);
-                      done(error, static_cast<std::size_t>((std::max)(count.value_or(1), std::uint64_t{1})));
-                    });
-}
-
-/// An event whose clients answer. The wait counts the cluster as one who owes an answer, until all servers have
-/// said how many clients they asked, and as many have answered.
-class Adapter::Ask final : public Question {
- public:
-  Ask(Adapter& adapter, Request its_request, std::shared_ptr<AckWait> wait)
-      : Question(adapter, std::move(its_request)), wait_(std::move(wait)) {}
-
-  bool complete() const override { return Question::complete() && owed_ == 0; }
-  void take(const Answer& answer) override {
-    const auto count = number_field(answer.fields, "clientCount");
-    if (answer.type() == Type::client_count && count) ++answers, owed_ += (std::min)(*count, std::uint64_t{1} << 32);
-    if (answer.type() != Type::ack || owed_ == 0) return;
-    --owed_;
-    const json* value = field(answer.fields, "packet");
-    wait_->expect(1);
-    wait_->answer(socketio::Arguments(value ? json::array_t{*value} : json::array_t()));
+    const bool by_pattern = text(0) == "pmessage" && value.list.size() == 4;
+    if (!by_pattern && (text(0) != "message" || value.list.size() != 3)) return;
+    ++counters_.received;
+    subscriber.on_message(text(by_pattern ? 2 : 1), value.list.back());
   }
-  /// Without a limit of its own, the wait goes on for the clients of this server.
-  void finish(std::error_code error) override {
-    if (error && (wait_->limit() || error == std::errc::operation_canceled)) wait_->finish(error);
-    else wait_->lost(error);
+
+  const Address address_;
+  Server* server_ = nullptr;  // while there are connections
+  Ref<Link> commands_, subscriptions_;
+  std::vector<Subscriber*> subscribers_;
+  std::vector<Lease*> leases_;
+  StringMap<Subscriber*> routes_;  // by channel and pattern
+  bool ever_connected_ = false;
+  engineio::Time logged_outage_{}, logged_malformed_{}, logged_refusal_{};
+  bytes::Random random_;
+};
+
+/// A namespace's adapter: what its base class does on this server, it does on all of them.
+class Adapter final : public sio_demo::Adapter, public Subscriber {
+  using Base = sio_demo::Adapter;
+
+ public:
+  Adapter(Namespace& nsp, std::shared_ptr<Bus> bus)
+      : Base(nsp),
+        Subscriber(Channels(bus->options().key, nsp.name(), bus->make_id())),
+        bus_(std::move(bus)),
+        ended_(nsp.server().closing()) {
+    bus_->attach(*this, nsp.server());
+  }
+  ~Adapter() override { close(); }
+
+  /// Identifies this namespace of this server to the others.
+  const std::string& uid() const { return channels.uid; }
+
+  void broadcast(socketio::Writer&& event, const Target& target) override {
+    if (goes_out(target)) {
+      const auto values = detail::values_of(event);
+      const std::string room = target.rooms.size() == 1 ? target.rooms.front() + '#' : "";
+      if (!values.empty()) bus_->publish(channels.broadcast + room, encode(Event{uid(), nsp_.name(), values, target}));
+    }
+    Base::broadcast(std::move(event), target);
+  }
+
+  void broadcast_with_ack(socketio::Writer&& event, const Target& target,
+                          const std::shared_ptr<AckWait>& wait) override {
+    if (!goes_out(target)) return Base::broadcast_with_ack(std::move(event), target, wait);
+    Request request{.type = Type::broadcast,
+                    .target = target,
+                    .nsp = nsp_.name(),
+                    .values = detail::values_of(event),
+                    .timeout = wait->limit()};
+    wait->expect(1);  // until `finish`, so that the wait does not end before all servers have answered
+    const auto add = [wait](Question& question, const json& answer) {
+      const auto count = is(answer, Type::client_count) ? number_field(answer, "clientCount") : std::nullopt;
+      if (count) question.acks_due += (std::min)(*count, std::uint64_t{1} << 32);
+      if (is(answer, Type::ack) && question.acks_due > 0) {
+        --question.acks_due;
+        const json* value = field(answer, "packet");
+        wait->expect(1);
+        wait->answer(socketio::Arguments(value ? json::array_t{*value} : json::array_t()));
+      }
+      return count.has_value();
+    };
+    const auto finish = [wait](std::error_code error) {
+      const bool canceled = error == std::errc::operation_canceled;
+      if (canceled || (error && wait->limit())) wait->finish(error);
+      else wait->lost(error);  // without a limit, clients of this server may still answer
+    };
+    ask(std::move(request), add, finish, wait->limit());
+    Base::broadcast_with_ack(std::move(event), target, wait);
+  }
+
+  void fetch_sockets(const Target& target,
+                     std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override {
+    if (!goes_out(target)) return Base::fetch_sockets(target, std::move(done));
+    const auto all = std::make_shared<std::vector<RemoteSocket>>(sockets_here(target));
+    const auto add = [this, all](Question&, const json& answer) {
+      const json* sockets = field(answer, "sockets");
+      if (!sockets || !sockets->is_array()) bus_->malformed(channels.response);
+      else
+        for (const json& socket : *sockets)
+          if (!add_socket(socket, *all)) bus_->malformed(channels.response);
+      return true;
+    };
+    ask({.type = Type::fetch, .target = target}, add,
+        [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
+  }
+
+  void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override {
+    if (ended_) return Base::all_rooms(std::move(done));
+    const auto here = rooms();
+    const auto all = std::make_shared<std::set<std::string>>(here.begin(), here.end());
+    const auto add = [this, all](Question&, const json& answer) {
+      std::vector<std::string> rooms;
+      if (!read_rooms(answer, "rooms", rooms)) bus_->malformed(channels.response);
+      else all->insert(rooms.begin(), rooms.end());
+      return true;
+    };
+    ask({.type = Type::all_rooms}, add,
+        [all, done = std::move(done)](std::error_code error) { done(error, {all->begin(), all->end()}); });
+  }
+
+  /// The official server acts when it receives its own request, so not at all without Redis. This one acts at once, and
+  /// ignores its own requests.
+  void sockets_join(const Target& target, const std::vector<std::string>& rooms) override {
+    if (goes_out(target)) publish({.type = Type::join, .target = target, .rooms = rooms});
+    Base::sockets_join(target, rooms);
+  }
+  void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override {
+    if (goes_out(target)) publish({.type = Type::leave, .target = target, .rooms = rooms});
+    Base::sockets_leave(target, rooms);
+  }
+  void disconnect_sockets(const Target& target, bool close) override {
+    if (goes_out(target)) publish({.type = Type::disconnect, .target = target, .close = close});
+    Base::disconnect_sockets(target, close);
+  }
+
+  /// Refuses the names of the official server's own events, which would end official servers: with
+  /// std::invalid_argument, thrown or given to `done`.
+  void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) override {
+    const std::string name = event.empty() || !event.front().is_string() ? "" : event.front().get<std::string>();
+    if (name == "connect" || name == "connection" || name == "new_namespace" || name == "error") {
+      if (done) return done(std::make_error_code(std::errc::invalid_argument), {});
+      throw std::invalid_argument("server_side_emit: \"" + name +
+                                  "\" is an event of the official server's own, choose another name");
+    }
+    if (ended_) return Base::server_side_emit(std::move(event), std::move(done));
+    Request request{.type = Type::server_side_emit, .values = std::move(event)};
+    if (!done) return publish(std::move(request));
+    const auto all = std::make_shared<json::array_t>();
+    const auto add = [all](Question&, const json& answer) {
+      const json* data = field(answer, "data");
+      all->push_back(data ? *data : json());
+      return true;
+    };
+    ask(std::move(request), add,
+        [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
+  }
+
+  void server_count(std::function<void(std::error_code, std::size_t)> done) override {
+    bus_->command({"PUBSUB", "NUMSUB", channels.request},
+                  [done = std::move(done)](std::error_code error, const Value& reply) {
+                    const auto count = count_of(reply);
+                    if (!error && !count) error = std::make_error_code(std::errc::permission_denied);
+                    done(error, static_cast<std::size_t>((std::max)(count.value_or(1), std::uint64_t{1})));
+                  });
+  }
+
+  /// A handle of a socket may keep the adapter after the end of the server; then it serves what is left here.
+  void close() override {
+    if (std::exchange(ended_, true)) return;
+    while (!questions_.empty()) settle(questions_.begin()->first, std::make_error_code(std::errc::operation_canceled));
+    bus_->detach(*this);
+  }
+
+  SIO_DEMO_INLINE void measure(Metrics& out) const override;
+
+  // ---- called by the bus
+  void on_message(std::string_view channel, const Value& message) override {
+    if (!message.is(Value::Kind::text) || !on_text(channel, message.text)) bus_->malformed(channel);
+  }
+  void on_ready() override {
+    for (const auto& [id, question] : questions_) pursue(*question);
   }
 
  private:
-  std::shared_ptr<AckWait> wait_;
-  std::uint64_t owed_ = 0;
-};
+  /// A request that waits for the answers of the other servers, until its deadline.
+  struct Question final : engineio::Timed {
+    using Add = std::function<bool(Question&, const json&)>;  // true: it completes what its server has to say
+    using Finish = std::function<void(std::error_code)>;      // with an error if answers are missing
 
-SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target,
-                                                 const std::shared_ptr<AckWait>& wait) {
-  if (target.local || ended_) return Base::broadcast_with_ack(std::move(event), target, wait);
-  Request request{.type = Type::broadcast,
-                  .target = target,
-                  .nsp = nsp_.name(),
-                  .values = detail::values_of(event),
-                  .timeout = wait->limit()};
-  wait->expect(1);
-  begin(std::make_unique<Ask>(*this, std::move(request), wait), wait->limit());
-  Base::broadcast_with_ack(std::move(event), target, wait);
-}
+    Question(Adapter& its_adapter, Request its_request, Add its_add, Finish its_finish)
+        : adapter(its_adapter),
+          request(std::move(its_request)),
+          add(std::move(its_add)),
+          finish(std::move(its_finish)) {}
+    void tick(engineio::Time) override {
+      adapter.settle(std::string(request.id), std::make_error_code(std::errc::timed_out));
+    }
+    bool complete() const { return others && answers >= *others && acks_due == 0; }
+
+    Adapter& adapter;
+    Request request;
+    Add add;
+    Finish finish;
+    std::optional<std::uint64_t> others{};    // how many servers have to answer, once Redis has counted them
+    std::uint64_t answers = 0, acks_due = 0;  // of other servers, and of their clients
+    bool counting = false, published = false;
+  };
+
+  /// Forwards the acks of clients of this server to the one that asked.
+  class Forward final : public AckWait {
+   public:
+    Forward(Server& server, std::shared_ptr<Bus> bus, std::string channel, std::string id)
+        : AckWait(server), bus_(std::move(bus)), channel_(std::move(channel)), id_(std::move(id)) {}
+
+   private:
+    bool take(const socketio::Arguments& arguments) override {
+      json fields{{"type", Type::ack}, {"requestId", id_}};
+      const auto values = arguments.values();  // null for one that C++ cannot hold
+      if (!values.empty()) fields["packet"] = values.front();
+      bus_->publish(channel_, to_msgpack(fields));
+      return true;
+    }
+    void complete(std::error_code) override {}
+
+    std::shared_ptr<Bus> bus_;
+    std::string channel_, id_;
+  };
+
+  bool goes_out(const Target& target) const { return !target.local && !ended_; }
+
+  void publish(Request request) {
+    request.uid = uid();
+    bus_->publish(channels.request, encode(request));
+  }
+
+  // ---- questions to other servers
+  void ask(Request request, Question::Add add, Question::Finish finish,
+           std::optional<Milliseconds> limit = std::nullopt) {
+    request.uid = uid();
+    do request.id = bus_->make_id();
+    while (questions_.contains(request.id));
+    auto& question = questions_[request.id];
+    question = std::make_unique<Question>(*this, std::move(request), std::move(add), std::move(finish));
+    bus_->set_deadline(*question, limit.value_or(bus_->options().requests_timeout));
+    pursue(*question);
+  }
+
+  /// Has Redis count the other servers, and publishes the request if there are any; a broadcast is published at once.
+  void pursue(Question& question) {
+    if (!subscribed || !bus_->usable() || question.counting || question.others) return;
+    if (question.request.type == Type::broadcast) publish_once(question);
+    question.counting = true;
+    bus_->command({"PUBSUB", "NUMSUB", channels.request},
+                  [this, alive = std::weak_ptr<void>(alive_), id = question.request.id](std::error_code error,
+                                                                                        const Value& reply) {
+                    if (!alive.expired()) on_count(id, error, reply);
+                  });
+  }
+  void publish_once(Question& question) {
+    if (!std::exchange(question.published, true)) bus_->publish(channels.request, encode(question.request));
+  }
+
+  /// The subscribers of the request channel in a reply to PUBSUB NUMSUB: the channel, and their number.
+  static std::optional<std::uint64_t> count_of(const Value& reply) {
+    if (reply.list.size() != 2 || !reply.list[1].is(Value::Kind::integer) || reply.list[1].number < 0)
+      return std::nullopt;
+    return static_cast<std::uint64_t>(reply.list[1].number);
+  }
+
+  void on_count(const std::string& id, std::error_code error, const Value& reply) {
+    const auto found = questions_.find(id);
+    if (found == questions_.end()) return;
+    Question& question = *found->second;
+    question.counting = false;
+    if (error) return;  // on_ready() asks again
+    const auto count = count_of(reply);
+    if (!count) return settle(id, std::make_error_code(std::errc::permission_denied));
+    question.others = *count > 0 ? *count - 1 : 0;
+    if (question.complete()) settle(id, {});
+    else publish_once(question);
+  }
+
+  bool on_answer(std::string_view text) {
+    const auto answer = decode_answer(text);
+    if (!answer) return false;
+    const std::string id = text_field(*answer, "requestId");
+    const auto found = questions_.find(id);
+    if (found == questions_.end()) return true;  // it came too late, or is for another server
+    Question& question = *found->second;
+    if (question.add(question, *answer)) ++question.answers;
+    if (question.complete()) settle(id, {});
+    return true;
+  }
+
+  void settle(const std::string& id, std::error_code error) {
+    const auto found = questions_.find(id);
+    if (found == questions_.end()) return;
+    const auto question = std::move(found->second);
+    questions_.erase(found);
+    bus_->forget(*question);
+    question->finish(error);
+  }
+
+  // ---- messages of other servers. false: the message is malformed
+  bool on_text(std::string_view channel, std::string_view text) {
+    if (channel == channels.request) return on_request(text);
+    if (channel == channels.response || channel == channels.own) return on_answer(text);
+    return on_broadcast(channel, text);
+  }
+
+  bool on_broadcast(std::string_view channel, std::string_view text) {
+    if (!channel.starts_with(channels.broadcast)) return true;
+    auto room = channel.substr(channels.broadcast.size());
+    if (room.ends_with('#')) room.remove_suffix(1);
+    if (!room.empty() && room_size(room) == 0) return true;  // it need not be decoded
+    const auto event = decode_event(text);
+    if (event && event->uid != uid() && event->nsp == nsp_.name())
+      Base::broadcast(detail::writer_of(event->values), event->target);
+    return event.has_value();
+  }
+
+  bool on_request(std::string_view text) {
+    const auto request = decode_request(text);
+    if (request && request->uid != uid())
+      nsp_.server().log().call({"A handler threw", "event", "redis request", "", nsp_.name()},
+                               [&] { serve(*request); });
+    return request.has_value();
+  }
+
+  void serve(const Request& request) {
+    switch (request.type) {
+      case Type::all_rooms: return answer(request, {{"requestId", request.id}, {"rooms", rooms()}});
+      case Type::join: return Base::sockets_join(request.target, request.rooms);
+      case Type::leave: return Base::sockets_leave(request.target, request.rooms);
+      case Type::disconnect: return Base::disconnect_sockets(request.target, request.close);
+      case Type::fetch: {
+        json all = json::array();
+        for (const auto& socket : sockets_here(request.target))
+          all.push_back(
+              {{"id", socket.id}, {"handshake", socket.handshake}, {"rooms", socket.rooms}, {"data", socket.data}});
+        return answer(request, {{"requestId", request.id}, {"sockets", std::move(all)}});
+      }
+      case Type::server_side_emit: return serve_emit(request);
+      case Type::broadcast: return serve_broadcast(request);
+      default: return;
+    }
+  }
+
+  /// The answer goes to the channel of all servers, whatever the options are.
+  void serve_emit(const Request& request) {
+    if (!request.wants_answer()) return nsp_.server_side_event(request.values, nullptr);
+    const auto done = std::make_shared<bool>(false);
+    nsp_.server_side_event(request.values, [bus = std::weak_ptr<Bus>(bus_), channel = channels.response,
+                                            id = request.id, done](json value) {
+      const auto to = bus.lock();
+      if (!to || std::exchange(*done, true)) return;
+      to->publish(channel, to_text({{"type", Type::server_side_emit}, {"requestId", id}, {"data", std::move(value)}}));
+    });
+  }
+
+  /// Acks have a time limit even if the request has none, or those of silent clients would pile up.
+  void serve_broadcast(const Request& request) {
+    if (request.nsp != nsp_.name()) return;
+    const auto wait = std::make_shared<Forward>(nsp_.server(), bus_, answer_channel(request), request.id);
+    wait->arm(request.timeout.value_or(bus_->options().requests_timeout));
+    Base::broadcast_with_ack(detail::writer_of(request.values), request.target, wait);
+    answer(request, {{"type", Type::client_count}, {"requestId", request.id}, {"clientCount", wait->missing()}});
+  }
+
+  std::string answer_channel(const Request& request) const {
+    const bool specific = bus_->options().publish_on_specific_response_channel && !request.uid.empty();
+    return specific ? channels.response + request.uid + '#' : channels.response;
+  }
+  void answer(const Request& request, const json& fields) { bus_->publish(answer_channel(request), to_text(fields)); }
+
+  bool add_socket(const json& socket, std::vector<RemoteSocket>& out) {
+    const json none = json::object(), *handshake = field(socket, "handshake"), *data = field(socket, "data");
+    std::vector<std::string> rooms;
+    std::string id = text_field(socket, "id");
+    if (id.empty() || !read_rooms(socket, "rooms", rooms)) return false;
+    out.emplace_back(nsp_, std::move(id), handshake ? *handshake : none, std::move(rooms), data ? *data : none);
+    return true;
+  }
+
+  std::vector<RemoteSocket> sockets_here(const Target& target) {
+    std::vector<RemoteSocket> out;
+    Base::fetch_sockets(target, [&](std::error_code, std::vector<RemoteSocket> all) { out = std::move(all); });
+    return out;
+  }
+
+  std::shared_ptr<Bus> bus_;
+  StringMap<std::unique_ptr<Question>> questions_;  // by request id
+  std::shared_ptr<void> alive_ = std::make_shared<char>();
+  bool ended_;  // or the server is closing
+};
 
 // ---- Lease
 
 SIO_DEMO_INLINE Lease::Lease(Factory factory, std::string key, Milliseconds duration)
     : factory_(std::move(factory)), key_(std::move(key)), duration_(duration) {
   check_times({duration}, Milliseconds(30), "redis::Lease: its duration");
-  factory_.cluster().leases_.push_back(this);
+  factory_.bus_->leases_.push_back(this);
 }
 SIO_DEMO_INLINE Lease::~Lease() {
-  std::erase(factory_.cluster().leases_, this);
-  factory_.cluster().forget(*this);
+  std::erase(factory_.bus_->leases_, this);
+  factory_.bus_->forget(*this);
 }
 
 SIO_DEMO_INLINE void Lease::start() {
   released_ = false;
-  factory_.cluster().set_deadline(*this, duration_ / 3);
+  factory_.bus_->set_deadline(*this, duration_ / 3);
   ask();
 }
 
 SIO_DEMO_INLINE Lease::State Lease::state() const {
-  const Cluster& cluster = factory_.cluster();
-  if (!cluster.connected() || refused_) return State::alone;
-  return std::chrono::steady_clock::now() < until_ && cluster.counters().reconnects == reconnects_ ? State::held
-                                                                                                   : State::elsewhere;
+  const Bus& bus = *factory_.bus_;
+  if (!bus.connected() || refused_) return State::alone;
+  const bool held = std::chrono::steady_clock::now() < until_ && bus.counters().reconnects == reconnects_;
+  return held ? State::held : State::elsewhere;
 }
 
 SIO_DEMO_INLINE void Lease::tick(engineio::Time) {
   if (released_) return;
-  Cluster& cluster = factory_.cluster();
-  cluster.set_deadline(*this, duration_ / 3);
-  ask();
-  if (told_ || !cluster.connected()) observe();
+  start();
+  if (told_ || !factory_.bus_->connected()) notify();
 }
 
+/// Redis counts `duration_` from when it runs the script, this server from when it sends it: so here the lease ends
+/// earlier.
 SIO_DEMO_INLINE void Lease::ask() {
-  Cluster& cluster = factory_.cluster();
-  if (released_ || !cluster.connected() || std::exchange(asking_, true)) return;
-  const auto done = [this, alive = std::weak_ptr<void>(alive_), asked = std::chrono::steady_clock::now(),
-                     reconnects = cluster.counters().reconnects](std::error_code error, const Value& reply) {
-    if (!alive.expired()) answered(asked, reconnects, error, reply);
+  Bus& bus = *factory_.bus_;
+  if (released_ || !bus.connected() || std::exchange(asking_, true)) return;
+  const auto done = [this, alive = std::weak_ptr<void>(alive_), until = std::chrono::steady_clock::now() + duration_,
+                     reconnects = bus.counters().reconnects](std::error_code error, const Value& reply) {
+    if (alive.expired()) return;
+    asking_ = false;
+    if (error || released_) return;
+    const bool was_refused = std::exchange(refused_, reply.is(Value::Kind::error));
+    if (refused_ && !was_refused) factory_.bus_->refused("the lease of " + key_, reply.text);
+    const bool ours = reply.is(Value::Kind::integer) && reply.number == 1;
+    until_ = ours ? until : engineio::Time{};
+    reconnects_ = reconnects;
+    notify();
   };
   constexpr const char* take =
       "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end "
       "return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0";
-  cluster.command({"EVAL", take, "1", key_, id_, std::to_string(duration_.count())}, done);
+  bus.command({"EVAL", take, "1", key_, id_, std::to_string(duration_.count())}, done);
 }
 
-/// It ends when Redis forgets it, or before: Redis counts from when it obeyed, we from when we asked.
-SIO_DEMO_INLINE void Lease::answered(engineio::Time asked, std::uint64_t reconnects, std::error_code error,
-                                     const Value& reply) {
-  asking_ = false;
-  if (error || released_) return;
-  const bool was_refused = std::exchange(refused_, reply.is(Value::Kind::error));
-  if (refused_ && !was_refused) factory_.cluster().refused("the lease of " + key_, reply.text);
-  const bool ours = reply.is(Value::Kind::integer) && reply.number == 1;
-  until_ = ours ? asked + duration_ : engineio::Time{};
-  reconnects_ = reconnects;
-  observe();
-}
-
-SIO_DEMO_INLINE void Lease::observe() {
+SIO_DEMO_INLINE void Lease::notify() {
   const State now = state();
   if (told_ == now || !changed_) return;
   told_ = now;
-  const Log& log = factory_.cluster().server_->log();
+  const Log& log = factory_.bus_->server_->log();
   log.later(
       [&log, tell = changed_, now] { log.call({"A handler threw", "event", "redis lease"}, [&] { tell(now); }); });
 }
 
 SIO_DEMO_INLINE void Lease::release() {
-  Cluster& cluster = factory_.cluster();
-  if (std::exchange(released_, true) || !cluster.connected()) return;
-  until_ = {};  // or it is on its way to us: that answer does not count
-  asking_ = false, alive_ = std::make_shared<char>();
+  Bus& bus = *factory_.bus_;
+  if (std::exchange(released_, true) || !bus.connected()) return;
+  until_ = {};
+  asking_ = false;
+  alive_ = std::make_shared<char>();  // a reply that is on its way is ignored
   constexpr const char* give_back = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0";
-  cluster.command({"EVAL", give_back, "1", key_, id_}, [](std::error_code, const Value&) {});
+  bus.command({"EVAL", give_back, "1", key_, id_}, [](std::error_code, const Value&) {});
 }
 
 // ---- Factory
 
+SIO_DEMO_INLINE Client& Factory::cluster() const { return *bus_; }
 SIO_DEMO_INLINE std::unique_ptr<sio_demo::Adapter> Factory::operator()(Namespace& nsp) const {
-  return std::make_unique<Adapter>(nsp, cluster_);
+  return std::make_unique<Adapter>(nsp, bus_);
 }
 SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) {
-  return Factory(std::make_shared<Cluster>(parse_url(url), std::move(options)));
+  return Factory(std::make_shared<Bus>(parse_url(url), std::move(options)));
 }
 
 #endif  // SIO_DEMO_BODIES
@@ -12222,9 +11950,9 @@ SIO_DEMO_INLINE void Server::measure(Metrics& out) const {
 
 SIO_DEMO_INLINE void redis::Adapter::measure(Metrics& out) const {
   using Kind = Metrics::Kind;
-  const redis::Counters& c = cluster_->counters();
-  out.begin("sio_redis_connected", Kind::gauge, "Whether Redis can be reached").value(cluster_->connected() ? 1 : 0);
-  out.begin("sio_redis_queue_bytes", Kind::gauge, "Bytes that wait for Redis").value(cluster_->queued());
+  const redis::Counters& c = bus_->counters();
+  out.begin("sio_redis_connected", Kind::gauge, "Whether Redis can be reached").value(bus_->connected() ? 1 : 0);
+  out.begin("sio_redis_queue_bytes", Kind::gauge, "Bytes that wait for Redis").value(bus_->queued());
   out.begin("sio_redis_reconnects_total", Kind::counter, "Times that Redis was reached again").value(c.reconnects);
   out.begin("sio_redis_published_total", Kind::counter, "Messages for other servers").value(c.published);
   out.begin("sio_redis_dropped_total", Kind::counter, "Messages that the other servers may not have got")
