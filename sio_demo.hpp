@@ -140,6 +140,7 @@
 #include <asio/dispatch.hpp>
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
+#include <asio/ip/address.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/v6_only.hpp>
 #include <asio/post.hpp>
@@ -2048,66 +2049,54 @@ inline bool is_token(std::string_view text) {
 
 /// Whether a text may stand as a header's value: no control character but tab.
 inline bool is_field_value(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) {
-    const auto u = static_cast<std::uint8_t>(c);
-    return (u < 0x20 && u != '\t') || u == 0x7f;
-  });
+  for (;;) {
+    text.remove_prefix(bytes::prefix_without(text, '\x7f', '\x7f'));
+    if (text.empty()) return true;
+    if (text.front() != '\t') return false;
+    text.remove_prefix(1);
+  }
 }
 
-/// Finds the end of a request's head without looking at a byte twice, however it trickles in, and
-/// refuses at the first byte that no head can hold; then takes the lines apart.
+/// Reads a request's head. However the bytes trickle in, each line is checked once, when it is complete, and a first
+/// line that no request has is refused before the rest comes. When the head is complete, its lines are taken apart.
 class HeadReader {
  public:
   /// `in` begins with the request and has grown since the last call. When complete, `out` views it.
   Parsed read(std::string_view in, const HttpLimits& limits, Request& out) {
-    if (auto scanned = scan(in, limits); scanned.progress != Progress::complete) return scanned;
-    const std::size_t size = std::exchange(seen_, 0);
-    auto parsed = parse(in.substr(blank_, size - blank_ - 2), limits, out);
-    blank_ = 0;
-    return parsed.progress == Progress::complete ? Parsed::complete(size) : parsed;
-  }
-
- private:
-  Parsed scan(std::string_view in, const HttpLimits& limits) {
-    for (; seen_ < in.size(); ++seen_) {
-      skip_text(in, limits);
-      if (seen_ == in.size()) break;
-      const auto c = static_cast<std::uint8_t>(in[seen_]);
-      if (seen_ > 0 && in[seen_ - 1] == '\r' && c != '\n') return bad("a CR without LF in the request's head");
-      if (seen_ >= limits.header_bytes + blank_)
-        return Parsed::malformed(Reason::headers_too_large, "the request's head is too large");
-      if (c == '\n' && line_ended(in)) return ++seen_, Parsed::complete(seen_);
-      if (c == '\n' && (seen_ == 0 || in[seen_ - 1] != '\r'))
-        return bad("a line of the request's head ends without CR");
-      if ((c < 0x20 && c != '\r' && c != '\n' && c != '\t') || c == 0x7f)
-        return bad("a control character in the request's head");
-      if (blank_ > 16) return bad("too many blank lines before a request");
-      if (lines_ == 0 && seen_ >= limits.request_line + blank_)
+    const bool was_begun = begun_;
+    for (;;) {
+      if (!begun_ && start_ < in.size() && in[start_] != '\r' && !is_token(in.substr(start_, 1)))
+        return bad("the request does not begin with a method");
+      const auto lf = in.find('\n', seen_);
+      seen_ = (std::min)(lf, in.size());
+      if (!begun_ && limits.request_line < limits.header_bytes && seen_ - start_ > limits.request_line)
         return Parsed::malformed(Reason::request_line_too_long, "the request line is too long");
+      if (seen_ + (lf != in.npos) - start_ > limits.header_bytes)
+        return Parsed::malformed(Reason::headers_too_large, "the request's head is too large");
+      if (lf == in.npos) break;
+      auto line = in.substr(line_, lf - line_);
+      seen_ = line_ = lf + 1;
+      if (!line.ends_with('\r')) return bad("a line of the request's head ends without CR");
+      line.remove_suffix(1);
+      if (!is_field_value(line)) return bad("a control character in the request's head");
+      if (!line.empty()) {
+        begun_ = true;
+      } else if (begun_) {
+        const auto head = in.substr(start_, line_ - start_ - 2);
+        *this = HeadReader();
+        const auto parsed = parse(head, limits, out);
+        return parsed.progress == Progress::complete ? Parsed::complete(lf + 1) : parsed;
+      } else if (start_ = line_; start_ > 16) {  // blank lines before a request are skipped (RFC 9112, 2.2)
+        return bad("too many blank lines before a request");
+      }
     }
-    if (lines_ == 0) return Parsed::more();
+    if (!begun_ || was_begun) return Parsed::more();
     Request unfinished;  // another protocol's greeting is refused at once, not when its time is over
-    const auto line = request_line(in.substr(blank_, in.find('\r', blank_) - blank_), unfinished);
+    const auto line = request_line(in.substr(start_, in.find('\r', start_) - start_), unfinished);
     return line.progress == Progress::malformed ? line : Parsed::more();
   }
 
-  /// Goes on to the next character that something may be said against.
-  void skip_text(std::string_view in, const HttpLimits& limits) {
-    if (blank_ > 16 || (seen_ > 0 && in[seen_ - 1] == '\r')) return;
-    const std::size_t end =
-        blank_ + (lines_ == 0 ? (std::min)(limits.request_line, limits.header_bytes) : limits.header_bytes);
-    if (seen_ < end) seen_ += bytes::prefix_without(in.substr(seen_, end - seen_), '\x7f', '\x7f');
-  }
-
-  /// At a LF: whether the head ends here. Blank lines before the request are skipped (RFC 9112, 2.2).
-  bool line_ended(std::string_view in) {
-    if (seen_ == 0 || in[seen_ - 1] != '\r') return false;
-    const bool blank = seen_ == blank_ + 1 || (seen_ >= 3 && in[seen_ - 2] == '\n' && lines_ > 0);
-    if (!blank) return ++lines_, false;
-    if (lines_ == 0) return blank_ = seen_ + 1, false;
-    return lines_ = 0, true;
-  }
-
+ private:
   static Parsed bad(const char* why) { return Parsed::malformed(Reason::malformed_request, why); }
 
   static Parsed parse(std::string_view head, const HttpLimits& limits, Request& out) {
@@ -2157,8 +2146,9 @@ class HeadReader {
   }
 
   std::size_t seen_ = 0;   // bytes looked at
-  std::size_t blank_ = 0;  // bytes of blank lines before the request
-  std::size_t lines_ = 0;  // complete lines so far
+  std::size_t start_ = 0;  // where the request line begins
+  std::size_t line_ = 0;   // where the line begins that is not complete
+  bool begun_ = false;     // the request line is complete
 };
 
 /// Reads a body framed by Content-Length or chunked (RFC 9112, 6 and 7.1). Data beyond the limit is
@@ -2212,19 +2202,8 @@ class BodyReader {
   std::string& body() { return body_; }
 
  private:
-  // Chunked framing, a byte at a time: SIZE [;extension] CRLF data CRLF ... 0 CRLF [trailers] CRLF
-  enum class State : std::uint8_t {
-    done,
-    data,
-    chunk_size,
-    chunk_extension,
-    chunk_size_lf,
-    chunk_data,
-    chunk_cr,
-    chunk_lf,
-    trailer,
-    trailer_lf
-  };
+  // Chunked framing: SIZE [;extension] CRLF data CRLF ... 0 CRLF [trailers] CRLF
+  enum class State : std::uint8_t { done, data, chunk_size, chunk_data, chunk_end, trailer };
 
   static Parsed bad(const char* why) { return Parsed::malformed(Reason::malformed_request, why); }
 
@@ -2236,47 +2215,40 @@ class BodyReader {
     in.remove_prefix(size);
     data_ += size;
     left_ -= size;
-    if (left_ == 0) state_ = state_ == State::data ? State::done : State::chunk_cr;
+    if (left_ == 0) state_ = state_ == State::data ? State::done : State::chunk_end;
   }
 
+  /// Takes a byte of a framing line. Of a line, only its beginning is kept: extensions and trailers are dropped.
   const char* framing(char c) {
-    switch (state_) {
-      case State::chunk_size: return size_digit(c);
-      case State::chunk_extension:
-        if (c == '\r') state_ = State::chunk_size_lf;
-        return c == '\n' ? "a chunk extension ends without CR" : nullptr;
-      case State::chunk_size_lf:
-        state_ = left_ > 0 ? State::chunk_data : State::trailer;
-        size_digits_ = 0;
-        return c == '\n' ? nullptr : "a chunk size ends without LF";
-      case State::chunk_cr: state_ = State::chunk_lf; return c == '\r' ? nullptr : "a chunk does not end with CR LF";
-      case State::chunk_lf: state_ = State::chunk_size; return c == '\n' ? nullptr : "a chunk does not end with CR LF";
-      case State::trailer:  // trailers are read and dropped, never merged into the headers
-        if (c == '\r') state_ = State::trailer_lf;
-        else ++trailer_line_;
-        return c == '\n' ? "a trailer ends without CR" : nullptr;
-      default:
-        state_ = std::exchange(trailer_line_, 0) == 0 ? State::done : State::trailer;
-        return c == '\n' ? nullptr : "a trailer ends without LF";
-    }
-  }
-
-  const char* size_digit(char c) {
-    const int digit = bytes::hex_digit(c);
-    if (digit >= 0 && ++size_digits_ <= 15) return left_ = left_ << 4 | static_cast<std::uint64_t>(digit), nullptr;
-    if (digit >= 0 || size_digits_ == 0) return "a malformed chunk size";
-    if (c != ';' && c != '\r') return "a malformed chunk size";
-    if (left_ > limit_ - (std::min)(limit_, body_.size())) discard();  // what is announced is refused, not awaited
-    state_ = c == ';' ? State::chunk_extension : State::chunk_size_lf;
+    if (std::exchange(after_cr_, c == '\r') != (c == '\n')) return "a line of chunked framing does not end with CR LF";
+    if (c == '\n') return framing_line(std::exchange(line_, {}));
+    if (c != '\r' && line_.size() <= most_digits) line_ += c;
     return nullptr;
   }
 
+  const char* framing_line(std::string_view line) {
+    if (state_ == State::chunk_size) {
+      const auto digits = line.substr(0, line.find(';'));
+      const auto size = digits.size() <= most_digits ? bytes::whole_number(digits, 16) : std::nullopt;
+      if (!size) return "a malformed chunk size";
+      left_ = *size;
+      if (left_ > limit_ - (std::min)(limit_, body_.size())) discard();  // refused before it comes
+      state_ = left_ > 0 ? State::chunk_data : State::trailer;
+    } else if (state_ == State::chunk_end) {
+      state_ = State::chunk_size;
+      if (!line.empty()) return "a chunk does not end with CR LF";
+    } else if (line.empty()) {
+      state_ = State::done;
+    }
+    return nullptr;
+  }
+
+  static constexpr std::size_t most_digits = 15;  // of a chunk's size
   State state_ = State::done;
-  bool too_large_ = false;
-  int size_digits_ = 0;
-  std::size_t limit_ = 0, overhead_ = 0, framing_ = 0, data_ = 0, trailer_line_ = 0;
+  bool too_large_ = false, after_cr_ = false;
+  std::size_t limit_ = 0, overhead_ = 0, framing_ = 0, data_ = 0;
   std::uint64_t left_ = 0;
-  std::string body_;
+  std::string line_, body_;
 };
 
 /// What a route answers. Dropped by the writer: headers with control characters, and those that frame messages.
@@ -2474,118 +2446,46 @@ inline bool websocket_origin_allowed(const CorsOptions& cors, const Request& req
 struct Address {
   std::array<std::uint8_t, 16> bytes{};
 
-  bool v4() const {
-    constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return std::equal(mapped.begin(), mapped.end(), bytes.begin());
+  Address() = default;
+  Address(const asio::ip::address& from)  // NOLINT: implicit, for a peer's address is one
+      : bytes((from.is_v6() ? from.to_v6() : asio::ip::make_address_v6(asio::ip::v4_mapped, from.to_v4())).to_bytes()) {
   }
+
+  bool v4() const { return asio::ip::address_v6(bytes).is_v4_mapped(); }
 
   /// "203.0.113.7", "2001:db8::1", "[2001:db8::1]:80", "::ffff:1.2.3.4", "fe80::1%eth0"; else nothing.
   static std::optional<Address> parse(std::string_view text) {
     if (text.size() > 64) return std::nullopt;
-    if (text.find_first_of(" \t") != text.npos) return std::nullopt;  // split() would trim them away
+    std::string_view port;
     if (text.starts_with('[')) {
       const auto end = text.find(']');
-      if (end == text.npos || !is_port(text.substr(end + 1))) return std::nullopt;
+      if (end == text.npos) return std::nullopt;
+      port = text.substr(end + 1);
       text = text.substr(1, end - 1);
     } else if (std::count(text.begin(), text.end(), ':') == 1) {
-      if (!is_port(text.substr(text.find(':')))) return std::nullopt;
-      text = text.substr(0, text.find(':'));
+      port = text.substr(text.find(':'));
+      text.remove_suffix(port.size());
     }
+    if (!port.empty() && (port[0] != ':' || bytes::whole_number(port.substr(1)).value_or(65536) > 65535))
+      return std::nullopt;
     text = text.substr(0, text.find('%'));
-    return text.find(':') == text.npos ? parse_v4(text) : parse_v6(text);
+    if (text.find_first_not_of("0123456789abcdefABCDEF:.") != text.npos) return std::nullopt;
+    std::error_code malformed;
+    const auto address = asio::ip::make_address(text, malformed);
+    return malformed ? std::nullopt : std::optional<Address>(address);
   }
 
   std::string to_string() const {
-    if (v4()) return v4_text();
-    std::size_t best = 8, longest = 1;  // the longest run of zero groups becomes "::" (RFC 5952, 4.2)
-    for (std::size_t i = 0; i < 8; ++i) {
-      std::size_t run = 0;
-      while (i + run < 8 && group(i + run) == 0) ++run;
-      if (run > longest) best = i, longest = run;
-    }
-    std::string out;
-    for (std::size_t i = 0; i < 8; ++i) {
-      if (i == best) {
-        out += "::", i += longest - 1;
-        continue;
-      }
-      if (!out.empty() && out.back() != ':') out += ':';
-      out += formatted("%x", group(i));
-    }
-    return out;
+    const asio::ip::address_v6 address(bytes);
+    return v4() ? asio::ip::make_address_v4(asio::ip::v4_mapped, address).to_string() : address.to_string();
   }
 
-  /// What limits by address count: an IPv4 address, or an IPv6 /64, which is what one customer gets.
+  /// The key of limits by address: an IPv4 address, or an IPv6 /64, which is what one customer gets.
   std::string bucket() const {
     if (v4()) return to_string();
     Address network = *this;
     std::fill(network.bytes.begin() + 8, network.bytes.end(), std::uint8_t{0});
     return network.to_string() + "/64";
-  }
-
- private:
-  std::string v4_text() const {
-    std::string out;
-    for (std::size_t i = 12; i < 16; ++i) {
-      if (i > 12) out += '.';
-      bytes::append_integer(out, static_cast<unsigned>(bytes[i]));
-    }
-    return out;
-  }
-
-  unsigned group(std::size_t i) const { return static_cast<unsigned>(bytes[2 * i] << 8 | bytes[2 * i + 1]); }
-
-  /// Nothing, or ":80".
-  static bool is_port(std::string_view text) {
-    return text.empty() || (text.starts_with(':') && bytes::whole_number(text.substr(1)).value_or(65536) < 65536);
-  }
-
-  static std::optional<Address> parse_v4(std::string_view text) {
-    Address out;
-    out.bytes[10] = out.bytes[11] = 0xff;
-    std::size_t at = 12;
-    bool good = true;
-    bytes::split(text, '.', [&](std::string_view part) {
-      const auto value = bytes::whole_number(part).value_or(256);
-      good = good && at < 16 && value < 256 && part.size() <= 3;
-      if (good) out.bytes[at++] = static_cast<std::uint8_t>(value);
-      return good;
-    });
-    return good && at == 16 ? std::optional(out) : std::nullopt;
-  }
-
-  /// Appends the groups of one side of "::" to `out`; false if they are malformed.
-  static bool parse_groups(std::string_view text, std::vector<std::uint8_t>& out) {
-    bool good = true;
-    if (text.empty()) return true;
-    bytes::split(text, ':', [&](std::string_view part) {
-      if (part.find('.') != part.npos) {
-        const auto tail = parse_v4(part);
-        if (tail) out.insert(out.end(), tail->bytes.begin() + 12, tail->bytes.end());
-        return good = tail.has_value();
-      }
-      const auto value = part.size() <= 4 ? bytes::whole_number(part, 16) : std::nullopt;
-      if (value)
-        out.push_back(static_cast<std::uint8_t>(*value >> 8)), out.push_back(static_cast<std::uint8_t>(*value & 0xff));
-      return good = value.has_value() && out.size() <= 16;
-    });
-    return good;
-  }
-
-  static std::optional<Address> parse_v6(std::string_view text) {
-    // Dotted decimals are the last 32 bits only (RFC 4291, 2.2).
-    const auto dot = text.find('.');
-    if (dot != text.npos && text.find(':', dot) != text.npos) return std::nullopt;
-    const auto gap = text.find("::");
-    std::vector<std::uint8_t> front, back;
-    if (!parse_groups(text.substr(0, gap), front)) return std::nullopt;
-    if (gap != text.npos && !parse_groups(text.substr(gap + 2), back)) return std::nullopt;
-    const std::size_t size = front.size() + back.size();
-    if (gap == text.npos ? size != 16 : size > 14) return std::nullopt;
-    Address out;
-    std::copy(front.begin(), front.end(), out.bytes.begin());
-    std::copy_backward(back.begin(), back.end(), out.bytes.end());
-    return out;
   }
 };
 
@@ -9084,22 +8984,10 @@ SIO_DEMO_INLINE void Driver::serve(Stream socket, std::string_view bytes_already
   begin(std::move(socket), peer, bytes_already_read);
 }
 
-/// An IPv6 address that Asio calls by its family, or an IPv4 one, as chapter 4 has it.
-SIO_DEMO_INLINE http::Address address_of(const asio::ip::address& address) {
-  http::Address out;
-  if (address.is_v6()) out.bytes = address.to_v6().to_bytes();
-  else {
-    out.bytes[10] = out.bytes[11] = 0xff;
-    const auto four = address.to_v4().to_bytes();
-    std::copy(four.begin(), four.end(), out.bytes.begin() + 12);
-  }
-  return out;
-}
-
 /// A connection's first moment. One too many of its address is closed unheard: that costs the least.
 SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::string_view already) {
   RateLimiter::Permit place;
-  const auto address = address_of(peer.address());
+  const http::Address address = peer.address();
   const bool trusted = engine.client_address.trusts(address);
   if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
     place = peers_.acquire(address.bucket());
