@@ -1373,14 +1373,13 @@ class Bucket {
 
   /// Whether it is as good as new.
   bool full(const Rate& rate, Time now) const { return tokens(rate, now) >= rate.burst; }
-  /// It is as of now, whatever time it was made with.
-  void begin(Time now) { refilled_ = now; }
   /// Takes one token. Nothing if there was one, else how long until there is.
   std::optional<Wait> spend(const Rate& rate, Time now) {
     tokens_ = tokens(rate, now);
-    refilled_ = now;
-    if (tokens_ >= 1) return tokens_ -= 1, std::nullopt;
-    return Wait(rate.per_second > 0 ? (1 - tokens_) / rate.per_second : 3600);
+    refilled_ = (std::max)(refilled_, now);
+    if (tokens_ < 1) return Wait(rate.per_second > 0 ? (1 - tokens_) / rate.per_second : 3600);
+    --tokens_;
+    return std::nullopt;
   }
 
  private:
@@ -1407,9 +1406,9 @@ class RateLimiter {
   struct Table;
   struct Entry {
     Table& table;
-    std::size_t held = 0;
-    Bucket bucket;
-    std::size_t bytes = 0;  // see Permit::weigh
+    std::size_t held = 0;            // places
+    std::size_t bytes = 0;           // see Permit::weigh
+    std::optional<Bucket> bucket{};  // once a token was asked for
   };
   using Entries = StringMap<Entry>;
   struct Table : Counted<Table> {
@@ -1418,28 +1417,25 @@ class RateLimiter {
     Rules rules;
     Rate rate;
     Entries entries{};
-    Time now{};  // the latest that was heard of
+    Time now{};  // of the last call that had one
     Time swept{};
-    bool freed = false, timed = false;
+    bool freed = false;
 
-    /// Permits know no time; what they entered before the first time that is heard of is as of then.
-    void hear(Time time) {
-      if (!std::exchange(timed, true))
-        for (auto& entry : entries) now = time, entry.second.bucket.begin(time);
-      now = entries.empty() ? time : (std::max)(now, time);
-    }
-    /// Drops what is as good as new. Not for every key of a flood: once a second, or when a place was freed.
+    /// Drops the keys that hold no place and have a full bucket: once a second, or when a place was freed, so that a
+    /// flood of keys does not pay for a walk each.
     void sweep() {
       if (!std::exchange(freed, false) && now - swept < std::chrono::seconds(1)) return;
       swept = now;
-      std::erase_if(entries,
-                    [&](const auto& entry) { return entry.second.held == 0 && entry.second.bucket.full(rate, now); });
+      std::erase_if(entries, [&](const auto& one) {
+        const Entry& entry = one.second;
+        return entry.held == 0 && (!entry.bucket || entry.bucket->full(rate, now));
+      });
     }
     Entries::pointer find_or_make(std::string_view key) {
       if (const auto found = entries.find(key); found != entries.end()) return &*found;
       if (entries.size() >= rules.max_keys) sweep();
       if (entries.size() >= rules.max_keys) return nullptr;
-      return &*entries.emplace(std::string(key), Entry{*this, 0, Bucket(rate, now), 0}).first;
+      return &*entries.emplace(std::string(key), Entry{*this}).first;
     }
     void free_place(Entries::pointer entry) {
       freed = true;
@@ -1489,10 +1485,12 @@ class RateLimiter {
   /// Takes one token. Nothing if there was one, else how long until there is.
   std::optional<std::chrono::duration<double>> spend(std::string_view key, Time now) {
     if (!table_->rate.on()) return std::nullopt;
-    table_->hear(now);
+    table_->now = now;
     const auto entry = table_->find_or_make(key);
     if (!entry) return std::chrono::duration<double>(1);
-    return entry->second.bucket.spend(table_->rate, table_->now);
+    auto& bucket = entry->second.bucket;
+    if (!bucket) bucket.emplace(table_->rate, now);
+    return bucket->spend(table_->rate, now);
   }
 
   /// How many places each key holds.
@@ -1582,31 +1580,6 @@ constexpr std::string_view level_name(LogLevel level) {
   return names[static_cast<std::size_t>(level)];
 }
 
-/// A moment in UTC, taken apart without the C library's shared buffers.
-struct CivilTime {
-  int year;
-  unsigned month, day, weekday;
-  int hour, minute, second, millisecond;
-
-  explicit CivilTime(std::chrono::system_clock::time_point time) {
-    const auto midnight = std::chrono::floor<std::chrono::days>(time);
-    const std::chrono::year_month_day date{midnight};
-    const std::chrono::hh_mm_ss<Milliseconds> clock{std::chrono::floor<Milliseconds>(time - midnight)};
-    year = static_cast<int>(date.year());
-    month = static_cast<unsigned>(date.month());
-    day = static_cast<unsigned>(date.day());
-    weekday = std::chrono::weekday{midnight}.c_encoding();
-    hour = static_cast<int>(clock.hours().count());
-    minute = static_cast<int>(clock.minutes().count());
-    second = static_cast<int>(clock.seconds().count());
-    millisecond = static_cast<int>(clock.subseconds().count());
-  }
-};
-
-inline constexpr std::array<const char*, 7> weekday_names{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-inline constexpr std::array<const char*, 12> month_names{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-
 /// snprintf into a string, of 63 characters at most; `format` is a literal, and fits its values.
 template <std::size_t Size, class... Values>
 std::string formatted(const char (&format)[Size], Values... values) {
@@ -1617,17 +1590,12 @@ std::string formatted(const char (&format)[Size], Values... values) {
 
 /// "2026-11-23T06:30:13.042Z"
 inline std::string iso_8601(std::chrono::system_clock::time_point time) {
-  const CivilTime t(time);
-  return formatted("%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", t.year, t.month, t.day, t.hour, t.minute, t.second,
-                   t.millisecond);
-}
-
-/// "Mon Nov 23 2026 06:43:26 GMT+0000 (Coordinated Universal Time)", as JavaScript's Date prints itself.
-inline std::string javascript_date(std::chrono::system_clock::time_point time) {
-  const CivilTime t(time);
-  return formatted("%s %s %02u %04d %02d:%02d:%02d GMT+0000 ", weekday_names[t.weekday], month_names[t.month - 1],
-                   t.day, t.year, t.hour, t.minute, t.second) +
-         "(Coordinated Universal Time)";
+  const auto midnight = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(midnight);
+  const auto ms = static_cast<int>(std::chrono::floor<Milliseconds>(time - midnight).count());
+  return formatted("%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), ms / 3'600'000,
+                   ms / 60'000 % 60, ms / 1000 % 60, ms % 1000);
 }
 
 /// Milliseconds since 1970, as JavaScript's Date.now().
@@ -2315,11 +2283,21 @@ inline void append_headers(std::string& out, const Headers& headers, bool typed)
       append_header(out, name, value);
 }
 
-/// "Mon, 23 Nov 2026 06:30:13 GMT" (RFC 9110, 5.6.7)
+/// "Mon, 23 Nov 2026 06:30:13 GMT" (RFC 9110, 5.6.7), in English whatever the program's locale is.
 inline std::string http_date(std::chrono::system_clock::time_point time) {
-  const CivilTime t(time);
-  return formatted("%s, %02u %s %04d %02d:%02d:%02d GMT", weekday_names[t.weekday], t.day, month_names[t.month - 1],
-                   t.year, t.hour, t.minute, t.second);
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const auto month = static_cast<unsigned>(std::chrono::year_month_day(day).month());
+  const std::string iso = iso_8601(time);
+  return formatted("%.3s, %.2s %.3s %.4s %.8s GMT",
+                   &"SunMonTueWedThuFriSat"[3 * std::chrono::weekday(day).c_encoding()], &iso[8],
+                   &"JanFebMarAprMayJunJulAugSepOctNovDec"[3 * (month - 1)], &iso[0], &iso[11]);
+}
+
+/// "Mon Nov 23 2026 06:30:13 GMT+0000 (Coordinated Universal Time)", as JavaScript's Date prints itself.
+inline std::string javascript_date(std::chrono::system_clock::time_point time) {
+  const std::string date = http_date(time);
+  return formatted("%.3s %.3s %.2s", &date[0], &date[8], &date[5]) + date.substr(11) +
+         "+0000 (Coordinated Universal Time)";
 }
 
 // ---- cookies and versions
@@ -7826,7 +7804,7 @@ SIO_DEMO_INLINE json Handshake::to_json() const {
   }
   for (const auto& [name, value] : query().parameters) parameters[name] = value;
   return {{"headers", std::move(fields)},
-          {"time", javascript_date(time)},
+          {"time", http::javascript_date(time)},
           {"address", address},
           {"xdomain", xdomain()},
           {"secure", secure()},
