@@ -606,53 +606,6 @@ struct ById {
 template <class Pointer>
 using SetById = std::unordered_set<Pointer, ById, ById>;
 
-/// A list of pointers that mostly holds one, which then takes no memory and no further line of the
-/// processor's caches.
-template <class Pointer>
-class Few {
- public:
-  bool empty() const { return size() == 0; }
-  std::size_t size() const { return only_ ? 1 : many_ ? many_->size() : 0; }
-  const Pointer* begin() const { return only_ || !many_ ? &only_ : many_->data(); }
-  const Pointer* end() const { return begin() + size(); }
-  const Pointer& operator[](std::size_t i) const { return begin()[i]; }
-
-  void push_back(Pointer pointer) {
-    if (empty()) {
-      only_ = std::move(pointer);
-      return;
-    }
-    if (!many_) many_ = std::make_unique<std::vector<Pointer>>();
-    if (only_) many_->push_back(std::exchange(only_, {}));
-    many_->push_back(std::move(pointer));
-  }
-  void erase(std::size_t from, std::size_t count) {
-    if (count == 0) return;
-    if (only_) {
-      only_ = {};
-      return;
-    }
-    many_->erase(many_->begin() + static_cast<std::ptrdiff_t>(from),
-                 many_->begin() + static_cast<std::ptrdiff_t>(from + count));
-  }
-  void erase(const Pointer& pointer) {
-    if (const auto* found =
-            std::find_if(begin(), end(), [&](const Pointer& one) { return one.get() == pointer.get(); });
-        found != end())
-      erase(static_cast<std::size_t>(found - begin()), 1);
-  }
-  void clear() {
-    only_ = {};
-    if (many_ && many_->capacity() > 64) many_.reset();  // what a burst has taken is given back
-    if (many_) many_->clear();
-  }
-  std::vector<Pointer> copy() const { return {begin(), end()}; }
-
- private:
-  Pointer only_{};  // if there is exactly one, and were no more since there was none
-  std::unique_ptr<std::vector<Pointer>> many_;
-};
-
 namespace bytes {
 
 inline std::string base64_encode(std::string_view in) {
@@ -1088,7 +1041,11 @@ class Outline {
 
   static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
   bool in_array() const { return arrays_ >> (depth_ - 1) & 1; }
-  Expect after_value() const { return depth_ == 0 ? Expect::end : Expect::comma_or_close; }
+  Expect after_value() {
+    if (depth_ == 0) return Expect::end;
+    if (depth_ == 1 && elements_ && in_array()) elements_->push_back(text_.substr(element_, at_ - element_));
+    return Expect::comma_or_close;
+  }
 
   const char* token(char c, Expect& expect) {
     switch (expect) {
@@ -1099,10 +1056,8 @@ class Outline {
         return nullptr;
       case Expect::comma_or_close:
         if (c != ',') return close(c, expect);
-        end_element();
         ++at_;
         expect = in_array() ? Expect::value : Expect::key;
-        begin_element();
         return nullptr;
       case Expect::key_or_close:
         if (c == '}') return close(c, expect);
@@ -1110,13 +1065,13 @@ class Outline {
       case Expect::key: expect = Expect::colon; return c == '"' ? string() : "a JSON key is not a string";
       case Expect::value_or_close:
         if (c == ']') return close(c, expect);
-        begin_element();
         [[fallthrough]];
       default: return value(c, expect);
     }
   }
 
   const char* value(char c, Expect& expect) {
+    if (depth_ == 1) element_ = at_;
     if (c == '[' || c == '{') return open(c, expect);
     const char* why = c == '"' ? string() : c == '-' || (c >= '0' && c <= '9') ? number() : literal();
     expect = after_value();
@@ -1134,7 +1089,6 @@ class Outline {
 
   const char* close(char c, Expect& expect) {
     if (c != (in_array() ? ']' : '}')) return "JSON is not closed as it was opened";
-    if (expect == Expect::comma_or_close) end_element();
     --depth_;
     ++at_;
     expect = after_value();
@@ -1184,17 +1138,6 @@ class Outline {
     for (const std::string_view word : {"true", "false", "null"})
       if (text_.substr(at_, word.size()) == word) return at_ += word.size(), nullptr;
     return "JSON holds an unknown word";
-  }
-
-  void begin_element() {
-    if (elements_ && depth_ == 1 && in_array()) element_ = at_;
-  }
-  void end_element() {
-    if (!elements_ || depth_ != 1 || !in_array()) return;
-    auto element = text_.substr(element_, at_ - element_);
-    while (is_space(element.back())) element.remove_suffix(1);
-    while (is_space(element.front())) element.remove_prefix(1);
-    elements_->push_back(element);
   }
 
   JsonLimits limits_;
@@ -7104,12 +7047,12 @@ class Client final : public engineio::Context {
   void closed(Reason reason, std::string_view why) {
     const Log::Hold hold(log());
     waiting_.reset();
-    for (const auto& state : sockets_.copy()) leave(state, {reason, why});
+    for (const auto& state : std::vector(sockets_)) leave(state, {reason, why});
     each_wish([](Wish& wish) { wish.auth = std::string(); });
   }
 
   void upgraded() {
-    for (const auto& state : sockets_.copy())
+    for (const auto& state : std::vector(sockets_))
       if (state->connected) each_table(*state, [&](EventTable& table) { call(table.upgrade, *state, "upgrade"); });
   }
 
@@ -7117,7 +7060,7 @@ class Client final : public engineio::Context {
   void disconnect(const StatePtr& state, bool close) {
     if (log().observing()) return log().later([state, close] { of(*state).disconnect(state, close); });
     const Log::Hold hold(log());
-    for (const auto& other : close ? sockets_.copy() : std::vector{state}) {
+    for (const auto& other : close ? sockets_ : std::vector{state}) {
       if (!other->connected) continue;
       encode(socketio::PacketType::disconnect, other->nsp.name(), std::nullopt, {}).send_to(session_);
       leave(other, {Reason::server_disconnect});
@@ -7189,7 +7132,7 @@ class Client final : public engineio::Context {
                   {{"session", session_.id()}, {"address", info_->address()}, {"why", why}});
     count(Reason::malformed_packet);
     waiting_.reset();
-    for (const auto& state : sockets_.copy())
+    for (const auto& state : std::vector(sockets_))
       if (kind == Fail::decoding && state->connected) report(*state, refuse(why));
     const Log::Hold hold(log());
     session_.close();
@@ -7597,7 +7540,7 @@ class Client final : public engineio::Context {
       unused->data = state->data, unused->missed.clear();
       state->nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
-    sockets_.erase(state);
+    std::erase(sockets_, state);
     if (rarely_)
       std::erase_if(rarely_->held, [&](const auto& entry) {
         if (entry.second->state != state) return false;
@@ -7666,7 +7609,7 @@ class Client final : public engineio::Context {
   engineio::Session& session_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Bucket> events_, errors_;  // once event_rate, or error_rate, has been asked about
-  Few<StatePtr> sockets_;                    // joined, or waiting for a middleware
+  std::vector<StatePtr> sockets_;            // joined, or waiting for a middleware
   std::unique_ptr<Rarely> rarely_;
   std::shared_ptr<const ConnectionInfo> info_;
   engineio::Time complained_{};
@@ -8878,7 +8821,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   Input input_ = Input::idle;
   bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false;
   Ref<engineio::Receiver> receiver_;  // of the WebSocket's messages
-  Few<engineio::MessageRef> queue_;
+  std::vector<engineio::MessageRef> queue_;
   std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: of the first in the queue
   std::string kept_;                        // input that was not handled yet: half a head or frame, or what is held
   websocket::Reader frames_;
@@ -9776,13 +9719,18 @@ SIO_DEMO_INLINE std::size_t Connection::gather(std::vector<asio::const_buffer>& 
 SIO_DEMO_INLINE void Connection::written(std::size_t size) {
   auto& counters = engine().counters;
   counters.queue_bytes -= size, counters.bytes_sent += size;
-  if (queue_bytes_ == size) return queue_bytes_ = sent_ = 0, queue_.clear();
+  if (queue_bytes_ == size) {
+    queue_bytes_ = sent_ = 0;
+    queue_.clear();
+    if (queue_.capacity() > 64) queue_.shrink_to_fit();  // what a burst has taken is given back
+    return;
+  }
   queue_bytes_ -= size;
   size += std::exchange(sent_, 0);
-  std::size_t whole = 0;
-  while (whole < queue_.size() && size >= queue_[whole]->frame().size()) size -= queue_[whole++]->frame().size();
+  auto first = queue_.begin();
+  while (first != queue_.end() && size >= (*first)->frame().size()) size -= (*first++)->frame().size();
   sent_ = size;
-  queue_.erase(0, whole);
+  queue_.erase(queue_.begin(), first);
 }
 
 SIO_DEMO_INLINE void Connection::await_writable() {
