@@ -580,33 +580,6 @@ class Counted {
 };
 
 namespace bytes {
-inline std::size_t keyed_hash(std::string_view text);
-}
-
-/// Lets a map keyed by std::string be searched by std::string_view, without a copy. Clients choose most keys, so the
-/// hash is one that they cannot foretell.
-struct StringHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return bytes::keyed_hash(text); }
-};
-template <class T>
-using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
-
-/// Lets a set of pointers be searched by the `id`, or `id()`, of what they point to.
-struct ById {
-  using is_transparent = void;
-  static std::string_view id(const auto& key) {
-    if constexpr (std::is_convertible_v<decltype(key), std::string_view>) return key;
-    else if constexpr (requires { key->id(); }) return key->id();
-    else return key->id;
-  }
-  std::size_t operator()(const auto& key) const { return bytes::keyed_hash(id(key)); }
-  bool operator()(const auto& a, const auto& b) const { return id(a) == id(b); }
-};
-template <class Pointer>
-using SetById = std::unordered_set<Pointer, ById, ById>;
-
-namespace bytes {
 
 inline std::string base64_encode(std::string_view in) {
   constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -762,7 +735,7 @@ class Random {
   static constexpr result_type(min)() { return 0; }
   static constexpr result_type(max)() { return (std::numeric_limits<unsigned>::max)(); }
   result_type operator()() { return seeded_ ? mixed() : device_(); }
-  /// For tests alone: from now on what comes can be foretold, the same for the same seed.
+  /// For tests alone: makes the sequence deterministic.
   void seed(std::uint64_t seed) {
     seed_ = seed;
     seeded_ = true;
@@ -1150,6 +1123,29 @@ class Outline {
 
 }  // namespace bytes
 
+/// Lets a map keyed by std::string be searched by std::string_view, without a copy. Clients choose most keys, so the
+/// hash is one that they cannot foretell.
+struct StringHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return bytes::keyed_hash(text); }
+};
+template <class T>
+using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
+
+/// Lets a set of pointers be searched by the `id`, or `id()`, of what they point to.
+struct ById {
+  using is_transparent = void;
+  static std::string_view id(const auto& key) {
+    if constexpr (std::is_convertible_v<decltype(key), std::string_view>) return key;
+    else if constexpr (requires { key->id(); }) return key->id();
+    else return key->id;
+  }
+  std::size_t operator()(const auto& key) const { return bytes::keyed_hash(id(key)); }
+  bool operator()(const auto& a, const auto& b) const { return id(a) == id(b); }
+};
+template <class Pointer>
+using SetById = std::unordered_set<Pointer, ById, ById>;
+
 // ================================================================================================
 // 3  Reasons, limits, log
 //
@@ -1194,29 +1190,68 @@ class Outline {
 // it goes on with what it holds a reference to, and asks again whether that is still open.
 // ================================================================================================
 
-/// Why something was refused, or ended. A row of reason_table each, in this order.
-// clang-format off: by kind, not one a line
-enum class Reason : std::uint8_t {
-  // A request of a session refused; the code and text are Engine.IO's.
-  transport_unknown, session_unknown, bad_handshake_method, bad_request, forbidden,
-  unsupported_version, too_many_sessions, too_many_sessions_from_address, too_many_handshakes,
-  // A connection, or a request refused before anybody asked whose it is.
-  too_many_connections,
-  malformed_request, request_line_too_long, headers_too_large, header_timeout, body_timeout,
-  body_too_large, unknown_expectation, version_not_supported, not_found, method_not_allowed,
-  handler_failed, draining,
-  // What a client sent, refused. It stays, but for malformed packets: their session then ends by forced_close.
-  malformed_packet, too_many_namespaces, too_many_rooms, too_many_acks, too_many_events, too_much_kept, invalid_payload,
-  unknown_ack,
-  // A WebSocket that broke RFC 6455 or a limit; from here on, something ends.
-  frame_malformed, text_not_utf8, too_many_fragments, message_too_big, too_many_packets, too_much_input,
-  // A session's end (reference: the transport's reasons).
-  transport_close, transport_error, parse_error, ping_timeout, forced_close, slow_consumer,
-  // A socket's end, where it is not its session's.
-  client_disconnect, server_disconnect, forced_server_close, server_shutdown,
-  count_
-};
+// Each reason, of which an enumerator and a row of reason_table are made: its name, its text on the wire and for
+// handlers, its HTTP status (0: none), its code of Engine.IO (-1: none), its close code of WebSocket (0: none).
+// clang-format off: one a line
+#define SIO_DEMO_REASONS(X) \
+  /* A request of a session is refused; text and code are Engine.IO's. */ \
+  X(transport_unknown, "Transport unknown", 400, 0, 0) \
+  X(session_unknown, "Session ID unknown", 400, 1, 0) \
+  X(bad_handshake_method, "Bad handshake method", 400, 2, 0) \
+  X(bad_request, "Bad request", 400, 3, 0) \
+  X(forbidden, "Forbidden", 403, 4, 0) \
+  X(unsupported_version, "Unsupported protocol version", 400, 5, 0) \
+  X(too_many_sessions, "Too many sessions", 503, 3, 0) \
+  X(too_many_sessions_from_address, "Too many sessions from this address", 429, 3, 0) \
+  X(too_many_handshakes, "Too many handshakes from this address", 429, 3, 0) \
+  /* A connection, or a request before it is routed, is refused. */ \
+  X(too_many_connections, "Too many connections from this address", 0, -1, 0) \
+  X(malformed_request, "Bad Request", 400, -1, 0) \
+  X(request_line_too_long, "URI Too Long", 414, -1, 0) \
+  X(headers_too_large, "Request Header Fields Too Large", 431, -1, 0) \
+  X(header_timeout, "Request Timeout", 408, -1, 0) \
+  X(body_timeout, "Request Timeout", 408, -1, 0) \
+  X(body_too_large, "Payload Too Large", 413, -1, 0) \
+  X(unknown_expectation, "Expectation Failed", 417, -1, 0) \
+  X(version_not_supported, "HTTP Version Not Supported", 505, -1, 0) \
+  X(not_found, "Not Found", 404, -1, 0) \
+  X(method_not_allowed, "Method Not Allowed", 405, -1, 0) \
+  X(handler_failed, "Internal Server Error", 500, -1, 0) \
+  X(draining, "The server is closing", 503, 3, 0) \
+  /* What a client sent is refused. It stays, but for malformed_packet: that session ends by forced_close. */ \
+  X(malformed_packet, "Malformed packet", 0, -1, 0) \
+  X(too_many_namespaces, "Too many namespaces", 0, -1, 0) \
+  X(too_many_rooms, "Too many rooms", 0, -1, 0) \
+  X(too_many_acks, "Too many acks", 0, -1, 0) \
+  X(too_many_events, "Too many events", 0, -1, 0) \
+  X(too_much_kept, "Too much is kept for this client", 0, -1, 0) \
+  X(invalid_payload, "Invalid payload", 0, -1, 0) \
+  X(unknown_ack, "Unknown ack", 0, -1, 0) \
+  /* A WebSocket broke RFC 6455 or a limit. From here on, something ends. */ \
+  X(frame_malformed, "transport error", 0, -1, 1002) \
+  X(text_not_utf8, "transport error", 0, -1, 1007) \
+  X(too_many_fragments, "transport error", 0, -1, 1008) \
+  X(message_too_big, "transport error", 0, -1, 1009) \
+  X(too_many_packets, "transport error", 0, -1, 1008) \
+  X(too_much_input, "transport error", 0, -1, 1008) \
+  /* A session ends (in the official server: the transport's reasons). */ \
+  X(transport_close, "transport close", 0, -1, 0) \
+  X(transport_error, "transport error", 0, -1, 0) \
+  X(parse_error, "parse error", 0, -1, 0) \
+  X(ping_timeout, "ping timeout", 0, -1, 0) \
+  X(forced_close, "forced close", 0, -1, 0) \
+  X(slow_consumer, "transport error", 0, -1, 0) \
+  /* A socket ends without its session. */ \
+  X(client_disconnect, "client namespace disconnect", 0, -1, 0) \
+  X(server_disconnect, "server namespace disconnect", 0, -1, 0) \
+  X(forced_server_close, "forced server close", 0, -1, 0) \
+  X(server_shutdown, "server shutting down", 0, -1, 0)
 // clang-format on
+
+#define SIO_DEMO_REASON(name, ...) name,
+/// Why something was refused, or ended.
+enum class Reason : std::uint8_t { SIO_DEMO_REASONS(SIO_DEMO_REASON) count_ };
+#undef SIO_DEMO_REASON
 
 /// What a reason is called, and how it is told: in HTTP, in Engine.IO, in WebSocket's close frame.
 struct ReasonRow {
@@ -1228,68 +1263,17 @@ struct ReasonRow {
   std::uint16_t close;   // WebSocket, 0: a close frame without a code
 };
 
-inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)> reason_table{{
-    {Reason::transport_unknown, "transport_unknown", "Transport unknown", 400, 0, 0},
-    {Reason::session_unknown, "session_unknown", "Session ID unknown", 400, 1, 0},
-    {Reason::bad_handshake_method, "bad_handshake_method", "Bad handshake method", 400, 2, 0},
-    {Reason::bad_request, "bad_request", "Bad request", 400, 3, 0},
-    {Reason::forbidden, "forbidden", "Forbidden", 403, 4, 0},
-    {Reason::unsupported_version, "unsupported_version", "Unsupported protocol version", 400, 5, 0},
-    {Reason::too_many_sessions, "too_many_sessions", "Too many sessions", 503, 3, 0},
-    {Reason::too_many_sessions_from_address, "too_many_sessions_from_address", "Too many sessions from this address",
-     429, 3, 0},
-    {Reason::too_many_handshakes, "too_many_handshakes", "Too many handshakes from this address", 429, 3, 0},
-    {Reason::too_many_connections, "too_many_connections", "Too many connections from this address", 0, -1, 0},
-    {Reason::malformed_request, "malformed_request", "Bad Request", 400, -1, 0},
-    {Reason::request_line_too_long, "request_line_too_long", "URI Too Long", 414, -1, 0},
-    {Reason::headers_too_large, "headers_too_large", "Request Header Fields Too Large", 431, -1, 0},
-    {Reason::header_timeout, "header_timeout", "Request Timeout", 408, -1, 0},
-    {Reason::body_timeout, "body_timeout", "Request Timeout", 408, -1, 0},
-    {Reason::body_too_large, "body_too_large", "Payload Too Large", 413, -1, 0},
-    {Reason::unknown_expectation, "unknown_expectation", "Expectation Failed", 417, -1, 0},
-    {Reason::version_not_supported, "version_not_supported", "HTTP Version Not Supported", 505, -1, 0},
-    {Reason::not_found, "not_found", "Not Found", 404, -1, 0},
-    {Reason::method_not_allowed, "method_not_allowed", "Method Not Allowed", 405, -1, 0},
-    {Reason::handler_failed, "handler_failed", "Internal Server Error", 500, -1, 0},
-    {Reason::draining, "draining", "The server is closing", 503, 3, 0},
-    {Reason::malformed_packet, "malformed_packet", "Malformed packet", 0, -1, 0},
-    {Reason::too_many_namespaces, "too_many_namespaces", "Too many namespaces", 0, -1, 0},
-    {Reason::too_many_rooms, "too_many_rooms", "Too many rooms", 0, -1, 0},
-    {Reason::too_many_acks, "too_many_acks", "Too many acks", 0, -1, 0},
-    {Reason::too_many_events, "too_many_events", "Too many events", 0, -1, 0},
-    {Reason::too_much_kept, "too_much_kept", "Too much is kept for this client", 0, -1, 0},
-    {Reason::invalid_payload, "invalid_payload", "Invalid payload", 0, -1, 0},
-    {Reason::unknown_ack, "unknown_ack", "Unknown ack", 0, -1, 0},
-    {Reason::frame_malformed, "frame_malformed", "transport error", 0, -1, 1002},
-    {Reason::text_not_utf8, "text_not_utf8", "transport error", 0, -1, 1007},
-    {Reason::too_many_fragments, "too_many_fragments", "transport error", 0, -1, 1008},
-    {Reason::message_too_big, "message_too_big", "transport error", 0, -1, 1009},
-    {Reason::too_many_packets, "too_many_packets", "transport error", 0, -1, 1008},
-    {Reason::too_much_input, "too_much_input", "transport error", 0, -1, 1008},
-    {Reason::transport_close, "transport_close", "transport close", 0, -1, 0},
-    {Reason::transport_error, "transport_error", "transport error", 0, -1, 0},
-    {Reason::parse_error, "parse_error", "parse error", 0, -1, 0},
-    {Reason::ping_timeout, "ping_timeout", "ping timeout", 0, -1, 0},
-    {Reason::forced_close, "forced_close", "forced close", 0, -1, 0},
-    {Reason::slow_consumer, "slow_consumer", "transport error", 0, -1, 0},
-    {Reason::client_disconnect, "client_disconnect", "client namespace disconnect", 0, -1, 0},
-    {Reason::server_disconnect, "server_disconnect", "server namespace disconnect", 0, -1, 0},
-    {Reason::forced_server_close, "forced_server_close", "forced server close", 0, -1, 0},
-    {Reason::server_shutdown, "server_shutdown", "server shutting down", 0, -1, 0},
-}};
+#define SIO_DEMO_REASON(name, ...) {Reason::name, #name, __VA_ARGS__},
+/// The reasons in the order of their enum.
+inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)> reason_table{
+    {SIO_DEMO_REASONS(SIO_DEMO_REASON)}};
+#undef SIO_DEMO_REASON
+#undef SIO_DEMO_REASONS
 
 /// A reason's row. There is one for each but count_, which is no reason.
 constexpr const ReasonRow& row(Reason reason) { return reason_table[static_cast<std::size_t>(reason)]; }
 /// Whether it ends a session or a socket; the others refuse one thing.
 constexpr bool is_end(Reason reason) { return reason >= Reason::frame_malformed; }
-
-static_assert(
-    [] {
-      for (std::size_t i = 0; i < reason_table.size(); ++i)
-        if (static_cast<std::size_t>(reason_table[i].reason) != i) return false;
-      return true;
-    }(),
-    "reason_table must list the reasons in the order of their enum");
 
 /// What has happened since the server began, and how often each reason was the answer. A session that ends
 /// counts once, whatever sockets it takes along. Read it on the loop's thread; chapter 12 prints it.
@@ -1836,7 +1820,9 @@ struct Parsed {
 
   static Parsed complete(std::size_t size) { return {Progress::complete, size, Reason::malformed_request, ""}; }
   static Parsed more() { return {}; }
-  static Parsed malformed(Reason reason, const char* why) { return {Progress::malformed, 0, reason, why}; }
+  static Parsed malformed(const char* why, Reason reason = Reason::malformed_request) {
+    return {Progress::malformed, 0, reason, why};
+  }
 };
 
 namespace websocket {
@@ -1977,19 +1963,19 @@ class HeadReader {
     const bool was_begun = begun_;
     for (;;) {
       if (!begun_ && start_ < in.size() && in[start_] != '\r' && !is_token(in.substr(start_, 1)))
-        return bad("the request does not begin with a method");
+        return Parsed::malformed("the request does not begin with a method");
       const auto lf = in.find('\n', seen_);
       seen_ = (std::min)(lf, in.size());
       if (!begun_ && limits.request_line < limits.header_bytes && seen_ - start_ > limits.request_line)
-        return Parsed::malformed(Reason::request_line_too_long, "the request line is too long");
+        return Parsed::malformed("the request line is too long", Reason::request_line_too_long);
       if (seen_ + (lf != in.npos) - start_ > limits.header_bytes)
-        return Parsed::malformed(Reason::headers_too_large, "the request's head is too large");
+        return Parsed::malformed("the request's head is too large", Reason::headers_too_large);
       if (lf == in.npos) break;
       auto line = in.substr(line_, lf - line_);
       seen_ = line_ = lf + 1;
-      if (!line.ends_with('\r')) return bad("a line of the request's head ends without CR");
+      if (!line.ends_with('\r')) return Parsed::malformed("a line of the request's head ends without CR");
       line.remove_suffix(1);
-      if (!is_field_value(line)) return bad("a control character in the request's head");
+      if (!is_field_value(line)) return Parsed::malformed("a control character in the request's head");
       if (!line.empty()) {
         begun_ = true;
       } else if (begun_) {
@@ -1998,7 +1984,7 @@ class HeadReader {
         const auto parsed = parse(head, limits, out);
         return parsed.progress == Progress::complete ? Parsed::complete(lf + 1) : parsed;
       } else if (start_ = line_; start_ > 16) {  // blank lines before a request are skipped (RFC 9112, 2.2)
-        return bad("too many blank lines before a request");
+        return Parsed::malformed("too many blank lines before a request");
       }
     }
     if (!begun_ || was_begun) return Parsed::more();
@@ -2008,8 +1994,6 @@ class HeadReader {
   }
 
  private:
-  static Parsed bad(const char* why) { return Parsed::malformed(Reason::malformed_request, why); }
-
   static Parsed parse(std::string_view head, const HttpLimits& limits, Request& out) {
     const auto end = head.find("\r\n");
     if (auto line = request_line(head.substr(0, end), out); line.progress != Progress::complete) return line;
@@ -2017,9 +2001,9 @@ class HeadReader {
     out.head = head.substr(end + 2);
     for (auto rest = out.head; !rest.empty();) {
       const Header header = next_header(rest);
-      if (!is_token(header.name)) return bad("a header line lacks a proper name");
+      if (!is_token(header.name)) return Parsed::malformed("a header line lacks a proper name");
       if (out.headers.size() == limits.headers)
-        return Parsed::malformed(Reason::headers_too_large, "the request has too many headers");
+        return Parsed::malformed("the request has too many headers", Reason::headers_too_large);
       out.headers.push_back(header);
     }
     return host(out);
@@ -2028,18 +2012,20 @@ class HeadReader {
   static Parsed request_line(std::string_view line, Request& out) {
     const auto first = line.find(' ');
     const auto last = line.rfind(' ');
-    if (first == line.npos || first == last) return bad("the request line does not have three parts");
+    if (first == line.npos || first == last) return Parsed::malformed("the request line does not have three parts");
     out.method = line.substr(0, first);
     out.target = line.substr(first + 1, last - first - 1);
     const auto version = line.substr(last + 1);
     const auto methods = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"};
-    if (std::find(methods.begin(), methods.end(), out.method) == methods.end()) return bad("the method is unknown");
+    if (std::find(methods.begin(), methods.end(), out.method) == methods.end())
+      return Parsed::malformed("the method is unknown");
     const auto plain = [](char c) { return c > ' ' && c < 0x7f; };
     if (out.target.empty() || !std::all_of(out.target.begin(), out.target.end(), plain))
-      return bad("the request target is malformed");
-    if (version.size() != 8 || version.substr(0, 5) != "HTTP/") return bad("the HTTP version is malformed");
+      return Parsed::malformed("the request target is malformed");
+    if (version.size() != 8 || version.substr(0, 5) != "HTTP/")
+      return Parsed::malformed("the HTTP version is malformed");
     if (version.substr(5, 2) != "1." || (version[7] != '0' && version[7] != '1'))
-      return Parsed::malformed(Reason::version_not_supported, "only HTTP/1.0 and 1.1 are spoken here");
+      return Parsed::malformed("only HTTP/1.0 and 1.1 are spoken here", Reason::version_not_supported);
     out.minor = version[7] - '0';
     out.path = out.target.substr(0, out.target.find('?'));
     out.query_text = out.target.substr((std::min)(out.path.size() + 1, out.target.size()));
@@ -2050,9 +2036,10 @@ class HeadReader {
   static Parsed host(const Request& request) {
     const std::size_t hosts = request.count("host");
     const auto host = request.header("host");
-    if (hosts > 1 || (hosts == 0 && request.minor == 1)) return bad("the request does not have exactly one Host");
+    if (hosts > 1 || (hosts == 0 && request.minor == 1))
+      return Parsed::malformed("the request does not have exactly one Host");
     if (hosts == 1 && (host.empty() || host.find_first_of("/@ ,") != host.npos))
-      return bad("the Host header is malformed");
+      return Parsed::malformed("the Host header is malformed");
     return Parsed::complete(0);
   }
 
@@ -2070,20 +2057,19 @@ class BodyReader {
   Parsed begin(const Request& request, std::size_t limit, std::size_t overhead) {
     *this = BodyReader();
     limit_ = limit, overhead_ = overhead;
-    const auto bad = [](const char* why) { return Parsed::malformed(Reason::malformed_request, why); };
     const std::size_t lengths = request.count("content-length");
     if (const auto* coding = request.find("transfer-encoding")) {
-      if (lengths > 0) return bad("both Content-Length and Transfer-Encoding");
+      if (lengths > 0) return Parsed::malformed("both Content-Length and Transfer-Encoding");
       if (request.count("transfer-encoding") > 1 || !bytes::equal_ignoring_case(*coding, "chunked") ||
           request.minor == 0)
-        return bad("a transfer coding other than chunked");
+        return Parsed::malformed("a transfer coding other than chunked");
       state_ = State::chunk_size;
       return Parsed::complete(0);
     }
     if (lengths == 0) return Parsed::complete(0);
     const auto length = bytes::whole_number(request.header("content-length"));
     if (lengths > 1 || !length || *length > (std::numeric_limits<std::uint64_t>::max)() / 2)
-      return bad("a malformed Content-Length");
+      return Parsed::malformed("a malformed Content-Length");
     left_ = *length;
     state_ = left_ > 0 ? State::data : State::done;
     too_large_ = left_ > limit_;
@@ -2098,10 +2084,10 @@ class BodyReader {
         take_data(in);
         continue;
       }
-      if (++framing_ > overhead_ + data_ / 64 * 8) return bad("too much chunk framing");
+      if (++framing_ > overhead_ + data_ / 64 * 8) return Parsed::malformed("too much chunk framing");
       const char c = in.front();
       in.remove_prefix(1);
-      if (const char* why = framing(c)) return bad(why);
+      if (const char* why = framing(c)) return Parsed::malformed(why);
     }
     return Parsed::complete(0);
   }
@@ -2115,8 +2101,6 @@ class BodyReader {
  private:
   // Chunked framing: SIZE [;extension] CRLF data CRLF ... 0 CRLF [trailers] CRLF
   enum class State : std::uint8_t { done, data, chunk_size, chunk_data, chunk_end, trailer };
-
-  static Parsed bad(const char* why) { return Parsed::malformed(Reason::malformed_request, why); }
 
   void take_data(std::string_view& in) {
     const auto size = static_cast<std::size_t>((std::min)(std::uint64_t{in.size()}, left_));
@@ -2307,44 +2291,29 @@ inline bool origin_listed(const CorsOptions& cors, std::string_view origin) {
                      [&](const std::string& o) { return o == "*" || o == origin; });
 }
 
-/// What an answer and a preflight to this Origin ("" if there was none) have in common.
-inline std::string cors_origin_headers(const CorsOptions& cors, std::string_view origin) {
-  std::string out;
-  if (!cors.on()) return out;
-  const bool any = cors.origins.front() == "*";
-  if (any) out += "Access-Control-Allow-Origin: *\r\n";
-  else if (origin_listed(cors, origin)) append_header(out, "Access-Control-Allow-Origin", origin);
-  if (!any) out += "Vary: Origin\r\n";
-  if (cors.credentials) out += "Access-Control-Allow-Credentials: true\r\n";
-  return out;
-}
-
 inline std::string joined(const std::vector<std::string>& names) {
   std::string list;
   for (const auto& name : names) list += (list.empty() ? "" : ",") + name;
   return list;
 }
 
-/// The CORS header lines of an answer to this Origin.
-inline std::string cors_headers(const CorsOptions& cors, std::string_view origin) {
-  std::string out = cors_origin_headers(cors, origin);
-  if (cors.on() && !cors.exposed_headers.empty())
-    append_header(out, "Access-Control-Expose-Headers", joined(cors.exposed_headers));
-  return out;
-}
-
-/// The CORS header lines of the answer to a preflight.
-inline std::string preflight_headers(const CorsOptions& cors, const Request& request) {
-  std::string out = cors_origin_headers(cors, request.header("origin"));
-  const bool echo = cors.allowed_headers.empty();
-  const auto vary = out.find("Vary: Origin");
-  if (echo && vary != out.npos) out.insert(vary + 12, ", Access-Control-Request-Headers");
-  out += "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n";
-  if (echo && vary == out.npos) out += "Vary: Access-Control-Request-Headers\r\n";
-  const std::string allowed =
-      echo ? std::string(request.header("access-control-request-headers")) : joined(cors.allowed_headers);
-  if (!allowed.empty()) append_header(out, "Access-Control-Allow-Headers", allowed);
-  if (cors.max_age.count() > 0) append_header(out, "Access-Control-Max-Age", std::to_string(cors.max_age.count()));
+/// The CORS header lines of an answer to this Origin ("" if there was none), and of the one to a preflight.
+inline std::string cors_headers(const CorsOptions& cors, std::string_view origin, const Request* preflight = nullptr) {
+  std::string out;
+  if (!cors.on()) return out;
+  const bool any = cors.origins.front() == "*", echo = preflight && cors.allowed_headers.empty();
+  if (any) out += "Access-Control-Allow-Origin: *\r\n";
+  else if (origin_listed(cors, origin)) append_header(out, "Access-Control-Allow-Origin", origin);
+  if (!any) out += echo ? "Vary: Origin, Access-Control-Request-Headers\r\n" : "Vary: Origin\r\n";
+  if (cors.credentials) out += "Access-Control-Allow-Credentials: true\r\n";
+  if (preflight) {
+    out += "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n";
+    if (echo && any) out += "Vary: Access-Control-Request-Headers\r\n";
+    const auto allowed =
+        echo ? std::string(preflight->header("access-control-request-headers")) : joined(cors.allowed_headers);
+    if (!allowed.empty()) append_header(out, "Access-Control-Allow-Headers", allowed);
+    if (cors.max_age.count() > 0) append_header(out, "Access-Control-Max-Age", std::to_string(cors.max_age.count()));
+  }
   if (!cors.exposed_headers.empty()) append_header(out, "Access-Control-Expose-Headers", joined(cors.exposed_headers));
   return out;
 }
@@ -2572,28 +2541,22 @@ struct Refusal {
 };
 
 inline Refusal check_handshake(const http::Request& request) {
-  const auto key = request.header("sec-websocket-key");
-  const auto version = request.header("sec-websocket-version");
-  const auto* protocols = request.find("sec-websocket-protocol");
-  const bool key_good = key.size() == 24 && key.substr(22) == "==" &&
-                        std::all_of(key.begin(), key.begin() + 22,
-                                    [](char c) { return bytes::base64_digit(c) >= 0 && c != '-' && c != '_'; });
-  bool protocols_good = true;
-  if (protocols) {
-    std::vector<std::string_view> seen;
-    bytes::split(*protocols, ',',
-                 [&](std::string_view p) { return seen.push_back(p), protocols_good = http::is_token(p); });
-    std::sort(seen.begin(), seen.end());
-    protocols_good = protocols_good && std::adjacent_find(seen.begin(), seen.end()) == seen.end();
-  }
-
   if (request.method != "GET") return {405, "Invalid HTTP method"};
   if (!bytes::equal_ignoring_case(request.header("upgrade"), "websocket")) return {400, "Invalid Upgrade header"};
-  if (!key_good) return {400, "Missing or invalid Sec-WebSocket-Key header"};
+  const auto key = request.header("sec-websocket-key");
+  if (key.size() != 24 || !key.ends_with("==") ||
+      !std::all_of(key.begin(), key.end() - 2, [](char c) { return bytes::is_plain(c, "+/"); }))
+    return {400, "Missing or invalid Sec-WebSocket-Key header"};
+  const auto version = request.header("sec-websocket-version");
   if (version != "13" && version != "8")
     return {400, "Missing or invalid Sec-WebSocket-Version header",
             "Content-Type: text/html\r\nSec-WebSocket-Version: 13, 8\r\n"};
-  if (!protocols_good) return {400, "Invalid Sec-WebSocket-Protocol header"};
+  std::set<std::string_view> seen;
+  bool good = true;
+  if (const auto* protocols = request.find("sec-websocket-protocol"))
+    bytes::split(*protocols, ',',
+                 [&](std::string_view p) { return good = http::is_token(p) && seen.insert(p).second; });
+  if (!good) return {400, "Invalid Sec-WebSocket-Protocol header"};
   return {};
 }
 
@@ -7540,7 +7503,7 @@ class Client final : public engineio::Context {
       unused->data = state->data, unused->missed.clear();
       state->nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
-    std::erase(sockets_, state);
+    std::erase_if(sockets_, [gone = state.get()](const StatePtr& one) { return one.get() == gone; });
     if (rarely_)
       std::erase_if(rarely_->held, [&](const auto& entry) {
         if (entry.second->state != state) return false;
@@ -9321,7 +9284,7 @@ SIO_DEMO_INLINE void Connection::on_engine_request() {
 }
 
 SIO_DEMO_INLINE void Connection::preflight() {
-  http_->pending.back().cors = http::preflight_headers(options().cors, request());
+  http_->pending.back().cors = http::cors_headers(options().cors, request().header("origin"), &request());
   respond(http_->pending.back().id, 204, {}, {});
 }
 

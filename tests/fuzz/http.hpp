@@ -122,7 +122,8 @@ inline void check_lines(const Request& request) {
 
 inline void check_cors(const Request& request, const sio::CorsOptions& cors) {
   const auto origin = request.header("origin");
-  const auto answer = sio::http::cors_headers(cors, origin), preflight = sio::http::preflight_headers(cors, request);
+  const auto answer = sio::http::cors_headers(cors, origin),
+             preflight = sio::http::cors_headers(cors, origin, &request);
   for (const auto& lines : {answer, preflight}) {
     lines_in(lines);
     const bool named = lines.find("Allow-Origin: " + std::string(origin) + "\r\n") != lines.npos;
