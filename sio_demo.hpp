@@ -511,8 +511,8 @@ struct Options {
 // ================================================================================================
 // 2  Bytes and text
 //
-// Small tools that the codecs share. Each is a pure function of its arguments, but for Random, which
-// asks the operating system, or in tests a seed.
+// References, and small tools that the codecs share: pure functions of their arguments, but for Random, which asks the
+// operating system.
 //
 //   base64     "AQIDBA==" <-> 01 02 03 04      RFC 4648; decoding skips what is not of the alphabet
 //   sha1       for Sec-WebSocket-Accept only   RFC 3174
@@ -520,11 +520,10 @@ struct Options {
 //   numbers    1e21 -> 1e+21, 1.0 -> 1         as JavaScript prints them (ECMA-262 Number::toString)
 //   outline    the JSON guard                  RFC 8259
 //
-// The JSON guard is one linear pass over text that comes from the network, before any tree is
-// built. It accepts exactly JSON, refuses nesting beyond a depth (deep trees overflow the stack
-// when they are copied or written) and tokens beyond a count (a megabyte of `[],[],` becomes 17 MB
-// of tree), and notes where the elements of the outermost array begin and end, so that a value is
-// parsed only when a handler asks for it, or passed on as the text that it is.
+// The JSON guard is one linear pass over text from the network, before a tree is built. It accepts exactly JSON within
+// a depth (deep trees overflow the stack when they are copied or written) and a number of tokens (a megabyte of
+// `[],[],` becomes 17 MB of tree). It notes where the elements of the outermost array begin and end, so that a value is
+// parsed only when a handler asks for it, or passed on as text.
 //
 //   in    ["say",{"from":"a"},[1,2]]
 //   out   elements: `"say"`  `{"from":"a"}`  `[1,2]`
@@ -893,26 +892,24 @@ inline void append_number(std::string& out, double value) {
   if (value < 0) out += '-', value = -value;
   if (value < 9007199254740992.0 && value == std::floor(value))
     return append_integer(out, static_cast<std::int64_t>(value));
-  std::array<char, 32> text;  // d.ddde+xx
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::scientific).ptr;
-  const std::string_view all(text.data(), static_cast<std::size_t>(end - text.data()));
-  const auto e = all.find('e');
-  std::string digits(1, all[0]);
-  if (e > 2) digits += all.substr(2, e - 2);
-  int exponent = 0;
-  std::from_chars(all.data() + e + (all[e + 1] == '+' ? 2 : 1), end, exponent);
-  const int count = static_cast<int>(digits.size());
-  if (exponent >= 21 || exponent < -6) {
-    if (count > 1) digits.insert(1, 1, '.');
-    out += digits + (exponent < 0 ? "e" : "e+");
-    append_integer(out, exponent);
-  } else if (exponent < 0) {
-    out += "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
-  } else {
-    if (count <= exponent) digits.append(static_cast<std::size_t>(exponent + 1 - count), '0');
-    else if (count > exponent + 1) digits.insert(static_cast<std::size_t>(exponent) + 1, 1, '.');
-    out += digits;
+  std::array<char, 32> text;
+  char* const begin = text.data();
+  char* const limit = begin + text.size();
+  if (value >= 1e-6 && value < 9007199254740992.0) {
+    out.append(begin, std::to_chars(begin, limit, value, std::chars_format::fixed).ptr);
+    return;
   }
+  std::string digits(begin, std::to_chars(begin, limit, value, std::chars_format::scientific).ptr);  // d.ddde+xx
+  const auto e = digits.find('e');
+  if (value >= 1e-6 && value < 1e21) {  // an integer of 16 to 21 digits, of which 17 count
+    const auto size = 10 * (digits[e + 2] - '0') + digits[e + 3] - '0' + 1;
+    digits.resize(e);
+    if (e > 1) digits.erase(1, 1);
+    digits.resize(static_cast<std::size_t>(size), '0');
+  } else if (digits[e + 2] == '0') {
+    digits.erase(e + 2, 1);
+  }
+  out += digits;
 }
 
 /// How many characters at the front of a text are neither control characters nor one of these two. Eight
@@ -1149,34 +1146,29 @@ using SetById = std::unordered_set<Pointer, ById, ById>;
 // ================================================================================================
 // 3  Reasons, limits, log
 //
-// Whatever is refused or closed has one Reason. The wire (HTTP status, Engine.IO code, WebSocket
-// close code), the log, the counters and the disconnect handlers all read the same row of the same
-// table, so they cannot disagree. The texts are the reference's; the codes are those of
-// engine.io-protocol ("code") and RFC 6455, 7.4.1 ("close").
+// Whatever is refused or closed has one Reason. The wire, the log, the counters and the disconnect handlers read the
+// same row of one table. Its texts are the official server's, its codes those of engine.io-protocol ("code") and of
+// RFC 6455, 7.4.1 ("close").
 //
 //     reason              HTTP   code  close  text
 //     session_unknown      400      1         {"code":1,"message":"Session ID unknown"}
 //     message_too_big                  1009   -> the session ends with "transport error"
 //     ping_timeout                            "ping timeout"
 //
-// Limits by key, such as a client's address, ask two questions: how many at a time, and how many a second.
+// Limits by key, such as a client's address, bound how many there are at a time, and how many a second.
 //
 //     RateLimiter limiter({.concurrent = 10});
-//     if (auto permit = limiter.acquire("203.0.113.7")) ...   // the permit gives its place back when it ends
+//     if (auto permit = limiter.acquire("203.0.113.7")) ...   // its destructor gives the place back
 //
 //     RateLimiter pings({.burst = 20, .per_second = 5});
 //     if (auto wait = pings.spend(id, now)) ...               // over the limit: try again after *wait
 //
-// `acquire` takes a place and hands out what releases it, in one step, so there is no gap between check
-// and act, and no path on which a place is forgotten. `spend` is a token bucket, refilled when it is asked,
-// so no timer runs. The table is bounded. When it is full, keys that hold no place and have a full bucket
-// are dropped, for they are as good as new; if there is none, new keys are refused rather than old ones
-// forgotten, or a flood of keys would reset an offender. Time is an argument, from a steady clock.
+// `spend` is a token bucket; it is refilled when it is asked, so no timer runs. The table is bounded. When it is full,
+// keys that hold no place and have a full bucket are dropped, because they carry no state. If there is none, new keys
+// are refused: otherwise a flood of keys would clear an offender's history. Time is an argument, from a steady clock.
 //
-// A log record is a level, a constant message and named fields. Whoever logs asks `enabled` first,
-// so a line that is off costs one comparison. Fields may hold what clients sent: json_line() escapes and
-// shortens them, so one record is always one line of valid JSON. Who may not wait for a disk or a pipe puts
-// a LogQueue between.
+// A log record is a level, a constant message and named fields. json_line() escapes and shortens what clients sent, so
+// one record is always one line of JSON. If the sink may block, put a LogQueue in front of it.
 //
 // The log is the gate to the program's code, too: all of it is called by Log::call, which contains what it throws
 // and names what takes long. No handler runs inside another one. What a handler ends is over at once, but whom
@@ -1793,19 +1785,17 @@ class LogQueue {
 // ================================================================================================
 // 4  HTTP/1.1
 //
-// Engine.IO begins in HTTP (RFC 9112). This chapter reads requests and writes answers; who gets
-// which answer is decided later. All readers here are incremental and never look at a byte twice:
-// they say `complete`, `more` or `malformed`, and results are views into the bytes they were given.
+// Engine.IO begins in HTTP (RFC 9112). This chapter reads requests and writes what answers have in common: dates,
+// cookies, CORS. It finds out the client's address behind proxies, and has the program's own routes. The readers are
+// incremental: they say `complete`, `more` or `malformed`, and what a request views are the bytes they were given.
 //
 //     GET /socket.io/?EIO=4&transport=polling&t=w70ufd61 HTTP/1.1\r\n
 //     Host: localhost:3000\r\n
 //     \r\n
 //
-// Strict where leniency is how requests get smuggled (RFC 9112, 2.2, 5, 6.1): line ends are CR LF,
-// no space before a colon, no folded lines, one Content-Length of digits only, never together with
-// Transfer-Encoding, and that is `chunked` or refused. Header values are never decoded. Header
-// names are compared without case; only the query of the target is percent-decoded, after it was
-// split. A name or value that would end a line is refused by the writer, too.
+// The reader is strict where leniency lets requests be smuggled (RFC 9112, 2.2, 5, 6.1): line ends are CR LF, no space
+// before a colon, no folded lines, one Content-Length of digits only and never together with Transfer-Encoding, which
+// is `chunked` or refused. Only the query of the target is percent-decoded, after it was split.
 // ================================================================================================
 
 enum class Progress : std::uint8_t { complete, more, malformed };
@@ -2517,11 +2507,10 @@ class Router {
 //
 //     length 0..125: in the second byte; 126: two more bytes; 127: eight more bytes (5.2)
 //
-// The reader unmasks in place and gives one event at a time: a whole message (fragments put
-// together), a control frame, or a violation with its close code (7.4.1). What a header declares is
-// judged before a byte of the payload is waited for, and nothing is allocated for promised bytes.
-// No extension is ever negotiated (9), so every RSV bit is a violation. Server frames are unmasked
-// and never fragmented (5.1); their header is written by frame_header().
+// The reader unmasks in place and gives one event at a time: a whole message (fragments put together), a control frame,
+// or a violation with its close code (7.4.1). A header is checked before its payload is waited for, and nothing is
+// allocated for promised bytes. No extension is ever negotiated (9), so every RSV bit is a violation. Server frames are
+// unmasked and never fragmented (5.1).
 // ================================================================================================
 
 namespace websocket {
@@ -2647,7 +2636,7 @@ class Reader {
     if (fragments_ && fragments_->complete) fragments_.reset();
     for (;;) {
       Frame frame;
-      if (const auto reason = read_header(in, frame)) return violation(*reason, frame.why);
+      if (const Event event = read_header(in, frame); event.kind == Event::Kind::violation) return event;
       if (frame.header == 0 || in.size() - frame.header < frame.size) return {};
       char* payload = in.data() + frame.header;
       unmask(payload, frame.size, payload - 4);
@@ -2664,50 +2653,46 @@ class Reader {
     std::size_t header = 0, size = 0;  // header 0: it is not complete yet
     Opcode opcode = Opcode::text;
     bool last = false;
-    const char* why = "";
   };
-
-  static bool is_control(Opcode opcode) { return opcode >= Opcode::close; }
 
   static Event violation(Reason reason, const char* why) { return {Event::Kind::violation, {}, reason, why}; }
 
-  /// Reads and judges a frame's header (5.2, 5.4, 5.5); returns what it violates.
-  std::optional<Reason> read_header(std::span<const char> in, Frame& frame) {
+  /// What the first two bytes of a frame violate; nullptr: nothing.
+  const char* fault(unsigned first, unsigned second) const {
+    const auto opcode = static_cast<Opcode>(first & 15);
+    if (first & 0x70) return "a reserved bit is set (RFC 6455, 5.2)";
+    if ((first & 7) > 2) return "an unknown opcode (RFC 6455, 5.2)";
+    if (!(second & 0x80)) return "a frame is not masked (RFC 6455, 5.1)";
+    if (opcode >= Opcode::close) {
+      if (!(first & 0x80)) return "a control frame is fragmented (RFC 6455, 5.5)";
+      return (second & 0x7f) > 125 ? "a control frame is too long (RFC 6455, 5.5)" : nullptr;
+    }
+    if (opcode == Opcode::continuation) return fragments_ ? nullptr : "a continuation of nothing (RFC 6455, 5.4)";
+    return fragments_ ? "a new message within a fragmented one (RFC 6455, 5.4)" : nullptr;
+  }
+
+  /// Reads a frame's header; `more` if nothing is wrong with it.
+  Event read_header(std::span<const char> in, Frame& frame) const {
     const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(in[i]); };
-    const auto breaks = [&](bool broken, const char* why) { return broken ? frame.why = why, true : false; };
-    if (in.size() < 2) return std::nullopt;
+    if (in.size() < 2) return {};
+    if (const char* why = fault(byte(0), byte(1))) return violation(Reason::frame_malformed, why);
     frame.opcode = static_cast<Opcode>(byte(0) & 15);
     frame.last = byte(0) & 0x80;
     const unsigned short_size = byte(1) & 0x7f;
-    const bool known = (byte(0) & 7) <= 2;
-    const bool usual = (byte(0) == 0x81 || byte(0) == 0x82) && byte(1) & 0x80 && !fragments_;  // a message in one frame
-    if (!usual &&
-        (breaks(byte(0) & 0x70, "a reserved bit is set (RFC 6455, 5.2)") ||
-         breaks(!known, "an unknown opcode (RFC 6455, 5.2)") ||
-         breaks(!(byte(1) & 0x80), "a frame is not masked (RFC 6455, 5.1)") ||
-         breaks(is_control(frame.opcode) && !frame.last, "a control frame is fragmented (RFC 6455, 5.5)") ||
-         breaks(is_control(frame.opcode) && short_size > 125, "a control frame is too long (RFC 6455, 5.5)") ||
-         breaks(frame.opcode == Opcode::continuation && !fragments_, "a continuation of nothing (RFC 6455, 5.4)") ||
-         breaks((frame.opcode == Opcode::text || frame.opcode == Opcode::binary) && fragments_,
-                "a new message within a fragmented one (RFC 6455, 5.4)")))
-      return Reason::frame_malformed;
-
     const std::size_t extended = short_size == 126 ? 2 : short_size == 127 ? 8 : 0;
-    if (in.size() < 2 + extended + 4) return std::nullopt;
+    if (in.size() < 2 + extended + 4) return {};
     std::uint64_t size = extended == 0 ? short_size : 0;
     for (std::size_t i = 0; i < extended; ++i) size = size << 8 | byte(2 + i);
-    if (!is_control(frame.opcode)) {
-      if (breaks(
-              size > options_.max_payload || (fragments_ && fragments_->message.size() + size > options_.max_payload),
-              "a message is larger than max_payload"))
-        return Reason::message_too_big;
-      if (breaks(fragments_ && fragments_->count == options_.max_fragments,
-                 "a message has more than max_fragments frames"))
-        return Reason::too_many_fragments;
+    if (frame.opcode < Opcode::close) {
+      const std::size_t before = fragments_ ? fragments_->message.size() : 0;
+      if (size > options_.max_payload - before)
+        return violation(Reason::message_too_big, "a message is larger than max_payload");
+      if (fragments_ && fragments_->count == options_.max_fragments)
+        return violation(Reason::too_many_fragments, "a message has more than max_fragments frames");
     }
     frame.header = 2 + extended + 4;
     frame.size = static_cast<std::size_t>(size);
-    return std::nullopt;
+    return {};
   }
 
   /// Makes an event of an unmasked frame; `more` for a fragment that is not the last.
