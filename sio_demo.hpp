@@ -2874,89 +2874,57 @@ class Timed {
 
  private:
   friend class Deadlines;
-  static constexpr std::size_t absent = static_cast<std::size_t>(-1);
   Time due_ = never;
-  std::size_t slot_ = absent;
+  bool filed_ = false;
+  std::multimap<Time, Timed*>::iterator entry_{};  // if it is filed
 };
 
-/// All deadlines of a server in one heap, so that one timer serves them. A deadline that
-/// moves away, as heartbeats do, costs one store: the heap learns of it when the old time comes.
+/// All deadlines of a server in one map, so that one timer serves them. A deadline that moves away, as heartbeats do,
+/// costs one store: it is filed anew when the old time comes.
 class Deadlines {
  public:
   void set(Timed& timed, Time due) {
     timed.due_ = due;
-    if (timed.slot_ == Timed::absent) {
-      if (due == never) return;
-      timed.slot_ = heap_.size();
-      heap_.push_back({due, &timed});
-      rise(timed.slot_);
-    } else if (due < heap_[timed.slot_].due) {
-      heap_[timed.slot_].due = due;
-      rise(timed.slot_);
-    }
+    if (timed.filed_ ? due < timed.entry_->first : due != never) file(timed);
   }
 
   /// Must be called before a Timed is destroyed.
   void forget(Timed& timed) {
     timed.due_ = never;
-    if (timed.slot_ == Timed::absent) return;
-    const std::size_t slot = std::exchange(timed.slot_, Timed::absent);
-    const Entry last = heap_.back();
-    heap_.pop_back();
-    if (slot == heap_.size()) return;
-    place(slot, last);
-    rise(slot);
-    sink(last.timed->slot_);
+    if (std::exchange(timed.filed_, false)) entries_.erase(timed.entry_);
   }
 
   /// When tick() should be called next, at the latest.
-  Time next() const { return heap_.empty() ? never : heap_.front().due; }
-  std::size_t size() const { return heap_.size(); }
+  Time next() const { return entries_.empty() ? never : entries_.begin()->first; }
+  std::size_t size() const { return entries_.size(); }
 
   /// Calls tick(now) of all whose time has come.
   void tick(Time now) {
-    while (!heap_.empty() && heap_.front().due <= now) {
-      Timed& timed = *heap_.front().timed;
-      if (timed.due_ <= now)
-        timed.due_ = never, timed.tick(now);  // which mostly sets it again: its entry waits for that
-      else if (timed.due_ == never) forget(timed);
-      else heap_.front().due = timed.due_, sink(0);  // it had moved away
+    while (next() <= now && !entries_.empty()) {
+      Timed& timed = *entries_.begin()->second;
+      if (timed.due_ <= now) {
+        timed.due_ = never;
+        timed.tick(now);  // which mostly sets it again: its entry waits for that
+      } else if (timed.due_ == never) {
+        forget(timed);
+      } else {
+        file(timed);  // it had moved away
+      }
     }
   }
 
  private:
-  struct Entry {
-    Time due;
-    Timed* timed;
-  };
-  /// Four children each: half as deep as with two, and an entry that moves costs a line of memory, its Timed's.
-  static constexpr std::size_t children = 4;
-
-  void place(std::size_t slot, Entry entry) {
-    heap_[slot] = entry;
-    entry.timed->slot_ = slot;
-  }
-  void rise(std::size_t slot) {
-    const Entry entry = heap_[slot];
-    for (; slot > 0 && entry.due < heap_[(slot - 1) / children].due; slot = (slot - 1) / children)
-      place(slot, heap_[(slot - 1) / children]);
-    place(slot, entry);
-  }
-  void sink(std::size_t slot) {
-    const Entry entry = heap_[slot];
-    for (;;) {
-      const auto first = heap_.begin() + static_cast<std::ptrdiff_t>((std::min)(children * slot + 1, heap_.size()));
-      const auto last =
-          heap_.begin() + static_cast<std::ptrdiff_t>((std::min)(children * slot + 1 + children, heap_.size()));
-      const auto next = std::min_element(first, last, [](const Entry& a, const Entry& b) { return a.due < b.due; });
-      if (next == last || entry.due <= next->due) break;
-      place(slot, *next);
-      slot = static_cast<std::size_t>(next - heap_.begin());
+  void file(Timed& timed) {
+    if (std::exchange(timed.filed_, true)) {
+      auto entry = entries_.extract(timed.entry_);
+      entry.key() = timed.due_;
+      timed.entry_ = entries_.insert(std::move(entry));
+    } else {
+      timed.entry_ = entries_.emplace(timed.due_, &timed);
     }
-    place(slot, entry);
   }
 
-  std::vector<Entry> heap_;
+  std::multimap<Time, Timed*> entries_;
 };
 
 /// Time that stands still until a test moves it on. A server that has it (Options::clock) lives by it: the
