@@ -116,7 +116,6 @@
 #include <tuple>               // tuple
 #include <type_traits>         // conditional_t, decay_t, is_same_v, remove_cvref_t
 #include <unordered_map>       // unordered_map
-#include <unordered_set>       // unordered_set
 #include <utility>             // exchange, forward, move
 #include <vector>              // vector
 
@@ -626,7 +625,6 @@ inline std::string base64_decode(std::string_view in) {
 
 /// SHA-1 of a short text, as 20 raw bytes. Broken as a signature; RFC 6455 asks for it all the same.
 inline std::string sha1(std::string_view in) {
-  const auto rotate = [](std::uint32_t x, int n) { return x << n | x >> (32 - n); };
   std::string text(in);
   text += '\x80';
   text.resize((text.size() + 8 + 63) / 64 * 64 - 8, '\0');
@@ -637,15 +635,15 @@ inline std::string sha1(std::string_view in) {
   for (std::size_t block = 0; block < text.size(); block += 64) {
     std::array<std::uint32_t, 80> w{};
     for (std::size_t i = 0; i < 64; ++i) w[i / 4] = w[i / 4] << 8 | static_cast<std::uint8_t>(text[block + i]);
-    for (std::size_t i = 16; i < 80; ++i) w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (std::size_t i = 16; i < 80; ++i) w[i] = std::rotl(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
     auto [a, b, c, d, e] = h;
     for (std::size_t i = 0; i < 80; ++i) {
       const std::uint32_t mix = i < 20   ? ((b & c) | (~b & d)) + 0x5A827999
                                 : i < 40 ? (b ^ c ^ d) + 0x6ED9EBA1
                                 : i < 60 ? ((b & c) | (b & d) | (c & d)) + 0x8F1BBCDC
                                          : (b ^ c ^ d) + 0xCA62C1D6;
-      const std::uint32_t next = rotate(a, 5) + mix + e + w[i];
-      e = d, d = c, c = rotate(b, 30), b = a, a = next;
+      const std::uint32_t next = std::rotl(a, 5) + mix + e + w[i];
+      e = d, d = c, c = std::rotl(b, 30), b = a, a = next;
     }
     h[0] += a, h[1] += b, h[2] += c, h[3] += d, h[4] += e;
   }
@@ -678,11 +676,9 @@ inline Utf8Character utf8_character(std::string_view in) {
 inline std::size_t utf8_valid_prefix(std::string_view in) {
   std::size_t at = 0;
   while (at < in.size()) {
-    std::uint64_t word = 0;
-    while (in.size() - at >= 8) {  // eight ASCII characters at a time
+    for (std::uint64_t word = 0; in.size() - at >= 8; at += 8) {  // eight ASCII characters at a time
       std::memcpy(&word, in.data() + at, 8);
       if (word & 0x8080808080808080u) break;
-      at += 8;
     }
     if (at == in.size()) break;
     const auto character =
@@ -713,14 +709,12 @@ inline std::string utf8_repair(std::string_view in) {
 /// A text that is UTF-8, repaired if it has to be. The view is good while this lives, and the text does.
 class Utf8Text {
  public:
-  explicit Utf8Text(std::string_view text) : text_(text) {
-    if (!utf8_valid(text)) repaired_ = utf8_repair(text), text_ = repaired_;
-  }
-  Utf8Text(const Utf8Text&) = delete;
-  Utf8Text& operator=(const Utf8Text&) = delete;
-  std::string_view view() const { return text_; }
+  explicit Utf8Text(std::string_view text)
+      : good_(utf8_valid(text)), text_(text), repaired_(good_ ? std::string() : utf8_repair(text)) {}
+  std::string_view view() const { return good_ ? text_ : repaired_; }
 
  private:
+  bool good_;
   std::string_view text_;
   std::string repaired_;
 };
@@ -815,13 +809,6 @@ inline std::size_t keyed_hash(std::string_view text) {
     return std::array<std::uint64_t, 2>{word(), word()};
   }();
   return static_cast<std::size_t>(siphash(text, key));
-}
-
-/// The value of a hexadecimal digit, or -1.
-constexpr int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -1002,7 +989,7 @@ class Outline {
   }
 
  private:
-  enum class Expect : std::uint8_t { value, value_or_close, comma_or_close, key, key_or_close, colon, end };
+  enum class Expect : std::uint8_t { value, key, colon, end, value_or_close, key_or_close, comma_or_close };
 
   static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
   bool in_array() const { return arrays_ >> (depth_ - 1) & 1; }
@@ -1013,6 +1000,7 @@ class Outline {
   }
 
   const char* token(char c, Expect& expect) {
+    if ((c == ']' || c == '}') && expect >= Expect::value_or_close) return close(c, expect);
     switch (expect) {
       case Expect::colon:
         if (c != ':') return "JSON lacks a colon";
@@ -1020,17 +1008,12 @@ class Outline {
         expect = Expect::value;
         return nullptr;
       case Expect::comma_or_close:
-        if (c != ',') return close(c, expect);
+        if (c != ',') return "JSON is not closed as it was opened";
         ++at_;
         expect = in_array() ? Expect::value : Expect::key;
         return nullptr;
       case Expect::key_or_close:
-        if (c == '}') return close(c, expect);
-        [[fallthrough]];
       case Expect::key: expect = Expect::colon; return c == '"' ? string() : "a JSON key is not a string";
-      case Expect::value_or_close:
-        if (c == ']') return close(c, expect);
-        [[fallthrough]];
       default: return value(c, expect);
     }
   }
@@ -1124,19 +1107,9 @@ struct StringHash {
 template <class T>
 using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
 
-/// Lets a set of pointers be searched by the `id`, or `id()`, of what they point to.
-struct ById {
-  using is_transparent = void;
-  static std::string_view id(const auto& key) {
-    if constexpr (std::is_convertible_v<decltype(key), std::string_view>) return key;
-    else if constexpr (requires { key->id(); }) return key->id();
-    else return key->id;
-  }
-  std::size_t operator()(const auto& key) const { return bytes::keyed_hash(id(key)); }
-  bool operator()(const auto& a, const auto& b) const { return id(a) == id(b); }
-};
+/// Objects by their id. The key is a view of the id, which the object itself holds.
 template <class Pointer>
-using SetById = std::unordered_set<Pointer, ById, ById>;
+using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equal_to<>>;
 
 // ================================================================================================
 // 3  Reasons, limits, log
@@ -1317,7 +1290,6 @@ class RateLimiter {
   using Time = Bucket::Time;
 
  private:
-  struct Table;
   struct Entry {
     std::size_t held = 0;            // places
     std::size_t bytes = 0;           // see Permit::weigh
@@ -1836,10 +1808,9 @@ inline std::string percent_decode(std::string_view in) {
   std::string out;
   out.reserve(in.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
-    const int high = in[i] == '%' && in.size() - i > 2 ? bytes::hex_digit(in[i + 1]) : -1;
-    const int low = high < 0 ? -1 : bytes::hex_digit(in[i + 2]);
-    if (low >= 0) out += static_cast<char>(high << 4 | low), i += 2;
-    else out += in[i] == '+' ? ' ' : in[i];
+    const auto byte = in[i] == '%' && in.size() - i > 2 ? bytes::whole_number(in.substr(i + 1, 2), 16) : std::nullopt;
+    out += byte ? static_cast<char>(*byte) : in[i] == '+' ? ' ' : in[i];
+    if (byte) i += 2;
   }
   return out;
 }
@@ -1882,6 +1853,7 @@ struct Request {
   std::string_view path;        // the target up to '?', not decoded
   std::string_view query_text;  // what follows it, not decoded
   std::string_view head;        // the header lines as they came
+  std::string_view whole_head;  // with the request line and the end: for a HeadReader, once the views are not valid
   int minor = 1;                // HTTP/1.minor
   std::vector<Header> headers;
   Query query;
@@ -1911,11 +1883,6 @@ struct Request {
   bool keep_alive() const { return minor == 0 ? lists("connection", "keep-alive") : !lists("connection", "close"); }
   /// Whether the client wants to leave HTTP/1.1 (RFC 9110, 7.8).
   bool upgrade() const { return find("upgrade") && lists("connection", "upgrade"); }
-  /// The request's head as it came: for a HeadReader, once the views are no longer valid.
-  std::string whole_head() const {
-    return std::string(method) + " " + std::string(target) + " HTTP/1." + std::to_string(minor) + "\r\n" +
-           std::string(head) + "\r\n";
-  }
 };
 
 /// RFC 9110, 5.6.2
@@ -1959,9 +1926,9 @@ class HeadReader {
       if (!line.empty()) {
         begun_ = true;
       } else if (begun_) {
-        const auto head = in.substr(start_, line_ - start_ - 2);
+        out.whole_head = in.substr(start_, line_ - start_);
         *this = HeadReader();
-        const auto parsed = parse(head, limits, out);
+        const auto parsed = parse(out.whole_head.substr(0, out.whole_head.size() - 2), limits, out);
         return parsed.progress == Progress::complete ? Parsed::complete(lf + 1) : parsed;
       } else if (start_ = line_; start_ > 16) {  // blank lines before a request are skipped (RFC 9112, 2.2)
         return Parsed::malformed("too many blank lines before a request");
@@ -1986,7 +1953,13 @@ class HeadReader {
         return Parsed::malformed("the request has too many headers", Reason::headers_too_large);
       out.headers.push_back(header);
     }
-    return host(out);
+    const std::size_t hosts = out.count("host");
+    const auto host = out.header("host");
+    if (hosts > 1 || (hosts == 0 && out.minor == 1))
+      return Parsed::malformed("the request does not have exactly one Host");
+    if (hosts == 1 && (host.empty() || host.find_first_of("/@ ,") != host.npos))
+      return Parsed::malformed("the Host header is malformed");
+    return Parsed::complete(0);
   }
 
   static Parsed request_line(std::string_view line, Request& out) {
@@ -2010,16 +1983,6 @@ class HeadReader {
     out.path = out.target.substr(0, out.target.find('?'));
     out.query_text = out.target.substr((std::min)(out.path.size() + 1, out.target.size()));
     out.query_text = out.query_text.substr(0, out.query_text.find('#'));
-    return Parsed::complete(0);
-  }
-
-  static Parsed host(const Request& request) {
-    const std::size_t hosts = request.count("host");
-    const auto host = request.header("host");
-    if (hosts > 1 || (hosts == 0 && request.minor == 1))
-      return Parsed::malformed("the request does not have exactly one Host");
-    if (hosts == 1 && (host.empty() || host.find_first_of("/@ ,") != host.npos))
-      return Parsed::malformed("the Host header is malformed");
     return Parsed::complete(0);
   }
 
@@ -2201,9 +2164,7 @@ inline std::string javascript_date(std::chrono::system_clock::time_point time) {
 /// What keeps these options from being a cookie, or nullptr. Characters of the syntax in a name, path or domain could
 /// set attributes, or other cookies (RFC 6265, 4.1.1; CVE-2024-47764).
 inline const char* cookie_fault(const CookieOptions& cookie) {
-  const auto among = [](std::string_view text, std::initializer_list<std::string_view> list) {
-    return std::find(list.begin(), list.end(), text) != list.end();
-  };
+  using Texts = std::set<std::string_view>;
   const auto plain = [](char c) { return c >= ' ' && c < 0x7f && c != ';'; };
   const auto of_host = [](char c) { return bytes::is_plain(c, ".-"); };
   if (!is_token(cookie.name)) return "the cookie's name is not a token (RFC 6265, 4.1.1)";
@@ -2211,11 +2172,11 @@ inline const char* cookie_fault(const CookieOptions& cookie) {
     return "the cookie's path holds a ';' or characters other than ASCII";
   if (!std::all_of(cookie.domain.begin(), cookie.domain.end(), of_host))
     return "the cookie's domain is not a host name";
-  if (!among(cookie.same_site, {"", "Strict", "Lax", "None"}))
+  if (!Texts{"", "Strict", "Lax", "None"}.contains(cookie.same_site))
     return "the cookie's same_site is not \"Strict\", \"Lax\", \"None\" or \"\"";
   if (!cookie.secure && (cookie.partitioned || cookie.same_site == "None"))
     return "browsers take a cookie that is partitioned, or of same_site \"None\", only if it is secure";
-  if (!among(cookie.priority, {"", "Low", "Medium", "High"}))
+  if (!Texts{"", "Low", "Medium", "High"}.contains(cookie.priority))
     return "the cookie's priority is not \"Low\", \"Medium\", \"High\" or \"\"";
   return nullptr;
 }
@@ -2391,16 +2352,14 @@ class ClientAddress {
     constexpr std::size_t most_hops = 32;
     std::size_t hops = 0;
     for (auto h = request.headers.rbegin(); h != request.headers.rend(); ++h) {
-      if (!bytes::equal_ignoring_case(h->name, "x-forwarded-for")) continue;
+      if (h->value.empty() || !bytes::equal_ignoring_case(h->name, "x-forwarded-for")) continue;
       auto rest = h->value;
-      for (bool more = !rest.empty(); more;) {
+      for (std::size_t comma = 0; comma != rest.npos; rest = rest.substr(0, comma)) {
         if (!trusts(*client) || ++hops > most_hops) return client->to_string();
-        const auto comma = rest.rfind(',');
-        more = comma != rest.npos;
-        const auto hop = Address::parse(bytes::trim(more ? rest.substr(comma + 1) : rest));
+        comma = rest.rfind(',');
+        const auto hop = Address::parse(bytes::trim(rest.substr(comma + 1)));  // all of it, if there is no comma
         if (!hop) return client->to_string();
         client = hop;
-        rest = rest.substr(0, more ? comma : 0);
       }
     }
     return client->to_string();
@@ -2564,8 +2523,6 @@ inline std::string close_payload(std::uint16_t code, std::string_view text = {})
   return std::string{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)}.append(
       text.substr(0, bytes::utf8_valid_prefix(text)));
 }
-
-inline std::string close_frame(std::uint16_t code = 0) { return frame(Opcode::close, close_payload(code)); }
 
 /// The codes that may stand in a close frame (7.4).
 constexpr bool close_code_valid(unsigned code) {
@@ -2763,8 +2720,7 @@ struct PacketType {
 };
 
 /// What goes out, encoded once and shared by all who get it: the bytes of one WebSocket frame, whose payload is the
-/// packet's text as polling sends it. Immutable. One allocation holds it all, which is measured to be worth it: with a
-/// string of its own, a message of 64 bytes took 78 ns to make and release, and not 48.
+/// packet's text as polling sends it. Immutable. One allocation: with two, 64 bytes took 78 ns to make, and not 48.
 class Message {
  public:
   using Parts = std::initializer_list<std::string_view>;
@@ -2876,13 +2832,8 @@ class Deadlines {
 
  private:
   void file(Timed& timed) {
-    if (std::exchange(timed.filed_, true)) {
-      auto entry = entries_.extract(timed.entry_);
-      entry.key() = timed.due_;
-      timed.entry_ = entries_.insert(std::move(entry));
-    } else {
-      timed.entry_ = entries_.emplace(timed.due_, &timed);
-    }
+    if (std::exchange(timed.filed_, true)) entries_.erase(timed.entry_);
+    timed.entry_ = entries_.emplace(timed.due_, &timed);
   }
 
   std::multimap<Time, Timed*> entries_;
@@ -3212,9 +3163,13 @@ class Engine {
   /// The session of this id, or null.
   Ref<Session> find(std::string_view id) const {
     const auto found = sessions_.find(id);
-    return found == sessions_.end() ? Ref<Session>() : *found;
+    return found == sessions_.end() ? Ref<Session>() : found->second;
   }
-  std::vector<Ref<Session>> all() const { return {sessions_.begin(), sessions_.end()}; }
+  std::vector<Ref<Session>> all() const {
+    std::vector<Ref<Session>> out;
+    for (const auto& [id, session] : sessions_) out.push_back(session);
+    return out;
+  }
 
   /// Decides about a request on our path, in the reference's order of checks, which decides which error one sees.
   Verdict judge(const http::Request& request) {
@@ -3269,7 +3224,7 @@ class Engine {
     Ref<Session> session(
         new Session(*this, make_id(request), channel ? State::websocket : State::polling, base64, std::move(place)));
     if (channel) session->opened_on(*channel);
-    sessions_.insert(session);
+    sessions_.emplace(session->id(), session);
     ++counters.sessions_opened;
     if (channel) ++counters.websocket_sessions;
     session->send(Message::text({open_packet(*session)}));
@@ -3325,7 +3280,7 @@ class Engine {
     return out + '}';
   }
 
-  SetById<Ref<Session>> sessions_;
+  ById<Ref<Session>> sessions_;
   RateLimiter addresses_;
   Time now_{};
   bool draining_ = false;
@@ -6123,7 +6078,7 @@ class RoomIndex {
   std::size_t size() const { return sockets_.size(); }
   SocketState* find(std::string_view id) const {
     const auto found = by_id_.find(id);
-    return found == by_id_.end() ? nullptr : *found;
+    return found == by_id_.end() ? nullptr : found->second;
   }
   /// The names of all rooms, those of single sockets included.
   std::vector<std::string> names() const {
@@ -6141,11 +6096,11 @@ class RoomIndex {
   void add(SocketState& socket) {
     socket.slot = sockets_.size();
     sockets_.push_back(&socket);
-    by_id_.insert(&socket);
+    by_id_.emplace(socket.id, &socket);
   }
   void remove(SocketState& socket) {
     while (!socket.rooms.empty()) leave(socket, socket.rooms.back().room->first);
-    by_id_.erase(&socket);
+    by_id_.erase(socket.id);
     sockets_.back()->slot = socket.slot;
     sockets_[socket.slot] = sockets_.back();
     sockets_.pop_back();
@@ -6204,7 +6159,7 @@ class RoomIndex {
   }
 
   std::vector<SocketState*> sockets_;
-  SetById<SocketState*> by_id_;
+  ById<SocketState*> by_id_;
   Rooms rooms_;
   std::uint32_t mark_ = 0;
 };
@@ -9236,7 +9191,7 @@ SIO_DEMO_INLINE void Connection::ask() {
     next(Refuse{});
   if (!asking()) return;
   if (http_->question->answered) return decide();
-  http_->question->head = request().whole_head();
+  http_->question->head = request().whole_head;
   due(options().http.header_timeout);
 }
 
@@ -9297,7 +9252,7 @@ SIO_DEMO_INLINE void Connection::on_route_request() {
   if (!handler) return decline(http_->pending.back().id, missing);
   if (mode_ != Mode::body) return run_route();
   body_use_ = BodyUse::route;
-  http_->kept_head = request.whole_head();
+  http_->kept_head = request.whole_head;
 }
 
 SIO_DEMO_INLINE void Connection::run_route() {
@@ -9506,7 +9461,10 @@ SIO_DEMO_INLINE bool Connection::read_frame(std::span<char>& in) {
       end_websocket(Reason::transport_close, "the client sent a close frame",
                     websocket::frame(websocket::Opcode::close, event.payload));
       return false;
-    default: end_websocket(event.reason, event.why, websocket::close_frame(row(event.reason).close)); return false;
+    default:
+      end_websocket(event.reason, event.why,
+                    websocket::frame(websocket::Opcode::close, websocket::close_payload(row(event.reason).close)));
+      return false;
   }
 }
 
