@@ -61,7 +61,7 @@ def words(root):
 
 def reasons(root):
     tests = "\n".join((root / path).read_text("utf-8") for path in files(root, *CPP, ".js") if path.startswith("tests"))
-    rows = [(n, row[1]) for _, n, line in lines(root, HEADER) if (row := re.match(r'\s*\{Reason::\w+, "(\w+)"', line))]
+    rows = [(n, row[1]) for _, n, line in lines(root, HEADER) if (row := re.match(r'\s*X\((\w+), "', line))]
     for n, name in rows or [(1, "of_any_kind")]:
         if not re.search(rf"\b{name}\b", tests):
             yield HEADER, n, f"the reason {name} stands in no file of the tests: make something be refused for it"
@@ -148,7 +148,7 @@ QUICK = [
      {HEADER: "// FIXME\nclass SocketManager;\nint string_utils();\n", "a.cpp": "using namespace std;\n", "a.js": "a; \n", "b.md": "\t\n"},
      [f"{HEADER}:1: ", "SocketManager says", "string_utils says", "a.cpp:1", "a.js:1", "b.md:1"]),
     ("reasons", "each reason for which the server refuses is met by a test", reasons,
-     {HEADER: '    {Reason::draining, "draining", "x", 503, 3, 0},\n', "tests/a.js": "'drain'"}, ["the reason draining"])]
+     {HEADER: '  X(draining, "x", 503, 3, 0) \\\n', "tests/a.js": "'drain'"}, ["the reason draining"])]
 TOOLS = [
     ("clang-tidy header", "likely bugs, includes, names, length and nesting of functions", lambda root: clang_tidy(root, HEADER),
      {HEADER: "#include <list>\n#include <future>\n#include <unistd.h>\n#define MIN 1\nusing namespace std;\nstd::string a;\n"

@@ -4,7 +4,7 @@
 //
 // Held: HeadReader and BodyReader come to the same requests, bodies and end however the stream is cut; what
 // is kept of it is bounded; views lie in the input; a header that was read is found again by find_header and
-// in whole_head(), which reads back as the same request. Queries keep their bound. Whatever header lines are
+// in whole_head, which reads back as the same request. Queries keep their bound. Whatever header lines are
 // made of the request (CORS, preflight, the program's own, Set-Cookie, the handshake's answer) are lines with
 // a name and a value, and no more of them than were meant.
 #pragma once
@@ -73,11 +73,11 @@ inline void check_headers(const Request& request, std::string_view memory) {
     request.lists(header.name, "close");
   }
   Request again;
-  const Exact copy(request.whole_head());
+  const Exact copy(request.whole_head);
   const auto parsed = sio::http::HeadReader().read(copy.view(), sio::HttpLimits{64 * 1024, 64 * 1024}, again);
-  holds(parsed.progress == Progress::complete && parsed.size == copy.view().size(), "a whole_head() is a head",
+  holds(parsed.progress == Progress::complete && parsed.size == copy.view().size(), "a whole_head is a head",
         {copy.view(), parsed.why});
-  holds(described(again) == described(request), "a whole_head() reads back as the same request",
+  holds(described(again) == described(request), "a whole_head reads back as the same request",
         {described(again), described(request)});
 }
 
@@ -122,7 +122,8 @@ inline void check_lines(const Request& request) {
 
 inline void check_cors(const Request& request, const sio::CorsOptions& cors) {
   const auto origin = request.header("origin");
-  const auto answer = sio::http::cors_headers(cors, origin), preflight = sio::http::preflight_headers(cors, request);
+  const auto answer = sio::http::cors_headers(cors, origin),
+             preflight = sio::http::cors_headers(cors, origin, &request);
   for (const auto& lines : {answer, preflight}) {
     lines_in(lines);
     const bool named = lines.find("Allow-Origin: " + std::string(origin) + "\r\n") != lines.npos;

@@ -48,36 +48,6 @@ TEST_CASE("a Ref keeps its object alive until the last one is gone") {
   CHECK_FALSE(sio_demo::Ref<Thing>(nullptr));
 }
 
-TEST_CASE("a list of few pointers does what a vector does") {
-  int alive = 0;
-  sio_demo::Few<sio_demo::Ref<Thing>> few;
-  std::vector<sio_demo::Ref<Thing>> many;
-  std::mt19937 random(7);
-  for (int step = 0; step < 20'000; ++step) {
-    const std::size_t roll = random() % 10, size = many.size();
-    if (roll < 5 || size == 0) {
-      const sio_demo::Ref<Thing> thing(new Thing(alive));
-      few.push_back(thing), many.push_back(thing);
-    } else if (roll < 7) {
-      const std::size_t count = random() % (size + 1);
-      few.erase(0, count), many.erase(many.begin(), many.begin() + static_cast<std::ptrdiff_t>(count));
-    } else if (roll < 9) {
-      const std::size_t at = random() % size;
-      const auto thing = many[at];
-      few.erase(thing), many.erase(many.begin() + static_cast<std::ptrdiff_t>(at));
-    } else {
-      few.clear(), many.clear();
-    }
-    REQUIRE(few.size() == many.size());
-    REQUIRE(few.empty() == many.empty());
-    REQUIRE(std::equal(few.begin(), few.end(), many.begin(),
-                       [](const auto& a, const auto& b) { return a.get() == b.get(); }));
-    REQUIRE(few.copy().size() == static_cast<std::size_t>(alive));
-  }
-  few.clear(), many.clear();
-  CHECK(alive == 0);
-}
-
 // ---- base64 (RFC 4648)
 
 TEST_CASE("base64: the vectors of RFC 4648, both ways") {

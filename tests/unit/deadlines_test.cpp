@@ -1,4 +1,4 @@
-// Chapter 6: all deadlines of a server in one heap, compared with the plainest thing that could work.
+// Chapter 6: all deadlines of a server in one map, compared with the plainest thing that could work.
 #include "sio_demo.hpp"
 
 #include <doctest/doctest.h>
@@ -30,7 +30,7 @@ struct Alarm final : sio_demo::engineio::Timed {
 
 }  // namespace
 
-TEST_CASE("deadlines: an empty heap is due never") {
+TEST_CASE("deadlines: without any, the next is never") {
   Deadlines deadlines;
   CHECK(deadlines.next() == never);
   CHECK(deadlines.size() == 0);

@@ -41,10 +41,11 @@ inline std::string hex(std::string_view text) {
   std::string out;
   int high = -1;
   for (const char c : text) {
-    const int digit = sio_demo::bytes::hex_digit(c);
-    if (digit < 0) continue;
-    if (high < 0) high = digit;
-    else out += static_cast<char>(high << 4 | digit), high = -1;
+    const auto digit = sio_demo::bytes::whole_number({&c, 1}, 16);
+    if (!digit) continue;
+    const int low = static_cast<int>(*digit);
+    if (high < 0) high = low;
+    else out += static_cast<char>(high << 4 | low), high = -1;
   }
   return out;
 }

@@ -209,10 +209,10 @@ TEST_CASE("frames out: control frames") {
   CHECK(as_hex(websocket::frame(Opcode::ping, "")) == "89 00");
   CHECK(as_hex(websocket::frame(Opcode::pong, "abc")) == "8a 03 61 62 63");
   CHECK(as_hex(websocket::frame(Opcode::binary, "\0\xff"sv)) == "82 02 00 ff");
-  CHECK(as_hex(websocket::close_frame()) == "88 00");
-  CHECK(as_hex(websocket::close_frame(1000)) == "88 02 03 e8");
-  CHECK(as_hex(websocket::close_frame(1009)) == "88 02 03 f1");
-  CHECK(as_hex(websocket::close_frame(4999)) == "88 02 13 87");
+  CHECK(as_hex(websocket::frame(Opcode::close, websocket::close_payload(0))) == "88 00");
+  CHECK(as_hex(websocket::frame(Opcode::close, websocket::close_payload(1000))) == "88 02 03 e8");
+  CHECK(as_hex(websocket::frame(Opcode::close, websocket::close_payload(1009))) == "88 02 03 f1");
+  CHECK(as_hex(websocket::frame(Opcode::close, websocket::close_payload(4999))) == "88 02 13 87");
 }
 
 // ---- masks
