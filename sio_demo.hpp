@@ -1,7 +1,7 @@
 // sio_demo.hpp - a Socket.IO v4 server for C++20 in one header. Version 0.1.0. MIT licence (end of file).
 //
-// Official clients connect to it as to the official server: those for browsers, Node and Python in its tests, those
-// for Swift, Java and C++ by the same bytes.
+// Official clients work with it unchanged. The tests run those for browsers, Node and Python; those for Swift, Java and
+// C++ use the same protocol, but are not tested.
 // It needs standalone Asio (1.22 or later) and nlohmann/json (3.11 or later), and nothing else.
 //
 //     #include "sio_demo.hpp"
@@ -19,48 +19,52 @@
 //
 //     g++ -std=c++20 -O2 -pthread server.cpp -o server
 //
-// That compiles all of it. A program of several files can have the bodies compiled in one of them only:
-// define SIO_DEMO_SEPARATE in all, by -DSIO_DEMO_SEPARATE, and let one more file say
+// That compiles all of it. A program of several files can compile the function bodies in one of them only:
+// define SIO_DEMO_SEPARATE for all files (-DSIO_DEMO_SEPARATE), and add one file with
 //
 //     #define SIO_DEMO_IMPLEMENTATION
 //     #include "sio_demo.hpp"
 //
-// Classes and their layout are the same either way, but chapters 10 and 15, and most of 11, are in that file alone.
-// Do not mix files with the macro and files without: that breaks the one-definition rule.
+// Public classes and their layout are the same either way; the bodies, and private classes such as those of chapter 10,
+// are in that file only. Do not mix files with the macro and files without: that breaks the one-definition rule.
 //
-// One thread runs everything: handlers are called one at a time on the loop that runs the server,
-// so your code needs no locks. server.post(f) is the only door from another thread.
+// One thread runs everything: the event loop calls handlers one at a time, so your code needs no locks.
+// From another thread, call only server.post(f).
 //
-// What it does not do: TLS (put a reverse proxy in front), compression, WebTransport, JSONP,
-// the clients of Socket.IO 1 and 2 (Engine.IO 3: they get a clear refusal), HTTP/2.
+// Not supported: TLS (put a reverse proxy in front), compression, WebTransport, JSONP, HTTP/2, and
+// clients of Socket.IO 1 and 2 (Engine.IO 3), which are refused with an error message.
 //
 // ------------------------------------------------------------------------------------------------
-// Contents, in the order in which a byte travels
+// Contents: options and tools first, then the protocol layers from HTTP up to the API, then what uses them
 //
-//    1  Options                   every knob and limit, its unit, its default, what happens at it
+//    1  Options                   the server's options and limits: unit, default, effect
 //    2  Bytes and text            references, base64, SHA-1, UTF-8, ids, numbers, the JSON guard
 //    3  Reasons, limits, log      one table of refusals and closes; permits and tokens by key; the log
 //    4  HTTP/1.1                  request reader, answers, CORS, the client's address behind proxies
 //    5  WebSocket                 handshake, frame reader, frame writer (RFC 6455)
-//    6  Engine.IO                 packets, messages, the session machine, the engine (protocol 4);
-//                                 WebSockets without it
+//    6  Engine.IO                 packets, messages, timers, sessions and their states (protocol 4);
+//                                 WebSockets without Engine.IO
 //    7  Socket.IO                 packets and binary placeholders (protocol 5)
 //    8  Typed events              events as constants; values to JSON and back, checked
-//    9  Server                    namespaces, sockets, rooms, acks: the public API; the servers
-//                                 without Socket.IO
+//    9  Server                    namespaces, sockets, rooms, acks: the public API; servers for
+//                                 Engine.IO, WebSocket or HTTP alone
 //   10  Driver                    listeners, connections, deadlines, gathered writes, drain
-//   11  Redis adapter             a member of a cluster of servers, ours or official ones
-//   12  Metrics and trace         counters and gauges as Prometheus text; every packet in plain words
-//   13  Broadcaster               one timer for everybody, a fresh random delay each time
-//   14  Fake server               for unit tests of clients: scripted answers, a clock that the test moves
+//   11  Redis adapter             joins a cluster of servers, these or official ones
+//   12  Metrics and trace         counters and gauges as Prometheus text; a readable line for each packet
+//   13  Broadcaster               one timer for all clients, a new random delay each time
+//   14  Fake server               for unit tests of clients: scripted replies, a manual clock
 //   15  Demo service              the service that main.cpp runs
-//   16  End                       macros cleared, changelog, licence, what to read next
+//   16  End                       macros undefined, changelog, licence, what to read next
 //
-// Layers. Chapters 2 to 7 are pure: bytes and times come in as arguments, values go out. They know
-// no socket, no clock and no thread, and hostile input makes them return a reason, never throw.
-// Chapter 10 is the only one that touches clients' sockets; nothing above it does, and it never sees a
-// namespace. What crosses: message, closed, tick inwards; send, close outwards. Chapter 11 is an adapter of
-// chapter 9, and has connections of its own, to Redis.
+// Layers. The parsers and writers of chapters 2, 4, 5 and 7 do no network input or output: they take bytes and return
+// values, and report invalid input by a reason, without throwing. Chapter 6 gets the time and its connections from its
+// caller, through Engine::advance and Peer, so that tests need neither a network nor a real clock.
+// Only chapter 10 reads and writes clients' TCP sockets. It passes requests, frames and ticks to chapter 6, and chapter
+// 6 passes messages to chapter 9; responses, messages and closes go the other way. Chapter 11 is an adapter of chapter
+// 9, with its own connections to Redis.
+//
+// "The official server" is the npm package socket.io 4, with engine.io 6. The "event loop" is the io_context that runs
+// the server.
 #ifndef SIO_DEMO_HPP
 #define SIO_DEMO_HPP
 
@@ -69,7 +73,7 @@
 #define SIO_DEMO_VERSION_PATCH 0
 #define SIO_DEMO_VERSION "0.1.0"
 
-#if defined(__apple_build_version__)  // numbers of its own
+#if defined(__apple_build_version__)  // Apple numbers its versions differently
 #elif defined(__clang__) && __clang_major__ < 14
 #error "sio_demo.hpp needs clang 14 or later: call a newer one, such as clang++-14"
 #elif !defined(__clang__) && defined(__GNUC__) && __GNUC__ < 11
@@ -125,7 +129,7 @@
 #error "sio_demo.hpp needs Asio 1.22 or later (Debian 12: apt-get install libasio-dev)"
 #endif
 #include <asio/detail/config.hpp>
-#ifdef ASIO_HAS_CO_AWAIT  // clang before 15 with Asio before 1.24 has it not
+#ifdef ASIO_HAS_CO_AWAIT  // absent in clang before 15 with Asio before 1.24
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #endif
@@ -155,16 +159,16 @@
 #error "sio_demo.hpp needs nlohmann/json 3.11 or later (Debian 12: apt-get install nlohmann-json3-dev)"
 #endif
 
-// Before each function whose body stands outside its class; and before the virtual ones of chapter 11 where they are
-// declared, or GCC compiles the chapter for every program: one that is inline only later is a key function still, by
-// which a class's table is emitted (Itanium C++ ABI, 5.2.3).
+// Precedes each function that is defined outside its class. The virtual functions of chapter 11 have it at their
+// declarations, too: one that is declared inline only at its definition is still a key function (Itanium C++
+// ABI, 5.2.3), and GCC would emit its class's virtual table, and so the chapter, in every program.
 #ifdef SIO_DEMO_SEPARATE
 #define SIO_DEMO_INLINE
 #else
 #define SIO_DEMO_INLINE inline
 #endif
 #if !defined(SIO_DEMO_SEPARATE) || defined(SIO_DEMO_IMPLEMENTATION)
-#define SIO_DEMO_BODIES 1  // what stands between #if SIO_DEMO_BODIES and its #endif is compiled here
+#define SIO_DEMO_BODIES 1  // this file compiles the function bodies
 #else
 #define SIO_DEMO_BODIES 0
 #endif
@@ -175,28 +179,30 @@ inline namespace v0_1 {
 /// The JSON value type of the untyped API and of handshake data.
 using json = nlohmann::json;
 
-/// Bytes that travel as a binary attachment wherever they stand in an event's arguments.
+/// Binary data. Sent as a binary attachment, at any place in an event's arguments.
 using Bytes = std::vector<std::uint8_t>;
 
 // ================================================================================================
 // 1  Options
 //
-// Everything that can be set is set here, at run time, before the server starts; no macro changes what
-// the server does, or a layout. Each line says what the knob does, its unit, what happens when a
-// limit is reached, what the reference server calls it, and its default. Names without a reference
-// name have no counterpart there: the reference has no such limit.
+// The server's options. They are set at run time, before the server starts; no macro changes what the
+// server does, or a layout. Optional parts have options of their own: redis::Options (chapter 11),
+// RateLimiter::Rules and LogQueue (chapter 3), Broadcaster (chapter 13).
+//
+// Each comment states the effect, the unit, what happens at the limit, the official server's name for
+// the option in parentheses, and the default. An option without such a name has no counterpart there.
 //
 //     sio::Server io{{.port = 3000, .ping_timeout = 60s, .cors = {.origins = {"https://a.example"}}}};
 //
-// Limits are checked before anything is read or allocated for what they bound. What the answer to
-// each is, stands in the one table of chapter 3.
+// Limits on input are enforced as the bytes arrive, before more of them are kept. The table in chapter 3
+// lists the response to each violation.
 // ================================================================================================
 
-/// All times of the API are durations, so that a unit is never a guess.
+/// All times of the API are std::chrono durations, so that each has a unit.
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
 
-/// How much a log line matters; `off` is above all of them, and no line's level.
+/// Severity of a log record. `off` disables logging; no record has it.
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
 
 struct LogRecord;    // chapter 3
@@ -207,69 +213,69 @@ class ManualClock;  // chapter 6
 }
 namespace http {
 struct Request;  // chapter 4
-/// Header lines to be written, in their order.
+/// Names and values of headers, in the order in which they are written.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 }  // namespace http
 
-/// How often something may happen: `burst` times at once, and again as tokens come back, `per_second` of
-/// them (a token bucket). A burst of 0: as often as one likes. Between 0 and 1 it would refuse everybody for ever:
-/// that, and what is negative or no number, is std::invalid_argument wherever a Rate is given.
+/// A rate limit (token bucket): `burst` operations at once, refilled by `per_second`. burst = 0 disables the limit.
+/// A burst between 0 and 1, which would refuse everything, a negative value and one that is not finite throw
+/// std::invalid_argument wherever a Rate is given.
 struct Rate {
-  /// Times at once, and times a second. Default: 0 and 0.
+  /// Operations at once, and operations per second. Default: 0 and 0.
   double burst = 0, per_second = 0;
 
   bool on() const { return burst > 0; }
-  /// Whether it makes sense.
+  /// Whether the values are allowed, see above.
   bool valid() const {
     return std::isfinite(burst) && std::isfinite(per_second) && (burst == 0 || burst >= 1) && per_second >= 0;
   }
 };
 
-/// Which browser origins may read our answers (reference: `cors`). Off by default: no CORS header
-/// is sent and OPTIONS is an error, as in the reference.
+/// Which browser origins may read responses (`cors`). Off by default: no CORS header is sent and
+/// OPTIONS is an error, as in the official server.
 struct CorsOptions {
-  /// Exact origins such as "https://app.example"; {"*"} allows every one, without credentials only.
-  /// With a list, a WebSocket handshake from a foreign origin is refused. Default: none.
+  /// Exact origins such as "https://app.example"; {"*"} allows all, without credentials only.
+  /// With a list, a WebSocket handshake from any other origin is refused. Default: none.
   std::vector<std::string> origins{};
-  /// Whether browsers may send cookies (reference: `credentials`). Default: false.
+  /// Whether browsers may send cookies (`credentials`). Default: false.
   bool credentials = false;
-  /// Headers a preflight allows; empty echoes what the browser asked for (`allowedHeaders`).
+  /// Headers a preflight allows; empty allows those that the browser asks for (`allowedHeaders`).
   /// Default: none.
   std::vector<std::string> allowed_headers{};
   /// Headers a page may read beyond the safe-listed ones (`exposedHeaders`). Default: none.
   std::vector<std::string> exposed_headers{};
-  /// How long browsers may remember a preflight; 0 says nothing (`maxAge`). Default: 0.
+  /// How long browsers may cache a preflight; 0 omits the header (`maxAge`). Default: 0.
   Seconds max_age{0};
 
   bool on() const { return !origins.empty(); }
 };
 
-/// The attributes of the cookie that carries a session's id (reference: `cookie`). A text that could
-/// write attributes of its own is refused when the server is made: std::invalid_argument.
+/// The attributes of the cookie that carries a session's id (`cookie`). The server's constructor throws
+/// std::invalid_argument for a text that could add other attributes.
 struct CookieOptions {
   /// A token (RFC 6265, 4.1.1). Default: "io".
   std::string name = "io";
-  /// Paths for which clients send it; empty says nothing. Default: "/".
+  /// Paths for which clients send it; empty omits the attribute. Default: "/".
   std::string path = "/";
-  /// Host and its subdomains for which clients send it; empty means this host alone. Default: "".
+  /// Host and its subdomains for which clients send it; empty means this host only. Default: "".
   std::string domain{};
-  /// Whether scripts are kept from it (`httpOnly`). Default: true.
+  /// Whether scripts cannot read it (`httpOnly`). Default: true.
   bool http_only = true;
   /// Whether clients send it over TLS only. Default: false.
   bool secure = false;
-  /// Whether each embedding site has its own, which asks for `secure`. Default: false.
+  /// Whether each embedding site has a separate cookie; requires `secure`. Default: false.
   bool partitioned = false;
-  /// "Strict", "Lax", "None", which asks for `secure`, or "", which says nothing (`sameSite`). Default: "Lax".
+  /// "Strict", "Lax", "None", which requires `secure`, or "" to omit it (`sameSite`). Default: "Lax".
   std::string same_site = "Lax";
-  /// "Low", "Medium", "High", or "", which says nothing. Default: "".
+  /// "Low", "Medium", "High", or "" to omit it. Default: "".
   std::string priority{};
-  /// How long clients keep it (`maxAge`). Default: until they end.
+  /// How long clients keep it (`maxAge`). Default: until the browser is closed.
   std::optional<Seconds> max_age{};
-  /// Until when clients keep it; max_age counts more. Default: says nothing.
+  /// Until when clients keep it; max_age takes precedence. Default: omitted.
   std::optional<std::chrono::system_clock::time_point> expires{};
 };
 
-/// Limits of the HTTP layer. What they refuse is answered and the connection closed.
+/// Limits of the HTTP layer. A request beyond a limit gets an error response, and the connection is closed.
 struct HttpLimits {
   /// Request line, in bytes; 414 beyond. Default: 8 KiB.
   std::size_t request_line = 8 * 1024;
@@ -282,218 +288,221 @@ struct HttpLimits {
   /// Framing bytes (chunk sizes, extensions, trailers) of one chunked body, and eight more for each 64 bytes of data;
   /// 400 beyond. Default: 16 KiB.
   std::size_t chunk_overhead = 16 * 1024;
-  /// Requests of one connection that wait for their answers; the next one is refused. Default: 16.
+  /// Requests of one connection that wait for their responses; the next one is refused. Default: 16.
   std::size_t pipelined = 16;
-  /// From the connection's start, or its last answer, to a complete header; 408 beyond, or, when
-  /// not one byte came, just the end. Trickling bytes does not prolong it. Default: 10 s.
+  /// From the connection's start, or its last response, to a complete header section. Beyond, 408, or only a close if
+  /// no byte has arrived. Further bytes do not extend it. Default: 10 s.
   Milliseconds header_timeout{10'000};
-  /// From a complete header to a complete body; 408 beyond, and its session ends. Default: 30 s.
+  /// From a complete header section to a complete body; 408 beyond, and its session is closed. Default: 30 s.
   Milliseconds body_timeout{30'000};
   /// How long an idle connection is kept (`keepAliveTimeout`). Default: 5 s.
   Milliseconds keep_alive_timeout{5'000};
 };
 
-/// Connection state recovery (`connectionStateRecovery`): a client that comes back in time gets its id,
-/// rooms, data and the events it missed. Every event then carries its offset as one more argument.
+/// Connection state recovery (`connectionStateRecovery`): a client that reconnects in time gets back its id,
+/// rooms and data, and the events it missed. Every event then carries its offset as one more argument.
 struct RecoveryOptions {
-  /// How long a client's state is kept, and the events with it; 0: recovery is off
-  /// (`maxDisconnectionDuration`; there 2 min once it is on). Default: 0.
+  /// How long a client's state and events are kept; 0 disables recovery (`maxDisconnectionDuration`, there 2 min when
+  /// recovery is enabled). Default: 0.
   Milliseconds max_disconnection_duration{0};
-  /// Whether a client that recovers passes by the middlewares (`skipMiddlewares`). Default: true.
+  /// Whether middlewares are skipped for a client that recovers (`skipMiddlewares`). Default: true.
   bool skip_middlewares = true;
-  /// Events kept, of a namespace, and their bytes; the oldest are forgotten beyond, and who has seen none
-  /// of the rest begins anew. Default: 10,000 and 16 MiB.
+  /// Events kept per namespace, and their bytes; beyond, the oldest are dropped. A client whose last offset is gone
+  /// gets a new session. Default: 10,000 and 16 MiB.
   std::size_t max_packets = 10'000, max_bytes = 16 * 1024 * 1024;
-  /// Clients' states kept, of a namespace; the oldest is forgotten beyond. Default: 10,000.
+  /// Clients' states kept per namespace; beyond, the oldest is dropped. Default: 10,000.
   std::size_t max_sessions = 10'000;
 
   bool on() const { return max_disconnection_duration.count() > 0; }
 };
 
-/// What clients can make a server hold, in bytes: one of them, all of one address that is no trusted proxy, and all.
+/// How many bytes clients can make a server hold: one client; all clients of one address that is not a trusted proxy;
+/// all clients.
 struct MemoryBound {
   std::uint64_t client, address, all;
 };
 
-/// The server's options. Every field has a default, so designated initialisers name just what differs.
+/// The server's options. Every field has a default, so designated initialisers name only what differs.
 struct Options {
   // ---- where to listen
   /// A name or an address. "localhost" listens on both loopback families, "::" and "0.0.0.0" on
   /// every interface. Default: "localhost", so that nothing is exposed by accident.
   std::string host = "localhost";
-  /// TCP port; 0 lets the system choose, server.port() tells. Default: 3000.
+  /// TCP port; 0 lets the system choose one, which server.port() returns. Default: 3000.
   std::uint16_t port = 3000;
-  /// Prefix of the URL path that belongs to Socket.IO (`path`). Default: "/socket.io/".
+  /// Prefix of the URL paths that Socket.IO serves (`path`). Default: "/socket.io/".
   std::string path = "/socket.io/";
 
   // ---- Engine.IO
-  /// Long-polling offered (`transports`). Default: true.
+  /// Whether long-polling is offered (`transports`). Default: true.
   bool polling = true;
-  /// WebSocket offered (`transports`). Default: true.
+  /// Whether WebSocket is offered (`transports`). Default: true.
   bool websocket = true;
-  /// Polling clients are told that they may upgrade to WebSocket (`allowUpgrades`). Default: true.
+  /// Whether polling clients are told that they can upgrade to WebSocket (`allowUpgrades`). Default: true.
   bool allow_upgrades = true;
   /// From the handshake, or a pong, to the next ping (`pingInterval`). Default: 25 s.
   Milliseconds ping_interval{25'000};
-  /// From a ping to its pong; then the session ends with "ping timeout" (`pingTimeout`). Default: 20 s.
+  /// From a ping to its pong; beyond, the session closes with "ping timeout" (`pingTimeout`). Default: 20 s.
   Milliseconds ping_timeout{20'000};
-  /// From the WebSocket's handshake to the client's `5`; then polling goes on alone
+  /// From the WebSocket's handshake to the client's packet `5`; beyond, the WebSocket is closed and polling continues
   /// (`upgradeTimeout`). Default: 10 s.
   Milliseconds upgrade_timeout{10'000};
-  /// Largest message, in bytes: an HTTP body (413 beyond, the session lives) or a WebSocket message
-  /// (close 1009). Announced to clients as maxPayload (`maxHttpBufferSize`). Default: 1,000,000.
+  /// Largest message, in bytes: an HTTP body (413 beyond, the session stays open) or a WebSocket message
+  /// (close 1009). Sent to clients as maxPayload (`maxHttpBufferSize`). Default: 1,000,000.
   std::size_t max_payload = 1'000'000;
   /// Packets in one polling body; parse error beyond. Default: 10,000.
   std::size_t max_packets_per_payload = 10'000;
-  /// Frames of one WebSocket message; close 1008 beyond. Default: 16,384, as the reference.
+  /// Frames of one WebSocket message; close 1008 beyond. Default: 16,384, as in the official server.
   std::size_t max_fragments = 16'384;
-  /// Bytes that wait for one client, beyond which it is closed as too slow. What is emitted as volatile is
-  /// dropped before, as soon as anything waits. Default: 16 MiB.
+  /// Bytes queued for one client; beyond, it is closed as too slow. A volatile event is dropped as soon as anything is
+  /// queued. Default: 16 MiB.
   std::size_t max_queue_bytes = 16 * 1024 * 1024;
-  /// Sessions in all, and WebSockets of routes; further handshakes get 503. Default: 100,000.
+  /// Sessions and WebSockets of routes in total; further handshakes get 503. Default: 100,000.
   std::size_t max_sessions = 100'000;
-  /// TCP connections in all; further ones are closed at once. Default: 250,000.
+  /// TCP connections in total; further ones are closed at once. Default: 250,000.
   std::size_t max_connections = 250'000;
 
-  // ---- limits by address. IPv6 counts by /64, which is what one customer gets. An address among
-  // trusted_proxies is not limited: it speaks for many, or is this machine.
+  // ---- limits by address. All IPv6 addresses of one /64 count as one, since a customer usually gets a /64. The
+  // addresses in trusted_proxies are not limited: they carry many clients, or are this machine.
   /// TCP connections of one peer; further ones are closed at once. 0: no limit. Default: 4,096.
   std::size_t max_connections_per_address = 4'096;
-  /// Bytes that one peer's connections hold of requests and messages which are not complete, or wait for their turn;
-  /// the connection that would hold more is closed. 0: no limit. Default: 64 MiB.
+  /// Bytes of incomplete or unhandled requests and messages on all connections of one peer; the connection that exceeds
+  /// it is closed. 0: no limit. Default: 64 MiB.
   std::size_t max_input_per_address = 64 * 1024 * 1024;
-  /// Sessions, and WebSockets of routes, of one client; further handshakes get 429. 0: no limit. Default: 4,096.
+  /// Sessions and WebSockets of routes of one client's address; further handshakes get 429. 0: no limit. Default:
+  /// 4,096.
   std::size_t max_sessions_per_address = 4'096;
-  /// Handshakes of one client's address; 429 beyond, with a Retry-After between the wait and twice as much, at random.
+  /// Handshakes of one client's address; 429 beyond, with a random Retry-After between the wait and twice the wait.
   /// Default: no limit.
   Rate handshake_rate{};
   /// Packets of one client, and its WebSocket's pings and pongs; closed with 1008 beyond. Default: no limit.
   Rate packet_rate{};
-  /// Events of one client; one beyond is not handled, its ack (or the event `error`) says when to try
+  /// Events of one client; an event beyond is not handled, and its ack (or the event `error`) says when to try
   /// again. Default: no limit.
   Rate event_rate{};
-  /// Answers that tell one client of payloads of the wrong shape and handlers that failed, by the ack or the event
-  /// `error`. Beyond, it hears nothing of them; they are counted. Default: 100 at once, 50 a second.
+  /// Error replies to one client, for invalid payloads and failed handlers, by the ack or the event `error`. Beyond,
+  /// errors are counted but not sent. Default: 100 at once, 50 a second.
   Rate error_rate{100, 50};
-  /// Packets, HTTP requests and control frames of one connection that are handled before the other connections have
-  /// their turn. The rest waits, and nothing more is read from it meanwhile. Default: 64.
+  /// Packets, HTTP requests and control frames of one connection that are handled before other connections are served.
+  /// The rest waits, and nothing more is read from the connection meanwhile. Default: 64.
   std::size_t packets_per_turn = 64;
 
-  // ---- Engine.IO: ends
-  /// How long a closed WebSocket waits for the client's close frame. Default: 5 s (reference: 30 s).
+  // ---- Engine.IO: closing
+  /// How long a closed WebSocket waits for the client's close frame. Default: 5 s (official: 30 s).
   Milliseconds close_timeout{5'000};
-  /// How long a closed polling session waits for the poll that takes the news. Default: 30 s.
+  /// How long a closed polling session waits for a GET that delivers the close. Default: 30 s.
   Milliseconds linger_timeout{30'000};
 
-  // ---- Engine.IO: its path, and the program's say in its answers. Functions run on the loop's thread;
-  // what one throws is logged.
-  /// false: whatever begins with `path` less its final '/' is ours, "/socket.iox", too (`addTrailingSlash`).
-  /// Default: true.
+  // ---- Engine.IO: its path, and hooks for its responses. Functions run on the event-loop thread;
+  // an exception is logged.
+  /// If false, the server takes every path that begins with `path` without its final '/', such as "/socket.iox"
+  /// (`addTrailingSlash`). Default: true.
   bool add_trailing_slash = true;
-  /// Whether an upgrade on a path that nobody serves is ended, without a word; if not, it stays open until
-  /// the client goes (`destroyUpgrade`). Default: true.
+  /// Whether an upgrade on a path without a route is closed, without a response; if not, it stays open until
+  /// the client disconnects (`destroyUpgrade`). Default: true.
   bool destroy_upgrade = true;
-  /// How long such an upgrade is left open before that (`destroyUpgradeTimeout`). Default: 1 s.
+  /// How long such an upgrade stays open before it is closed (`destroyUpgradeTimeout`). Default: 1 s.
   Milliseconds destroy_upgrade_timeout{1'000};
-  /// A cookie with the session's id in the answer to a polling handshake, for proxies that tell clients
-  /// apart by it; the server never reads it (`cookie`). Default: none.
+  /// A cookie with the session's id in the response to a polling handshake, for proxies that route clients
+  /// by it; the server never reads it (`cookie`). Default: none.
   std::optional<CookieOptions> cookie{};
-  /// Decides whether a session may begin, once for each, before anything is made for it: next(accept), or
-  /// next(refuse("why")), which the client gets with status 403 and code 4 (`allowRequest`). It may answer
-  /// later, on the loop's thread; meanwhile nothing more is read from the connection, and 408 ends it when
-  /// http.header_timeout is over. One that throws refuses. Default: everyone may.
+  /// Decides whether a session may begin, once per handshake, before anything is allocated for it. It calls
+  /// next(accept), or next(refuse("why")): the client then gets status 403 with code 4 (`allowRequest`). The call may
+  /// come later, on the event-loop thread; until then nothing more is read from the connection, and after
+  /// http.header_timeout it gets 408. An exception refuses. Default: accepts all.
   std::function<void(const http::Request&, Next)> allow_request{};
-  /// Makes the session's id (`generateId`): 1 to 128 characters of A-Z a-z 0-9 _ . ~ - that nobody can
-  /// guess, for who knows an id has the session. One that is not so, or is taken, is logged as an error and
-  /// replaced. Default: 120 random bits.
+  /// Makes the session's id (`generateId`): 1 to 128 characters of A-Z a-z 0-9 _ . ~ -. The id is a bearer secret, so
+  /// it must not be guessable. An invalid id, or one in use, is logged as an error and replaced by a random one.
+  /// Default: 120 random bits.
   std::function<std::string(const http::Request&)> generate_id{};
-  /// Adds headers to the answer of a handshake, polling or 101 (`initial_headers`). The list holds what is
-  /// already there, cache-control and cookie, and may be changed. Content-Type and what frames messages
-  /// are not the program's to write, and are left out; so is what could end a line. Default: adds nothing.
+  /// Adds headers to the response to a handshake, polling or 101 (`initial_headers`). The list holds those already set,
+  /// cache-control and cookie, and may be changed. Content-Type, headers that frame the message, and values with line
+  /// ends are ignored. Default: adds nothing.
   std::function<void(http::Headers&, const http::Request&)> initial_headers{};
-  /// The same for each answer that a session gives, its handshake included (`headers`). Called when the
-  /// request comes, even if the answer waits for messages. Default: adds nothing.
+  /// The same for each response of a session, its handshake included (`headers`). Called when the
+  /// request arrives, even if the response waits for messages. Default: adds nothing.
   std::function<void(http::Headers&, const http::Request&)> headers{};
 
   // ---- Socket.IO
-  /// From the transport's opening to the first joined namespace; the connection is closed beyond
+  /// From the session's opening to its first joined namespace; beyond, the session is closed
   /// (`connectTimeout`). Default: 45 s.
   Milliseconds connect_timeout{45'000};
   /// Binary attachments of one packet; a parse error beyond (`maxAttachments`). Official clients
-  /// enforce 10 on what they receive, too. Default: 10.
+  /// accept at most 10, too. Default: 10.
   std::uint32_t max_attachments = 10;
-  /// Their bytes together; a parse error beyond. Default: 10,000,000.
+  /// Bytes of all attachments of one packet; a parse error beyond. Default: 10,000,000.
   std::size_t max_attachment_bytes = 10'000'000;
-  /// How long an announced attachment may take to come; a parse error beyond. Default: 30 s.
+  /// How long an announced attachment may take to arrive; a parse error beyond. Default: 30 s.
   Milliseconds attachment_timeout{30'000};
   /// Nesting of arrays and objects in a packet, at most 64; a parse error beyond. Default: 64.
   unsigned max_json_depth = 64;
   /// Values, keys, brackets, commas and colons in a packet; a parse error beyond. Default: 100,000.
   std::size_t max_json_tokens = 100'000;
-  /// Bytes kept for one client: the auth of its CONNECTs, and its events that a middleware of the socket's has not
-  /// answered yet. As long as there are more, CONNECT_ERROR, or the event's ack has the code `OVERLOADED`, and the
-  /// event is not handled. Default: 1,000,000.
+  /// Bytes kept for one client: the auth of its CONNECTs, and its events that wait for a middleware of the socket.
+  /// Beyond, a CONNECT gets CONNECT_ERROR, and an event is not handled: its ack has the code `OVERLOADED`.
+  /// Default: 1,000,000.
   std::size_t max_kept_bytes = 1'000'000;
-  /// Namespaces that one client may join, or wait to be let into; CONNECT_ERROR beyond. Default: 100.
+  /// Namespaces that one client has joined or asked to join; CONNECT_ERROR beyond. Default: 100.
   std::size_t max_namespaces = 100;
-  /// Namespaces made by of(predicate) in all, those aside that nobody was let into; CONNECT_ERROR beyond. Default:
-  /// 10,000.
+  /// Namespaces made by of(predicate) in total, except those that no client was accepted into; CONNECT_ERROR beyond.
+  /// Default: 10,000.
   std::size_t max_child_namespaces = 10'000;
-  /// Whether a namespace made by of(predicate) ends with its last client (`cleanupEmptyChildNamespaces`).
+  /// Whether a namespace made by of(predicate) is removed with its last client (`cleanupEmptyChildNamespaces`).
   /// Default: false.
   bool cleanup_empty_child_namespaces = false;
-  /// Acks that one client owes; asking for more fails with std::errc::no_buffer_space. Default: 10,000.
+  /// Acks that one client has yet to send; a further request fails with std::errc::no_buffer_space. Default: 10,000.
   std::size_t max_outstanding_acks = 10'000;
-  /// Rooms that one socket may be in; to join one more does nothing, and is logged. Default: 1,000.
+  /// Rooms that one socket may be in; joining one more has no effect and is logged. Default: 1,000.
   std::size_t max_rooms = 1'000;
-  /// Whether, and for how long, clients come back into their state (`connectionStateRecovery`). Default: off.
+  /// Whether, and for how long, clients can recover their state (`connectionStateRecovery`). Default: off.
   RecoveryOptions connection_state_recovery{};
 
   // ---- HTTP, browsers, proxies
-  /// What HTTP/1.1 requests may be and take. Default: those of HttpLimits.
+  /// Limits on HTTP/1.1 requests. Default: those of HttpLimits.
   HttpLimits http{};
-  /// Which origins may read answers, and open WebSockets (`cors`). Default: none, and no CORS headers.
+  /// Which origins may read responses and open WebSockets (`cors`). Default: none, and no CORS headers.
   CorsOptions cors{};
-  /// Networks whose X-Forwarded-For is believed, as "10.0.0.0/8" or one address. Default: loopback.
+  /// Networks whose X-Forwarded-For is trusted, as "10.0.0.0/8" or one address. Default: loopback.
   std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1"};
 
   // ---- running
-  /// How long close() waits for clients to take their leave before it cuts them. Default: 4 s.
+  /// How long close() waits for clients to disconnect before it closes their sockets. Default: 4 s.
   Milliseconds drain_timeout{4'000};
-  /// Lines below this level cost nothing. Default: warn.
+  /// The lowest level that is logged. Default: warn.
   LogLevel log_level = LogLevel::warn;
-  /// A handler that takes longer is logged as a warning, once a second at most, for nothing else runs
-  /// meanwhile. 0: handlers' time is not taken. Default: 100 ms.
+  /// A handler that takes longer is logged as a warning, at most once a second, since it blocks the event loop.
+  /// 0: handlers are not timed. Default: 100 ms.
   Milliseconds slow_handler{100};
-  /// Where log records go; empty writes JSON lines to standard error. Called on the loop's thread, which
-  /// waits for it: see LogQueue. One that throws has lost the line, which is counted. It may call the server, but must
-  /// not run the loop: what it asks to end is ended behind what is logged. Default: none, standard error.
+  /// Where log records go; empty writes JSON lines to standard error. Called on the event-loop thread. If it may block,
+  /// use a LogQueue. If it throws, the record is lost, which is counted. It may call the server, but must not run the
+  /// event loop; closes that it requests take effect after it returns. Default: none, standard error.
   std::function<void(const LogRecord&)> log_sink{};
-  /// Called with every packet, request and step of an upgrade, as it happens: for people, who see the protocol at
-  /// work, see trace_line(). On the loop's thread, which waits for it; it may call the server as log_sink may. What it
-  /// throws is logged. Default: none, and then nothing is spent on it.
+  /// Called with every packet, request and step of an upgrade, as it happens, to show the protocol to people: see
+  /// trace_line(). Called on the event-loop thread; it must not block, and may call the server as log_sink may. An
+  /// exception is logged. Default: none, at no cost.
   std::function<void(const TraceRecord&)> trace{};
 
   // ---- tests
-  /// A clock that a test moves, by which heartbeats, time-outs and rates go. FakeServer of chapter 14 has one.
+  /// A manual clock for heartbeats, timeouts and rates. FakeServer (chapter 14) has one.
   /// Default: null, the machine's steady clock.
   std::shared_ptr<engineio::ManualClock> clock{};
 
-  /// How much memory these limits allow, trees of JSON included; the log has it at level debug when the server begins
-  /// to listen. Beside it stands what the program keeps or makes: its data, rooms, acks that it waits for, answers of
-  /// its routes, what is kept for recovery; and what the kernel has for each connection.
+  /// How much memory these limits allow, JSON trees included. The server logs it at level debug when it begins to
+  /// listen. Not included: what the application keeps or makes (its data, rooms, acks that it waits for, responses of
+  /// its routes, what is kept for recovery), and the kernel's buffers of each connection.
   MemoryBound memory_bound() const {
     const auto bytes = [](auto size) { return static_cast<double>(size); };
     constexpr double kib = 1024;
     const double payload = bytes(max_payload), message = payload + bytes(max_attachment_bytes);
-    // A connection: its head and what one read brings, and answers up to where it is not read any more. Its input: half
-    // a message or body. Strings take up to twice their size while they grow.
+    // A connection: its header section, the bytes of one read, and responses up to the size at which reading stops.
+    // Its input: an incomplete message or body. A string takes up to twice its size while it grows.
     const double connection = 80 * kib + 2 * (64 * kib + bytes(http.header_bytes)), input = 2 * payload;
-    // A session: what waits for it, perhaps for a poll, in the poll's answer in base 64, and on the WebSocket that it
-    // upgrades to; an event that waits for attachments; what max_kept_bytes says, and what went beyond; its handshake.
+    // A session: its queue, which may be held at once for a poll, in a poll's response as base64, and on the WebSocket
+    // that it upgrades to; an event that waits for attachments; max_kept_bytes, and the message that exceeds it; its
+    // handshake.
     const double session = 3.5 * bytes(max_queue_bytes) + 4 * message + bytes(max_kept_bytes) +
                            bytes(http.header_bytes) + (8 + bytes(max_namespaces)) * kib;
-    // The server: one event as a tree, one poll's answer in the making, namespaces that clients have named.
+    // The server: one event as a tree, one poll's response while it is built, namespaces that clients have named.
     const double server = 1024 * kib + 128 * bytes(max_json_tokens) + 4 * message + 6 * bytes(max_queue_bytes) +
                           bytes(max_child_namespaces) * (4 * kib + 2 * payload);
     const double connections = bytes(max_connections), sessions = bytes(max_sessions);
