@@ -2991,8 +2991,8 @@ class Reader {
 // 6  Engine.IO
 //
 // engine.io-protocol 4: a session that survives a change of transport. It begins over HTTP
-// long-polling (a held GET brings packets down, a POST takes packets up) or as a WebSocket, and a
-// polling one may be upgraded. A packet is a type character and text; over polling, packets are
+// long-polling (a held GET delivers packets to the client, a POST sends packets to the server) or as a
+// WebSocket, and a polling session may be upgraded. A packet is a type character and text; over polling, packets are
 // joined by 0x1E and binary is `b` + base64; over WebSocket, binary is a binary frame.
 //
 //     0{"sid":...} open    1 close    2 ping    3 pong    4 message    5 upgrade    6 noop
@@ -3003,25 +3003,27 @@ class Reader {
 //     polling #1  S> 0{"sid":"S","upgrades":["websocket"],...}
 //     polling #2  C> GET ...&sid=S            (held)
 //     socket  #3  C> 2probe    S> 3probe
-//     polling #2               S> 6           (the client waits for this poll before it goes on)
-//     socket  #3  C> 5                        (from here on everything flows on #3)
+//     polling #2               S> 6           (the client waits for this response before it sends 5)
+//     socket  #3  C> 5                        (from here on all packets use #3)
 //
-// The session machine has one enum, one table, one function that moves. It owns what waits to be
-// sent while there is no transport for it. It asks nobody for the time: engine.advance(now) is
-// called by whoever drives it, so that a test can play 25 seconds in a microsecond.
+// The chapter has, in order: Message (an encoded packet), Deadlines (the timer heap), ManualClock (the
+// clock of tests), Peer, Receiver and Application (the interfaces to chapters 10 and 9), Session, Engine
+// (all sessions, and the routing of requests to them), and websocket::Socket (a WebSocket without
+// Engine.IO, on a route of the application).
 //
-// The program has its say before there is a session (allow_request, generate_id) and in each answer
-// (headers, cookie). A WebSocket that wants none of this, on a route of the program's own, is a
-// websocket::Socket: the chapter's last part.
+// A session's transport and life are a State, which only Session::move changes, by the table of
+// transitions. Besides it, a session has a held GET, an open POST, a WebSocket that is upgrading, a
+// pending pong, and deadlines. A session queues messages while no poll is held. It does not read a clock:
+// the caller sets the time by engine.advance(now), so that a test can simulate hours.
 //
-// Invariants. At most one GET is held and at most one POST is open; a second one ends the session.
-// Every state has a deadline. A session ends once, and says so once. Nothing that is queued for a
-// session goes to the new WebSocket before `5` has come, and everything does right after it.
+// Invariants. At most one GET is held and at most one POST is open; a second one closes the session.
+// Every open session has a deadline. A session closes once, and calls on_close once. Queued messages go to the
+// new WebSocket only after packet `5` has arrived, and then all at once.
 // ================================================================================================
 
 namespace engineio {
 
-using Time = std::chrono::steady_clock::time_point;  // the type only: nothing here reads the clock
+using Time = std::chrono::steady_clock::time_point;  // only the type: this chapter does not read the clock
 inline constexpr Time never = (Time::max)();
 
 constexpr char record_separator = '\x1e';
@@ -3031,25 +3033,25 @@ struct PacketType {
                         binary = 'b';
 };
 
-/// What goes out, encoded once and shared by all who get it: the bytes of one WebSocket frame, whose
-/// payload is the packet's text as polling sends it. Immutable. One allocation holds it all.
+/// An outgoing message, encoded once and shared by all its recipients: the bytes of one WebSocket frame, whose
+/// payload is the packet's text as polling sends it. Immutable. Object and bytes are one allocation.
 class Message {
  public:
   using Parts = std::initializer_list<std::string_view>;
 
-  /// What a queued message costs beside its bytes, about.
+  /// Approximate memory of a queued message beside its bytes.
   static constexpr std::size_t overhead = 64;
 
   static Ref<Message> text(Parts parts) { return make(websocket::Opcode::text, parts, true); }
   static Ref<Message> binary(std::string_view bytes) { return make(websocket::Opcode::binary, {bytes}, true); }
-  /// Bytes that are written as they are: an HTTP answer, a control frame.
+  /// Bytes that are written unchanged: an HTTP response, a control frame.
   static Ref<Message> raw(Parts parts) { return make(websocket::Opcode::text, parts, false); }
 
   std::string_view frame() const { return {data() + begin_, size_ + (longest_header - begin_)}; }
   std::string_view payload() const { return {data() + longest_header, size_}; }
   bool is_binary() const { return binary_; }
 
-  /// The message as text: itself, or `b` + base64 of a binary one, made once when first asked for.
+  /// The message as text: itself, or `b` + base64 of a binary one, which is encoded once, at the first call.
   static const Ref<Message>& as_text(const Ref<Message>& message) {
     if (!message->binary_) return message;  // NOLINT(bugprone-return-const-ref-from-parameter): the caller's own
     if (!message->base64_) message->base64_ = text({"b", bytes::base64_encode(message->payload())});
@@ -3082,7 +3084,7 @@ class Message {
       std::copy(part.begin(), part.end(), out);
       out += part.size();
     }
-    if (framed) {  // the header ends where the payload begins
+    if (framed) {  // the header's width varies, so it is aligned to the payload's start
       std::array<char, longest_header> header{};
       const std::size_t width = websocket::frame_header(header.data(), opcode, size);
       message->begin_ = static_cast<std::uint8_t>(longest_header - width);
@@ -3103,7 +3105,7 @@ class Message {
 
 using MessageRef = Ref<Message>;
 
-/// Something with a deadline. `tick` is called once its time has come, or a little later.
+/// An object with a deadline. `tick` is called when the deadline has passed.
 class Timed {
  public:
   virtual void tick(Time now) = 0;
@@ -3119,8 +3121,8 @@ class Timed {
   std::size_t slot_ = absent;
 };
 
-/// All deadlines of a server in one heap, so that one timer serves them. A deadline that
-/// moves away, as heartbeats do, costs one store: the heap learns of it when the old time comes.
+/// All deadlines of a server in one heap, so that one timer serves them. Moving a deadline to a later time,
+/// as heartbeats do, is one store: the heap is updated when the earlier time has passed.
 class Deadlines {
  public:
   void set(Timed& timed, Time due) {
@@ -3153,14 +3155,14 @@ class Deadlines {
   Time next() const { return heap_.empty() ? never : heap_.front().due; }
   std::size_t size() const { return heap_.size(); }
 
-  /// Calls tick(now) of all whose time has come.
+  /// Calls tick(now) of all objects whose deadline has passed.
   void tick(Time now) {
     while (!heap_.empty() && heap_.front().due <= now) {
       Timed& timed = *heap_.front().timed;
       if (timed.due_ <= now)
-        timed.due_ = never, timed.tick(now);  // which mostly sets it again: its entry waits for that
+        timed.due_ = never, timed.tick(now);  // keeps its entry, since tick() mostly sets a new deadline
       else if (timed.due_ == never) forget(timed);
-      else heap_.front().due = timed.due_, sink(0);  // it had moved away
+      else heap_.front().due = timed.due_, sink(0);  // the deadline was moved to a later time
     }
   }
 
@@ -3169,7 +3171,8 @@ class Deadlines {
     Time due;
     Timed* timed;
   };
-  /// Four children each: half as deep as with two, and an entry that moves costs a line of memory, its Timed's.
+  /// Four children per node: the heap is half as deep as with two, and each move of an entry touches its Timed's
+  /// memory.
   static constexpr std::size_t children = 4;
 
   void place(std::size_t slot, Entry entry) {
@@ -3199,12 +3202,12 @@ class Deadlines {
   std::vector<Entry> heap_;
 };
 
-/// Time that stands still until a test moves it on. A server that has it (Options::clock) lives by it: the
-/// heartbeats, time-outs and rates of hours pass in a moment, each in its order. What the wall shows, in logs, dates
-/// and a handshake's time, is not its business. Servers may share one. Called on the loop's thread.
+/// A clock that only advance() moves. A server that uses it (Options::clock) takes the time of heartbeats, timeouts and
+/// rates from it, so that a test can simulate hours in a moment. Wall-clock times (logs, Date, a handshake's time) are
+/// unaffected. Servers may share one. Called on the event-loop thread.
 class ManualClock {
  public:
-  /// Somebody who has things to do at certain times.
+  /// A user of the clock that has work to do at certain times.
   class Alarm {
    public:
     virtual Time due() const = 0;
@@ -3216,13 +3219,13 @@ class ManualClock {
   };
 
   Time now() const { return now_; }
-  /// Time passes, and all that becomes due meanwhile is done. What that makes the servers write leaves when the
-  /// loop runs again; what clients answer to it, they hear then.
+  /// Moves the time, and runs all that becomes due meanwhile, in order of time. Network input and output that result
+  /// from it happen when the event loop runs again.
   void advance(Time::duration by) {
     const Time end = now_ + by;
     while (step(end)) continue;
   }
-  /// Moves on to what is due next and has it done, or, when nothing is before `end`, to the end: false.
+  /// Moves the time to the next alarm and rings it. false: no alarm is due up to `end`, which is the time now.
   bool step(Time end) {
     const auto next = std::min_element(alarms_.begin(), alarms_.end(),
                                        [](const Alarm* a, const Alarm* b) { return a->due() < b->due(); });
@@ -3235,30 +3238,31 @@ class ManualClock {
   void remove(Alarm& alarm) { std::erase(alarms_, &alarm); }
 
  private:
-  Time now_{std::chrono::hours(24)};  // the machine has been on for a day: nothing is near time's beginning
+  Time now_{std::chrono::hours(24)};  // not 0, so that times in the past can be represented
   std::vector<Alarm*> alarms_;
 };
 
-/// An HTTP answer of a session. Body views are read before answer() returns.
+/// An HTTP response of a session. The views must be valid until Peer::answer() returns.
 struct Answer {
   std::uint16_t status = 200;
   std::string_view type{};
   std::string_view body{};
 };
 
-/// One TCP connection as the session sees it: it answers HTTP requests, or is a WebSocket. Implemented
-/// by chapter 10, and by tests. A peer tells the session (poll_lost, post_lost, channel_lost) before it dies.
+/// One TCP connection as the session sees it: it responds to HTTP requests, or is a WebSocket. Implemented
+/// by chapter 10, and by tests. A peer calls poll_lost, post_lost or channel_lost of the session before it is
+/// destroyed.
 class Peer {
  public:
   virtual void answer(std::uint32_t exchange, const Answer& answer) = 0;
-  /// Drops the connection without an answer.
+  /// Closes the connection without a response.
   virtual void cut() = 0;
-  /// Has session.flush() called when all that was ready is handled.
+  /// Schedules a call of session.flush() at the end of the current batch of work.
   virtual void wake() = 0;
   // ---- of a WebSocket
   /// Queues one message.
   virtual void send(const MessageRef& message) = 0;
-  /// Queues a close frame behind what is there.
+  /// Queues a close frame behind the messages already queued.
   virtual void send_close(Reason reason, std::string_view payload = {}) = 0;
   /// Bytes that are not written yet.
   virtual std::size_t queued() const = 0;
@@ -3267,22 +3271,22 @@ class Peer {
   ~Peer() = default;
 };
 
-/// Who the messages of a WebSocket are for: a session, or whoever uses WebSockets without Engine.IO.
+/// The receiver of a WebSocket's messages: a Session, or a websocket::Socket.
 class Receiver : public Counted<Receiver> {
  public:
   virtual ~Receiver() = default;
   virtual void frame(Peer& from, std::string_view payload, bool binary) = 0;
-  /// Bytes have come, be it a pong or half a message; called behind the frames that they completed.
+  /// Bytes have arrived, whole frames or not. Called after frame() for the frames that they completed.
   virtual void heard() {}
-  /// A ping or pong frame has come. false: it was one too many, and the WebSocket is closed.
+  /// A ping or pong frame has arrived. false: packet_rate is exceeded, and the WebSocket is closed.
   virtual bool control() = 0;
-  /// The server goes down: the client is told, and is not waited for.
+  /// The server shuts down: sends a close, and does not wait for the client.
   virtual void shut_down(Reason reason) = 0;
-  /// The WebSocket is gone. Called once, after which the peer must not be used.
+  /// The WebSocket is closed. Called once; the peer must not be used afterwards.
   virtual void channel_lost(Peer& from, Reason reason, std::string_view why) = 0;
 };
 
-/// A request that waits for its answer.
+/// An HTTP request that waits for its response.
 struct Exchange {
   Peer* peer = nullptr;
   std::uint32_t id = 0;
@@ -3293,13 +3297,13 @@ struct Exchange {
 
 class Session;
 
-/// Who uses the sessions: chapter 9. Everything arrives on the loop's thread. `payload` is what
-/// follows the type character `4`, or the bytes of a binary message.
+/// The user of the sessions: chapter 9. Everything is called on the event-loop thread. `payload` is the text
+/// after the type character `4`, or the bytes of a binary message.
 class Application {
  public:
   virtual void on_open(Session& session, const http::Request& request) = 0;
   virtual void on_message(Session& session, std::string_view payload, bool binary) = 0;
-  /// The session, which began over polling, has just become a WebSocket.
+  /// The session has just been upgraded from polling to WebSocket.
   virtual void on_upgraded(Session&) {}
   virtual void on_close(Session& session, Reason reason, std::string_view why) = 0;
 
@@ -3307,17 +3311,17 @@ class Application {
   ~Application() = default;
 };
 
-/// What an application keeps with a session.
+/// Base class of the data that an application keeps with a session.
 struct Context {
   virtual ~Context() = default;
 };
 
 enum class State : std::uint8_t {
   polling,    // over HTTP only
-  probing,    // a WebSocket has come for it, silent so far
+  probing,    // a WebSocket has connected for the session, and has sent no message yet
   probed,     // it sent 2probe and got 3probe; held polls are released with noop
   websocket,  // over a WebSocket only
-  lingering,  // closed by us, over polling, while no poll was held that could take the news
+  lingering,  // closed by the server over polling, while no poll was held; waits for a GET that delivers the close
   closed
 };
 
@@ -3334,7 +3338,7 @@ struct Transition {
   State to;
 };
 
-/// Every move that there is. What is not listed does not happen: the caller has to ask first.
+/// All allowed moves. The caller checks that its move is allowed in the current state.
 inline constexpr std::array transitions{
     Transition{State::polling, Move::attach, State::probing},
     Transition{State::polling, Move::linger, State::lingering},
@@ -3359,7 +3363,7 @@ constexpr std::optional<State> after(State from, Move move) {
   return std::nullopt;
 }
 
-/// Calls f with each packet of what polling sends at once.
+/// Calls f with each packet of a polling body.
 template <class F>
 void each_packet(std::string_view payload, F f) {
   for (auto end = payload.find(record_separator); end != payload.npos; end = payload.find(record_separator)) {
@@ -3371,8 +3375,8 @@ void each_packet(std::string_view payload, F f) {
 
 class Engine;
 
-/// One client's session. Lives as long as somebody holds a Ref; inert once closed. An open one must
-/// not outlive its Engine. Everything is called on the loop's thread.
+/// One client's session. Exists as long as there is a Ref to it; calls have no effect once it is closed. An open one
+/// must not outlive its Engine. Everything is called on the event-loop thread.
 class Session final : public Receiver, public Timed {
  public:
   Session(Engine& engine, std::string id, State first, bool base64, RateLimiter::Permit place);
@@ -3382,21 +3386,21 @@ class Session final : public Receiver, public Timed {
   State state() const { return state_; }
   bool open() const { return state_ < State::lingering; }
   const char* transport() const { return on_websocket_ ? "websocket" : "polling"; }
-  /// Whether a message sent now would leave at once: what volatile events ask.
+  /// Whether a message sent now would be written at once. Volatile events are dropped if not.
   bool writable() const { return state_ == State::websocket ? channel_->queued() == 0 : poll_ && queue_.empty(); }
 
   // ---- the application's side
   std::unique_ptr<Context> context;
   void send(const MessageRef& message);
-  /// Sends one message. What is not UTF-8 in a text becomes U+FFFD. A client for which more than
-  /// max_queue_bytes wait is closed; sending to a closed one does nothing.
+  /// Sends one message. Invalid UTF-8 in a text is replaced by U+FFFD. A session with more than max_queue_bytes queued
+  /// is closed; sending to a closed one has no effect.
   void send_text(std::string_view text) {
     send(Message::text({{&PacketType::message, 1}, bytes::Utf8Text(text).view()}));
   }
   void send_binary(std::string_view bytes) { send(Message::binary(bytes)); }
-  /// Ends the session from our side. What is queued is still delivered.
+  /// Closes the session. Queued messages are still delivered.
   void close(Reason reason = Reason::forced_close);
-  /// Ends the session at this time unless it was called again; `never` calls it off.
+  /// Closes the session at this time, unless called again before; `never` cancels it.
   void close_at(Time due) {
     trial_due_ = due;
     if (state_ != State::closed) reschedule();
@@ -3407,8 +3411,8 @@ class Session final : public Receiver, public Timed {
   void poll_lost();
   bool post(Exchange post, bool octets);
   void post_refused() { post_ = {}; }
-  /// The body has come. Takes packets off its front and handles them, at most so many. false: there are more, for which
-  /// it is to be called again. The answer is given behind the last one.
+  /// The body is complete. Takes packets off its front and handles them, up to `most`. false: packets are left, and it
+  /// must be called again. The response is sent after the last packet.
   bool post_body(std::string_view& body, std::size_t& most);
   void post_body(std::string_view body) {
     std::size_t most = static_cast<std::size_t>(-1);
@@ -3442,40 +3446,40 @@ class Session final : public Receiver, public Timed {
   void reschedule();
   void doom();
 
-  // In front stands what every message touches.
+  // Members that every message uses come first, for the cache.
   Engine& engine_;
   Peer* channel_ = nullptr;          // the WebSocket, once it is the transport
   std::unique_ptr<Bucket> packets_;  // if packet_rate is on
-  Peer* candidate_ = nullptr;        // the WebSocket that wants to be
+  Peer* candidate_ = nullptr;        // the WebSocket of an upgrade that is not complete
   State state_;
   bool on_websocket_;  // the transport, or, once closed, the last one
-  bool base64_;        // asked for text only, by b64=1
+  bool base64_;        // the client asked for text only, by b64=1
   bool awaiting_pong_ = false;
-  bool grace_used_ = false;  // one packet per ping may prolong the wait for its pong
-  bool doomed_ = false;      // too slow: ends soon
-  bool post_read_ = false;   // the body of post_ is here, so the answer is ok, whatever the packets are worth
+  bool grace_used_ = false;  // one packet per ping may extend the wait for its pong
+  bool doomed_ = false;      // too many bytes are queued: tick() closes the session
+  bool post_read_ = false;   // the body of post_ is complete, so the response is "ok", even if a packet is invalid
   Exchange poll_, post_;
-  std::vector<MessageRef> queue_;  // what waits for a poll
+  std::vector<MessageRef> queue_;  // messages that wait for a poll
   std::size_t queue_bytes_ = 0;
   RateLimiter::Permit place_;  // if sessions of its address are limited
   Time heartbeat_due_ = never, trial_due_ = never, upgrade_due_ = never, noop_due_ = never, linger_due_ = never;
   std::string id_;
 };
 
-/// What an HTTP request on our path is to lead to.
+/// How an HTTP request on the Socket.IO path is handled.
 struct Verdict {
   enum class Act : std::uint8_t { refuse, ask, open_polling, open_websocket, close_websocket, attach, poll, post };
   Act act = Act::refuse;
   Reason reason = Reason::bad_request;
   Ref<Session> session{};
-  RateLimiter::Permit place{};  // of a session that may begin
-  Seconds retry_after{0};       // when a refused client may try again; 0: that is not known
+  RateLimiter::Permit place{};  // for the new session
+  Seconds retry_after{0};       // when a refused client may try again; 0: unknown
 };
 
-/// All sessions of a server, and the rules by which requests reach them.
+/// All sessions of a server, and the routing of requests to them.
 class Engine {
  public:
-  /// Throws std::invalid_argument for a trusted proxy that is no network.
+  /// Throws std::invalid_argument if a trusted proxy is not a network.
   Engine(const Options& its_options, const Log& its_log, Counters& its_counters, Application& its_application)
       : options(its_options),
         log(its_log),
@@ -3495,15 +3499,15 @@ class Engine {
   Deadlines deadlines;
   const MessageRef ping = Message::text({"2"});
   bytes::Random random;
-  /// Whether the caller is on the loop's thread. Set by whoever drives the engine.
+  /// Whether the caller is on the event-loop thread. Set by the engine's owner.
   std::function<bool()> on_thread{};
-  std::size_t guests = 0;  // WebSockets that are no sessions
+  std::size_t guests = 0;  // open WebSockets of routes, which have no session
   void assert_thread() const {
     assert((!on_thread || on_thread()) &&
            "call this on the loop's thread: server.post(f) is the only door from another one");
   }
 
-  /// Sets the time for whatever happens next. Time never runs backwards.
+  /// Sets the time for all that follows. It must not go backwards.
   void advance(Time now) { now_ = now; }
   Time now() const { return now_; }
   void tick(Time now) {
@@ -3517,7 +3521,7 @@ class Engine {
     log.observe([&] { options.trace(record); }, &callee);
   }
 
-  /// From now on no session is opened.
+  /// Refuses all further handshakes.
   void drain() { draining_ = true; }
   std::size_t size() const { return sessions_.size(); }
   /// The session of this id, or null.
@@ -3527,7 +3531,8 @@ class Engine {
   }
   std::vector<Ref<Session>> all() const { return {sessions_.begin(), sessions_.end()}; }
 
-  /// Decides about a request on our path, in the reference's order of checks, which decides which error one sees.
+  /// Decides how a request is handled. The checks have the official server's order, so that a request with several
+  /// errors gets the same response.
   Verdict judge(const http::Request& request) {
     const auto transport = request.query["transport"];
     const bool upgrading = options.websocket && request.upgrade();
@@ -3542,7 +3547,7 @@ class Engine {
     return admit(request);
   }
 
-  /// The rest of the checks of a handshake, when allow_request lets it in.
+  /// The rest of the checks of a handshake, after allow_request has accepted it.
   Verdict admit(const http::Request& request) {
     const bool upgrading = options.websocket && request.upgrade();
     if (request.query["EIO"] != "4") return {Verdict::Act::refuse, Reason::unsupported_version};
@@ -3553,8 +3558,8 @@ class Engine {
     return verdict;
   }
 
-  /// Whether there is a place for one more client, with Engine.IO or without: `open_websocket` and the
-  /// place, or `refuse`.
+  /// Whether the limits allow one more client, with Engine.IO or without: `open_websocket` with the
+  /// permit, or `refuse`.
   Verdict place_for(const http::Request& request) {
     if (draining_) return {Verdict::Act::refuse, Reason::draining};
     if (sessions_.size() + guests >= options.max_sessions) return {Verdict::Act::refuse, Reason::too_many_sessions};
@@ -3565,7 +3570,7 @@ class Engine {
     if (const auto wait = addresses_.spend(key, now_)) {
       const auto seconds = static_cast<std::int64_t>(std::ceil((std::min)(wait->count(), 3600.0)));
       verdict.act = Verdict::Act::refuse, verdict.reason = Reason::too_many_handshakes;
-      // Some more, at random: or all who were refused come back at once.
+      // A random addition, so that refused clients do not all return at the same time.
       verdict.retry_after = Seconds(std::uniform_int_distribution<std::int64_t>(seconds, 2 * seconds + 1)(random));
       return verdict;
     }
@@ -3574,7 +3579,7 @@ class Engine {
     return verdict;
   }
 
-  /// Makes a session; its open packet is queued. `channel` is the WebSocket it begins on, if any.
+  /// Makes a session and queues its open packet. `channel` is the WebSocket on which it begins, if any.
   Ref<Session> open(const http::Request& request, Peer* channel, RateLimiter::Permit place = {}) {
     const bool base64 = channel && !request.query["b64"].empty();
     Ref<Session> session(
@@ -3659,7 +3664,7 @@ SIO_DEMO_INLINE Session::~Session() {
   if (state_ != State::closed) engine_.deadlines.forget(*this);  // else the engine may be gone
 }
 
-/// The only writer of state_.
+/// The only function that changes state_.
 SIO_DEMO_INLINE void Session::move(Move move) {
   const auto to = after(state_, move);
   assert(to && "a move that the table does not know");
@@ -3695,7 +3700,7 @@ SIO_DEMO_INLINE void Session::tick(Time now) {
   }
   if (now >= linger_due_) return end(Reason::forced_close, "the client did not poll any more");
   if (now >= upgrade_due_) drop_candidate();
-  if (now >= noop_due_) {  // paced, because the client polls again at once
+  if (now >= noop_due_) {  // every 100 ms at most, because the client polls again at once
     noop_due_ = now + Milliseconds(100);
     if (poll_) answer_poll("6");
   }
@@ -3708,20 +3713,20 @@ SIO_DEMO_INLINE void Session::tick(Time now) {
   if (state_ != State::closed) reschedule();
 }
 
-/// A client that does not read is closed, but not here: whoever sends may be walking a room.
+/// Marks a client that does not read. tick() closes it, because the caller may be iterating over a room.
 SIO_DEMO_INLINE void Session::doom() {
   doomed_ = true;
   reschedule();
 }
 
-/// Whether the client may send one more packet, or control frame; if not, the session ends.
+/// Whether packet_rate allows one more packet or control frame; if not, closes the session.
 SIO_DEMO_INLINE bool Session::afford() {
   if (!packets_ || !packets_->spend(engine_.options.packet_rate, engine_.now())) return true;
   end(Reason::too_many_packets, "more packets than packet_rate allows");
   return false;
 }
 
-/// Any packet shows that the client lives; it prolongs the wait for a pong, once per ping.
+/// Any packet shows that the client is alive: it extends the wait for a pong, once per ping.
 SIO_DEMO_INLINE void Session::alive() {
   if (!awaiting_pong_ || grace_used_) return;
   grace_used_ = true;
@@ -3729,7 +3734,7 @@ SIO_DEMO_INLINE void Session::alive() {
   reschedule();
 }
 
-// ---- going out
+// ---- sending
 
 SIO_DEMO_INLINE void Session::send(const MessageRef& message) {
   if (!open() || doomed_) return;
@@ -3755,7 +3760,7 @@ SIO_DEMO_INLINE std::vector<MessageRef> Session::take_queue() {
   return std::exchange(queue_, {});
 }
 
-/// Answers the held poll with all that waits.
+/// Responds to the held poll with all queued messages.
 SIO_DEMO_INLINE void Session::flush() {
   if (!poll_ || queue_.empty()) return;
   const std::size_t size = queue_bytes_;
@@ -3780,11 +3785,11 @@ SIO_DEMO_INLINE void Session::answer_poll(std::string_view body) {
   std::exchange(poll_, {}).answer({200, "text/plain; charset=UTF-8", body});
 }
 
-// ---- coming in, over polling
+// ---- receiving, over polling
 
 SIO_DEMO_INLINE void Session::poll(Exchange get) {
   const Ref<Session> self(this);
-  if (state_ == State::closed) return get.answer({400});  // by a handler, while the request was looked at
+  if (state_ == State::closed) return get.answer({400});  // a handler closed it while the request was routed
   if (poll_) {
     get.answer({400});
     return end(Reason::transport_error, "a second poll while one was held");
@@ -3804,7 +3809,7 @@ SIO_DEMO_INLINE void Session::poll_lost() {
   if (state_ != State::closed) end(Reason::transport_error, "the connection of the held poll was closed");
 }
 
-/// A POST's headers have come. false: it was refused and answered, its body is of no interest.
+/// A POST's headers have arrived. false: it was refused and has its response; its body is discarded.
 SIO_DEMO_INLINE bool Session::post(Exchange post, bool octets) {
   const Ref<Session> self(this);
   if (!post_ && !octets) return post_ = post, true;
@@ -3823,7 +3828,8 @@ SIO_DEMO_INLINE bool Session::post_body(std::string_view& body, std::size_t& mos
   if (!std::exchange(post_read_, true)) {
     const auto packets = 1 + static_cast<std::size_t>(std::count(body.begin(), body.end(), record_separator));
     const bool too_many = packets > engine_.options.max_packets_per_payload;
-    if (too_many || packets <= most) release_post();  // whatever they are worth; it leaves when they are handled
+    // The response is "ok" even if a packet is invalid. It is written after they are handled.
+    if (too_many || packets <= most) release_post();
     if (too_many) end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
   }
   for (bool last = false; open() && !last; --most) {
@@ -3840,7 +3846,7 @@ SIO_DEMO_INLINE bool Session::post_body(std::string_view& body, std::size_t& mos
   return true;
 }
 
-/// Answers the open POST if all of it has come, else drops its connection.
+/// Responds to the open POST if its body is complete, else closes its connection.
 SIO_DEMO_INLINE void Session::release_post() {
   const Exchange post = std::exchange(post_, {});
   const bool read = std::exchange(post_read_, false);
@@ -3848,9 +3854,9 @@ SIO_DEMO_INLINE void Session::release_post() {
   read ? post.answer({200, "text/html", "ok"}) : post.peer->cut();
 }
 
-// ---- coming in, over a WebSocket
+// ---- receiving, over a WebSocket
 
-/// A WebSocket wants to take over. false: it must be closed, and the session is unharmed.
+/// Begins the upgrade to a WebSocket. false: the WebSocket must be closed; the session is unchanged.
 SIO_DEMO_INLINE bool Session::attach(Peer& candidate) {
   if (state_ != State::polling) return false;
   move(Move::attach);
@@ -3870,11 +3876,11 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
     if (afford()) deliver(payload, true);
     return;
   }
-  if (payload.starts_with(PacketType::close)) return;  // over WebSocket it means nothing: a close frame does
+  if (payload.starts_with(PacketType::close)) return;  // ignored: over WebSocket, the close frame counts
   packet(payload);
 }
 
-/// A candidate has the bounds of any transport: of its packets, and of what it does not read.
+/// A WebSocket that is upgrading is limited like any transport, by packet_rate and max_queue_bytes.
 SIO_DEMO_INLINE void Session::candidate_frame(std::string_view payload, bool binary) {
   if (!afford()) return;
   if (candidate_->queued() > engine_.options.max_queue_bytes) return drop_candidate(Reason::slow_consumer);
@@ -3899,14 +3905,14 @@ SIO_DEMO_INLINE void Session::become_websocket() {
   on_websocket_ = true;
   ++engine_.counters.websocket_sessions;
   if (poll_) answer_poll("1");
-  if (!post_read_) release_post();  // else the rest of it is still to be handled
+  if (!post_read_) release_post();  // else packets of its body are still to be handled
   const auto messages = take_queue();
-  engine_.counters.packets_sent -= messages.size();  // they were counted when they were queued
+  engine_.counters.packets_sent -= messages.size();  // they were already counted when they were queued
   for (const auto& message : messages) send(message);
   if (open()) engine_.application.on_upgraded(*this);
 }
 
-/// The upgrade failed: polling goes on as if nothing had been.
+/// The upgrade failed: closes its WebSocket, and polling continues.
 SIO_DEMO_INLINE void Session::drop_candidate(Reason reason) {
   upgrade_due_ = noop_due_ = never;
   if (!candidate_) return;
@@ -3918,7 +3924,7 @@ SIO_DEMO_INLINE void Session::channel_lost(Peer& from, Reason reason, std::strin
   if (&from == candidate_) {
     candidate_ = nullptr;
     upgrade_due_ = noop_due_ = never;
-    if (row(reason).close != 0) engine_.counters.add(reason);  // else nothing is wrong with it
+    if (row(reason).close != 0) engine_.counters.add(reason);  // 0: an ordinary close, not an error
     return move(Move::detach);
   }
   if (&from != channel_) return;
@@ -3926,14 +3932,14 @@ SIO_DEMO_INLINE void Session::channel_lost(Peer& from, Reason reason, std::strin
   if (state_ != State::closed) end(reason, why);
 }
 
-// ---- packets, over either
+// ---- packets, over either transport
 
 SIO_DEMO_INLINE void Session::packet(std::string_view packet) {
   if (!afford()) return;
   if (packet.empty()) return end(Reason::parse_error, "an empty packet");
   const std::string_view payload = packet.substr(1);
   if (packet[0] != PacketType::pong) alive();
-  if (packet[0] != PacketType::binary) ++engine_.counters.packets_received;  // which deliver() counts
+  if (packet[0] != PacketType::binary) ++engine_.counters.packets_received;  // deliver() counts binary packets
   switch (packet[0]) {
     case PacketType::message: return deliver(payload, false);
     case PacketType::binary: return deliver(bytes::base64_decode(payload), true);
@@ -3958,7 +3964,7 @@ SIO_DEMO_INLINE void Session::deliver(std::string_view payload, bool binary) {
   engine_.application.on_message(*this, payload, binary);
 }
 
-// ---- the end
+// ---- closing
 
 SIO_DEMO_INLINE void Session::close(Reason reason) {
   const Ref<Session> self(this);
@@ -3968,7 +3974,7 @@ SIO_DEMO_INLINE void Session::close(Reason reason) {
   linger();
 }
 
-/// Over polling, the news of the end waits behind what is queued for the next poll.
+/// Over polling, the close is delivered behind the queued messages, by the next poll.
 SIO_DEMO_INLINE void Session::linger() {
   if (candidate_) std::exchange(candidate_, nullptr)->send_close(Reason::forced_close);
   upgrade_due_ = noop_due_ = never;
@@ -3983,7 +3989,7 @@ SIO_DEMO_INLINE void Session::shut_down(Reason reason) {
   if (state_ != State::closed) end(reason, "");
 }
 
-/// The one exit. Peers are told first, then the application, once.
+/// Every session closes here, once. Closes its transports first, then calls the application.
 SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
   const Ref<Session> self(this);
   if (state_ == State::closed) return;
@@ -4012,25 +4018,26 @@ SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
 
 }  // namespace engineio
 
-// ---- WebSocket alone: what a route of Router::websocket gets, beside Engine.IO's sessions
+// ---- WebSockets without Engine.IO, on routes of Router::websocket
 
 namespace websocket {
 
 class Socket;
 
-/// What becomes of the WebSockets of a route; each may be empty. Called on the loop's thread. One that
-/// throws is logged, and costs its own call.
+/// Handlers of a route's WebSockets; each may be empty. Called on the event-loop thread. An exception is caught and
+/// logged.
 struct Handlers {
   std::function<void(Socket&)> open{};
-  /// A whole message. `payload` lives while this runs.
+  /// A whole message. `payload` is valid during the call.
   std::function<void(Socket&, std::string_view payload, bool binary)> message{};
-  /// Once, whoever ended it; by then nothing can be sent.
+  /// Called once, whichever side closed. Nothing can be sent any more.
   std::function<void(Socket&, Reason reason, std::string_view why)> close{};
 };
 
-/// A WebSocket without Engine.IO. Keep it as Ref<websocket::Socket>(&socket); inert once closed, even when the
-/// server is gone. It is pinged each ping_interval and closed when no byte came within ping_timeout after that;
-/// max_payload, max_fragments and max_queue_bytes bound it. Everything is called on the loop's thread.
+/// A WebSocket without Engine.IO. Keep it as Ref<websocket::Socket>(&socket); once it is closed, calls have no effect,
+/// even after the server is destroyed. It is pinged every ping_interval, and closed if no byte arrives within
+/// ping_timeout of a ping. Limited by max_payload, max_fragments, max_queue_bytes and packet_rate. Everything is called
+/// on the event-loop thread.
 class Socket final : public engineio::Receiver, public engineio::Timed {
  public:
   Socket(engineio::Engine& engine, engineio::Peer& channel, const http::Request& request,
@@ -4045,25 +4052,25 @@ class Socket final : public engineio::Receiver, public engineio::Timed {
         address_(request.address) {
     ++engine_.guests;
   }
-  /// Whatever the program keeps with it.
+  /// Data that the application keeps with it.
   std::unique_ptr<engineio::Context> context;
 
   bool is_open() const { return channel_ != nullptr; }
   /// The client's address, see Options::trusted_proxies.
   const std::string& address() const { return address_; }
-  /// The request's target as it came: "/echo?room=1".
+  /// The request's target as received: "/echo?room=1".
   const std::string& url() const { return url_; }
   /// A header of the request, by name in any case; empty if absent.
   std::string_view header(std::string_view name) const { return http::find_header(head_, name); }
 
-  /// Sends one message. What is not UTF-8 in a text becomes U+FFFD. One for which more than max_queue_bytes
-  /// wait is cut off; sending to a closed one does nothing.
+  /// Sends one message. Invalid UTF-8 in a text is replaced by U+FFFD. A WebSocket with more than max_queue_bytes
+  /// queued is closed; sending to a closed one has no effect.
   void send_text(std::string_view text) { send(engineio::Message::text({bytes::Utf8Text(text).view()})); }
   void send_binary(std::string_view bytes) { send(engineio::Message::binary(bytes)); }
-  /// The same, encoded once for many.
+  /// Sends a message that is encoded already, so that it can be shared by many recipients.
   void send(const engineio::MessageRef& message);
-  /// Sends a close frame behind what is queued; at most 123 bytes of the reason. Throws
-  /// std::invalid_argument for a code that no close frame may hold (RFC 6455, 7.4).
+  /// Sends a close frame behind the queued messages, with at most 123 bytes of the reason. Throws
+  /// std::invalid_argument for a code that is not allowed in a close frame (RFC 6455, 7.4).
   void close(std::uint16_t code = 1000, std::string_view reason = {});
 
   // ---- the driver's side
@@ -4107,10 +4114,10 @@ SIO_DEMO_INLINE void Socket::send(const engineio::MessageRef& message) {
   ++engine_.counters.packets_sent;
   channel_->send(message);
   too_slow_ = channel_->queued() > engine_.options.max_queue_bytes;
-  if (too_slow_) due(Milliseconds(0));  // not here: whoever sends may be walking a list of sockets
+  if (too_slow_) due(Milliseconds(0));  // closed by tick(), because the caller may be iterating over sockets
 }
 
-/// What packet_rate says about one more message or control frame.
+/// Whether packet_rate allows one more message or control frame; if not, closes the WebSocket.
 SIO_DEMO_INLINE bool Socket::control() {
   const Rate& rate = engine_.options.packet_rate;
   if (!channel_ || !rate.on() || !packets_.spend(rate, engine_.now())) return true;
@@ -4163,7 +4170,7 @@ SIO_DEMO_INLINE void Socket::end(Reason reason, std::string_view why, std::strin
   over(reason, why);
 }
 
-/// The one exit.
+/// Every WebSocket of a route closes here, once.
 SIO_DEMO_INLINE void Socket::over(Reason reason, std::string_view why) {
   const Ref<Socket> self(this);
   engine_.counters.add(reason);
@@ -4186,42 +4193,41 @@ SIO_DEMO_INLINE http::Router& http::Router::websocket(std::string path, websocke
 // ================================================================================================
 // 7  Socket.IO
 //
-// socket.io-protocol 5: what stands in an Engine.IO message. A packet is
+// socket.io-protocol 5: the packets in Engine.IO messages. A packet is
 //
 //     type [attachments "-"] [namespace ","] [ack id] [JSON]
 //
 //     0/admin,{"token":"abc"}      CONNECT        2["hello",1]          EVENT
-//     1/admin,                     DISCONNECT     2/admin,12["q",{}]    EVENT that wants ack 12
+//     1/admin,                     DISCONNECT     2/admin,12["q",{}]    EVENT that asks for ack 12
 //     4{"message":"nope"}          CONNECT_ERROR  3/admin,12["r"]       ACK 12
 //     51-["b",{"_placeholder":true,"num":0}]      BINARY_EVENT; one binary message follows
 //     61-12[{"_placeholder":true,"num":0}]        BINARY_ACK; likewise
 //
-// The namespace is "/" unless it is given. The decoder takes the header off by hand and lets the
-// JSON guard of chapter 2 judge the rest; it builds no tree. It keeps the tolerance of the
-// reference (a payload may be absent whatever the type; an event's name may be a number), and
-// every error closes the whole connection. A placeholder counts only in types 5 and 6; elsewhere
-// an object of that shape is user data.
+// The namespace is "/" unless it is given. The decoder parses the header itself, and checks the payload
+// with the JSON guard of chapter 2, without building a JSON tree of it. It accepts what the official
+// server accepts (any packet may lack its payload; an event's name may be a number). Every error closes
+// the whole connection. A placeholder has a meaning only in types 5 and 6; elsewhere an object of that
+// shape is user data. The rest of the chapter replaces placeholders, and writes packets.
 // ================================================================================================
 
 namespace socketio {
 
 enum class PacketType : std::uint8_t { connect, disconnect, event, ack, connect_error, binary_event, binary_ack };
 
-/// A decoded packet: views into its text, which must outlive it, and into its decoder's memory until
-/// that decodes the next one.
+/// A decoded packet. Its views are valid as long as the decoded text, and until its decoder decodes the next packet.
 struct Packet {
   PacketType type = PacketType::connect;
   std::uint32_t attachments = 0;
   std::string_view nsp = "/";
   std::optional<double> id;                // a double, as in JavaScript; exact up to 2^53
   std::string_view json;                   // empty if absent
-  std::vector<std::string_view> elements;  // of an array: its values as JSON text, the event's name first
-  std::string_view name;                   // of an event; a number's is its text
+  std::vector<std::string_view> elements;  // the values of an array as JSON text; an event's name is the first
+  std::string_view name;                   // an event's name; if it is a number, its text
 
   bool is_event() const { return type == PacketType::event || type == PacketType::binary_event; }
 };
 
-/// Names that mean something to the API on either side and are never an event (the reference's list).
+/// Whether a name is reserved by the API on either side, and so cannot be an event's (the official server's list).
 constexpr bool is_reserved(std::string_view event) {
   constexpr std::array<std::string_view, 6> names{"connect",       "connect_error", "disconnect",
                                                   "disconnecting", "newListener",   "removeListener"};
@@ -4230,16 +4236,15 @@ constexpr bool is_reserved(std::string_view event) {
   return false;
 }
 
-/// Parses JSON that the guard has accepted. discarded() where it says what C++ cannot hold, which is
-/// only a number beyond the range of double.
+/// Parses JSON that the guard has accepted. The result is discarded if it has a number beyond the range of double.
 inline json parse(std::string_view text) {
   json value = json::parse(text, nullptr, false);
   if (value.is_discarded()) value = json::parse(std::string_view(bytes::replace_lone_surrogates(text)), nullptr, false);
   return value;
 }
 
-/// The JSON text of a string or number as the name of an event. A plain string is a view into it;
-/// what has escapes, or is a number, is kept in `storage`.
+/// Converts the JSON text of a string or number to an event's name. The result is a view into `text`, or into `storage`
+/// for a number and for a string with escapes.
 inline std::string_view event_name(std::string_view text, std::string& storage) {
   if (text.size() >= 2 && text.front() == '"' && text.find('\\') == text.npos) return text.substr(1, text.size() - 2);
   const json value = parse(text);
@@ -4254,12 +4259,12 @@ struct DecodeLimits {
   bytes::JsonLimits json{};
 };
 
-/// Decodes packets one after the other, reusing its memory.
+/// Decodes packets, reusing its memory from one to the next.
 class Decoder {
  public:
   explicit Decoder(DecodeLimits limits) : limits_(limits), outline_(limits.json) {}
 
-  /// nullptr if `text` is a packet, which `packet` then describes, else what is wrong with it.
+  /// Decodes `text` into `packet`. Returns nullptr, or what is wrong with the text.
   const char* decode(std::string_view text, Packet& packet) {
     packet.attachments = 0, packet.nsp = "/", packet.id.reset(), packet.elements.clear(), packet.name = {};
     if (text.empty() || text[0] < '0' || text[0] > '6') return "an unknown Socket.IO packet type";
@@ -4332,9 +4337,8 @@ class Decoder {
   std::string name_;
 };
 
-/// Puts attachments where their placeholders stand. false: a placeholder is malformed, or naming an
-/// attachment again and again would make more than `budget` bytes of them. The depth of `value` was
-/// bounded by the guard.
+/// Replaces placeholders by their attachments. false: a placeholder is malformed, or the copies would take more than
+/// `budget` bytes, since placeholders may name one attachment repeatedly. The guard has limited the depth of `value`.
 inline bool replace_placeholders(json& value, const std::vector<std::string>& attachments, std::size_t& budget) {
   if (value.is_array()) {
     for (json& element : value)
@@ -4359,27 +4363,27 @@ inline bool replace_placeholders(json& value, const std::vector<std::string>& at
   return true;
 }
 
-/// All attachments of a packet, each named as often as it likes, but together at most twice their size.
+/// Replaces placeholders, with a budget of twice the attachments' size and 1 KiB.
 inline bool replace_placeholders(json& value, const std::vector<std::string>& attachments) {
   std::size_t budget = 1024;
   for (const auto& attachment : attachments) budget += 2 * attachment.size();
   return replace_placeholders(value, attachments, budget);
 }
 
-/// The arguments of an event, or of an ack: JSON text that the guard has accepted, parsed when asked for.
+/// The arguments of an event or an ack: JSON text that the guard has accepted, parsed only on demand.
 class Arguments {
  public:
-  /// Of an event or ack without binary. `elements` are views that outlive this object.
+  /// For an event or ack without binary. `elements` must outlive this object.
   explicit Arguments(std::span<const std::string_view> elements) : texts_(elements) {}
-  /// Of one with binary, its placeholders replaced.
+  /// For one with binary, its placeholders replaced.
   explicit Arguments(json::array_t values) : values_(std::move(values)), parsed_(true) {}
 
   std::size_t size() const { return parsed_ ? values_.size() : texts_.size(); }
-  /// The argument as JSON text; empty if there was binary in the packet.
+  /// The argument as JSON text; empty if the packet has binary.
   std::string_view text(std::size_t i) const { return parsed_ ? std::string_view() : texts_[i]; }
   /// The argument as a value; see parse().
   json value(std::size_t i) const { return parsed_ ? values_[i] : parse(texts_[i]); }
-  /// All of them. What C++ cannot hold becomes null.
+  /// All arguments. One that parse() discards becomes null.
   json::array_t values() const {
     json::array_t out;
     for (std::size_t i = 0; i < size(); ++i) {
@@ -4395,7 +4399,7 @@ class Arguments {
   bool parsed_ = false;
 };
 
-/// An encoded packet on its way out: its text and the binary messages that follow it.
+/// An encoded packet: its text, and the binary messages that follow it.
 struct Outgoing {
   engineio::MessageRef head;
   std::vector<engineio::MessageRef> attachments{};
@@ -4406,12 +4410,12 @@ struct Outgoing {
   }
 };
 
-/// Writes values as JSON text, with binary taken out as attachments. Chapter 8 adds the C++ types.
+/// Writes values as JSON text, and collects binary as attachments. Chapter 8 adds the C++ types.
 struct Writer {
   std::string text;
   std::vector<engineio::MessageRef> attachments;
 
-  Writer() { text.reserve(120); }  // most packets fit, and are written without growing
+  Writer() { text.reserve(120); }  // enough for most packets
 
   void binary(std::string_view bytes) {
     text += "{\"_placeholder\":true,\"num\":";
@@ -4458,7 +4462,7 @@ struct Writer {
   }
 };
 
-/// Puts the header before the payload that `writer` holds. `type` is the one without binary.
+/// Makes a packet of the payload in `writer`. `type` is the type without binary: attachments change it.
 inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<double> id, Writer&& writer) {
   const bool with_binary = !writer.attachments.empty();
   std::string front{engineio::PacketType::message,
@@ -4476,41 +4480,41 @@ inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<doub
 // ================================================================================================
 // 8  Typed events
 //
-// An event is a constant that carries its name, its direction, its arguments and what its ack brings:
+// An event is a constant. Its type has the event's name, direction, arguments, and the type of its ack:
 //
 //     struct Message { std::string from, text; };
 //     SIO_DEMO_FIELDS(Message, from, text)
 //     inline constexpr sio::ServerToClient<"message", void(Message)> message;
 //     inline constexpr sio::ClientToServer<"say", int(Message)> say;
 //
-// A wrong event, direction or argument does not compile, and the message names the event. What
-// comes from the wire is checked against the signature before a handler sees it:
+// A wrong event, direction or argument does not compile, and the compiler's message names the event. A
+// client's payload is checked against the signature before a handler is called:
 //
 //     42["say",{"from":"a"}]   ->   {"code":"INVALID_PAYLOAD","event":"say","path":"/0/text",
 //                                    "message":"say: /0/text is missing: expected a string"}
 //
-// The path is a JSON Pointer (RFC 6901) into the arguments. The client gets it as the ack's
-// {"error":{...}}, or as the event `error` if it asked for no ack; so does an Error that a handler throws.
+// The path is a JSON Pointer (RFC 6901) into the arguments. The client gets the error as the ack
+// {"error":{...}}, or as the event `error` if it asked for no ack. An Error that a handler throws is sent alike.
 //
-//     C++                                   JSON             from the wire, besides
+//     C++                                   JSON             checks when it is read, besides
 //     bool, integers, floating point        boolean, number  an integer must fit and be whole
 //     std::string                           string
 //     enum with SIO_DEMO_ENUM               string           one of the names
-//     struct with SIO_DEMO_FIELDS           object           every field but optional ones; others ignored
+//     struct with SIO_DEMO_FIELDS           object           all fields that are not optional; others are ignored
 //     std::optional<T>                      T or absent      null counts as absent
 //     vector, list, deque, set, span        array
 //     array, tuple, pair                    array            of exactly that length
 //     map<string, T>, unordered_map         object
 //     Bytes; vector, array, span of bytes   binary           a byte is std::uint8_t or std::byte
 //     json                                  anything
-//     RawJson                               anything         without binary, as the text that it is
-//     what has a to_json of nlohmann's      as it writes it  see has_checked_from_json
+//     RawJson                               anything         no binary; kept as text
+//     class with to_json for nlohmann/json  what it writes   see has_checked_from_json
 //
-// Any other type does not compile: there is no reading that does not check. A described type converts to and from
-// json, too; read<T>(json) reads any of them, checked in the same way.
+// Any other type does not compile, so that no payload is read without a check. A type described by these macros also
+// converts to and from json; read<T>(json) reads any of these types, with the same checks.
 // ================================================================================================
 
-/// A text as a template argument.
+/// A string as a template argument.
 template <std::size_t Size>
 struct Name {
   char text[Size]{};
@@ -4520,20 +4524,20 @@ struct Name {
 
 namespace detail {
 
-/// An event's name as a type, so that every compiler spells it in the message of a failed assertion.
+/// An event's name as a type, so that every compiler shows it in the message of a failed assertion.
 template <char... Letters>
 struct event {};
 template <Name Text, std::size_t... I>
 event<Text.text[I]...> spell(std::index_sequence<I...>);
 template <Name Text>
 using spelled = decltype(spell<Text>(std::make_index_sequence<Text.view().size()>{}));
-/// One of its arguments, counted from 1, with the types in question.
+/// One of its arguments, counted from 1, with the types concerned.
 template <std::size_t Number, class... Types>
 struct argument {};  // NOLINT(readability-identifier-naming): a word in compilers' messages
-/// The condition, and beside it what it is about, which the message of a failed assertion shows.
+/// The condition. `About` is what the message of a failed assertion shows.
 template <bool Condition, class... About>
 inline constexpr bool holds = Condition;
-/// The number of the first that does not hold, counted from 1; 0 if all do.
+/// The number of the first false condition, counted from 1; 0 if all are true.
 constexpr std::size_t first_wrong(std::initializer_list<bool> conditions) {
   std::size_t number = 0;
   for (const bool good : conditions) {
@@ -4542,15 +4546,15 @@ constexpr std::size_t first_wrong(std::initializer_list<bool> conditions) {
   }
   return 0;
 }
-/// The first parameter of a signature that is not a plain value.
+/// The number of the first parameter that is a reference or const; 0 if all are plain values.
 template <class... Parameters>
 inline constexpr std::size_t not_a_value =
     first_wrong({std::is_same_v<Parameters, std::remove_cvref_t<Parameters>>...});
 
 }  // namespace detail
 
-/// An event that the server emits: ServerToClient<"name", Ack(Arguments...)>; Ack is what the client
-/// answers, void if nothing.
+/// An event that the server emits: ServerToClient<"name", Ack(Arguments...)>; Ack is the type of the client's
+/// acknowledgement, or void.
 template <Name Text, class Signature>
 struct ServerToClient;
 template <Name Text, class Answer, class... Parameters>
@@ -4563,8 +4567,8 @@ struct ServerToClient<Text, Answer(Parameters...)> {
                 "an event's arguments are values: take std::string, not const std::string&");
 };
 
-/// An event that clients emit: ClientToServer<"name", Ack(Arguments...)>; Ack is what the handler
-/// returns, void if the event is never acknowledged.
+/// An event that clients emit: ClientToServer<"name", Ack(Arguments...)>; Ack is the type that the handler
+/// returns, or void if the event is never acknowledged.
 template <Name Text, class Signature>
 struct ClientToServer;
 template <Name Text, class Answer, class... Parameters>
@@ -4577,8 +4581,9 @@ struct ClientToServer<Text, Answer(Parameters...)> {
                 "an event's arguments are values: take std::string, not const std::string&");
 };
 
-/// A JSON value as its text. As an argument it is what the client wrote, checked but not parsed; emitted, it is
-/// written as it is: to relay a value takes no tree and no encoding, and keeps the order of keys and every digit.
+/// A JSON value as unparsed text. As a handler's argument it is the client's text, checked but not parsed; when
+/// emitted, the text is written unchanged. Relaying a value needs no JSON tree, and keeps the order of keys and every
+/// digit.
 class RawJson {
  public:
   RawJson() = default;
@@ -4587,32 +4592,32 @@ class RawJson {
     const char* why = bytes::utf8_valid(text_) ? bytes::Outline({64, text_.size() + 1}).read(text_) : "it is not UTF-8";
     if (why) throw std::invalid_argument(std::string("cannot make a RawJson of a text: ") + why);
   }
-  /// What a decoder has checked.
+  /// For text that a decoder has checked already.
   static RawJson checked(std::string_view text) {
     RawJson out;
     out.text_ = text;
     return out;
   }
   const std::string& text() const { return text_; }
-  /// The value; discarded() if it holds a number beyond the range of double.
+  /// The parsed value; discarded if it has a number beyond the range of double.
   json value() const { return socketio::parse(text_); }
 
  private:
   std::string text_ = "null";
 };
 
-/// What is wrong with a payload: where, as a JSON Pointer into the arguments, and what.
+/// What is wrong with a payload, and where: the path is a JSON Pointer into the arguments.
 struct Fault {
   std::string path;
   std::string what;
 
-  /// For the return of a failed read.
+  /// Sets the fault. Returns false, the result of a failed read.
   bool set(std::string text) {
     path.clear();
     what = std::move(text);
     return false;
   }
-  /// Prepends a step of the path, as a failed read unwinds.
+  /// Prepends a step to the path, while a failed read returns from a nested value.
   bool within(std::string_view step) {
     std::string escaped = "/";
     for (const char c : step) escaped += c == '~' ? "~0" : c == '/' ? "~1" : std::string_view(&c, 1);
@@ -4621,8 +4626,8 @@ struct Fault {
   }
 };
 
-/// A handler throws it to refuse an event. The client gets it as the ack's {"error":{...}}, or as the event `error`
-/// if it asked for no ack; any other exception tells the client only that the server failed.
+/// A handler throws it to refuse an event. The client gets it as the ack {"error":{...}}, or as the event `error`
+/// if it asked for no ack. For any other exception, the client is told only that the server failed.
 ///
 ///     throw sio::Error("the room is full", "ROOM_FULL", {{"seats", 8}});
 ///     43/chat,1[{"error":{"message":"the room is full","code":"ROOM_FULL","event":"join","data":{"seats":8}}}]
@@ -4630,19 +4635,20 @@ class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, std::string its_code = "APPLICATION_ERROR", json its_data = nullptr)
       : std::runtime_error(message), code(std::move(its_code)), data(std::move(its_data)) {}
-  /// A payload of the wrong shape.
+  /// For an invalid payload.
   explicit Error(const Fault& fault)
       : Error((fault.path.empty() ? "the value" : fault.path) + " " + fault.what, "INVALID_PAYLOAD") {
     path = fault.path;
   }
 
   std::string code;
-  json data;                          // null: the client gets none
-  std::optional<std::string> path{};  // of a payload: the place that is wrong
+  json data;                          // null: not sent
+  std::optional<std::string> path{};  // where a payload is wrong, as a JSON Pointer
 };
 
-/// true for a type whose own from_json (of nlohmann/json) checks whatever it reads; what that throws becomes a
-/// fault. Without it a from_json is not called for what clients send: nlohmann's get<int>() casts, whatever the number.
+/// Set it to true for a type whose from_json (for nlohmann/json) checks all that it reads, and throws if it is invalid.
+/// Without it, from_json is not called for clients' payloads, because nlohmann's get<int>() casts any number,
+/// unchecked.
 ///
 ///     template <>
 ///     inline constexpr bool sio_demo::has_checked_from_json<Kelvin> = true;
@@ -4668,17 +4674,17 @@ struct Named {
 template <class Member>
 Named(std::string_view, Member) -> Named<Member>;
 
-/// Asks for the description of exactly this type: unlike a pointer, it does not convert to that of a base.
+/// Selects the description of exactly this type: unlike a pointer, it does not convert to that of a base.
 template <class T>
 struct Tag {};
 
-/// How values of a type travel: one description for each kind of types.
-///     expected()                   what a fault says was expected: "a string"
-///     typescript(out)              what it is in TypeScript
+/// How values of a type are converted to and from JSON: one specialisation for each kind of types.
+///     expected()                   the expected value in a fault's words: "a string"
+///     typescript(out)              the type in TypeScript
 ///     write(out, value)            writes it as JSON text
-///     read(json, value, fault)     takes it from a JSON value of any shape; false: it does not fit, as a whole or
-///                                  where the fault says
-/// A type without one does not travel; one without read() is never received.
+///     read(json, value, fault)     reads it from a JSON value of any type; false: it is invalid, and the fault says
+///                                  where, unless it is invalid as a whole
+/// A type without one cannot be sent; one without read() cannot be received.
 template <class T>
 struct Kind {};
 template <class T>
@@ -4698,13 +4704,13 @@ template <class T>
 concept Text = std::is_convertible_v<const T&, std::string_view> && !HasFields<T>;
 template <class T>
 concept Byte = std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::byte>;
-/// What a to_json of the user's writes. The library's own conversions are not meant: containers and enums are ours.
+/// A class with a to_json of the user. Containers are excluded: nlohmann/json converts them, too, but without checks.
 template <class T>
 concept WritesItself =
     std::is_class_v<T> && !HasFields<T> && !Text<T> && std::is_convertible_v<const T&, json> &&
     (has_checked_from_json<T> || !(requires { typename T::value_type; } || requires { std::tuple_size<T>::value; }));
 
-/// The error for a type without a Kind, or without one that reads.
+/// The compile-time error for a type without a Kind, or whose Kind has no read().
 template <class T, class... About>
 void refuse_type() {
   static_assert(holds<!is_character<T>, T, About...>,
@@ -4722,7 +4728,7 @@ void write(socketio::Writer& out, const T& value) {
   else refuse_type<T>();
 }
 
-/// Reads a value whose JSON type may be wrong in any place; the fault says in which.
+/// Reads a JSON value, checking it at every level. false: it is invalid, and the fault says where.
 template <class T>
 bool read(const json& value, T& out, Fault& fault) {
   if constexpr (Readable<T>) {
@@ -4733,7 +4739,7 @@ bool read(const json& value, T& out, Fault& fault) {
   return false;
 }
 
-/// What a Kind of plain values says.
+/// The descriptions that a Kind of plain values has.
 template <Name Expected, Name TypeScript>
 struct Says {
   static std::string expected() { return Expected.text; }
@@ -4758,7 +4764,7 @@ struct Kind<RawJson> : Says<"a value without binary", "unknown"> {
     out = RawJson::checked(writer.text);
     return writer.attachments.empty();
   }
-  /// Reads the argument's text where that is enough. false: it has to be parsed.
+  /// Reads the argument from its text without parsing it. false: it must be parsed.
   static bool read_text(std::string_view text, RawJson& out) {
     out = RawJson::checked(text);
     return true;
@@ -4829,7 +4835,7 @@ struct Kind<T> : Says<"a string", "string"> {
   }
 };
 
-/// Bytes that lie in one piece.
+/// Contiguous bytes.
 struct Binary {
   static std::string expected() { return "binary"; }
   static std::string typescript(auto& out) { return out.bytes(); }
@@ -4869,7 +4875,7 @@ struct List {
     }
     out.text += separator == '[' ? "[]" : "]";
   }
-  /// Gives each element to `put`, which takes it at the end.
+  /// Reads each element, and calls put() with it, in order.
   static bool read_each(const json& values, Fault& fault, auto put) {
     if (!values.is_array()) return false;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -4959,7 +4965,7 @@ struct Kind<std::optional<T>> {
   }
 };
 
-/// The members of an object, on their way out.
+/// Writes the members of an object.
 struct ObjectWriter {
   socketio::Writer& out;
   char separator = '{';
@@ -5078,7 +5084,7 @@ struct Kind<T> : Says<"a valid value", "unknown"> {
   }
 };
 
-/// Reads an argument: from its text where that is enough; else it is parsed.
+/// Reads an argument, from its text without parsing if its type allows that.
 template <class T>
 bool read_argument(const socketio::Arguments& arguments, std::size_t i, T& out, Fault& fault) {
   if (i < arguments.size()) {
@@ -5090,7 +5096,7 @@ bool read_argument(const socketio::Arguments& arguments, std::size_t i, T& out, 
   else return fault.set("is missing: expected " + Kind<T>::expected()), fault.within(std::to_string(i));
 }
 
-/// Reads all arguments of an event; there must not be more of them than the signature has.
+/// Reads all arguments of an event. More arguments than the signature has are a fault.
 template <class... T>
 bool read_arguments(const socketio::Arguments& arguments, std::tuple<T...>& out, Fault& fault) {
   constexpr std::size_t most = sizeof...(T);
@@ -5105,8 +5111,9 @@ bool read_arguments(const socketio::Arguments& arguments, std::tuple<T...>& out,
   }(std::index_sequence_for<T...>{});
 }
 
-/// Whether a C++ value may stand for an event's parameter: implicitly convertible, no fraction lost, no pointer
-/// taken for a truth, and no JSON value converted by nlohmann's rules, which check too little.
+/// Whether a C++ value can be passed for an event's parameter: it converts implicitly, but not from floating point to
+/// an integer, not from a pointer to bool, and not from json to another type, since nlohmann's conversions check too
+/// little.
 template <class From, class To>
 inline constexpr bool fits = std::is_convertible_v<From, To> &&
                              !(std::is_floating_point_v<std::remove_cvref_t<From>> && std::is_integral_v<To>) &&
@@ -5115,7 +5122,7 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
                              (!std::is_same_v<std::remove_cvref_t<From>, json> || std::is_same_v<To, json> ||
                               std::is_same_v<To, std::optional<json>>);
 
-/// What was written, as a value, its attachments in their places; null where C++ cannot hold it.
+/// Converts written text and its attachments to a json value; null if parse() discards it.
 json value_of(const socketio::Writer& written);
 template <class T>
 json value_of(const T& value) {
@@ -5137,8 +5144,8 @@ SIO_DEMO_INLINE json value_of(const socketio::Writer& written) {
 
 }  // namespace detail
 
-/// Reads a JSON value, checked like an event's argument: read<Message>(arguments.at(0)). Throws Error, code
-/// INVALID_PAYLOAD, that says where it is wrong; thrown on by a handler, it reaches the client.
+/// Reads a JSON value with the checks of an event's argument: read<Message>(arguments.at(0)). Throws an Error with code
+/// INVALID_PAYLOAD that says where the value is wrong. If a handler does not catch it, it is sent to the client.
 template <class T>
 T read(const json& value) {
   T out{};
@@ -5149,7 +5156,7 @@ T read(const json& value) {
 
 // ---- The macros that describe a user's types. Up to 64 names; use them in the type's own namespace.
 
-// Each name in a list of its own, not one by recursion: an error in a name is reported once for each macro around it.
+// Expands `what` for each name without recursion, because compilers report an error in a name once per enclosing macro.
 #define SIO_DEMO_ONE(what, type, ...) __VA_OPT__(what(type, __VA_ARGS__), )
 #define SIO_DEMO_EIGHT(what, type, a, b, c, d, e, f, g, h) \
   SIO_DEMO_ONE(what, type, a)                              \
@@ -5176,8 +5183,8 @@ T read(const json& value) {
 #define SIO_DEMO_EACH(what, type, ...)                                                                                 \
   SIO_DEMO_64(what, type, __VA_ARGS__, , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , \
               , , , , , , , , , , , , , , , , , , , , , , , , )
-// These to_json and from_json are nlohmann's way to convert: json{{"at", Point{}}}, value.get<Point>(). They are for
-// this type, and not for one that is derived from it.
+// These to_json and from_json let nlohmann/json convert the type: json{{"at", Point{}}}, value.get<Point>(). same_as
+// excludes derived types.
 #define SIO_DEMO_DESCRIBED(Type)                                                                               \
   [[maybe_unused]] constexpr ::std::string_view sio_demo_name(::sio_demo::detail::Tag<Type>) { return #Type; } \
   template <::std::same_as<Type> SioDemoType>                                                                  \
@@ -5193,25 +5200,25 @@ T read(const json& value) {
 #define SIO_DEMO_NAMED_VALUE(type, value) \
   ::sio_demo::detail::Named { #value, type::value }
 
-/// SIO_DEMO_FIELDS(Type, field...): the struct travels as an object with these fields.
+/// SIO_DEMO_FIELDS(Type, field...): the struct is sent as an object with these fields.
 #define SIO_DEMO_FIELDS(Type, ...)                                                 \
   [[maybe_unused]] constexpr auto sio_demo_fields(::sio_demo::detail::Tag<Type>) { \
     return ::std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)};   \
   }                                                                                \
   SIO_DEMO_DESCRIBED(Type)
 
-/// SIO_DEMO_ENUM(Type, value...): the enum travels as a string, the name of its value.
+/// SIO_DEMO_ENUM(Type, value...): the enum is sent as a string, the name of its value.
 #define SIO_DEMO_ENUM(Type, ...)                                                  \
   [[maybe_unused]] constexpr auto sio_demo_names(::sio_demo::detail::Tag<Type>) { \
     return ::std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)};  \
   }                                                                               \
   SIO_DEMO_DESCRIBED(Type)
 
-// ---- The events as TypeScript sees them
+// ---- TypeScript declarations of events
 
 namespace detail {
 
-/// What a type and a direction are in TypeScript. Structs and enums are declared under their names on the way.
+/// Collects the TypeScript declarations of events, and of the structs and enums that they use.
 class TypeScript {
  public:
   template <class T>
@@ -5223,13 +5230,13 @@ class TypeScript {
     uses_bytes_ = true;
     return "Bytes";
   }
-  /// The name of a struct or enum; the first time, declare(name) is its declaration.
+  /// The TypeScript name of a struct or enum. At the first call, adds declare(name) to the declarations.
   template <class T, class Declare>
   std::string declared(Declare declare) {
     const auto [known, fresh] = names_.try_emplace(&tag<T>);
     if (!fresh) return known->second;
     const std::string name = known->second = free_name(sio_demo_name(Tag<T>{}));
-    declarations_.push_back(declare(name));  // the name first: a struct may hold itself
+    declarations_.push_back(declare(name));  // after the name is known, since a struct may contain itself
     return name;
   }
   static std::string key(std::string_view name) {
@@ -5264,11 +5271,11 @@ class TypeScript {
   }
 
  private:
-  /// By its address, a type is known.
+  /// Its address identifies the type T.
   template <class T>
   static constexpr char tag{};
 
-  /// `demo::Pong` is Pong; the second one of that name Pong2.
+  /// `demo::Pong` becomes Pong; a second type of that name becomes Pong2.
   std::string free_name(std::string_view qualified) {
     const auto colon = qualified.rfind(':');
     const std::string name(colon == qualified.npos ? qualified : qualified.substr(colon + 1));
@@ -5285,7 +5292,7 @@ class TypeScript {
     };
     std::vector<Parameter> parameters{
         {type<std::remove_cvref_t<Parameters>>(), is_optional<std::remove_cvref_t<Parameters>>}...};
-    bool optional = std::is_void_v<Answer>;  // only the last ones may be left out
+    bool optional = std::is_void_v<Answer>;  // only trailing parameters may be omitted
     for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter)
       parameter->optional = optional = optional && parameter->optional;
     std::string out = "  " + key(name) + ": (";
@@ -5310,7 +5317,7 @@ class TypeScript {
 }  // namespace detail
 
 /// The interfaces ServerToClientEvents and ClientToServerEvents of these events, for a client in TypeScript:
-/// write(file, sio::typescript(message, say)). Names are those of the C++ structs and enums.
+/// write(file, sio::typescript(message, say)). Types have the names of the C++ structs and enums.
 template <class... Events>
 std::string typescript(const Events&... events) {
   detail::TypeScript out;
