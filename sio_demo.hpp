@@ -3402,7 +3402,7 @@ class Session final : public Receiver, public Timed {
   void close(Reason reason = Reason::forced_close);
   /// Closes the session at this time, unless called again before; `never` cancels it.
   void close_at(Time due) {
-    trial_due_ = due;
+    close_due_ = due;
     if (state_ != State::closed) reschedule();
   }
 
@@ -3422,7 +3422,7 @@ class Session final : public Receiver, public Timed {
   void opened_on(Peer& channel) { channel_ = &channel; }
   bool attach(Peer& candidate);
   void frame(Peer& from, std::string_view payload, bool binary) override;
-  bool control() override { return afford(); }
+  bool control() override { return packet_allowed(); }
   void channel_lost(Peer& from, Reason reason, std::string_view why) override;
   void flush();
   void tick(Time now) override;
@@ -3432,19 +3432,19 @@ class Session final : public Receiver, public Timed {
   void move(Move move);
   void end(Reason reason, std::string_view why);
   void linger();
-  bool afford();
+  bool packet_allowed();
   std::vector<MessageRef> take_queue();
   void packet(std::string_view packet);
   void candidate_frame(std::string_view payload, bool binary);
   void become_websocket();
   void drop_candidate(Reason reason = Reason::forced_close);
   void deliver(std::string_view payload, bool binary);
-  void alive();
+  void extend_pong_wait();
   void answer_poll(std::string_view body);
   void release_post();
   void trace(bool incoming, std::string_view transport, std::string_view packet, bool binary = false) const;
   void reschedule();
-  void doom();
+  void mark_too_slow();
 
   // Members that every message uses come first, for the cache.
   Engine& engine_;
@@ -3455,14 +3455,14 @@ class Session final : public Receiver, public Timed {
   bool on_websocket_;  // the transport, or, once closed, the last one
   bool base64_;        // the client asked for text only, by b64=1
   bool awaiting_pong_ = false;
-  bool grace_used_ = false;  // one packet per ping may extend the wait for its pong
-  bool doomed_ = false;      // too many bytes are queued: tick() closes the session
-  bool post_read_ = false;   // the body of post_ is complete, so the response is "ok", even if a packet is invalid
+  bool pong_wait_extended_ = false;  // one packet per ping may extend the wait for its pong
+  bool too_slow_ = false;            // too many bytes are queued: tick() closes the session
+  bool post_read_ = false;  // the body of post_ is complete, so the response is "ok", even if a packet is invalid
   Exchange poll_, post_;
   std::vector<MessageRef> queue_;  // messages that wait for a poll
   std::size_t queue_bytes_ = 0;
   RateLimiter::Permit place_;  // if sessions of its address are limited
-  Time heartbeat_due_ = never, trial_due_ = never, upgrade_due_ = never, noop_due_ = never, linger_due_ = never;
+  Time heartbeat_due_ = never, close_due_ = never, upgrade_due_ = never, noop_due_ = never, linger_due_ = never;
   std::string id_;
 };
 
@@ -3687,15 +3687,16 @@ SIO_DEMO_INLINE void Session::trace(bool incoming, std::string_view transport, s
 }
 
 SIO_DEMO_INLINE void Session::reschedule() {
-  engine_.deadlines.set(
-      *this, doomed_ ? engine_.now() : (std::min)({heartbeat_due_, trial_due_, upgrade_due_, noop_due_, linger_due_}));
+  engine_.deadlines.set(*this, too_slow_
+                                   ? engine_.now()
+                                   : (std::min)({heartbeat_due_, close_due_, upgrade_due_, noop_due_, linger_due_}));
 }
 
 SIO_DEMO_INLINE void Session::tick(Time now) {
   const Ref<Session> self(this);
-  if (doomed_) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
-  if (now >= trial_due_) {
-    trial_due_ = never;
+  if (too_slow_) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
+  if (now >= close_due_) {
+    close_due_ = never;
     close();
   }
   if (now >= linger_due_) return end(Reason::forced_close, "the client did not poll any more");
@@ -3706,7 +3707,7 @@ SIO_DEMO_INLINE void Session::tick(Time now) {
   }
   if (now >= heartbeat_due_ && state_ != State::closed) {
     if (awaiting_pong_) return end(Reason::ping_timeout, "no pong within ping_timeout");
-    awaiting_pong_ = true, grace_used_ = false;
+    awaiting_pong_ = true, pong_wait_extended_ = false;
     heartbeat_due_ = now + engine_.options.ping_timeout;
     send(engine_.ping);
   }
@@ -3714,22 +3715,22 @@ SIO_DEMO_INLINE void Session::tick(Time now) {
 }
 
 /// Marks a client that does not read. tick() closes it, because the caller may be iterating over a room.
-SIO_DEMO_INLINE void Session::doom() {
-  doomed_ = true;
+SIO_DEMO_INLINE void Session::mark_too_slow() {
+  too_slow_ = true;
   reschedule();
 }
 
 /// Whether packet_rate allows one more packet or control frame; if not, closes the session.
-SIO_DEMO_INLINE bool Session::afford() {
+SIO_DEMO_INLINE bool Session::packet_allowed() {
   if (!packets_ || !packets_->spend(engine_.options.packet_rate, engine_.now())) return true;
   end(Reason::too_many_packets, "more packets than packet_rate allows");
   return false;
 }
 
 /// Any packet shows that the client is alive: it extends the wait for a pong, once per ping.
-SIO_DEMO_INLINE void Session::alive() {
-  if (!awaiting_pong_ || grace_used_) return;
-  grace_used_ = true;
+SIO_DEMO_INLINE void Session::extend_pong_wait() {
+  if (!awaiting_pong_ || pong_wait_extended_) return;
+  pong_wait_extended_ = true;
   heartbeat_due_ = engine_.now() + engine_.options.ping_timeout;
   reschedule();
 }
@@ -3737,7 +3738,7 @@ SIO_DEMO_INLINE void Session::alive() {
 // ---- sending
 
 SIO_DEMO_INLINE void Session::send(const MessageRef& message) {
-  if (!open() || doomed_) return;
+  if (!open() || too_slow_) return;
   engine_.assert_thread();
   ++engine_.counters.packets_sent;
   if (state_ == State::websocket) {
@@ -3745,13 +3746,13 @@ SIO_DEMO_INLINE void Session::send(const MessageRef& message) {
     if (engine_.tracing) [[unlikely]]
       trace(false, "websocket", sent->payload(), sent->is_binary());
     channel_->send(sent);
-    if (channel_->queued() > engine_.options.max_queue_bytes) doom();
+    if (channel_->queued() > engine_.options.max_queue_bytes) mark_too_slow();
     return;
   }
   queue_.push_back(message);
   const std::size_t size = message->payload().size() + Message::overhead;
   queue_bytes_ += size, engine_.counters.queue_bytes += size;
-  if (queue_bytes_ > engine_.options.max_queue_bytes) return doom();
+  if (queue_bytes_ > engine_.options.max_queue_bytes) return mark_too_slow();
   if (poll_) poll_.peer->wake();
 }
 
@@ -3873,7 +3874,7 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
   if (&from == candidate_) return candidate_frame(payload, binary);
   if (&from != channel_ || !open()) return;
   if (binary) {
-    if (afford()) deliver(payload, true);
+    if (packet_allowed()) deliver(payload, true);
     return;
   }
   if (payload.starts_with(PacketType::close)) return;  // ignored: over WebSocket, the close frame counts
@@ -3882,7 +3883,7 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
 
 /// A WebSocket that is upgrading is limited like any transport, by packet_rate and max_queue_bytes.
 SIO_DEMO_INLINE void Session::candidate_frame(std::string_view payload, bool binary) {
-  if (!afford()) return;
+  if (!packet_allowed()) return;
   if (candidate_->queued() > engine_.options.max_queue_bytes) return drop_candidate(Reason::slow_consumer);
   if (!binary && payload == "2probe") {
     move(Move::probe);
@@ -3935,10 +3936,10 @@ SIO_DEMO_INLINE void Session::channel_lost(Peer& from, Reason reason, std::strin
 // ---- packets, over either transport
 
 SIO_DEMO_INLINE void Session::packet(std::string_view packet) {
-  if (!afford()) return;
+  if (!packet_allowed()) return;
   if (packet.empty()) return end(Reason::parse_error, "an empty packet");
   const std::string_view payload = packet.substr(1);
-  if (packet[0] != PacketType::pong) alive();
+  if (packet[0] != PacketType::pong) extend_pong_wait();
   if (packet[0] != PacketType::binary) ++engine_.counters.packets_received;  // deliver() counts binary packets
   switch (packet[0]) {
     case PacketType::message: return deliver(payload, false);
@@ -3960,7 +3961,7 @@ SIO_DEMO_INLINE void Session::packet(std::string_view packet) {
 }
 
 SIO_DEMO_INLINE void Session::deliver(std::string_view payload, bool binary) {
-  if (binary) alive(), ++engine_.counters.packets_received;
+  if (binary) extend_pong_wait(), ++engine_.counters.packets_received;
   engine_.application.on_message(*this, payload, binary);
 }
 
