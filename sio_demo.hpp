@@ -5329,37 +5329,36 @@ std::string typescript(const Events&... events) {
 // ================================================================================================
 // 9  Server
 //
-// The public API, named as in the official server, in snake_case. A Server holds namespaces; a
-// client that has joined one is a Socket there; sockets are put into rooms; `emit` goes to a socket,
-// a room, or everybody. One transport (a session of chapter 6) carries all sockets of a client.
+// The public API, with the official server's names in snake_case. A Server has namespaces. A client that
+// has joined a namespace is a Socket there. Sockets can join rooms. `emit` sends to a socket, to rooms,
+// or to all sockets. One session of chapter 6 carries all sockets of a client.
 //
 //     C> 40/chat,{"token":"x"}      middlewares run, then
-//     S> 40/chat,{"sid":"..."}      the socket exists, is in the room named by its id, then
-//                                   the connection handlers run, so what they emit comes after
-//     C> 42/chat,7["say",...]       the event's handler runs; what it returns is
+//     S> 40/chat,{"sid":"..."}      the socket exists and is in the room named by its id; then
+//                                   the connection handlers run, so that their events come after this packet
+//     C> 42/chat,7["say",...]       the event's handler runs; its result is
 //     S> 43/chat,7[1]               the ack
-//     C> 41/chat,                   disconnect handlers run; rooms are left; data<T>() ends
+//     C> 41/chat,                   the socket leaves its rooms; disconnect handlers run; data<T>() is destroyed
 //
-// An emit encodes once, whoever gets it, and writes nothing: messages are queued by reference, and
-// each connection is written to once, after all that was ready in the loop.
+// An emit encodes an event once for all recipients. It does not write: messages are queued by reference, and each
+// connection is written to once per batch of work.
 //
-// A server may ask, too. The wait for an ack is an asynchronous operation of Asio, so that a callback, a
-// coroutine and a future all do; it ends with the answer, the time-out, or the client:
+// A server can ask for acks, too. Waiting for an ack is an asynchronous operation of Asio, with a callback, a coroutine
+// or a future. It completes with the ack, at the timeout, or when the client disconnects:
 //
 //     S> 42/chat,5["agree?",{"to":"x"}]    socket.timeout(5s).emit(agree, Terms{"x"}, token)
 //     C> 43/chat,5[true]                   token gets (error_code{}, true)
 //
-// Who is in which room, an Adapter knows. The one here knows this process; another one can make several
-// servers act as one. Connection state recovery (off by default) keeps what was emitted for a while, and
-// what clients left behind, so that one that was cut off comes back as who it was.
+// An Adapter keeps the rooms. The default adapter serves this process only; another one can connect several servers to
+// a cluster. Connection state recovery (off by default) keeps recent events and the state of disconnected clients, so
+// that a client which reconnects in time continues with its id, rooms and data.
 //
-// Threads: everything here is called on the thread that runs the loop. server.post(f) is the only
-// exception. Lifetime: a Socket is a handle, cheap to copy; kept after the disconnect it is inert:
-// emits go nowhere, rooms() is empty. So are the other handles, even when the server is gone. A handler may
-// end anything, at any time; whom that concerns is told when it has returned, see the gate of chapter 3. A
-// handler that throws costs its own call, nothing more. An Error reaches the client; anything else is logged, and
-// the client learns that the server failed: as the ack's {"error":{"code":"INTERNAL_ERROR",...}}, or as the event
-// `error`.
+// Threads: call everything on the thread that runs the event loop; only server.post(f) may be called on any thread.
+// Lifetime: a Socket is a handle, cheap to copy. After the disconnect, calls on it have no effect: emits are dropped,
+// rooms() is empty. The same is true of the other handles, even after the server is destroyed. A handler may close or
+// disconnect anything; the handlers for that run after it has returned, see the gate of chapter 3.
+// Exceptions: if a handler throws, the other handlers still run. An Error is sent to the client. Any other exception is
+// logged, and the client gets the code INTERNAL_ERROR, as the ack {"error":{...}} or as the event `error`.
 // ================================================================================================
 
 class Server;
@@ -5370,14 +5369,14 @@ class Metrics;  // chapter 12
 template <class To>
 class Timeout;
 namespace net {
-/// What Asio's operations are made of here, all on the server's loop.
-using Executor = asio::io_context::executor_type;  // concrete types: no virtual call per operation
+/// The Asio types that the server uses, all on its event loop.
+using Executor = asio::io_context::executor_type;  // a concrete type, which avoids a virtual call per operation
 using Stream = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using Error = std::error_code;
 
 class Driver;
 
-/// The socket as one of our loop. Between two of Asio's types only the system's handle can be passed on.
+/// Moves a socket to the server's event loop. Between different Asio executors only the native handle can be moved.
 template <class E>
 Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_context& loop) {
   const auto check = [](const Error& error) {
@@ -5393,7 +5392,7 @@ Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_contex
   check(error);
   Stream stream(loop.get_executor());
   stream.assign(protocol, handle, error);
-  if (Error ignored; error) socket.assign(protocol, handle, ignored);  // so that somebody closes it
+  if (Error ignored; error) socket.assign(protocol, handle, ignored);  // so that its destructor closes it
   check(error);
   return stream;
 }
@@ -5403,14 +5402,14 @@ class Link;
 class Cluster;
 }  // namespace redis
 
-/// Stands for several arguments in emit() and replies: emit("said", each(words)) sends every word as
-/// an argument of its own. The list must live until the call returns.
+/// Passes several arguments to emit() and replies: emit("said", each(words)) sends every word as
+/// a separate argument. The list must be valid until the call returns.
 struct Each {
   const json::array_t& values;
 };
 inline Each each(const json::array_t& values) { return {values}; }
 
-/// Why a socket is gone. `text` is the official server's reason string, `details` says more or is empty.
+/// Why a socket has disconnected. `text` is the official server's reason string; `details` may be empty.
 struct Disconnect {
   Reason reason;
   std::string_view details{};
@@ -5428,7 +5427,7 @@ struct SocketState;
 struct LiveSocket;
 using StatePtr = std::shared_ptr<SocketState>;
 
-/// What the first HTTP request of a session said; shared by the client's sockets.
+/// URL, headers and address of a session's first HTTP request; shared by the client's sockets.
 struct ConnectionInfo {
   explicit ConnectionInfo(const http::Request& request)
       : url_end(request.target.size()),
@@ -5443,15 +5442,16 @@ struct ConnectionInfo {
   std::string_view address() const { return std::string_view(text).substr(head_end); }
 
   std::size_t url_end, head_end;
-  std::string text;  // all three
+  std::string text;  // URL, headers and address, in one allocation
   std::chrono::system_clock::time_point time;
 };
 
-/// The wish for an ack. It is answered once, at once or, after share(), later.
+/// A client's request for an ack; without an id, it asked for none. It is answered at most once, during the handler's
+/// call or, after share(), later.
 struct AckRequest {
   SocketState& state;
   std::optional<double> id;
-  mutable std::shared_ptr<bool> done{};  // shared with the replies that were made of it
+  mutable std::shared_ptr<bool> done{};  // shared with the Reply objects made from it
   mutable bool answered = false;
 
   void answer(socketio::Writer&& writer) const;
@@ -5465,13 +5465,13 @@ using EventHandler = std::function<void(Socket&, const socketio::Arguments&, con
 using AnyHandler = std::function<void(Socket&, std::string_view, const socketio::Arguments&)>;
 using ServerSideHandler = std::function<void(const json::array_t& arguments, const std::function<void(json)>& answer)>;
 
-/// A list that may change while it is walked: who walks holds the list as it was. This part of it is the same for
-/// handlers of all types, and compiled once.
+/// A copy-on-write list of handlers: iteration uses a snapshot, so handlers may change the list. This base is
+/// independent of the handlers' type, so that it is compiled once.
 class HandlerList {
  public:
   struct Entry {
     std::shared_ptr<const void> handler;
-    std::shared_ptr<bool> spent;  // of a handler that is called once: whether it was
+    std::shared_ptr<bool> spent;  // for once(): whether the handler has been called; otherwise null
   };
   using List = std::vector<Entry>;
 
@@ -5508,7 +5508,7 @@ class Handlers : public HandlerList {
   void each(F f) {
     each(f, [] { return true; });
   }
-  /// As long as go() says so: what one of them ends, the next ones do not hear of.
+  /// Calls f(handler) for each, until go() returns false.
   template <class F, class Go>
   void each(F f, Go go) {
     bool any_spent = false;
@@ -5527,7 +5527,7 @@ class Handlers : public HandlerList {
 struct EventTable {
   StringMap<Handlers<EventHandler>> by_name;
   Handlers<AnyHandler> any, any_outgoing;
-  std::shared_ptr<void> watches;  // the namespace's token, while any_outgoing has handlers
+  std::shared_ptr<void> watches;  // a reference to Namespace::watchers_, while any_outgoing has handlers
   Handlers<std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>>
       middlewares;  // of a socket's events
   Handlers<std::function<void(Socket&, const Disconnect&)>> disconnecting, disconnect;
@@ -5540,16 +5540,16 @@ struct Room {
 };
 using Rooms = StringMap<Room>;
 
-/// That a socket is in a room, and where among its members.
+/// One room of a socket, and the socket's index in the room's members.
 struct Membership {
   Rooms::pointer room;
   std::size_t slot;
 };
 
-/// How a socket that was cut off comes back.
+/// A socket's part in connection state recovery.
 struct Comeback {
-  std::string pid;                       // by which it may
-  std::shared_ptr<Restored> restored{};  // what it gets back, until it has joined
+  std::string pid;                       // the secret by which the client recovers the socket
+  std::shared_ptr<Restored> restored{};  // the recovered state, until the socket has joined
 };
 
 struct SocketState : std::enable_shared_from_this<SocketState> {
@@ -5561,27 +5561,28 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
         info(std::move(its_info)),
         keep_nsp(std::move(its_nsp)) {}
 
-  // It joins, is connected, is gone: it left, or was refused. When the handlers have been told, it has ended.
+  // A socket is not connected until it has joined. `gone`: it has left, or was refused. `ended`: its disconnect
+  // handlers have run, too.
   bool connected = false, gone = false, ended = false, recovered = false;
   std::uint32_t mark = 0;  // see RoomIndex::visit
   Namespace& nsp;
-  Ref<engineio::Session> session;                                                     // a closed one does nothing
-  std::shared_ptr<EventTable> events;                                                 // handlers of this socket alone
-  std::unique_ptr<std::unordered_map<std::uint64_t, std::shared_ptr<AckWait>>> acks;  // those that the client owes
+  Ref<engineio::Session> session;
+  std::shared_ptr<EventTable> events;                                                 // handlers of this socket only
+  std::unique_ptr<std::unordered_map<std::uint64_t, std::shared_ptr<AckWait>>> acks;  // acks not yet received, by id
   std::shared_ptr<void> data;
   const void* data_type = nullptr;
   json (*data_json)(const void*) = nullptr;
   std::vector<Membership> rooms;                     // besides the one named by its id
-  const std::vector<std::string>* was_in = nullptr;  // while it is gone and the disconnecting handlers run
+  const std::vector<std::string>* was_in = nullptr;  // its former rooms, while its disconnecting handlers run
   std::size_t slot = 0;                              // in RoomIndex::sockets_
   std::string id;
   std::shared_ptr<const ConnectionInfo> info;
-  std::string auth;  // JSON text, bytes as the client sent; empty: none was given
+  std::string auth;  // JSON text as the client sent it; empty: none was sent
   std::shared_ptr<Namespace> keep_nsp;
   std::unique_ptr<Comeback> comeback;  // if recovery is on
 };
 
-/// What a client is told when its event failed.
+/// The error that a client gets when its event failed.
 struct EventError {
   std::string message, code;
   std::optional<std::string> event{}, path{};
@@ -5594,7 +5595,7 @@ SIO_DEMO_FIELDS(EventError, message, code, event, path, retryAfter, data)
 socketio::Writer error_writer(const EventError& error);
 EventError event_error(const Error& error);
 
-/// The auth of a CONNECT whose payload is this text.
+/// The auth of a CONNECT with this payload.
 inline json auth_of(std::string_view text) { return text.empty() ? json::object() : socketio::parse(text); }
 
 template <class T>
@@ -5607,7 +5608,7 @@ inline socketio::Writer event_writer(std::string_view name) {
   return writer;
 }
 
-/// Appends one argument, or several, to a list that "[" has begun.
+/// Appends one argument, or the values of Each, to a JSON list that begins with "[".
 template <class T>
 void add_argument(socketio::Writer& writer, const T& value) {
   if constexpr (std::is_same_v<T, Each>) {
@@ -5618,7 +5619,7 @@ void add_argument(socketio::Writer& writer, const T& value) {
   }
 }
 
-/// The value as the parameter's type; itself if it is of that type.
+/// Converts the value to the parameter's type, without a copy if it has that type already.
 template <class To, class From>
 decltype(auto) as(const From& from) {
   if constexpr (std::is_same_v<To, From>) return (from);
@@ -5636,15 +5637,15 @@ socketio::Writer answer_writer(const Values&... values) {
 
 }  // namespace detail
 
-/// Answers an event's ack, once; further calls, and calls for an event that wanted no ack, do
-/// nothing. Copyable; may be kept and called later. Reply<> takes any values, Reply<T> one T.
+/// Sends an event's ack, once. Further calls have no effect, nor have calls for an event that asked for no ack.
+/// Copyable; may be kept and called later. Reply<> takes any values, Reply<T> one T.
 template <class... Values>
 class Reply {
  public:
   explicit Reply(const detail::AckRequest& request) {
     if (request.id) state_ = request.state.shared_from_this(), id_ = *request.id, done_ = request.share();
   }
-  /// Whether the client waits for this answer.
+  /// Whether the client asked for an ack that has not been sent yet.
   explicit operator bool() const { return done_ && !*done_; }
 
   template <class... Given>
@@ -5659,7 +5660,7 @@ class Reply {
       if constexpr (fit) send(detail::answer_writer(detail::as<Values>(values)...));
     }
   }
-  /// Refuses the event, as a handler does that throws this.
+  /// Refuses the event, as throwing this Error in the handler does.
   void operator()(const Error& error) const { send(detail::error_writer(detail::event_error(error))); }
 
  private:
@@ -5673,9 +5674,9 @@ class Reply {
 
 namespace detail {
 
-/// Waits for the ack of one event: from one socket, or from all that a broadcast reached. Made by
-/// emit_with_ack(); held by the sockets that owe an answer, so it ends with the last of them, or when its
-/// time is over. Completes once.
+/// Waits for the acks of one event, from one socket or from all recipients of a broadcast. Made by
+/// emit_with_ack(); owned by the sockets whose acks are missing. Completes once: with the last ack, at the timeout, or
+/// when the last of these sockets disconnects.
 class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::Timed {
  public:
   explicit AckWait(Server& server);
@@ -5683,20 +5684,21 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
   AckWait& operator=(const AckWait&) = delete;
   virtual ~AckWait();
 
-  /// Gives up after `limit`.
+  /// Completes with timed_out after `limit`.
   void arm(Milliseconds limit);
-  /// The time that was given, if any.
+  /// The timeout, if there is one.
   std::optional<Milliseconds> limit() const { return limit_; }
-  /// How many answers are still due.
+  /// How many acks are missing.
   std::size_t missing() const { return missing_; }
-  /// One more socket that owes the answer of this id. false: it owes too many already.
+  /// Expects the ack with this id from a socket. false: the socket has max_outstanding_acks missing already.
   bool expect(SocketState& socket, std::uint64_t id);
-  /// Answers that other servers of a cluster have still to bring.
+  /// Expects so many acks from other servers of a cluster.
   void expect(std::size_t elsewhere) { missing_ += elsewhere; }
-  /// All who owe an answer are known.
+  /// All expected acks are known: completes as soon as none is missing.
   void seal();
   void answer(const socketio::Arguments& arguments);
-  /// A socket left without an answer: the rest is still waited for. Without an error: it owes none after all.
+  /// One expected ack will not come, for example after a disconnect; the others are still waited for. An empty error:
+  /// the ack was not due.
   void lost(std::error_code why = std::make_error_code(std::errc::not_connected));
   void finish(std::error_code error);
   void tick(engineio::Time) override { finish(std::make_error_code(std::errc::timed_out)); }
@@ -5708,17 +5710,16 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
 
  private:
   Server* server_;             // null once finished
-  std::weak_ptr<void> alive_;  // the server: whoever waits may outlive it by a turn
+  std::weak_ptr<void> alive_;  // expires with the server, which may be destroyed before this object
   std::vector<std::weak_ptr<SocketState>> waiting_;
   std::uint64_t id_ = 0;
   std::size_t missing_ = 0;
   std::optional<Milliseconds> limit_;
-  std::error_code error_;  // the first thing that went wrong
+  std::error_code error_;  // the first error
   bool sealed_ = false;
 };
 
-/// What emit_with_ack() brings of one socket: the value that the event's ack carries, or, for an event by
-/// name, all arguments.
+/// The result of emit_with_ack() to one socket: the ack's value, or, for an event by name, all arguments of the ack.
 template <class T>
 struct OneAnswer {
   using Signature = void(std::error_code, T);
@@ -5739,7 +5740,7 @@ struct AllArguments {
   bool take(const socketio::Arguments& arguments) { return value = arguments.values(), true; }
 };
 
-/// What it brings of a broadcast: each client's answer, in the order in which they came.
+/// The result of emit_with_ack() by broadcast: each client's ack, in order of arrival.
 template <class T>
 struct EachAnswer {
   using Signature = void(std::error_code, std::vector<T>);
@@ -5761,15 +5762,15 @@ struct FirstArguments {
   }
 };
 
-/// Whether a callback takes these arguments; other completion tokens speak for themselves.
+/// Whether a callback takes these arguments; true for other completion tokens, which Asio checks.
 template <class Token, class Signature>
 inline constexpr bool takes_answer = true;
 template <class Token, class... Arguments>
 requires requires { &Token::operator(); }
 inline constexpr bool takes_answer<Token, void(Arguments...)> = std::is_invocable_v<Token, Arguments...>;
 
-/// Calls a completion handler where it wants to be called: at once if that is our own loop, whose turn this
-/// is, else through its executor, which it keeps busy meanwhile.
+/// Calls a completion handler on its associated executor: directly if that is the server's event loop, else by
+/// asio::dispatch. Holds a work guard on the executor until then.
 template <class Handler>
 class Completion {
  public:
@@ -5799,14 +5800,15 @@ class Completion {
   asio::executor_work_guard<Executor> work_;
 };
 
-/// Of one socket, or of many: that one which was asked is gone is an error, and that many are none is not.
+/// An AckWait with its result and completion handler. With Many, no ack at all is not an error: a broadcast may have no
+/// recipients. Without, it is not_connected.
 template <bool Many, class Answer, class Handler>
 class AckWaitFor final : public AckWait {
  public:
   AckWaitFor(Server& server, asio::io_context& loop, Handler&& handler)
       : AckWait(server), completion_(loop, std::move(handler)) {}
 
-  /// Lets who waits call it off: the operation then completes with operation_canceled.
+  /// Connects the handler's cancellation slot: a cancelled operation completes with operation_canceled.
   void be_cancellable() {
     auto slot = asio::get_associated_cancellation_slot(completion_.handler());
     if (!slot.is_connected()) return;
@@ -5827,11 +5829,12 @@ class AckWaitFor final : public AckWait {
   }
 
   Answer answer_;
-  bool taken_ = false;  // whether there was an answer
+  bool taken_ = false;  // whether an ack has arrived
   Completion<Handler> completion_;
 };
 
-/// Completes for a socket that was kept past its server: there is no loop of ours left to do it in.
+/// Completes an operation whose server is destroyed, with not_connected. The server's event loop may be destroyed, too,
+/// so only the handler's own executor is used.
 template <class Answer, class Handler>
 void complete_orphan(Handler&& handler) {
   const auto executor = asio::get_associated_executor(handler);
@@ -5845,7 +5848,7 @@ void complete_orphan(Handler&& handler) {
   else asio::post(executor, std::move(complete));
 }
 
-/// Splits off the last of several arguments: f(last, others...).
+/// Calls f(last, others...) with the last argument moved to the front.
 template <class F, class... All>
 decltype(auto) with_last(F f, All&&... all) {
   static_assert(sizeof...(All) > 0,
@@ -5857,7 +5860,7 @@ decltype(auto) with_last(F f, All&&... all) {
   }(std::make_index_sequence<sizeof...(All) - 1>{});
 }
 
-/// `["name",values...]`, checked against a typed event's signature.
+/// Writes `["name",values...]`, with the values checked against a typed event's signature.
 template <Name Text, class... Parameters, class... Values>
 socketio::Writer typed_event(const Values&... values) {
   static_assert(holds<(sizeof...(Values) == sizeof...(Parameters)), spelled<Text>>,
@@ -5890,13 +5893,14 @@ socketio::Writer named_event(std::string_view name, const Values&... values) {
   return writer;
 }
 
-/// `emit` for whoever can send: Derived::deliver(Writer&&) takes the event; Derived::many says whether several
-/// clients may answer; Derived::handle() is what an operation keeps, with server() and ask(Writer&&, AckWait).
+/// Implements emit() and emit_with_ack() of Derived, which has: deliver(Writer&&), which sends an event; `many`,
+/// whether several clients may answer; and handle(), the object that an operation keeps, with server(), orphaned() and
+/// ask(Writer&&, AckWait).
 template <class Derived>
 class Emits {
  public:
-  /// Emits a typed event. The values must fit its signature; a fraction is never cut off, a wider
-  /// integer is converted as C++ does.
+  /// Emits a typed event. The values must fit its signature: a floating-point value does not convert to an integer; a
+  /// wider integer converts to a narrower one by C++'s rules.
   template <Name Text, class Answer, class... Parameters, class... Values>
   void emit(const ServerToClient<Text, Answer(Parameters...)>&, const Values&... values) const {
     derived().deliver(typed_event<Text, Parameters...>(values...));
@@ -5913,18 +5917,17 @@ class Emits {
     derived().deliver(named_event(name, values...));
   }
 
-  /// The same with one value in braces, as nlohmann/json has them: emit("moved", {{"x", 1}, {"y", 2}}).
+  /// The same with one value in the braces of nlohmann/json: emit("moved", {{"x", 1}, {"y", 2}}).
   void emit(std::string_view name, json::initializer_list_t value) const {
     derived().deliver(named_event(name, json(value)));
   }
 
   /// Emits and waits for the ack: an asynchronous operation of Asio. The last argument is its completion
-  /// token (a callback, asio::use_awaitable, asio::use_future, ...), called on the loop's thread with
-  /// (std::error_code, Ack), and for a broadcast with (std::error_code, std::vector<Ack>), the answers so far.
-  /// An event by name brings json::array_t: the answer's arguments, or the first argument of each answer.
-  /// Errors compare equal to std::errc: timed_out (see timeout()), not_connected (somebody left without an
-  /// answer), bad_message (an answer of another type), no_buffer_space (max_outstanding_acks),
-  /// operation_canceled.
+  /// token (a callback, asio::use_awaitable, asio::use_future, ...). It completes on the event-loop thread with
+  /// (std::error_code, Ack), and for a broadcast with (std::error_code, std::vector<Ack>), the acks received so far.
+  /// For an event by name, Ack is json::array_t: the ack's arguments, or for a broadcast the first argument of each
+  /// ack. Errors compare equal to std::errc: timed_out (see timeout()), not_connected (a client disconnected without an
+  /// ack), bad_message (an ack of another type), no_buffer_space (max_outstanding_acks), operation_canceled.
   template <class Event, class... ValuesAndToken>
   auto emit_with_ack(const Event& event, ValuesAndToken&&... rest) const {
     return ask(std::nullopt, event, std::forward<ValuesAndToken>(rest)...);
@@ -5993,7 +5996,7 @@ class Emits {
   }
 };
 
-/// What a handler brings: its result, or what its coroutine will.
+/// The result type of a handler; for a coroutine, the type that it co_returns.
 template <class T>
 struct result_of {
   using type = T;
@@ -6016,15 +6019,15 @@ template <class Answer>
 using ReplyFor =
     std::conditional_t<std::is_void_v<Answer>, Reply<>, Reply<std::conditional_t<std::is_void_v<Answer>, int, Answer>>>;
 
-/// Tells the client, and the log, that its event was refused.
+/// Sends the error to the client, and logs it.
 void refuse_event(const Socket& socket, const AckRequest& ack, std::string_view event, const Error& error);
-/// Starts a coroutine handler; defined where Server is known.
+/// Starts a coroutine handler; defined below, where Server is complete.
 template <class Answer, class Handler, class... Values>
 void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values,
                    const AckRequest& ack);
-/// Throws std::invalid_argument if no client's event can have this name, and says what there is instead.
+/// Throws std::invalid_argument if no client's event can have this name, with a text that says what to use instead.
 void check_handled(std::string_view event);
-/// Whether a handler by name takes one json, which all arguments would convert to.
+/// Whether a handler by name takes a json instead of a json::array_t. It would compile, with all arguments in one json.
 template <class R, class S, class Second, class... Rest>
 std::is_same<std::remove_cvref_t<Second>, json> second_is_json(R (*)(S, Second, Rest...));
 template <class R, class F, class S, class Second, class... Rest>
@@ -6033,7 +6036,7 @@ template <class Handler>
 concept TakesOneJson = requires { requires decltype(second_is_json(&Handler::operator()))::value; } ||
                        requires(Handler handler) { requires decltype(second_is_json(handler))::value; };
 
-/// Calls a typed handler in the form that it has, and answers the ack with what it returns.
+/// Calls a typed handler, with a Reply if it takes one; otherwise sends its result as the ack.
 template <std::string_view const& Event, class Answer, class Handler, class... Parameters>
 void call_typed(const Handler& handler, Socket& socket, std::tuple<Parameters...>&& values, const AckRequest& ack) {
   if constexpr (std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>) {
@@ -6065,13 +6068,13 @@ void call_named(const Handler& handler, Socket& socket, std::string_view event, 
   else handler(socket, values...);
 }
 
-/// `on` for whoever has an EventTable: Derived::events(), or null.
+/// Implements on() and the other registrations of handlers for Derived, whose events() returns its EventTable or null.
 template <class Derived>
 class Listens {
  public:
   /// Handles a typed event. The handler takes (Socket&, const Parameters&...) and returns the ack's
-  /// value, or takes a last Reply<Ack> and answers later; either may be a coroutine. Its arguments
-  /// are checked before; arguments of the wrong shape never reach it.
+  /// value, or takes a Reply<Ack> as its last parameter and replies later; either may be a coroutine. It is called only
+  /// with valid arguments: an invalid payload is refused before.
   template <Name Text, class Answer, class... Parameters, class Handler>
   Derived& on(const ClientToServer<Text, Answer(Parameters...)>& event, Handler handler) {
     return add(event, std::move(handler), false);
@@ -6082,9 +6085,9 @@ class Listens {
                   "on: this event goes from server to client, a server does not receive it");
     return derived();
   }
-  /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments) and perhaps a
-  /// last Reply<>, and returns nothing; it may be a coroutine. Throws std::invalid_argument for a name that is no
-  /// client's event, such as "connection".
+  /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments), and optionally a
+  /// Reply<> as its last parameter, and returns nothing; it may be a coroutine. Throws std::invalid_argument for a name
+  /// that no client's event can have, such as "connection".
   template <class Handler>
   Derived& on(std::string_view name, Handler handler) {
     return add(name, std::move(handler), false);
@@ -6094,7 +6097,7 @@ class Listens {
   Derived& once(const Event& event, Handler handler) {
     return add(event, std::move(handler), true);
   }
-  /// Takes the handlers of one event away, of this name or of all of them.
+  /// Removes the handlers of one event, or, without an argument, of all events.
   template <Name Text, class Signature>
   Derived& off(const ClientToServer<Text, Signature>&) {
     return off(Text.view());
@@ -6102,7 +6105,7 @@ class Listens {
   Derived& off(std::string_view name) {
     return edit([&](EventTable& table) {
       if (const auto entry = table.by_name.find(name); entry != table.by_name.end())
-        entry->second.clear();  // it may be running: the entry stays
+        entry->second.clear();  // not erased, because one of its handlers may be running
     });
   }
   Derived& off() {
@@ -6110,12 +6113,14 @@ class Listens {
       for (auto& entry : table.by_name) entry.second.clear();
     });
   }
-  /// Sees every event before its handler does, even one that no handler takes or whose payload is wrong.
+  /// Adds a handler that is called for every event before the event's own handlers, even if the event has none or its
+  /// payload is invalid.
   template <class Handler>
   Derived& on_any(Handler handler) {
     return edit([&](EventTable& table) { table.any.add(std::move(handler)); });
   }
-  /// Sees every event that was emitted to a socket, broadcasts included. It takes what on_any takes.
+  /// Adds a handler that is called for every event emitted to a socket, broadcasts included. Its parameters are those
+  /// of on_any.
   template <class Handler>
   Derived& on_any_outgoing(Handler handler) {
     return edit([&](EventTable& table) {
@@ -6132,20 +6137,21 @@ class Listens {
       table.watches.reset();
     });
   }
-  /// Runs when a socket's middleware refused an event, and when a client sent what is no packet.
+  /// Runs when a socket's middleware refused an event, and when a client sent an invalid packet.
   Derived& on_error(std::function<void(Socket&, const Refuse&)> handler) {
     return edit([&](EventTable& table) { table.error.add(std::move(handler)); });
   }
-  /// Runs when a socket's client has changed from polling to WebSocket.
+  /// Runs when a socket's client has been upgraded from polling to WebSocket.
   Derived& on_upgrade(std::function<void(Socket&)> handler) {
     return edit([&](EventTable& table) { table.upgrade.add(std::move(handler)); });
   }
-  /// Runs when a socket has left; rooms() still tells where it was, and what is emitted to it goes nowhere.
+  /// Runs when a socket has disconnected, before on_disconnect; rooms() still returns its former rooms. Events emitted
+  /// to the socket are dropped.
   template <class Handler>
   Derived& on_disconnecting(Handler handler) {
     return edit([&](EventTable& table) { table.disconnecting.add(std::move(handler)); });
   }
-  /// Runs once for each socket that had connected, whatever ended it.
+  /// Runs once for each socket that was connected, whatever the reason of its disconnect.
   template <class Handler>
   Derived& on_disconnect(Handler handler) {
     return edit([&](EventTable& table) { table.disconnect.add(std::move(handler)); });
@@ -6158,7 +6164,7 @@ class Listens {
   template <Name Text, class Answer, class... Parameters, class Handler>
   Derived& add(const ClientToServer<Text, Answer(Parameters...)>&, Handler handler, bool once) {
     constexpr auto wrong = first_wrong({Readable<std::remove_cvref_t<Parameters>>...});
-    if constexpr (not_a_value<Parameters...> != 0) return derived();  // it was said where the event is defined
+    if constexpr (not_a_value<Parameters...> != 0) return derived();  // an error at the event's definition already
     else if constexpr (wrong == 0) return add_typed<Text, Answer, Parameters...>(std::move(handler), once);
     else {
       refuse_type<std::tuple_element_t<wrong - 1, std::tuple<Parameters...>>, spelled<Text>, argument<wrong>>();
@@ -6208,7 +6214,7 @@ class Listens {
   void put(std::string_view name, bool once, EventHandler handler) {
     edit([&](EventTable& table) { table.by_name[std::string(name)].add(std::move(handler), once); });
   }
-  /// A socket that is gone listens to nothing.
+  /// Has no effect for a socket that has disconnected.
   template <class F>
   Derived& edit(F f) {
     if (EventTable* table = derived().events()) f(*table);
@@ -6218,7 +6224,7 @@ class Listens {
 
 }  // namespace detail
 
-/// One room's name, or several: "red", {"red", "blue"}, a vector of names.
+/// The names of one room or several: "red", {"red", "blue"}, a vector of names.
 struct RoomNames {
   std::vector<std::string> names;
 
@@ -6229,7 +6235,7 @@ struct RoomNames {
   RoomNames(std::vector<std::string> several) : names(std::move(several)) {}                             // NOLINT
 };
 
-/// Made by timeout(): emits, and waits so long for the ack. See emit_with_ack() for what it completes with.
+/// Made by timeout(): emit() waits for the ack up to this time. It completes as emit_with_ack() does.
 template <class To>
 class Timeout {
  public:
@@ -6244,7 +6250,7 @@ class Timeout {
     return emit(event, std::forward<ValuesAndToken>(rest)...);
   }
 
-  // ---- of a broadcast: whom it reaches may be said behind the time, too
+  // ---- for a broadcast: its recipients may be chosen after timeout(), too
   [[nodiscard]] Timeout to(const RoomNames& rooms) const requires To::many { return {to_.to(rooms), limit_}; }
   [[nodiscard]] Timeout in(const RoomNames& rooms) const requires To::many { return to(rooms); }
   [[nodiscard]] Timeout except(const RoomNames& rooms) const requires To::many { return {to_.except(rooms), limit_}; }
@@ -6255,23 +6261,23 @@ class Timeout {
   Milliseconds limit_;
 };
 
-/// Whom a broadcast reaches: nobody named means everybody in the namespace.
+/// The recipients of a broadcast: the sockets in these rooms, or, without rooms, all sockets of the namespace.
 struct Target {
   std::vector<std::string> rooms{}, except{};
-  bool droppable = false;  // volatile: skips clients that could not take it at once
-  bool local = false;      // this server's only, where there are several
+  bool droppable = false;  // volatile: not sent to clients that have anything queued
+  bool local = false;      // sockets of this server only, not of the cluster
 };
 
-/// A socket of this server, or of another one of its cluster, as fetch_sockets() finds it. Inert when the server is
-/// gone.
+/// A socket of this server, or of another server of its cluster, as fetch_sockets() returns it. Calls have no effect
+/// after the server is destroyed.
 class RemoteSocket : public detail::Emits<RemoteSocket> {
  public:
   static constexpr bool many = false;
 
   std::string id;
-  json handshake;  // as Handshake::to_json()
+  json handshake;  // Handshake::to_json()
   std::vector<std::string> rooms;
-  json data;  // its data<T>(), where T has a JSON form; else {}
+  json data;  // its data<T>() if T has a JSON form; else {}
 
   RemoteSocket(Namespace& nsp, std::string its_id, json its_handshake, std::vector<std::string> its_rooms,
                json its_data);
@@ -6294,7 +6300,7 @@ class RemoteSocket : public detail::Emits<RemoteSocket> {
 
 namespace detail {
 
-/// What is left of a socket that may come back, and what it missed.
+/// The kept state of a disconnected socket, and the events that it missed.
 struct Restored {
   std::string id, pid;
   std::vector<std::string> rooms;
@@ -6302,15 +6308,15 @@ struct Restored {
   const void* data_type = nullptr;
   json (*data_json)(const void*) = nullptr;
   engineio::Time left{};
-  std::string offset{};  // up to which `missed` is complete
+  std::string offset{};  // `missed` has all events up to this one
   std::vector<socketio::Outgoing> missed{};
 };
 
-/// What connection state recovery keeps of a namespace: events that were emitted, and sockets that left. Both
-/// are bounded in number, bytes and age, see RecoveryOptions.
+/// Connection state recovery of one namespace: keeps emitted events and the state of disconnected sockets. Both are
+/// limited, see RecoveryOptions.
 ///
 ///     S> 42["news",1,"Q8798XM"]                       the offset is the event's last argument
-///     C> 40{"pid":"5N5l...","offset":"Q8798XM"}       the client comes back with the last one that it saw
+///     C> 40{"pid":"5N5l...","offset":"Q8798XM"}       the client reconnects with the last offset that it received
 class Recovery final : public engineio::Timed {
  public:
   Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines)
@@ -6320,14 +6326,14 @@ class Recovery final : public engineio::Timed {
   Recovery& operator=(const Recovery&) = delete;
 
   bool on() const { return deadlines_ && options_.on(); }
-  /// The namespace is over, or its server; handles of sockets may outlive either.
+  /// The namespace ends, or its server. This object may outlive both, since handles of sockets keep it.
   void end() {
     if (deadlines_) std::exchange(deadlines_, nullptr)->forget(*this);
     packets_.clear(), sessions_.clear(), order_.clear();
   }
 
-  /// Writes the event's offset behind its arguments: the time in base 64, and a count within the millisecond.
-  /// It never goes back, whatever the clock does.
+  /// Appends an offset to the event's arguments: the time in base 64, with a counter within the millisecond.
+  /// Offsets never decrease, even if the clock is set back.
   std::string stamp(socketio::Writer& writer) {
     const auto now = (std::max)(last_, unix_milliseconds(std::chrono::system_clock::now()));
     std::string offset = base64_number(static_cast<std::uint64_t>(now));
@@ -6355,22 +6361,22 @@ class Recovery final : public engineio::Timed {
     forget_old(now);
   }
 
-  /// The session and what it missed, once; nothing if it, or the event at the offset, is not kept any more.
+  /// Takes out the kept state, with the missed events. Nothing if the state, or the event at the offset, is not kept.
   std::optional<Restored> restore(const std::string& pid, std::string_view offset, engineio::Time now) {
     forget_old(now);
     const auto found = sessions_.find(pid);
-    if (found == sessions_.end()) return std::nullopt;  // a guess is not worth the search
+    if (found == sessions_.end()) return std::nullopt;  // an unknown pid must not cost a search of the events
     if (std::none_of(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == offset; }))
       return std::nullopt;
     Restored session = std::move(found->second);
     sessions_.erase(found);
-    order_.erase({session.left, pid});  // else who comes and goes all the time would fill it
+    order_.erase({session.left, pid});  // else clients that reconnect often would fill it
     session.offset = offset;
     catch_up(session);
     return session;
   }
 
-  /// Adds what was emitted since: nothing is sent to a client that waits for a middleware.
+  /// Adds the events emitted since `offset`, because none are sent to a socket while it waits for a middleware.
   void catch_up(Restored& session) const {
     const auto last = std::find_if(packets_.rbegin(), packets_.rend(),
                                    [&](const Packet& packet) { return packet.offset == session.offset; });
@@ -6407,7 +6413,7 @@ class Recovery final : public engineio::Timed {
     return (target.rooms.empty() || in_one_of(target.rooms)) && !in_one_of(target.except);
   }
 
-  /// Drops what is too old, or too much, and has itself called when the next one will be too old.
+  /// Drops entries that are too old or exceed a limit, and sets a deadline for the next one to expire.
   void forget_old(engineio::Time now) {
     const auto expired = [&](engineio::Time time) { return now - time > options_.max_disconnection_duration; };
     while (!packets_.empty() &&
@@ -6427,16 +6433,16 @@ class Recovery final : public engineio::Timed {
   }
 
   const RecoveryOptions& options_;
-  engineio::Deadlines* deadlines_;                          // null once over
+  engineio::Deadlines* deadlines_;                          // null after end()
   std::deque<Packet> packets_;                              // the oldest in front
   StringMap<Restored> sessions_;                            // by pid
-  std::set<std::pair<engineio::Time, std::string>> order_;  // of their leaving, and their pids
+  std::set<std::pair<engineio::Time, std::string>> order_;  // time of disconnect and pid of each
   std::size_t bytes_ = 0;
-  std::int64_t last_ = 0;  // time of the last offset, and how many more there have been of it
+  std::int64_t last_ = 0;  // time of the last offset
   std::uint64_t repeated_ = 0;
 };
 
-/// Who is in which room of a namespace, in this process.
+/// The sockets of a namespace in this process, and their rooms.
 class RoomIndex {
  public:
   std::size_t size() const { return sockets_.size(); }
@@ -6469,9 +6475,9 @@ class RoomIndex {
     sockets_[socket.slot] = sockets_.back();
     sockets_.pop_back();
   }
-  /// false: the socket is in as many rooms as it may be.
+  /// false: the socket is in `most` rooms already.
   bool join(SocketState& socket, std::string_view room, std::size_t most = static_cast<std::size_t>(-1)) {
-    if (room == socket.id) return true;  // it is there from the start
+    if (room == socket.id) return true;  // every socket is in the room of its id
     auto entry = rooms_.find(room);
     if (entry != rooms_.end() && membership(socket, *entry) != socket.rooms.end()) return true;
     if (socket.rooms.size() >= most) return false;
@@ -6488,7 +6494,7 @@ class RoomIndex {
     auto& members = entry->second.members;
     const std::size_t slot = mine->slot;
     socket.rooms.erase(mine);
-    if (members.back() != &socket) {  // the last one takes the place
+    if (members.back() != &socket) {  // the last member moves to the free slot
       members[slot] = members.back();
       membership(*members[slot], *entry)->slot = slot;
     }
@@ -6496,10 +6502,10 @@ class RoomIndex {
     if (members.empty()) rooms_.erase(entry);
   }
 
-  /// Calls f(socket) once for each socket that the target reaches. f must not connect or disconnect.
+  /// Calls f(socket) once for each recipient of the target. f must not add or remove sockets or rooms.
   template <class F>
   void visit(const Target& target, F f) {
-    const auto mark = ++mark_;  // a socket that carries it is excluded, or has been visited
+    const auto mark = ++mark_;  // marks the sockets that are excluded or have been visited
     for (const auto& room : target.except) each_member(room, [&](SocketState& socket) { socket.mark = mark; });
     const auto once = [&](SocketState& socket) {
       if (std::exchange(socket.mark, mark) != mark) f(socket);
@@ -6530,13 +6536,14 @@ class RoomIndex {
 
 }  // namespace detail
 
-/// The wait for a broadcast's acks, as adapters see it: `expect(n)` for answers from elsewhere, `answer` and
-/// `lost` for each of them, `seal` once all who owe one are known.
+/// The wait for a broadcast's acks. An adapter calls `expect(n)` for the acks of other servers, `answer` or
+/// `lost` for each of them, and `seal` once all expected acks are known.
 using detail::AckWait;
 
-/// Who is in which room, and how what concerns several sockets finds them. This one knows the sockets of this
-/// process. To join several servers into a cluster, derive from it and override what is virtual: send it to
-/// the others, and call the function here for one's own. One per namespace; see Server::adapter().
+/// Keeps the rooms of a namespace, and carries out operations on several sockets. This class serves the sockets of this
+/// process. To connect several servers to a cluster, derive from it and override the virtual functions: send the
+/// operation to the other servers, and call the function here for this server. One per namespace; see
+/// Server::adapter().
 class Adapter {
  public:
   explicit Adapter(Namespace& nsp);
@@ -6544,28 +6551,29 @@ class Adapter {
   Adapter(const Adapter&) = delete;
   Adapter& operator=(const Adapter&) = delete;
 
-  // ---- what reaches several sockets
+  // ---- operations on several sockets
   /// `event` is the event's name and arguments as a JSON list, with its attachments.
   virtual void broadcast(socketio::Writer&& event, const Target& target);
-  /// Must call wait->seal() once all who owe an answer are known.
+  /// Must call wait->seal() once all expected acks are known.
   virtual void broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<AckWait>& wait);
   virtual void fetch_sockets(const Target& target,
                              std::function<void(std::error_code, std::vector<RemoteSocket>)> done);
   virtual void sockets_join(const Target& target, const std::vector<std::string>& rooms);
   virtual void sockets_leave(const Target& target, const std::vector<std::string>& rooms);
   virtual void disconnect_sockets(const Target& target, bool close);
-  /// An event for the other servers, and the first argument of each one's answer. Here there are none.
+  /// Sends an event to the other servers; `done`, if not empty, gets the first argument of each server's answer. In
+  /// this class there are no other servers.
   virtual void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done);
-  /// The names of all rooms, wherever their sockets are, each once.
+  /// The names of all rooms of all servers, each once.
   virtual void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done);
   /// How many servers share the namespace, this one included.
   virtual void server_count(std::function<void(std::error_code, std::size_t)> done);
 
-  // ---- what a cluster is told
-  /// The namespace has ended, or its server has, once its clients are gone. Called once, while the server is still
-  /// there, which the adapter may outlive: whoever keeps a socket keeps its namespace.
+  // ---- hooks
+  /// The namespace is removed, or the server has closed and all its clients have disconnected. Called once, while the
+  /// server still exists. The adapter may outlive the server, since a handle of a socket keeps its namespace.
   virtual void close() {}
-  /// Writes what it counts, for chapter 12. Asked of the adapter of "/".
+  /// Writes the adapter's metrics, for chapter 12. Called for the adapter of "/" only.
   virtual void measure(Metrics&) const {}
 
   // ---- rooms of this process
@@ -6574,9 +6582,9 @@ class Adapter {
   std::vector<std::string> rooms() const { return here_.names(); }
   /// How many sockets are in a room.
   std::size_t room_size(std::string_view room) const { return here_.size(room); }
-  /// The socket of this id, if it is one of ours.
+  /// The socket of this id, if it is connected to this process.
   std::optional<Socket> find(std::string_view id) const;
-  /// The sockets that the target reaches.
+  /// The sockets of this process that the target selects.
   std::vector<Socket> sockets(const Target& target);
 
  protected:
@@ -6588,15 +6596,16 @@ class Adapter {
   detail::RoomIndex here_;
 };
 
-/// What a client said when it came. Views live as long as the socket's handle.
+/// The data of a client's handshake. The views are valid as long as the socket's handle.
 struct Handshake {
-  std::string_view auth_text;  // of this namespace's CONNECT, a JSON object; empty if there was none
-  std::string_view address;    // the client's, see Options::trusted_proxies
+  std::string_view auth_text;  // auth of this namespace's CONNECT, a JSON object; empty if there was none
+  std::string_view address;    // the client's address, see Options::trusted_proxies
   std::string_view url;        // request target of the session's first request
   std::string_view head;       // its header lines
   std::chrono::system_clock::time_point time;
 
-  /// What auth_text says, {} if there was none. It is parsed with each call: a tree takes 25 times as much as its text.
+  /// The parsed auth_text, {} if it is empty. Parsed at each call, because a JSON tree takes 25 times its text's
+  /// memory.
   json auth() const { return detail::auth_of(auth_text); }
   /// A header of the first request, by name in any case; empty if absent.
   std::string_view header(std::string_view name) const;
@@ -6604,18 +6613,18 @@ struct Handshake {
   std::vector<std::pair<std::string, std::string>> headers() const;
   /// The query, decoded, EIO and transport included.
   http::Query query() const;
-  /// When the client came, in milliseconds since 1970.
+  /// The time of the handshake, in milliseconds since 1970.
   std::int64_t issued() const { return unix_milliseconds(time); }
-  /// Whether the request came over TLS: never here. Behind a proxy, ask header("x-forwarded-proto").
+  /// Whether the request came over TLS: always false. Behind a proxy, see header("x-forwarded-proto").
   bool secure() const { return false; }
-  /// Whether the request came from a page of some origin.
+  /// Whether the request has an Origin header.
   bool xdomain() const { return !header("origin").empty(); }
-  /// All of it, under the official server's names.
+  /// All fields, with the official server's names.
   json to_json() const;
 };
 
-/// Sockets picked by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each once. A value: each
-/// operator makes a new one. Inert when the server is gone.
+/// A selection of sockets by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each socket once.
+/// A value: each of these functions returns a new one. Calls have no effect after the server is destroyed.
 class Broadcast : public detail::Emits<Broadcast> {
  public:
   static constexpr bool many = true;
@@ -6624,23 +6633,23 @@ class Broadcast : public detail::Emits<Broadcast> {
   [[nodiscard]] Broadcast to(const RoomNames& rooms) const { return with(&Target::rooms, rooms); }
   [[nodiscard]] Broadcast in(const RoomNames& rooms) const { return to(rooms); }
   [[nodiscard]] Broadcast except(const RoomNames& rooms) const { return with(&Target::except, rooms); }
-  /// Clients that cannot take the event at once miss it.
+  /// Not sent to clients that have anything queued.
   [[nodiscard]] Broadcast volatile_() const { return with(&Target::droppable); }
-  /// Clients of this server only, where it is one of several.
+  /// Clients of this server only, not of the cluster.
   [[nodiscard]] Broadcast local() const { return with(&Target::local); }
   /// How long emit() waits for acks: timeout(5s).emit(event, values..., token).
   Timeout<Broadcast> timeout(Milliseconds limit) const { return {*this, limit}; }
 
-  /// Those of this process.
+  /// The selected sockets of this process.
   std::vector<Socket> sockets() const;
-  /// Those of all servers: an asynchronous operation of Asio, completed with (std::error_code,
+  /// The selected sockets of all servers: an asynchronous operation of Asio, completed with (std::error_code,
   /// std::vector<RemoteSocket>).
   template <class Token>
   auto fetch_sockets(Token&& token) const;
-  /// Has all of them join, or leave, these rooms.
+  /// Makes the selected sockets join, or leave, these rooms.
   void sockets_join(const RoomNames& rooms) const;
   void sockets_leave(const RoomNames& rooms) const;
-  /// Disconnects all of them; close ends their transports, too.
+  /// Disconnects the selected sockets; with `close`, closes their transports, too.
   void disconnect_sockets(bool close = false) const;
 
  private:
@@ -6666,7 +6675,7 @@ class Broadcast : public detail::Emits<Broadcast> {
   Target target_;
 };
 
-/// One socket, with a flag for what is emitted to it; made by Socket::volatile_().
+/// One socket, with a flag for the events emitted to it; made by Socket::volatile_() and timeout().
 class Unicast : public detail::Emits<Unicast> {
  public:
   static constexpr bool many = false;
@@ -6679,7 +6688,7 @@ class Unicast : public detail::Emits<Unicast> {
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
-  /// Whether the server is gone.
+  /// Whether the server is destroyed.
   bool orphaned() const;
   const Unicast& handle() const { return *this; }
 
@@ -6687,8 +6696,8 @@ class Unicast : public detail::Emits<Unicast> {
   bool droppable_;
 };
 
-/// A client in a namespace. A handle: what handlers are given by reference stays at its place as long as the client is
-/// there, and a copy is good for ever.
+/// A handle of a client in a namespace. The reference that handlers get is valid as long as the client is connected; a
+/// copy is always valid.
 class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
  public:
   static constexpr bool many = false;
@@ -6699,20 +6708,20 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
     return *this;
   }
 
-  /// 20 characters that nobody guesses; also the name of a room that only this socket is in.
+  /// 20 random characters; also the name of a room that has only this socket.
   const std::string& id() const { return state_->id; }
   bool connected() const { return state_->connected; }
-  /// Whether it is a client that came back, see RecoveryOptions: its rooms and data are there.
+  /// Whether the client has recovered its state, with rooms and data; see RecoveryOptions.
   bool recovered() const { return state_->recovered; }
   Namespace& nsp() const { return state_->nsp; }
   Handshake handshake() const;
-  /// "polling" or "websocket", as of now.
+  /// The current transport: "polling" or "websocket".
   std::string_view transport() const;
-  /// The client's session, null once it is over. For its id, and to close it without a word.
+  /// The client's session, null once it is closed. Gives the session's id; its close() sends no DISCONNECT packet.
   engineio::Session* conn() const;
 
-  /// This connection's own T, made on first use; it ends when the disconnect handlers have run. Throws
-  /// std::logic_error from then on, and for a T that is not the first one's.
+  /// Data of this socket, made at the first call and destroyed after the disconnect handlers have run. Throws
+  /// std::logic_error after that, and for a T other than the first call's.
   template <class T>
   T& data() const;
 
@@ -6720,25 +6729,25 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   void leave(std::string_view room) const;
   std::vector<std::string> rooms() const;
 
-  /// The others: to(room) excludes this socket, as in the official server.
+  /// All sockets but this one. to(room) and the like exclude this socket, too, as in the official server.
   Broadcast broadcast() const;
   Broadcast to(const RoomNames& rooms) const;
   Broadcast in(const RoomNames& rooms) const { return to(rooms); }
   Broadcast except(const RoomNames& rooms) const;
   Broadcast local() const { return broadcast().local(); }
-  /// What is emitted to it is dropped if the client cannot take it at once.
+  /// Events emitted to the result are dropped if the client has anything queued.
   Unicast volatile_() const { return {keep(), true}; }
   /// How long emit() waits for the ack: timeout(5s).emit(event, values..., token).
   Timeout<Unicast> timeout(Milliseconds limit) const { return {handle(), limit}; }
 
-  /// Sees every event of this socket before its handlers, in the order of registration, and answers, now or
-  /// later: next(accept) goes on, next(refuse("why")) drops the event and runs the on_error handlers. No ack
-  /// is sent for it.
+  /// Adds a middleware, called for every event of this socket before its handlers, in the order of registration. It
+  /// calls, now or later, next(accept) to continue, or next(refuse("why")) to drop the event and run the on_error
+  /// handlers. A dropped event gets no ack.
   Socket& use(std::function<void(Socket&, std::string_view event, const socketio::Arguments&, Next)> middleware) {
     return edit([&](detail::EventTable& table) { table.middlewares.add(std::move(middleware)); });
   }
 
-  /// Leaves the namespace; with close, the client's other namespaces, too, and the transport.
+  /// Disconnects from the namespace; with `close`, from the client's other namespaces, too, and closes the transport.
   void disconnect(bool close = false) const;
 
   friend bool operator==(const Socket& a, const Socket& b) { return a.state_ == b.state_; }
@@ -6750,7 +6759,7 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   friend class detail::Emits<Socket>;
   friend class detail::Listens<Socket>;
   friend struct detail::LiveSocket;
-  /// The one that handlers are given. It owns nothing: it is a part of the state.
+  /// The handle that handlers get. It does not own the state, because it is a part of it (LiveSocket).
   explicit Socket(detail::SocketState& state) : state_(detail::StatePtr(), &state) {}
   void deliver(socketio::Writer&& writer) const;
   detail::StatePtr keep() const { return state_->shared_from_this(); }
@@ -6767,13 +6776,13 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
 
 namespace detail {
 
-/// A socket's state, and the handle that its handlers are given.
+/// A socket's state, and the handle that its handlers get.
 struct LiveSocket final : SocketState {
   using SocketState::SocketState;
   Socket socket{static_cast<SocketState&>(*this)};
 };
 
-/// What a namespace offers, and a server on behalf of its namespace "/": Derived::main() is the namespace.
+/// The functions of a namespace, and of a server for its namespace "/". Derived::main_namespace() is the namespace.
 template <class Derived>
 class Gathers : public Emits<Derived>, public Listens<Derived> {
  public:
@@ -6783,8 +6792,8 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
   Derived& on_connection(std::function<void(Socket&)> handler) {
     return main().connection_.add(std::move(handler)), derived();
   }
-  /// Decides, in the order of their registration, whether a client may join. The socket has its
-  /// handshake and data, but is in no room yet. One that throws refuses.
+  /// Adds a middleware, which decides whether a client may join. Middlewares are called in the order of registration.
+  /// The socket has its handshake and data, but is in no room yet. An exception refuses.
   Derived& use(std::function<void(Socket&, Next)> middleware) {
     return main().middlewares_.add(std::move(middleware)), derived();
   }
@@ -6813,14 +6822,14 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
   template <class Token>
   auto all_rooms(Token&& token) const;
 
-  /// Emits to the other servers of the cluster, not to clients; see on_server_side_emit().
+  /// Emits an event to the other servers of the cluster, not to clients; see on_server_side_emit().
   template <class... Values>
   void server_side_emit(std::string_view name, const Values&... values) const;
   /// The same, and waits for their answers: an asynchronous operation of Asio, completed with
   /// (std::error_code, json::array_t), the first argument of each answer.
   template <class... ValuesAndToken>
   auto server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const;
-  /// Handles what another server of the cluster emitted; `answer` may be called once, if one is wanted.
+  /// Handles an event that another server of the cluster emitted. `answer`, if not empty, may be called once.
   Derived& on_server_side_emit(std::string_view name, ServerSideHandler handler) {
     return main().server_side_[std::string(name)].add(std::move(handler)), derived();
   }
@@ -6839,9 +6848,9 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
 
 }  // namespace detail
 
-/// A namespace: its sockets, its handlers. Lives as long as the server; one that of(predicate) made, as long
-/// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on; one that nobody was ever
-/// let into, until its place among max_child_namespaces is needed.
+/// A namespace: its sockets and handlers. Exists as long as the server, or a handle of one of its sockets. Exceptions
+/// are namespaces made by of(predicate): with cleanup_empty_child_namespaces, one is removed with its last client; and
+/// one that no client was accepted into may be removed when max_child_namespaces is reached.
 class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_from_this<Namespace> {
  public:
   Namespace(Server& server, std::string name, std::shared_ptr<Namespace> parent);
@@ -6850,14 +6859,14 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
 
   const std::string& name() const { return name_; }
   Server& server() const { return server_; }
-  /// Rooms, and what reaches the other servers of a cluster.
+  /// The adapter: rooms, and the other servers of a cluster.
   Adapter& adapter() const { return *adapter_; }
   /// How many sockets are connected.
   std::size_t size() const { return adapter_->size(); }
 
-  /// See Host::lifetime(); to be asked when the server may be gone.
+  /// See Host::lifetime(); for code that may run after the server is destroyed.
   std::weak_ptr<void> server_lifetime() const { return server_lifetime_; }
-  /// For adapters: another server has emitted this event. `answer` may be empty.
+  /// For adapters: runs the handlers of an event that another server has emitted. `answer` may be empty.
   void server_side_event(const json::array_t& event, const std::function<void(json)>& answer);
 
  private:
@@ -6879,14 +6888,14 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
   Namespace& main_namespace() const { return const_cast<Namespace&>(*this); }
   detail::EventTable* events() { return &events_; }
   Namespace& watch() { return *this; }
-  /// Whether the server is gone, which handles of sockets may outlive, and the namespace with them.
+  /// Whether the server is destroyed. Handles of sockets, and so the namespace, may outlive it.
   bool orphaned() const { return server_lifetime_.expired(); }
-  /// Whether anybody sees what is emitted here.
+  /// Whether there is an any_outgoing handler.
   bool watched() const { return watchers_.use_count() > 1 || (parent_ && parent_->watchers_.use_count() > 1); }
 
   void send(detail::SocketState& socket, socketio::Writer&& event, bool droppable);
   void ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait);
-  /// Encodes an event; if it may have to be sent again, it is stamped and kept.
+  /// Encodes an event. With recovery, unless it is volatile, adds its offset and keeps it.
   socketio::Outgoing encode(socketio::Writer&& event, const Target& target);
   void tell_watchers(const std::vector<Socket>& sockets, const json::array_t& event);
   void tell_watchers(detail::SocketState& state, std::string_view name, const socketio::Arguments& arguments);
@@ -6894,7 +6903,7 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
   Server& server_;
   std::weak_ptr<void> server_lifetime_;
   std::string name_;
-  std::shared_ptr<Namespace> parent_;  // what of(predicate) gave, whose handlers count here, too
+  std::shared_ptr<Namespace> parent_;  // the result of of(predicate), whose handlers are called here, too
   std::unique_ptr<Adapter> adapter_;
   detail::Recovery recovery_;
   detail::EventTable events_;
@@ -6902,38 +6911,37 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
   detail::Handlers<std::function<void(Socket&, Next)>> middlewares_;
   StringMap<detail::Handlers<detail::ServerSideHandler>> server_side_;
   const std::shared_ptr<void> watchers_ = std::make_shared<char>();  // shared by the tables with any_outgoing handlers
-  std::uint64_t next_ack_ = 0;  // one count for all sockets, so that a broadcast is one frame for all
+  std::uint64_t next_ack_ = 0;  // one counter for all sockets, so that a broadcast has the same bytes for all
   std::size_t clients_ = 0;     // joined, or waiting for a middleware
-  bool joined_ = false;         // whether anybody ever had, or the program asked for it by name
-  bool deserted_ = false;       // it is in Server::deserted_
+  bool joined_ = false;         // whether a client has ever joined, or the application has called of(name)
+  bool deserted_ = false;       // whether it is in Server::deserted_
 };
 
-/// What the servers of all layers have in common: a loop, listeners, routes, a log, an orderly end. Not
-/// copyable, not movable; everything in it lives until it is destroyed.
+/// The common base of the servers: event loop, listeners, routes, log, shutdown. Not copyable, not movable.
 class Host {
  public:
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  /// The program's own HTTP routes on the same port.
+  /// HTTP and WebSocket routes of the application on the same port.
   http::Router& http() { return router_; }
 
-  /// Listens where the options say, or here. Throws std::system_error that says what was attempted,
-  /// why it failed and what to do. May be called for several addresses.
+  /// Listens at the address in the options, or at the given one. May be called for several addresses. Throws
+  /// std::system_error, whose text says what was attempted, why it failed and what to do.
   void listen() { listen(options_.host, options_.port); }
   void listen(const std::string& host, std::uint16_t port);
   /// The port that the first listener is bound to; 0 before listen().
   std::uint16_t port() const;
 
-  /// Listens, unless it does already, and runs the loop until close() is through. 0, or 1 if it could
-  /// not listen, which is logged. Only for a server with a loop of its own.
+  /// Listens, unless it does already, and runs the event loop until close() has finished. Returns 0, or 1 if it could
+  /// not listen, which is logged. Only for a server with its own event loop.
   int run();
-  /// Stops accepting, ends every session ("server shutting down"), waits for what is on its way, at
-  /// most drain_timeout, then calls `done`. Clients reconnect to whoever listens next.
+  /// Stops accepting, closes every session ("server shutting down"), waits until all data is written, at
+  /// most drain_timeout, then calls `done`. Clients reconnect by themselves, to the next server on that address.
   void close(std::function<void()> done = {});
   bool closing() const { return closing_; }
 
-  /// Runs f on the loop's thread, soon. The only member that any thread may call. What f throws is logged.
+  /// Schedules f on the event-loop thread. The only member that any thread may call. An exception of f is logged.
   template <class F>
   void post(F f) {
     asio::post(loop_, [this, alive = std::weak_ptr<void>(alive_), f = std::move(f)]() mutable {
@@ -6947,37 +6955,37 @@ class Host {
   const Options& options() const { return options_; }
   const Log& log() const { return *log_; }
   const Counters& counters() const { return counters_; }
-  /// Writes what chapter 12 shows.
+  /// Writes the metrics of chapter 12.
   virtual void measure(Metrics& out) const;
-  /// Expires when the server is destroyed: for what may outlive it.
+  /// Expires when the server is destroyed. For objects that may outlive it.
   std::weak_ptr<void> lifetime() const { return alive_; }
-  /// Engine.IO sessions that are open, joined to a namespace or not (reference: clientsCount).
+  /// The number of open Engine.IO sessions, joined to a namespace or not (`clientsCount`).
   std::size_t clients_count() const { return engine_.size(); }
 
-  /// Called for each request on Engine.IO's path that is refused (reference: connection_error), behind the refusal.
+  /// Called for each request on the Socket.IO path that is refused, after the response (`connection_error`).
   void on_connection_error(std::function<void(const ConnectionError&)> handler);
-  /// Serves a connection that somebody else has accepted, in whatever loop; bytes read from it by then are
-  /// taken as if they had just come. Without listen(), too. The peer's address is that of the socket; one
-  /// whose client has left is closed in silence. Throws std::system_error if the socket cannot be taken over.
+  /// Serves an accepted TCP socket of any event loop, and handles bytes that were already read from it. Works without
+  /// listen(), too. The client's address is the socket's peer address. A socket whose client has disconnected is closed
+  /// without an error. Throws std::system_error if the socket cannot be taken over.
   template <class E>
   void serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read = {}) {
     take_over(net::adopt(std::move(socket), loop_), bytes_already_read);
   }
   /// Serves the official client's files (socket.io.js, socket.io.min.js, socket.io.esm.min.js,
-  /// socket.io.msgpack.min.js and a .map of each) under the engine's path, as many of them as this folder
-  /// holds, such as client-dist of the npm package socket.io (reference: `serveClient`). They are read now,
-  /// at most 8 MiB each, and kept. Their ETag is the client's version, or, if none is given, follows the
-  /// contents. Throws std::system_error if the folder holds none.
+  /// socket.io.msgpack.min.js and a .map of each) under Options::path, those of them that this folder
+  /// has, such as client-dist of the npm package socket.io (`serveClient`). They are read in this call,
+  /// at most 8 MiB each, and kept in memory. Their ETag is the client's version, or, if none is given, computed from
+  /// the contents. Throws std::system_error if the folder has none of them.
   void serve_client(const std::string& folder, std::string_view version = {});
 
  protected:
-  /// With a loop of its own, or as a guest in the caller's; with Engine.IO or for routes alone. Throws
-  /// std::invalid_argument for options that contradict themselves.
+  /// With its own event loop if `loop` is null, else in the caller's; with Engine.IO, or for routes only. Throws
+  /// std::invalid_argument for invalid options.
   Host(asio::io_context* loop, Options options, engineio::Application& application, bool with_engine = true);
   ~Host();
-  /// Ends every session. The derived class calls it while it can still be told.
+  /// Closes every session. The destructor of the derived class calls it, because its handlers are still valid then.
   void abandon();
-  /// close() is through: every client is gone. May be told more than once.
+  /// close() has finished: every client has disconnected. May be called more than once.
   virtual void drained() {}
   void in_turn(FunctionRef f);
   void drop_connections();
@@ -6990,7 +6998,7 @@ class Host {
   std::unique_ptr<asio::io_context> own_loop_;
   asio::io_context& loop_;
   Options options_;
-  std::shared_ptr<const Log> log_;  // a posted function may destroy the server that it was called by
+  std::shared_ptr<const Log> log_;  // shared, because a posted function may destroy the server
   Counters counters_;
   http::Router router_;
 
@@ -6999,14 +7007,14 @@ class Host {
 
  private:
   Ref<net::Driver> driver_;
-  std::shared_ptr<void> alive_ = std::make_shared<char>();  // what posted functions look at
+  std::shared_ptr<void> alive_ = std::make_shared<char>();  // for lifetime()
   bool closing_ = false;
 };
 
 namespace http {
 
-/// A server of routes, HTTP's and WebSockets, without Engine.IO: http().get(...), http().websocket(...).
-/// Constructors, threads and end are those of sio_demo::Server.
+/// A server for HTTP and WebSocket routes, without Engine.IO: http().get(...), http().websocket(...).
+/// Construction, threads and destruction are as for sio_demo::Server.
 class Server final : private engineio::Application, public Host {
  public:
   explicit Server(Options options = {}) : Host(nullptr, std::move(options), *this, false) {}
@@ -7023,9 +7031,9 @@ class Server final : private engineio::Application, public Host {
 
 namespace engineio {
 
-/// An Engine.IO server: sessions and their messages, without Socket.IO's packets. Constructors, threads and
-/// end are those of sio_demo::Server. Several handlers of a kind are called in their order; one that
-/// throws is logged, and costs its own call. Keep a session as Ref<Session>(&session).
+/// An Engine.IO server: sessions and messages, without Socket.IO's packets. Construction, threads and destruction are
+/// as for sio_demo::Server. Several handlers of a kind are called in the order of registration; an exception is logged,
+/// and the others still run. Keep a session as Ref<Session>(&session).
 class Server final : private Application, public Host {
  public:
   explicit Server(Options options = {.path = "/engine.io/"}) : Host(nullptr, std::move(options), *this) {}
@@ -7033,17 +7041,17 @@ class Server final : private Application, public Host {
       : Host(&loop, std::move(options), *this) {}
   ~Server() { abandon(); }
 
-  /// A session has begun; the request lives while the handler runs.
+  /// A session has begun. The request is valid during the call.
   Server& on_connection(std::function<void(Session&, const http::Request&)> handler) {
     return connection_.add(std::move(handler)), *this;
   }
-  /// A message has come: a text, which is UTF-8, or bytes. They live while the handler runs.
+  /// A message has arrived: UTF-8 text or bytes. The payload is valid during the call.
   Server& on_message(std::function<void(Session&, std::string_view payload, bool binary)> handler) {
     return message_.add(std::move(handler)), *this;
   }
-  /// A session that began over polling has become a WebSocket.
+  /// A session has been upgraded from polling to WebSocket.
   Server& on_upgrade(std::function<void(Session&)> handler) { return upgrade_.add(std::move(handler)), *this; }
-  /// A session is over, whoever ended it; called once. `why` says more than the reason, or is empty.
+  /// A session has closed, whichever side closed it; called once. `why` gives details of the reason, or is empty.
   Server& on_close(std::function<void(Session&, Reason reason, std::string_view why)> handler) {
     return close_.add(std::move(handler)), *this;
   }
@@ -7060,7 +7068,7 @@ class Server final : private Application, public Host {
     });
   }
 
-  /// Who closes the session calls the handlers behind off.
+  /// If a handler closes the session, the handlers after it are not called.
   template <class List, class... Arguments>
   void call(List& handlers, Session& session, const Arguments&... arguments) {
     handlers.each([&](const auto& handler) { call(session, [&] { handler(session, arguments...); }); },
@@ -7078,27 +7086,26 @@ class Server final : private Application, public Host {
 
 }  // namespace engineio
 
-/// The Socket.IO server. What it does as a namespace, it does as "/".
+/// The Socket.IO server. Its functions of a namespace are those of "/".
 class Server final : private engineio::Application, public Host, public detail::Gathers<Server> {
  public:
-  /// A server with a loop of its own: call run(). Throws std::invalid_argument for options that
-  /// contradict themselves.
+  /// A server with its own event loop: call run(). Throws std::invalid_argument for invalid options.
   explicit Server(Options options = {}) : Server(nullptr, std::move(options)) {}
-  /// A guest in the caller's loop, which must outlive it and be run by one thread: call listen().
+  /// A server in the caller's event loop, which must outlive it and be run by one thread: call listen().
   explicit Server(asio::io_context& loop, Options options = {}) : Server(&loop, std::move(options)) {}
-  /// Ends every session, so disconnect handlers run: what they refer to must be declared before the
-  /// server. Not from within one of its own handlers: close(), or post() to somebody who destroys it.
+  /// Closes every session, so disconnect handlers run: declare what they refer to before the server. Must not
+  /// be called in one of its own handlers: call close() there, or post() a function that destroys the server.
   ~Server();
 
-  /// The namespace of this name ("/chat"; "chat" is the same), made on first use.
+  /// The namespace of this name ("/chat"; "chat" is the same), made at the first call.
   Namespace& of(std::string_view name);
   Namespace& of(const std::string& name) { return of(std::string_view(name)); }
   Namespace& of(const char* name) { return of(std::string_view(name)); }
-  /// Namespaces made when a client asks for them: those whose name (and the client's auth) the predicate
-  /// accepts. It returns a bool, or takes a last std::function<void(bool)> and calls it, now or later.
-  /// Handlers and middlewares registered on what is returned count in all of them, and what is emitted to
-  /// it reaches all of them (but it cannot ask: emit_with_ack fails with operation_not_supported). Predicates are asked
-  /// in the order of their registration.
+  /// Namespaces made when a client asks for them, if the predicate accepts the name and the client's auth. The
+  /// predicate returns a bool, or takes a std::function<void(bool)> as its last parameter and calls it, now or later.
+  /// Predicates are called in the order of registration, until one accepts. The returned Namespace is the parent of all
+  /// these namespaces: its handlers and middlewares are called for all of them, and its emits go to all of them.
+  /// emit_with_ack on it fails with operation_not_supported.
   template <class Predicate>
   requires std::is_invocable_r_v<bool, Predicate&, std::string_view, const json&> ||
            std::is_invocable_v<Predicate&, std::string_view, const json&, std::function<void(bool)>>
@@ -7111,12 +7118,12 @@ class Server final : private engineio::Application, public Host, public detail::
         answer(predicate(name, auth));
       });
   }
-  /// Runs for each namespace that is made from now on (`new_namespace`).
+  /// Runs for each namespace that is made after this call (`new_namespace`).
   Server& on_new_namespace(std::function<void(Namespace&)> handler) {
     return new_namespace_.add(std::move(handler)), *this;
   }
-  /// Has every namespace use an adapter of another kind, such as redis::adapter(...), to join a cluster. Throws
-  /// std::logic_error when a client has come.
+  /// Makes every namespace use another adapter, such as redis::adapter(...), to join a cluster. Throws
+  /// std::logic_error if a client has connected already.
   Server& adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make);
   void measure(Metrics& out) const override;
 
@@ -7157,11 +7164,11 @@ class Server final : private engineio::Application, public Host, public detail::
   Namespace* find_namespace(std::string_view name) const;
   std::vector<std::shared_ptr<Namespace>> all_namespaces() const;
   Namespace& add_parent(Predicate predicate);
-  /// The child of this name. null: its adapter cannot be made.
+  /// The child namespace of this name, made if necessary. null: its adapter cannot be made.
   Namespace* child(std::string_view name, const std::shared_ptr<Namespace>& parent);
   void announce(Namespace& nsp);
   void end(Namespace& nsp);
-  /// One client of the namespace is gone for good.
+  /// One client of the namespace has left.
   void release(Namespace& nsp);
   void end_child(Namespace& nsp);
   bool make_room();
@@ -7169,50 +7176,51 @@ class Server final : private engineio::Application, public Host, public detail::
   StringMap<std::shared_ptr<Namespace>> namespaces_;
   std::vector<Parent> parents_;
   std::size_t children_ = 0;
-  std::vector<Namespace*> deserted_;  // children that were empty when they were listed, and that nobody had joined
+  std::vector<Namespace*> deserted_;  // children that no client had joined, and that were empty when they were added
   std::function<std::unique_ptr<Adapter>(Namespace&)> make_adapter_;
-  std::vector<std::unique_ptr<Adapter>> former_adapters_;  // one of them may be what calls adapter()
+  std::vector<std::unique_ptr<Adapter>>
+      former_adapters_;  // kept for a while, since one of them may have called adapter()
   bool drained_ = false;
   detail::Handlers<std::function<void(Namespace&)>> new_namespace_;
   socketio::Decoder decoder_;
-  socketio::Packet packet_;  // the one being handled; its memory is reused
+  socketio::Packet packet_;  // the packet being handled; a member to reuse its memory
   Namespace* main_;
 };
 
 namespace detail {
 
-/// A handler of a socket's, as the log calls it.
+/// A socket's handler, as the log names it.
 inline Callee handler_of(const Socket& socket, std::string_view event) {
   return {"A handler threw", "event", event, socket.id(), socket.nsp().name()};
 }
 
 void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error);
-/// A coroutine handler has thrown this.
+/// Handles an exception of a coroutine handler: sends an error to the client and logs it.
 void coroutine_failed(const Socket& socket, const AckRequest& ack, std::string_view event,
                       const std::exception_ptr& failure);
 EventError internal_error(std::string_view event);
-/// The name and the arguments of an event on its way out, its attachments in their places.
+/// The name and the arguments of an outgoing event, with its attachments in place of the placeholders.
 json::array_t values_of(const socketio::Writer& event);
 
 #if SIO_DEMO_BODIES
-/// What chapter 9 keeps with a session: the client's sockets, and a packet that waits for attachments.
+/// A session's context in chapter 9: the client's sockets, and a packet that waits for its attachments.
 class Client final : public engineio::Context {
  public:
   Client(Server& server, engineio::Session& session, const http::Request& request)
       : server_(server), session_(session), info_(std::make_shared<ConnectionInfo>(request)) {}
-  /// Whose socket it is: the state holds the session, and that holds its client.
+  /// The client of a socket.
   static Client& of(const SocketState& state) { return static_cast<Client&>(*state.session->context); }
-  /// What a handler is given.
+  /// The socket's handle for handlers.
   static Socket& handle(SocketState& state) { return static_cast<LiveSocket&>(state).socket; }
 
   engineio::Session& session() const { return session_; }
-  /// true at most once a second: a client cannot flood the log.
+  /// true at most once a second, so that a client cannot flood the log.
   bool may_complain() {
     const auto now = server_.engine_.now();
     return now - complained_ >= Seconds(1) ? complained_ = now, true : false;
   }
   void count(Reason reason) { server_.engine_.counters.add(reason); }
-  /// Whether error_rate lets the client hear of one more mistake.
+  /// Whether error_rate allows one more error reply to the client.
   bool may_tell_error() { return !spend(errors_, server_.options().error_rate); }
 
   void join_room(SocketState& state, const std::string& room) {
@@ -7223,7 +7231,7 @@ class Client final : public engineio::Context {
                   {{"socketId", state.id}, {"room", room}});
   }
 
-  /// The handlers that concern a socket: the namespace's, then its own, which a handler may take away.
+  /// Calls f(table) for the handlers of a socket: the parent namespace's, the namespace's, and its own.
   template <class F>
   static void each_table(const SocketState& state, F f) {
     if (state.nsp.parent_) f(state.nsp.parent_->events_);
@@ -7253,7 +7261,7 @@ class Client final : public engineio::Context {
       if (state->connected) each_table(*state, [&](EventTable& table) { call(table.upgrade, *state, "upgrade"); });
   }
 
-  /// The server's own disconnect of one socket, or of all and the transport.
+  /// Disconnects one socket from the server's side; with `close`, all sockets of the client, and the transport.
   void disconnect(const StatePtr& state, bool close) {
     if (log().observing()) return log().later([state, close] { of(*state).disconnect(state, close); });
     const Log::Hold hold(log());
@@ -7267,7 +7275,7 @@ class Client final : public engineio::Context {
 
  private:
   enum class Fail : std::uint8_t { decoding, state };
-  /// A packet whose attachments are on their way.
+  /// A packet whose attachments have not all arrived.
   struct Waiting final : engineio::Timed {
     Waiting(Client& its_client, std::string_view its_text, std::size_t its_expected)
         : client(its_client), text(its_text), expected(its_expected) {}
@@ -7318,12 +7326,13 @@ class Client final : public engineio::Context {
     }
   }
 
-  /// A client that breaks the protocol loses the whole connection, without an error packet. The
-  /// reasons that sockets see are the reference's: over polling, when no poll is held that could
-  /// take the news, a wrong state ends the sockets at once, undecodable bytes when the news is taken.
+  /// A client that violates the protocol is disconnected from all namespaces, without an error packet. Reasons and
+  /// times are the official server's. Over polling without a held poll, a packet in the wrong state disconnects the
+  /// sockets at once, and an undecodable packet disconnects them when the next poll delivers the close.
   void fail(const char* why, Fail kind) {
     const Ref<engineio::Session> keep(&session_);
-    if (log().busy()) return log().later([this, keep, why, kind] { fail(why, kind); });  // a handler moves the clock
+    if (log().busy())
+      return log().later([this, keep, why, kind] { fail(why, kind); });  // a handler moved a ManualClock
     if (log().enabled(LogLevel::info))
       log().write(LogLevel::info, "Malformed packet",
                   {{"session", session_.id()}, {"address", info_->address()}, {"why", why}});
@@ -7362,14 +7371,14 @@ class Client final : public engineio::Context {
     resolve(wish, 0);
   }
 
-  /// That a client wants to join a namespace that does not exist yet.
+  /// A CONNECT to a namespace that does not exist yet, while predicates are asked.
   struct Wish {
     std::string name, auth;
     bool over = false;
   };
   struct Held;
 
-  /// Calls f(wish) for those that wait for a predicate.
+  /// Calls f(pending) for each CONNECT that waits for a predicate.
   template <class F>
   void each_wish(F f) const {
     if (rarely_)
@@ -7377,7 +7386,7 @@ class Client final : public engineio::Context {
         if (const auto wish = weak.lock(); wish && !wish->over) f(*wish);
   }
 
-  /// Bytes that max_kept_bytes bounds. They are counted anew, for few clients have more than one namespace.
+  /// The bytes that max_kept_bytes limits. Computed at each call, since most clients have only one namespace.
   std::size_t kept() const {
     std::size_t sum = rarely_ ? rarely_->held_bytes : 0;
     for (const auto& state : sockets_) sum += state->auth.size();
@@ -7385,12 +7394,12 @@ class Client final : public engineio::Context {
     return sum;
   }
 
-  /// What few clients have.
+  /// State that few clients need; allocated on demand.
   struct Rarely {
-    std::vector<std::string> left{};  // namespaces, at this time
+    std::vector<std::string> left{};  // namespaces that the client has left at the time left_at
     engineio::Time left_at{};
-    std::vector<std::weak_ptr<Wish>> wishes{};                    // predicates are being asked
-    std::map<std::uint64_t, std::shared_ptr<const Held>> held{};  // events that a middleware has not answered yet
+    std::vector<std::weak_ptr<Wish>> wishes{};                    // CONNECTs that wait for a predicate
+    std::map<std::uint64_t, std::shared_ptr<const Held>> held{};  // events that wait for a middleware
     std::uint64_t next_held = 0;
     std::size_t held_bytes = 0;
   };
@@ -7399,7 +7408,7 @@ class Client final : public engineio::Context {
     return *rarely_;
   }
 
-  /// Asks the predicates from `step` on whether there is a namespace of this name; each answers when it likes.
+  /// Calls the predicates from `step` on, one after the other, until one accepts the name; each may answer later.
   void resolve(const std::shared_ptr<Wish>& wish, std::size_t step) {
     wish->over = step == server_.parents_.size();
     if (wish->over) return send_error(wish->name, refuse("Invalid namespace"));
@@ -7414,17 +7423,17 @@ class Client final : public engineio::Context {
       answer(false);
   }
 
-  /// The namespace that a predicate has accepted is made, unless it is there by now, and entered.
+  /// Makes the namespace that a predicate has accepted, unless it exists by now, and joins it.
   void make(const std::shared_ptr<Wish>& wish, std::size_t step) {
     wish->over = true;
     if (!session_.open()) return;
-    const bool is_new = !server_.find_namespace(wish->name);  // none is made that nobody may join
+    const bool is_new = !server_.find_namespace(wish->name);  // not made if the client may not join it
     if (sockets_.size() >= server_.options().max_namespaces || (is_new && !server_.make_room()))
       return refuse_join(wish->name, Reason::too_many_namespaces);
     Namespace* nsp = server_.child(wish->name, server_.parents_[step].nsp);
     if (!nsp) return send_error(wish->name, refuse("Internal server error"));
     if (session_.open()) return enter(*nsp, std::move(wish->auth));
-    ++nsp->clients_;  // who was told of the namespace has closed the session, and nobody is in it
+    ++nsp->clients_;  // an on_new_namespace handler has closed the session: release() handles the empty namespace
     server_.release(*nsp);
   }
 
@@ -7461,7 +7470,7 @@ class Client final : public engineio::Context {
   using Middleware = std::function<void(Socket&, Next)>;
   using Middlewares = std::shared_ptr<const HandlerList::List>;
 
-  /// Those of a namespace, behind those of its parent.
+  /// The middlewares of the parent namespace, followed by the namespace's own.
   static Middlewares middlewares(const Namespace& nsp) {
     const auto own = nsp.middlewares_.list(), inherited = nsp.parent_ ? nsp.parent_->middlewares_.list() : nullptr;
     if (!own || !inherited) return own ? own : inherited;
@@ -7470,9 +7479,9 @@ class Client final : public engineio::Context {
     return both;
   }
 
-  /// Asks the middlewares from `step` on; each answers when it likes.
+  /// Calls the middlewares from `step` on, one after the other; each may answer later. Then joins.
   static void admit(const StatePtr& state, const Middlewares& middlewares, std::size_t step) {
-    if (state->gone || !state->session->open()) return;  // the client left meanwhile
+    if (state->gone || !state->session->open()) return;  // the client has disconnected meanwhile
     Client& client = of(*state);
     if (!middlewares || step == middlewares->size()) return client.join(state);
     const Next next([state, middlewares, step](std::optional<Refuse> refusal) {
@@ -7493,7 +7502,7 @@ class Client final : public engineio::Context {
     leave(state, {Reason::forbidden});
   }
 
-  /// What a socket gets back that was cut off, once; else null.
+  /// Takes out the recovered state of a socket; null if it has none.
   static std::shared_ptr<Restored> restored_of(const SocketState& state) {
     return state.comeback ? std::exchange(state.comeback->restored, nullptr) : nullptr;
   }
@@ -7505,7 +7514,7 @@ class Client final : public engineio::Context {
     rooms.add(*state);
     ++server_.engine_.counters.sockets_joined;
     session_.close_at(engineio::never);
-    if (const auto restored = restored_of(*state)) {  // what it missed comes before the answer
+    if (const auto restored = restored_of(*state)) {  // missed events are sent before the CONNECT packet
       state->nsp.recovery_.catch_up(*restored);
       for (const auto& room : restored->rooms) join_room(*state, room);
       for (const auto& packet : restored->missed) packet.send_to(session_);
@@ -7537,7 +7546,7 @@ class Client final : public engineio::Context {
 
   // ---- events
 
-  /// A packet's arguments behind the first `skip`; nothing if a placeholder is malformed.
+  /// A packet's arguments without the first `skip`; nothing if a placeholder is malformed.
   static std::optional<socketio::Arguments> arguments_of(const socketio::Packet& packet,
                                                          const std::vector<std::string>* attachments,
                                                          std::size_t skip) {
@@ -7551,7 +7560,7 @@ class Client final : public engineio::Context {
   }
 
   void event(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
-    if (packet.elements.empty()) return;  // an event without a name reaches nobody
+    if (packet.elements.empty()) return;  // an event without a name has no handler
     ++server_.engine_.counters.events;
     if (const auto wait = spend(events_, server_.options().event_rate)) return too_many_events(state, packet, *wait);
     const auto arguments = arguments_of(packet, attachments, 1);
@@ -7561,8 +7570,8 @@ class Client final : public engineio::Context {
     dispatch(*state, packet.name, packet.id, *arguments);
   }
 
-  /// Takes a token of a bucket that is made when it is first asked. How long the client has to wait for one; nothing if
-  /// it need not.
+  /// Takes a token from a bucket, which is made at the first call. Returns nothing, or how long the client must wait
+  /// for a token.
   std::optional<Bucket::Wait> spend(std::unique_ptr<Bucket>& bucket, const Rate& rate) {
     if (!rate.on()) return std::nullopt;
     const auto now = server_.engine_.now();
@@ -7570,7 +7579,7 @@ class Client final : public engineio::Context {
     return bucket->spend(rate, now);
   }
 
-  /// A client that waits for an ack gets one; the others are told once a second.
+  /// Refuses an event beyond event_rate. The error is sent as the ack; without one, as an event, at most once a second.
   void too_many_events(const StatePtr& state, const socketio::Packet& packet, Bucket::Wait wait) {
     count(Reason::too_many_events);
     const bool first = may_complain();
@@ -7583,8 +7592,7 @@ class Client final : public engineio::Context {
     answer_error(Socket(state), AckRequest{*state, packet.id}, error);
   }
 
-  /// An event that a socket's middlewares look at, which may take their time. It is kept as it came, for a tree of it
-  /// would be many times as large.
+  /// An event that waits for a socket's middlewares. Kept as text, because a JSON tree is many times as large.
   struct Held {
     StatePtr state;
     std::string name, text;
@@ -7615,7 +7623,7 @@ class Client final : public engineio::Context {
                    {std::string(packet.name) + ": too many events wait", "OVERLOADED", std::string(packet.name)});
   }
 
-  /// Takes a held event out; null if its socket has left.
+  /// Takes out a held event; null if its socket has disconnected.
   std::shared_ptr<const Held> release(std::uint64_t number) {
     auto& rare = rarely();
     const auto found = rare.held.find(number);
@@ -7656,7 +7664,7 @@ class Client final : public engineio::Context {
         of(*state).report(*state, *refusal);
       });
     });
-    const auto held = found->second;  // the middleware may answer at once
+    const auto held = found->second;  // a copy, because the middleware may answer at once, which removes it
     Socket& socket = handle(*state);
     bool good = true;
     client.with_arguments(*held, [&](const auto& arguments) {
@@ -7690,7 +7698,7 @@ class Client final : public engineio::Context {
     });
   }
 
-  /// An answer to what we asked; one that nobody waits for is ignored.
+  /// An ack from the client. One that was not requested is counted and ignored.
   void ack(SocketState& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
     const auto arguments = arguments_of(packet, attachments, 0);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
@@ -7702,7 +7710,7 @@ class Client final : public engineio::Context {
     wait->answer(*arguments);
   }
 
-  /// Calls each handler until one ends the socket; one that throws costs the others nothing. false: one threw.
+  /// Calls each handler, until one disconnects the socket. An exception does not stop the others. false: one threw.
   template <class List, class... Arguments>
   bool call(List& handlers, SocketState& state, std::string_view event, Arguments&... arguments) const {
     bool good = true;
@@ -7718,8 +7726,8 @@ class Client final : public engineio::Context {
 
   // ---- leaving
 
-  /// The one way out for a socket, whether it had joined or not. It is gone when this returns; its handlers, and those
-  /// who wait for its acks, hear of it as soon as no other handler runs.
+  /// Removes a socket, whether it has joined or not. Every socket leaves here, once. Its disconnect handlers, and the
+  /// completions of its missing acks, run as soon as no other handler runs.
   void leave(const StatePtr state, const Disconnect& why) {
     if (std::exchange(state->gone, true)) return;
     const Log::Hold hold(log());
@@ -7732,8 +7740,8 @@ class Client final : public engineio::Context {
       state->connected = false;
       remember_leaving(state->nsp.name());
       ++server_.engine_.counters.sockets_left;
-      if (session_.open()) count(why.reason);              // else its session's end was counted
-    } else if (const auto unused = restored_of(*state)) {  // it was refused, or gone too soon: it may try again
+      if (session_.open()) count(why.reason);              // else the session's close has been counted
+    } else if (const auto unused = restored_of(*state)) {  // recovered but not joined: kept for another attempt
       unused->data = state->data, unused->missed.clear();
       state->nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
@@ -7747,14 +7755,14 @@ class Client final : public engineio::Context {
     const auto acks = std::move(state->acks);
     log().later([state, joined, rooms = std::move(rooms), reason = why.reason, details = std::string(why.details)] {
       if (joined) of(*state).tell(*state, {reason, details}, rooms);
-      else state->auth = std::string();  // a middleware that has still to answer may keep the socket for long
+      else state->auth = std::string();  // frees memory: a middleware that has not answered may keep the socket
       of(*state).end(*state);
     });
     if (acks)
       for (const auto& [id, wait] : *acks) wait->lost();
   }
 
-  /// The handlers of a socket that has left.
+  /// Runs the disconnecting and disconnect handlers of a socket.
   void tell(SocketState& state, const Disconnect& why, const std::vector<std::string>& rooms) {
     state.was_in = &rooms;
     each_table(state, [&](EventTable& table) { call(table.disconnecting, state, "disconnect", why); });
@@ -7762,16 +7770,16 @@ class Client final : public engineio::Context {
     each_table(state, [&](EventTable& table) { call(table.disconnect, state, "disconnect", why); });
   }
 
-  /// What is left of a socket's state ends. Destructors are the program's code, too.
+  /// Destroys a socket's data and handlers. Their destructors are the application's code, so events are held back.
   void end(SocketState& state) {
     const Log::Hold hold(log());
     state.ended = true;
     state.data.reset();
-    state.events.reset();  // a handler may hold the socket that holds it
+    state.events.reset();  // breaks a reference cycle: a handler may hold its own socket
     server_.release(state.nsp);
   }
 
-  /// Unless one side has said goodbye, or the client cannot speak Engine.IO, it may come back.
+  /// Keeps a socket's state for recovery, unless one side sent DISCONNECT or the client violated the protocol.
   void keep_for_recovery(const SocketState& state, Reason reason) {
     auto& recovery = state.nsp.recovery_;
     if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect ||
@@ -7782,14 +7790,14 @@ class Client final : public engineio::Context {
     recovery.keep(std::move(session), server_.engine_.now());
   }
 
-  /// Whether a packet may have been sent before its sender could know of the end: it came with the
-  /// bytes that brought the end about, and costs nobody anything.
+  /// Whether the client has left the namespace at the current engine time, that is, in the same batch of input. A
+  /// packet to it is then ignored, because the client may have sent it before it knew of the disconnect.
   bool left_just_now(std::string_view nsp) const {
     return rarely_ && rarely_->left_at == server_.engine_.now() &&
            std::find(rarely_->left.begin(), rarely_->left.end(), nsp) != rarely_->left.end();
   }
   void remember_leaving(const std::string& nsp) {
-    if (!session_.open()) return;  // no packet comes any more
+    if (!session_.open()) return;  // no further packets arrive
     auto& rare = rarely();
     if (std::exchange(rare.left_at, server_.engine_.now()) != server_.engine_.now()) rare.left.clear();
     rare.left.push_back(nsp);
@@ -7805,7 +7813,7 @@ class Client final : public engineio::Context {
   Server& server_;
   engineio::Session& session_;
   std::unique_ptr<Waiting> waiting_;
-  std::unique_ptr<Bucket> events_, errors_;  // once event_rate, or error_rate, has been asked about
+  std::unique_ptr<Bucket> events_, errors_;  // for event_rate and error_rate; made at first use
   Few<StatePtr> sockets_;                    // joined, or waiting for a middleware
   std::unique_ptr<Rarely> rarely_;
   std::shared_ptr<const ConnectionInfo> info_;
@@ -7848,7 +7856,7 @@ SIO_DEMO_INLINE void refuse_event(const Socket& socket, const AckRequest& ack, s
   answer_error(socket, ack, told);
 }
 
-/// The client learns that an event failed: as the ack's error, or as the event `error`.
+/// Sends an event's error to the client, as the ack, or as the event `error` if it asked for no ack.
 SIO_DEMO_INLINE void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error) {
   if (ack.id) ack.answer(error_writer(error));
   else socket.emit("error", error);
@@ -7880,13 +7888,13 @@ SIO_DEMO_INLINE void check_handled(std::string_view event) {
 #endif  // SIO_DEMO_BODIES
 
 #ifdef ASIO_HAS_CO_AWAIT
-// A coroutine's frame in here may hold types of the user's that have no linkage, such as a local lambda; GCC
-// takes that for a mistake of the header's.
+// The coroutine's frame may hold types of the application without linkage, such as a local lambda; GCC warns about that
+// in a header.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsubobject-linkage"
 #endif
-/// The frame owns the socket's handle and the values, so references to them stay good while it waits.
+/// The coroutine's frame owns the handle and the values, so references to them stay valid while it is suspended.
 template <class Answer, class Handler, class... Values>
 asio::awaitable<void> await_handler(Handler handler, Socket socket, std::tuple<Values...> values, Reply<> reply) {
   const auto call = [&] {
@@ -7939,7 +7947,7 @@ SIO_DEMO_INLINE std::vector<std::pair<std::string, std::string>> Handshake::head
 SIO_DEMO_INLINE json Handshake::to_json() const {
   json fields = json::object(), parameters = json::object();
   for (const auto& [name, value] : headers()) {
-    auto& field = fields[name];  // of several lines of one name, one list (RFC 9110, 5.3)
+    auto& field = fields[name];  // several lines of one name are combined to one value (RFC 9110, 5.3)
     field = field.is_null() ? value : field.get<std::string>() + (name == "cookie" ? "; " : ", ") + value;
   }
   for (const auto& [name, value] : query().parameters) parameters[name] = value;
@@ -7961,7 +7969,7 @@ SIO_DEMO_INLINE http::Query Handshake::query() const {
   return query;
 }
 
-// ---- Waiting for acks
+// ---- AckWait
 
 namespace detail {
 
@@ -7988,7 +7996,7 @@ SIO_DEMO_INLINE bool AckWait::expect(SocketState& socket, std::uint64_t id) {
   return true;
 }
 
-/// Called while the operation is begun, which must not complete in there.
+/// Called in the initiation of the operation, in which it must not complete: hence the post.
 SIO_DEMO_INLINE void AckWait::seal() {
   sealed_ = true;
   if (!server_ || missing_ > 0) return;
@@ -8000,7 +8008,7 @@ SIO_DEMO_INLINE void AckWait::seal() {
 
 SIO_DEMO_INLINE void AckWait::answer(const socketio::Arguments& arguments) {
   if (!server_) return;
-  bool good = false;  // what reads the answer may be the program's
+  bool good = false;  // take() may call the application's from_json, which may throw
   server_->log().call({"A handler threw", "event", "ack"}, [&] { good = take(arguments); });
   if (!server_) return;
   if (!good && !error_) error_ = std::make_error_code(std::errc::bad_message);
@@ -8029,7 +8037,7 @@ SIO_DEMO_INLINE void AckWait::finish(std::error_code error) {
   });
 }
 
-/// The values of a JSON array that we have written, as its text has them.
+/// The values of a JSON array, as views into its text, which must be well formed.
 SIO_DEMO_INLINE std::vector<std::string_view> elements_of(std::string_view text) {
   std::vector<std::string_view> out;
   std::size_t begin = 1, depth = 0;
@@ -8049,7 +8057,7 @@ SIO_DEMO_INLINE std::vector<std::string_view> elements_of(std::string_view text)
   return out;
 }
 
-/// What C++ cannot hold becomes null, as it does on its way in: a program may send on what came as RawJson.
+/// A value that parse() discards becomes null: RawJson may have a number beyond the range of double.
 SIO_DEMO_INLINE json::array_t values_of(const socketio::Writer& event) {
   std::vector<std::string> attachments;
   attachments.reserve(event.attachments.size());
@@ -8063,7 +8071,7 @@ SIO_DEMO_INLINE json::array_t values_of(const socketio::Writer& event) {
   return values;
 }
 
-/// The reverse, with binary taken out again.
+/// The reverse of values_of(): writes the values, with binary as attachments.
 SIO_DEMO_INLINE socketio::Writer writer_of(const json::array_t& event) {
   socketio::Writer writer;
   writer.text = "[";
@@ -8076,13 +8084,13 @@ SIO_DEMO_INLINE socketio::Writer writer_of(const json::array_t& event) {
 
 namespace detail {
 
-/// What an operation brings that is begun when the server is gone.
+/// The result of an operation that begins after the server is destroyed.
 template <class Result>
 struct NoResult {
   Result value{};
 };
 
-/// Completes an operation of a server that is there, when no handler runs.
+/// Completes an operation as soon as no handler runs. The server must exist.
 template <class Handler, class Result>
 void complete_operation(Server& server, const std::shared_ptr<Completion<Handler>>& completion, std::error_code error,
                         Result result) {
@@ -8091,8 +8099,8 @@ void complete_operation(Server& server, const std::shared_ptr<Completion<Handler
   });
 }
 
-/// An operation of Asio's that `start(done)` begins; done(error, result) may be called at once or later, on
-/// the loop's thread.
+/// An asynchronous operation of Asio. `start(done)` begins it; done(error, result) may be called at once or later, on
+/// the event-loop thread.
 template <class Result, class Token, class Start>
 auto operation(const Namespace& nsp, Start start, Token&& token) {
   auto initiation = [&server = nsp.server(), alive = nsp.server_lifetime(),
@@ -8186,7 +8194,7 @@ SIO_DEMO_INLINE void Adapter::server_count(std::function<void(std::error_code, s
 
 namespace detail {
 
-/// The adapter of what of(predicate) gave: what it is told, each of the namespaces made by it is.
+/// The adapter of a parent namespace, the result of of(predicate): forwards each operation to its child namespaces.
 class Children final : public Adapter {
  public:
   using Adapter::Adapter;
@@ -8299,7 +8307,7 @@ SIO_DEMO_INLINE Namespace::Namespace(Server& server, std::string name, std::shar
       name_(std::move(name)),
       parent_(std::move(parent)),
       recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
-  const bool real = name_.starts_with('/');  // what of(predicate) gives gets its adapter from there
+  const bool real = name_.starts_with('/');  // false for a parent namespace, whose adapter add_parent() sets
   if (server.make_adapter_ && real) adapter_ = server.make_adapter_(*this);
   if (!adapter_) adapter_ = std::make_unique<Adapter>(*this);
 }
@@ -8312,8 +8320,8 @@ SIO_DEMO_INLINE socketio::Outgoing Namespace::encode(socketio::Writer&& event, c
   return packet;
 }
 
-/// With recovery, what is emitted to a socket while it is away is kept for it, and what is emitted to it from
-/// before reaches it when it is back.
+/// With recovery, an event for a disconnected socket is kept. If the client has reconnected already, an event emitted
+/// through the old handle goes to the new socket.
 SIO_DEMO_INLINE void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
   if (socket.gone && !recovery_.on()) return;
   if (socket.gone)
@@ -8338,11 +8346,11 @@ SIO_DEMO_INLINE void Namespace::ask(detail::SocketState& socket, socketio::Write
   if (watched()) tell_watchers({Socket(socket.shared_from_this())}, values);
 }
 
-/// Who watches hears of an event when it is on its way.
+/// Calls the any_outgoing handlers of these sockets, after the event is queued.
 SIO_DEMO_INLINE void Namespace::tell_watchers(const std::vector<Socket>& sockets, const json::array_t& event) {
   std::string name;
   if (const auto* text = event.front().get_ptr<const std::string*>()) name = *text;
-  else bytes::append_number(name, event.front().get<double>());  // of another server's event
+  else bytes::append_number(name, event.front().get<double>());  // possible only in an event of another server
   server_.log().later([this, keep = shared_from_this(), sockets, name = std::move(name),
                        arguments = socketio::Arguments(json::array_t(event.begin() + 1, event.end()))] {
     for (const Socket& socket : sockets) tell_watchers(*socket.state_, name, arguments);
@@ -8405,7 +8413,7 @@ auto Gathers<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAn
       std::forward<ValuesAndToken>(rest)...);
 }
 
-/// A T as JSON, if it has such a form.
+/// A T as JSON; {} if it has no JSON form.
 template <class T>
 json json_of(const void* object) {
   if constexpr (Writable<T>) return value_of(*static_cast<const T*>(object));
@@ -8451,7 +8459,7 @@ SIO_DEMO_INLINE std::string_view Socket::transport() const { return conn() ? con
 SIO_DEMO_INLINE void Socket::join(const RoomNames& rooms) const {
   if (!state_->connected) return;
   const Log& log = state_->nsp.server().log();
-  if (log.observing()) return log.later([self = *this, rooms] { self.join(rooms); });  // somebody may walk the room
+  if (log.observing()) return log.later([self = *this, rooms] { self.join(rooms); });  // a caller may iterate over it
   for (const auto& room : rooms.names) detail::Client::of(*state_).join_room(*state_, room);
 }
 SIO_DEMO_INLINE void Socket::leave(std::string_view room) const {
@@ -8522,7 +8530,7 @@ SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, const std::share
   if (!log().call({"The adapter's factory threw", "event", "adapter", "", name},
                   [&] { nsp = std::make_shared<Namespace>(*this, std::string(name), parent); }))
     return nullptr;
-  if (!namespaces_.emplace(name, nsp).second) return find_namespace(name);  // the factory has made it
+  if (!namespaces_.emplace(name, nsp).second) return find_namespace(name);  // the adapter's factory has made it
   ++children_;
   announce(*nsp);
   return nsp.get();
@@ -8542,15 +8550,15 @@ SIO_DEMO_INLINE void Server::end_child(Namespace& nsp) {
   end(nsp);
 }
 
-/// Its adapter is told. Whoever keeps a socket keeps both.
+/// Calls close() of the namespace's adapter, as soon as no handler runs.
 SIO_DEMO_INLINE void Server::end(Namespace& nsp) {
   log().later([this, keep = nsp.shared_from_this()] {
     log().call({"An adapter's close() threw", "event", "close", "", keep->name()}, [&] { keep->adapter_->close(); });
   });
 }
 
-/// Whether one more child namespace may be. One that nobody was let into makes room, for a client must not use up what
-/// there is for all.
+/// Whether one more child namespace may be made. At the limit, removes one that no client was accepted into, so that a
+/// client cannot use up the limit by names alone.
 SIO_DEMO_INLINE bool Server::make_room() {
   if (children_ < options().max_child_namespaces) return true;
   while (!deserted_.empty()) {
@@ -8595,7 +8603,7 @@ SIO_DEMO_INLINE void Server::on_close(engineio::Session& session, Reason reason,
   static_cast<detail::Client&>(*session.context).closed(reason, why);
 }
 
-/// Options that cannot work are refused before anything starts.
+/// Throws std::invalid_argument for options that cannot work; completes the path.
 SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
   const auto refuse_if = [](bool wrong, const char* what) {
     if (wrong) throw std::invalid_argument(std::string("sio_demo::Options: ") + what);
