@@ -5527,7 +5527,7 @@ class Handlers : public HandlerList {
 struct EventTable {
   StringMap<Handlers<EventHandler>> by_name;
   Handlers<AnyHandler> any, any_outgoing;
-  std::shared_ptr<void> watches;  // a reference to Namespace::watchers_, while any_outgoing has handlers
+  std::shared_ptr<void> outgoing_token;  // a reference to Namespace::outgoing_token_, while any_outgoing has handlers
   Handlers<std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>>
       middlewares;  // of a socket's events
   Handlers<std::function<void(Socket&, const Disconnect&)>> disconnecting, disconnect;
@@ -5547,7 +5547,7 @@ struct Membership {
 };
 
 /// A socket's part in connection state recovery.
-struct Comeback {
+struct SocketRecovery {
   std::string pid;                       // the secret by which the client recovers the socket
   std::shared_ptr<Restored> restored{};  // the recovered state, until the socket has joined
 };
@@ -5572,14 +5572,14 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
   std::shared_ptr<void> data;
   const void* data_type = nullptr;
   json (*data_json)(const void*) = nullptr;
-  std::vector<Membership> rooms;                     // besides the one named by its id
-  const std::vector<std::string>* was_in = nullptr;  // its former rooms, while its disconnecting handlers run
-  std::size_t slot = 0;                              // in RoomIndex::sockets_
+  std::vector<Membership> rooms;                           // besides the one named by its id
+  const std::vector<std::string>* former_rooms = nullptr;  // its former rooms, while its disconnecting handlers run
+  std::size_t slot = 0;                                    // in RoomIndex::sockets_
   std::string id;
   std::shared_ptr<const ConnectionInfo> info;
   std::string auth;  // JSON text as the client sent it; empty: none was sent
   std::shared_ptr<Namespace> keep_nsp;
-  std::unique_ptr<Comeback> comeback;  // if recovery is on
+  std::unique_ptr<SocketRecovery> recovery;  // if recovery is on
 };
 
 /// The error that a client gets when its event failed.
@@ -5897,10 +5897,10 @@ socketio::Writer named_event(std::string_view name, const Values&... values) {
 /// whether several clients may answer; and handle(), the object that an operation keeps, with server(), orphaned() and
 /// ask(Writer&&, AckWait).
 template <class Derived>
-class Emits {
+class EventEmitter {
  public:
-  /// Emits a typed event. The values must fit its signature: a floating-point value does not convert to an integer; a
-  /// wider integer converts to a narrower one by C++'s rules.
+  /// Emits a typed event. The values must fit its signature: a floating-point value does not convert to an
+  /// integer; a wider integer converts to a narrower one by C++'s rules.
   template <Name Text, class Answer, class... Parameters, class... Values>
   void emit(const ServerToClient<Text, Answer(Parameters...)>&, const Values&... values) const {
     derived().deliver(typed_event<Text, Parameters...>(values...));
@@ -6070,7 +6070,7 @@ void call_named(const Handler& handler, Socket& socket, std::string_view event, 
 
 /// Implements on() and the other registrations of handlers for Derived, whose events() returns its EventTable or null.
 template <class Derived>
-class Listens {
+class EventListener {
  public:
   /// Handles a typed event. The handler takes (Socket&, const Parameters&...) and returns the ack's
   /// value, or takes a Reply<Ack> as its last parameter and replies later; either may be a coroutine. It is called only
@@ -6125,7 +6125,7 @@ class Listens {
   Derived& on_any_outgoing(Handler handler) {
     return edit([&](EventTable& table) {
       table.any_outgoing.add(std::move(handler));
-      table.watches = derived().watch().watchers_;
+      table.outgoing_token = derived().watch().outgoing_token_;
     });
   }
   Derived& off_any() {
@@ -6134,7 +6134,7 @@ class Listens {
   Derived& off_any_outgoing() {
     return edit([](EventTable& table) {
       table.any_outgoing.clear();
-      table.watches.reset();
+      table.outgoing_token.reset();
     });
   }
   /// Runs when a socket's middleware refused an event, and when a client sent an invalid packet.
@@ -6243,7 +6243,7 @@ class Timeout {
 
   template <class Event, class... ValuesAndToken>
   auto emit(const Event& event, ValuesAndToken&&... rest) const {
-    return static_cast<const detail::Emits<To>&>(to_).ask(limit_, event, std::forward<ValuesAndToken>(rest)...);
+    return static_cast<const detail::EventEmitter<To>&>(to_).ask(limit_, event, std::forward<ValuesAndToken>(rest)...);
   }
   template <class Event, class... ValuesAndToken>
   auto emit_with_ack(const Event& event, ValuesAndToken&&... rest) const {
@@ -6270,7 +6270,7 @@ struct Target {
 
 /// A socket of this server, or of another server of its cluster, as fetch_sockets() returns it. Calls have no effect
 /// after the server is destroyed.
-class RemoteSocket : public detail::Emits<RemoteSocket> {
+class RemoteSocket : public detail::EventEmitter<RemoteSocket> {
  public:
   static constexpr bool many = false;
 
@@ -6288,7 +6288,7 @@ class RemoteSocket : public detail::Emits<RemoteSocket> {
   Timeout<RemoteSocket> timeout(Milliseconds limit) const { return {*this, limit}; }
 
  private:
-  friend class detail::Emits<RemoteSocket>;
+  friend class detail::EventEmitter<RemoteSocket>;
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
@@ -6623,9 +6623,9 @@ struct Handshake {
   json to_json() const;
 };
 
-/// A selection of sockets by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each socket once.
-/// A value: each of these functions returns a new one. Calls have no effect after the server is destroyed.
-class Broadcast : public detail::Emits<Broadcast> {
+/// A selection of sockets by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each socket
+/// once. A value: each of these functions returns a new one. Calls have no effect after the server is destroyed.
+class Broadcast : public detail::EventEmitter<Broadcast> {
  public:
   static constexpr bool many = true;
   explicit Broadcast(Namespace& nsp);
@@ -6654,7 +6654,7 @@ class Broadcast : public detail::Emits<Broadcast> {
 
  private:
   template <class>
-  friend class detail::Emits;
+  friend class detail::EventEmitter;
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
@@ -6676,7 +6676,7 @@ class Broadcast : public detail::Emits<Broadcast> {
 };
 
 /// One socket, with a flag for the events emitted to it; made by Socket::volatile_() and timeout().
-class Unicast : public detail::Emits<Unicast> {
+class Unicast : public detail::EventEmitter<Unicast> {
  public:
   static constexpr bool many = false;
   Unicast(detail::StatePtr state, bool droppable) : state_(std::move(state)), droppable_(droppable) {}
@@ -6684,7 +6684,7 @@ class Unicast : public detail::Emits<Unicast> {
 
  private:
   template <class>
-  friend class detail::Emits;
+  friend class detail::EventEmitter;
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
@@ -6698,7 +6698,7 @@ class Unicast : public detail::Emits<Unicast> {
 
 /// A handle of a client in a namespace. The reference that handlers get is valid as long as the client is connected; a
 /// copy is always valid.
-class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
+class Socket : public detail::EventEmitter<Socket>, public detail::EventListener<Socket> {
  public:
   static constexpr bool many = false;
   explicit Socket(detail::StatePtr state) : state_(std::move(state)) {}
@@ -6756,8 +6756,8 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   friend class Namespace;
   friend class Adapter;
   friend class detail::Client;
-  friend class detail::Emits<Socket>;
-  friend class detail::Listens<Socket>;
+  friend class detail::EventEmitter<Socket>;
+  friend class detail::EventListener<Socket>;
   friend struct detail::LiveSocket;
   /// The handle that handlers get. It does not own the state, because it is a part of it (LiveSocket).
   explicit Socket(detail::SocketState& state) : state_(detail::StatePtr(), &state) {}
@@ -6784,7 +6784,7 @@ struct LiveSocket final : SocketState {
 
 /// The functions of a namespace, and of a server for its namespace "/". Derived::main_namespace() is the namespace.
 template <class Derived>
-class Gathers : public Emits<Derived>, public Listens<Derived> {
+class NamespaceApi : public EventEmitter<Derived>, public EventListener<Derived> {
  public:
   static constexpr bool many = true;
 
@@ -6836,12 +6836,12 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
 
  private:
   template <class>
-  friend class Emits;
+  friend class EventEmitter;
   Derived& derived() { return static_cast<Derived&>(*this); }
   auto& main() const { return static_cast<const Derived&>(*this).main_namespace(); }
   Broadcast everybody() const { return Broadcast(main()); }
 
-  // ---- for Emits
+  // ---- for EventEmitter
   void deliver(socketio::Writer&& writer) const { main().adapter().broadcast(std::move(writer), {}); }
   Broadcast handle() const { return everybody(); }
 };
@@ -6851,7 +6851,7 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
 /// A namespace: its sockets and handlers. Exists as long as the server, or a handle of one of its sockets. Exceptions
 /// are namespaces made by of(predicate): with cleanup_empty_child_namespaces, one is removed with its last client; and
 /// one that no client was accepted into may be removed when max_child_namespaces is reached.
-class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_from_this<Namespace> {
+class Namespace : public detail::NamespaceApi<Namespace>, public std::enable_shared_from_this<Namespace> {
  public:
   Namespace(Server& server, std::string name, std::shared_ptr<Namespace> parent);
   Namespace(const Namespace&) = delete;
@@ -6871,11 +6871,11 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
 
  private:
   template <class>
-  friend class detail::Gathers;
+  friend class detail::NamespaceApi;
   template <class>
-  friend class detail::Emits;
+  friend class detail::EventEmitter;
   template <class>
-  friend class detail::Listens;
+  friend class detail::EventListener;
   friend class Server;
   friend class Adapter;
   friend class Broadcast;
@@ -6891,14 +6891,16 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
   /// Whether the server is destroyed. Handles of sockets, and so the namespace, may outlive it.
   bool orphaned() const { return server_lifetime_.expired(); }
   /// Whether there is an any_outgoing handler.
-  bool watched() const { return watchers_.use_count() > 1 || (parent_ && parent_->watchers_.use_count() > 1); }
+  bool has_outgoing_handlers() const {
+    return outgoing_token_.use_count() > 1 || (parent_ && parent_->outgoing_token_.use_count() > 1);
+  }
 
   void send(detail::SocketState& socket, socketio::Writer&& event, bool droppable);
   void ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait);
   /// Encodes an event. With recovery, unless it is volatile, adds its offset and keeps it.
   socketio::Outgoing encode(socketio::Writer&& event, const Target& target);
-  void tell_watchers(const std::vector<Socket>& sockets, const json::array_t& event);
-  void tell_watchers(detail::SocketState& state, std::string_view name, const socketio::Arguments& arguments);
+  void call_outgoing_handlers(const std::vector<Socket>& sockets, const json::array_t& event);
+  void call_outgoing_handlers(detail::SocketState& state, std::string_view name, const socketio::Arguments& arguments);
 
   Server& server_;
   std::weak_ptr<void> server_lifetime_;
@@ -6910,11 +6912,12 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
   detail::Handlers<std::function<void(Socket&)>> connection_;
   detail::Handlers<std::function<void(Socket&, Next)>> middlewares_;
   StringMap<detail::Handlers<detail::ServerSideHandler>> server_side_;
-  const std::shared_ptr<void> watchers_ = std::make_shared<char>();  // shared by the tables with any_outgoing handlers
-  std::uint64_t next_ack_ = 0;  // one counter for all sockets, so that a broadcast has the same bytes for all
-  std::size_t clients_ = 0;     // joined, or waiting for a middleware
-  bool joined_ = false;         // whether a client has ever joined, or the application has called of(name)
-  bool deserted_ = false;       // whether it is in Server::deserted_
+  const std::shared_ptr<void> outgoing_token_ =
+      std::make_shared<char>();  // counts the tables with any_outgoing handlers
+  std::uint64_t next_ack_ = 0;   // one counter for all sockets, so that a broadcast has the same bytes for all
+  std::size_t clients_ = 0;      // joined, or waiting for a middleware
+  bool joined_ = false;          // whether a client has ever joined, or the application has called of(name)
+  bool unused_ = false;          // whether it is in Server::unused_
 };
 
 /// The common base of the servers: event loop, listeners, routes, log, shutdown. Not copyable, not movable.
@@ -7087,7 +7090,7 @@ class Server final : private Application, public Host {
 }  // namespace engineio
 
 /// The Socket.IO server. Its functions of a namespace are those of "/".
-class Server final : private engineio::Application, public Host, public detail::Gathers<Server> {
+class Server final : private engineio::Application, public Host, public detail::NamespaceApi<Server> {
  public:
   /// A server with its own event loop: call run(). Throws std::invalid_argument for invalid options.
   explicit Server(Options options = {}) : Server(nullptr, std::move(options)) {}
@@ -7135,11 +7138,11 @@ class Server final : private engineio::Application, public Host, public detail::
   };
 
   template <class>
-  friend class detail::Gathers;
+  friend class detail::NamespaceApi;
   template <class>
-  friend class detail::Emits;
+  friend class detail::EventEmitter;
   template <class>
-  friend class detail::Listens;
+  friend class detail::EventListener;
   friend class detail::AckWait;
   friend class detail::Client;
   friend class detail::Children;
@@ -7176,7 +7179,7 @@ class Server final : private engineio::Application, public Host, public detail::
   StringMap<std::shared_ptr<Namespace>> namespaces_;
   std::vector<Parent> parents_;
   std::size_t children_ = 0;
-  std::vector<Namespace*> deserted_;  // children that no client had joined, and that were empty when they were added
+  std::vector<Namespace*> unused_;  // children that no client had joined, and that were empty when they were added
   std::function<std::unique_ptr<Adapter>(Namespace&)> make_adapter_;
   std::vector<std::unique_ptr<Adapter>>
       former_adapters_;  // kept for a while, since one of them may have called adapter()
@@ -7215,18 +7218,18 @@ class Client final : public engineio::Context {
 
   engineio::Session& session() const { return session_; }
   /// true at most once a second, so that a client cannot flood the log.
-  bool may_complain() {
+  bool log_allowed() {
     const auto now = server_.engine_.now();
-    return now - complained_ >= Seconds(1) ? complained_ = now, true : false;
+    return now - last_logged_ >= Seconds(1) ? last_logged_ = now, true : false;
   }
   void count(Reason reason) { server_.engine_.counters.add(reason); }
   /// Whether error_rate allows one more error reply to the client.
-  bool may_tell_error() { return !spend(errors_, server_.options().error_rate); }
+  bool error_reply_allowed() { return !spend(errors_, server_.options().error_rate); }
 
   void join_room(SocketState& state, const std::string& room) {
     if (state.nsp.adapter().here_.join(state, room, server_.options().max_rooms)) return;
     count(Reason::too_many_rooms);
-    if (may_complain())
+    if (log_allowed())
       log().write(LogLevel::warn, "A socket is in max_rooms rooms and joins no further one",
                   {{"socketId", state.id}, {"room", room}});
   }
@@ -7253,7 +7256,7 @@ class Client final : public engineio::Context {
     const Log::Hold hold(log());
     waiting_.reset();
     for (const auto& state : sockets_.copy()) leave(state, {reason, why});
-    each_wish([](Wish& wish) { wish.auth = std::string(); });
+    each_pending([](PendingConnect& pending) { pending.auth = std::string(); });
   }
 
   void upgraded() {
@@ -7359,20 +7362,20 @@ class Client final : public engineio::Context {
     if (kept() > server_.options().max_kept_bytes) return refuse_join(name, Reason::too_much_kept);
     std::string text(auth.empty() ? std::string_view() : packet.json);
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(text));
-    auto& wishes = rarely().wishes;
-    std::erase_if(wishes, [](const auto& weak) {
-      const auto wish = weak.lock();
-      return !wish || wish->over;
+    auto& connects = extras().connects;
+    std::erase_if(connects, [](const auto& weak) {
+      const auto pending = weak.lock();
+      return !pending || pending->over;
     });
-    if (!server_.parents_.empty() && sockets_.size() + wishes.size() >= server_.options().max_namespaces)
+    if (!server_.parents_.empty() && sockets_.size() + connects.size() >= server_.options().max_namespaces)
       return refuse_join(name, Reason::too_many_namespaces);
-    const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(text)});
-    wishes.push_back(wish);
-    resolve(wish, 0);
+    const auto pending = std::make_shared<PendingConnect>(PendingConnect{std::string(name), std::move(text)});
+    connects.push_back(pending);
+    resolve(pending, 0);
   }
 
   /// A CONNECT to a namespace that does not exist yet, while predicates are asked.
-  struct Wish {
+  struct PendingConnect {
     std::string name, auth;
     bool over = false;
   };
@@ -7380,59 +7383,60 @@ class Client final : public engineio::Context {
 
   /// Calls f(pending) for each CONNECT that waits for a predicate.
   template <class F>
-  void each_wish(F f) const {
-    if (rarely_)
-      for (const auto& weak : rarely_->wishes)
-        if (const auto wish = weak.lock(); wish && !wish->over) f(*wish);
+  void each_pending(F f) const {
+    if (extras_)
+      for (const auto& weak : extras_->connects)
+        if (const auto pending = weak.lock(); pending && !pending->over) f(*pending);
   }
 
   /// The bytes that max_kept_bytes limits. Computed at each call, since most clients have only one namespace.
   std::size_t kept() const {
-    std::size_t sum = rarely_ ? rarely_->held_bytes : 0;
+    std::size_t sum = extras_ ? extras_->held_bytes : 0;
     for (const auto& state : sockets_) sum += state->auth.size();
-    each_wish([&](const Wish& wish) { sum += wish.name.size() + wish.auth.size(); });
+    each_pending([&](const PendingConnect& pending) { sum += pending.name.size() + pending.auth.size(); });
     return sum;
   }
 
   /// State that few clients need; allocated on demand.
-  struct Rarely {
+  struct Extras {
     std::vector<std::string> left{};  // namespaces that the client has left at the time left_at
     engineio::Time left_at{};
-    std::vector<std::weak_ptr<Wish>> wishes{};                    // CONNECTs that wait for a predicate
+    std::vector<std::weak_ptr<PendingConnect>> connects{};        // CONNECTs that wait for a predicate
     std::map<std::uint64_t, std::shared_ptr<const Held>> held{};  // events that wait for a middleware
     std::uint64_t next_held = 0;
     std::size_t held_bytes = 0;
   };
-  Rarely& rarely() {
-    if (!rarely_) rarely_ = std::make_unique<Rarely>();
-    return *rarely_;
+  Extras& extras() {
+    if (!extras_) extras_ = std::make_unique<Extras>();
+    return *extras_;
   }
 
   /// Calls the predicates from `step` on, one after the other, until one accepts the name; each may answer later.
-  void resolve(const std::shared_ptr<Wish>& wish, std::size_t step) {
-    wish->over = step == server_.parents_.size();
-    if (wish->over) return send_error(wish->name, refuse("Invalid namespace"));
-    const auto answer = [this, keep = Ref<engineio::Session>(&session_), wish, step,
+  void resolve(const std::shared_ptr<PendingConnect>& pending, std::size_t step) {
+    pending->over = step == server_.parents_.size();
+    if (pending->over) return send_error(pending->name, refuse("Invalid namespace"));
+    const auto answer = [this, keep = Ref<engineio::Session>(&session_), pending, step,
                          done = std::make_shared<bool>(false)](bool accepted) {
       if (std::exchange(*done, true) || !session_.open()) return;
-      log().later([this, keep, wish, step, accepted] { accepted ? make(wish, step) : resolve(wish, step + 1); });
+      log().later(
+          [this, keep, pending, step, accepted] { accepted ? make(pending, step) : resolve(pending, step + 1); });
     };
     const auto accepts = server_.parents_[step].accepts;
-    if (!log().call({"A handler threw", "event", "namespace predicate", "", wish->name},
-                    [&] { accepts(wish->name, auth_of(wish->auth), answer); }))
+    if (!log().call({"A handler threw", "event", "namespace predicate", "", pending->name},
+                    [&] { accepts(pending->name, auth_of(pending->auth), answer); }))
       answer(false);
   }
 
   /// Makes the namespace that a predicate has accepted, unless it exists by now, and joins it.
-  void make(const std::shared_ptr<Wish>& wish, std::size_t step) {
-    wish->over = true;
+  void make(const std::shared_ptr<PendingConnect>& pending, std::size_t step) {
+    pending->over = true;
     if (!session_.open()) return;
-    const bool is_new = !server_.find_namespace(wish->name);  // not made if the client may not join it
+    const bool is_new = !server_.find_namespace(pending->name);  // not made if the client may not join it
     if (sockets_.size() >= server_.options().max_namespaces || (is_new && !server_.make_room()))
-      return refuse_join(wish->name, Reason::too_many_namespaces);
-    Namespace* nsp = server_.child(wish->name, server_.parents_[step].nsp);
-    if (!nsp) return send_error(wish->name, refuse("Internal server error"));
-    if (session_.open()) return enter(*nsp, std::move(wish->auth));
+      return refuse_join(pending->name, Reason::too_many_namespaces);
+    Namespace* nsp = server_.child(pending->name, server_.parents_[step].nsp);
+    if (!nsp) return send_error(pending->name, refuse("Internal server error"));
+    if (session_.open()) return enter(*nsp, std::move(pending->auth));
     ++nsp->clients_;  // an on_new_namespace handler has closed the session: release() handles the empty namespace
     server_.release(*nsp);
   }
@@ -7447,12 +7451,13 @@ class Client final : public engineio::Context {
     ++nsp.clients_;
     sockets_.push_back(state);
     if (nsp.recovery_.on())
-      state->comeback = std::make_unique<Comeback>(Comeback{restored ? restored->pid : server_.engine_.random.id()});
+      state->recovery =
+          std::make_unique<SocketRecovery>(SocketRecovery{restored ? restored->pid : server_.engine_.random.id()});
     if (restored) {
       state->recovered = true;
       state->data = std::move(restored->data), state->data_type = restored->data_type,
       state->data_json = restored->data_json;
-      state->comeback->restored = std::make_shared<Restored>(std::move(*restored));
+      state->recovery->restored = std::make_shared<Restored>(std::move(*restored));
       if (server_.options().connection_state_recovery.skip_middlewares) return join(state);
     }
     admit(state, middlewares(nsp), 0);
@@ -7504,7 +7509,7 @@ class Client final : public engineio::Context {
 
   /// Takes out the recovered state of a socket; null if it has none.
   static std::shared_ptr<Restored> restored_of(const SocketState& state) {
-    return state.comeback ? std::exchange(state.comeback->restored, nullptr) : nullptr;
+    return state.recovery ? std::exchange(state.recovery->restored, nullptr) : nullptr;
   }
 
   void join(const StatePtr& state) {
@@ -7522,7 +7527,7 @@ class Client final : public engineio::Context {
     socketio::Writer writer;
     writer.text = "{\"sid\":";
     bytes::append_string(writer.text, state->id);
-    if (state->comeback) writer.text += ",\"pid\":", bytes::append_string(writer.text, state->comeback->pid);
+    if (state->recovery) writer.text += ",\"pid\":", bytes::append_string(writer.text, state->recovery->pid);
     writer.text += '}';
     encode(socketio::PacketType::connect, state->nsp.name(), std::nullopt, std::move(writer)).send_to(session_);
     if (state->nsp.parent_) call(state->nsp.parent_->connection_, *state, "connection");
@@ -7582,7 +7587,7 @@ class Client final : public engineio::Context {
   /// Refuses an event beyond event_rate. The error is sent as the ack; without one, as an event, at most once a second.
   void too_many_events(const StatePtr& state, const socketio::Packet& packet, Bucket::Wait wait) {
     count(Reason::too_many_events);
-    const bool first = may_complain();
+    const bool first = log_allowed();
     if (first)
       log().write(LogLevel::info, "Event refused: more than event_rate allows",
                   {{"socketId", state->id}, {"event", packet.name}});
@@ -7607,10 +7612,10 @@ class Client final : public engineio::Context {
     std::size_t bytes = sizeof(Held) + packet.name.size() + packet.json.size();
     if (attachments)
       for (const auto& attachment : *attachments) bytes += sizeof(std::string) + attachment.size();
-    auto& rare = rarely();
-    rare.held_bytes += bytes;
-    const auto number = rare.next_held++;
-    rare.held.emplace(
+    auto& extra = extras();
+    extra.held_bytes += bytes;
+    const auto number = extra.next_held++;
+    extra.held.emplace(
         number, std::make_shared<const Held>(Held{state, std::string(packet.name), std::string(packet.json), packet.id,
                                                   attachments ? *attachments : std::vector<std::string>(), bytes}));
     filter(state, number, state->events->middlewares.list(), 0);
@@ -7618,19 +7623,19 @@ class Client final : public engineio::Context {
 
   void too_much_kept(const StatePtr& state, const socketio::Packet& packet) {
     count(Reason::too_much_kept);
-    if (may_tell_error())
+    if (error_reply_allowed())
       answer_error(Socket(state), AckRequest{*state, packet.id},
                    {std::string(packet.name) + ": too many events wait", "OVERLOADED", std::string(packet.name)});
   }
 
   /// Takes out a held event; null if its socket has disconnected.
   std::shared_ptr<const Held> release(std::uint64_t number) {
-    auto& rare = rarely();
-    const auto found = rare.held.find(number);
-    if (found == rare.held.end()) return nullptr;
+    auto& extra = extras();
+    const auto found = extra.held.find(number);
+    if (found == extra.held.end()) return nullptr;
     auto held = std::move(found->second);
-    rare.held_bytes -= held->bytes;
-    rare.held.erase(found);
+    extra.held_bytes -= held->bytes;
+    extra.held.erase(found);
     return held;
   }
 
@@ -7654,8 +7659,8 @@ class Client final : public engineio::Context {
                               [&](const auto& arguments) { client.dispatch(*state, held->name, held->id, arguments); });
       return;
     }
-    const auto found = client.rarely().held.find(number);
-    if (found == client.rarely().held.end()) return;
+    const auto found = client.extras().held.find(number);
+    if (found == client.extras().held.end()) return;
     const Next next([state, number, middlewares, step](std::optional<Refuse> refusal) {
       if (state->gone) return;
       of(*state).log().later([state, number, middlewares, step, refusal] {
@@ -7694,7 +7699,7 @@ class Client final : public engineio::Context {
         good = log().call(handler_of(socket, name), run) && good;
       };
       entry->second.each(handle_event, [&] { return !state.gone; });
-      if (!good && may_tell_error()) answer_error(socket, ack, internal_error(name));
+      if (!good && error_reply_allowed()) answer_error(socket, ack, internal_error(name));
     });
   }
 
@@ -7738,7 +7743,7 @@ class Client final : public engineio::Context {
       keep_for_recovery(*state, why.reason);
       state->nsp.adapter().here_.remove(*state);
       state->connected = false;
-      remember_leaving(state->nsp.name());
+      note_left(state->nsp.name());
       ++server_.engine_.counters.sockets_left;
       if (session_.open()) count(why.reason);              // else the session's close has been counted
     } else if (const auto unused = restored_of(*state)) {  // recovered but not joined: kept for another attempt
@@ -7746,15 +7751,15 @@ class Client final : public engineio::Context {
       state->nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
     sockets_.erase(state);
-    if (rarely_)
-      std::erase_if(rarely_->held, [&](const auto& entry) {
+    if (extras_)
+      std::erase_if(extras_->held, [&](const auto& entry) {
         if (entry.second->state != state) return false;
-        rarely_->held_bytes -= entry.second->bytes;
+        extras_->held_bytes -= entry.second->bytes;
         return true;
       });
     const auto acks = std::move(state->acks);
     log().later([state, joined, rooms = std::move(rooms), reason = why.reason, details = std::string(why.details)] {
-      if (joined) of(*state).tell(*state, {reason, details}, rooms);
+      if (joined) of(*state).run_disconnect_handlers(*state, {reason, details}, rooms);
       else state->auth = std::string();  // frees memory: a middleware that has not answered may keep the socket
       of(*state).end(*state);
     });
@@ -7763,10 +7768,10 @@ class Client final : public engineio::Context {
   }
 
   /// Runs the disconnecting and disconnect handlers of a socket.
-  void tell(SocketState& state, const Disconnect& why, const std::vector<std::string>& rooms) {
-    state.was_in = &rooms;
+  void run_disconnect_handlers(SocketState& state, const Disconnect& why, const std::vector<std::string>& rooms) {
+    state.former_rooms = &rooms;
     each_table(state, [&](EventTable& table) { call(table.disconnecting, state, "disconnect", why); });
-    state.was_in = nullptr;
+    state.former_rooms = nullptr;
     each_table(state, [&](EventTable& table) { call(table.disconnect, state, "disconnect", why); });
   }
 
@@ -7785,7 +7790,7 @@ class Client final : public engineio::Context {
     if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect ||
         reason == Reason::parse_error)
       return;
-    Restored session{state.id, state.comeback->pid, {}, state.data, state.data_type, state.data_json};
+    Restored session{state.id, state.recovery->pid, {}, state.data, state.data_type, state.data_json};
     for (const auto& membership : state.rooms) session.rooms.push_back(membership.room->first);
     recovery.keep(std::move(session), server_.engine_.now());
   }
@@ -7793,14 +7798,14 @@ class Client final : public engineio::Context {
   /// Whether the client has left the namespace at the current engine time, that is, in the same batch of input. A
   /// packet to it is then ignored, because the client may have sent it before it knew of the disconnect.
   bool left_just_now(std::string_view nsp) const {
-    return rarely_ && rarely_->left_at == server_.engine_.now() &&
-           std::find(rarely_->left.begin(), rarely_->left.end(), nsp) != rarely_->left.end();
+    return extras_ && extras_->left_at == server_.engine_.now() &&
+           std::find(extras_->left.begin(), extras_->left.end(), nsp) != extras_->left.end();
   }
-  void remember_leaving(const std::string& nsp) {
+  void note_left(const std::string& nsp) {
     if (!session_.open()) return;  // no further packets arrive
-    auto& rare = rarely();
-    if (std::exchange(rare.left_at, server_.engine_.now()) != server_.engine_.now()) rare.left.clear();
-    rare.left.push_back(nsp);
+    auto& extra = extras();
+    if (std::exchange(extra.left_at, server_.engine_.now()) != server_.engine_.now()) extra.left.clear();
+    extra.left.push_back(nsp);
   }
 
   StatePtr find(std::string_view nsp) const {
@@ -7815,9 +7820,9 @@ class Client final : public engineio::Context {
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Bucket> events_, errors_;  // for event_rate and error_rate; made at first use
   Few<StatePtr> sockets_;                    // joined, or waiting for a middleware
-  std::unique_ptr<Rarely> rarely_;
+  std::unique_ptr<Extras> extras_;
   std::shared_ptr<const ConnectionInfo> info_;
-  engineio::Time complained_{};
+  engineio::Time last_logged_{};
 };
 
 SIO_DEMO_INLINE void AckRequest::answer(socketio::Writer&& writer) const {
@@ -7846,8 +7851,8 @@ SIO_DEMO_INLINE void refuse_event(const Socket& socket, const AckRequest& ack, s
   if (error.path) {
     told.message = std::string(event) + ": " + told.message;
     client.count(Reason::invalid_payload);
-    if (!client.may_tell_error()) return;
-    if (log.enabled(LogLevel::info) && client.may_complain())
+    if (!client.error_reply_allowed()) return;
+    if (log.enabled(LogLevel::info) && client.log_allowed())
       log.write(LogLevel::info, "Invalid payload",
                 {{"socketId", socket.id()}, {"event", event}, {"path", *error.path}, {"why", told.message}});
   } else if (log.enabled(LogLevel::debug))
@@ -7875,7 +7880,7 @@ SIO_DEMO_INLINE void coroutine_failed(const Socket& socket, const AckRequest& ac
       refuse_event(socket, ack, event, error);
     }
   });
-  if (!good && Client::of(ack.state).may_tell_error()) answer_error(socket, ack, internal_error(event));
+  if (!good && Client::of(ack.state).error_reply_allowed()) answer_error(socket, ack, internal_error(event));
 }
 
 SIO_DEMO_INLINE void check_handled(std::string_view event) {
@@ -8133,25 +8138,25 @@ SIO_DEMO_INLINE std::optional<Socket> Adapter::find(std::string_view id) const {
 
 SIO_DEMO_INLINE void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
   if (here_.size() == 0 && !nsp_.recovery_.on()) return;
-  const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
+  const auto values = nsp_.has_outgoing_handlers() ? detail::values_of(event) : json::array_t();
   const auto packet = nsp_.encode(std::move(event), target);
   here_.visit(target, [&](detail::SocketState& state) {
     if (!target.droppable || state.session->writable()) packet.send_to(*state.session);
     else ++nsp_.server().engine_.counters.volatile_dropped;
   });
-  if (nsp_.watched()) nsp_.tell_watchers(sockets(target), values);
+  if (nsp_.has_outgoing_handlers()) nsp_.call_outgoing_handlers(sockets(target), values);
 }
 
 SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target,
                                                  const std::shared_ptr<detail::AckWait>& wait) {
-  const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
+  const auto values = nsp_.has_outgoing_handlers() ? detail::values_of(event) : json::array_t();
   const std::uint64_t id = nsp_.next_ack_++;
   const auto packet =
       socketio::encode(socketio::PacketType::event, nsp_.name(), static_cast<double>(id), std::move(event));
   here_.visit(target, [&](detail::SocketState& state) {
     if (wait->expect(state, id)) packet.send_to(*state.session);
   });
-  if (nsp_.watched()) nsp_.tell_watchers(sockets(target), values);
+  if (nsp_.has_outgoing_handlers()) nsp_.call_outgoing_handlers(sockets(target), values);
   wait->seal();
 }
 
@@ -8326,39 +8331,39 @@ SIO_DEMO_INLINE void Namespace::send(detail::SocketState& socket, socketio::Writ
   if (socket.gone && !recovery_.on()) return;
   if (socket.gone)
     if (const auto back = adapter_->find(socket.id)) return send(*back->state_, std::move(event), droppable);
-  const auto values = watched() && !socket.gone ? detail::values_of(event) : json::array_t();
+  const auto values = has_outgoing_handlers() && !socket.gone ? detail::values_of(event) : json::array_t();
   const auto packet = recovery_.on()
                           ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
                           : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
   if (socket.gone) return;
   if (!droppable || socket.session->writable()) packet.send_to(*socket.session);
   else ++server_.engine_.counters.volatile_dropped;
-  if (watched()) tell_watchers({Socket(socket.shared_from_this())}, values);
+  if (has_outgoing_handlers()) call_outgoing_handlers({Socket(socket.shared_from_this())}, values);
 }
 
 SIO_DEMO_INLINE void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event,
                                     const std::shared_ptr<detail::AckWait>& wait) {
-  const auto values = watched() ? detail::values_of(event) : json::array_t();
+  const auto values = has_outgoing_handlers() ? detail::values_of(event) : json::array_t();
   const std::uint64_t id = next_ack_++;
   if (!wait->expect(socket, id)) return;
   socketio::encode(socketio::PacketType::event, name_, static_cast<double>(id), std::move(event))
       .send_to(*socket.session);
-  if (watched()) tell_watchers({Socket(socket.shared_from_this())}, values);
+  if (has_outgoing_handlers()) call_outgoing_handlers({Socket(socket.shared_from_this())}, values);
 }
 
 /// Calls the any_outgoing handlers of these sockets, after the event is queued.
-SIO_DEMO_INLINE void Namespace::tell_watchers(const std::vector<Socket>& sockets, const json::array_t& event) {
+SIO_DEMO_INLINE void Namespace::call_outgoing_handlers(const std::vector<Socket>& sockets, const json::array_t& event) {
   std::string name;
   if (const auto* text = event.front().get_ptr<const std::string*>()) name = *text;
   else bytes::append_number(name, event.front().get<double>());  // possible only in an event of another server
   server_.log().later([this, keep = shared_from_this(), sockets, name = std::move(name),
                        arguments = socketio::Arguments(json::array_t(event.begin() + 1, event.end()))] {
-    for (const Socket& socket : sockets) tell_watchers(*socket.state_, name, arguments);
+    for (const Socket& socket : sockets) call_outgoing_handlers(*socket.state_, name, arguments);
   });
 }
 
-SIO_DEMO_INLINE void Namespace::tell_watchers(detail::SocketState& state, std::string_view name,
-                                              const socketio::Arguments& arguments) {
+SIO_DEMO_INLINE void Namespace::call_outgoing_handlers(detail::SocketState& state, std::string_view name,
+                                                       const socketio::Arguments& arguments) {
   Socket& socket = detail::Client::handle(state);
   detail::Client::each_table(state, [&](detail::EventTable& table) {
     table.any_outgoing.each([&](const auto& handler) {
@@ -8383,26 +8388,26 @@ SIO_DEMO_INLINE void Namespace::server_side_event(const json::array_t& event, co
 namespace detail {
 
 template <class Derived>
-std::optional<Socket> Gathers<Derived>::find(std::string_view id) const {
+std::optional<Socket> NamespaceApi<Derived>::find(std::string_view id) const {
   return main().adapter().find(id);
 }
 
 template <class Derived>
 template <class Token>
-auto Gathers<Derived>::all_rooms(Token&& token) const {
+auto NamespaceApi<Derived>::all_rooms(Token&& token) const {
   auto start = [nsp = main().shared_from_this()](auto done) { nsp->adapter().all_rooms(std::move(done)); };
   return operation<std::vector<std::string>>(main(), std::move(start), std::forward<Token>(token));
 }
 
 template <class Derived>
 template <class... Values>
-void Gathers<Derived>::server_side_emit(std::string_view name, const Values&... values) const {
+void NamespaceApi<Derived>::server_side_emit(std::string_view name, const Values&... values) const {
   main().adapter().server_side_emit(values_of(named_event(name, values...)), nullptr);
 }
 
 template <class Derived>
 template <class... ValuesAndToken>
-auto Gathers<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const {
+auto NamespaceApi<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const {
   return with_last(
       [&](auto&& token, const auto&... values) {
         auto start = [nsp = main().shared_from_this(), event = values_of(named_event(name, values...))](auto done) {
@@ -8470,7 +8475,7 @@ SIO_DEMO_INLINE void Socket::leave(std::string_view room) const {
 }
 
 SIO_DEMO_INLINE std::vector<std::string> Socket::rooms() const {
-  if (state_->was_in) return *state_->was_in;
+  if (state_->former_rooms) return *state_->former_rooms;
   std::vector<std::string> out;
   if (state_->connected) out.push_back(state_->id);
   for (const auto& membership : state_->rooms) out.push_back(membership.room->first);
@@ -8539,7 +8544,7 @@ SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, const std::share
 SIO_DEMO_INLINE void Server::release(Namespace& nsp) {
   if (--nsp.clients_ > 0 || !nsp.parent_) return;
   if (options().cleanup_empty_child_namespaces) return end_child(nsp);
-  if (!nsp.joined_ && !std::exchange(nsp.deserted_, true)) deserted_.push_back(&nsp);
+  if (!nsp.joined_ && !std::exchange(nsp.unused_, true)) unused_.push_back(&nsp);
 }
 
 SIO_DEMO_INLINE void Server::end_child(Namespace& nsp) {
@@ -8561,10 +8566,10 @@ SIO_DEMO_INLINE void Server::end(Namespace& nsp) {
 /// client cannot use up the limit by names alone.
 SIO_DEMO_INLINE bool Server::make_room() {
   if (children_ < options().max_child_namespaces) return true;
-  while (!deserted_.empty()) {
-    Namespace& nsp = *deserted_.back();
-    deserted_.pop_back();
-    nsp.deserted_ = false;
+  while (!unused_.empty()) {
+    Namespace& nsp = *unused_.back();
+    unused_.pop_back();
+    nsp.unused_ = false;
     if (nsp.joined_ || nsp.clients_ > 0) continue;
     end_child(nsp);
     return true;
