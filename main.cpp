@@ -1,5 +1,5 @@
-// The demo service as a program: flags, signals, exit codes, and in the appendix the page at "/". Everything else is in
-// sio_demo.hpp.
+// The demo service as a program: flags, signals, exit codes, and, in the appendix, the page at "/". Everything else is
+// in sio_demo.hpp.
 #include "sio_demo.hpp"
 
 #include <asio/signal_set.hpp>
@@ -16,17 +16,17 @@ namespace sio = sio_demo;
 
 namespace {
 
-/// The service's knobs, and the program's own.
+/// The service's options, and the program's own.
 struct Config : sio::demo::Config {
   bool trace = false;
 };
 
-/// One command-line flag. The same row parses it, and prints it in --help with its default.
+/// One command-line flag: parses it, and prints it in --help with its default.
 struct Flag {
   std::string name;
-  std::string value;  // what the value is called in --help
+  std::string value;  // the name of the value in --help
   std::string help;
-  /// false, or std::invalid_argument that says why: not a good value.
+  /// Returns false, or throws std::invalid_argument that says why, for an invalid value.
   std::function<bool(Config&, std::string_view)> set;
   std::function<std::string(const Config&)> show;
 };
@@ -39,7 +39,7 @@ bool set_number(Integer& target, std::string_view text, std::uint64_t least, std
   return true;
 }
 
-/// A flag for a number; `member` picks it from the configuration.
+/// A flag for a number; `member` returns a reference to it in the configuration.
 template <class Member>
 Flag number(std::string name, std::string value, std::string help, std::uint64_t least, std::uint64_t most,
             Member member) {
@@ -72,7 +72,7 @@ Flag text(std::string name, std::string value, std::string help, std::string_vie
           [=](const Config& config) { return member(config); }};
 }
 
-/// A flag that may be given several times; the first one replaces the defaults.
+/// A flag that may be given several times; the first replaces the defaults.
 template <class Member, class Check>
 Flag list(std::string name, std::string value, std::string help, Member member, Check check) {
   return {std::move(name), std::move(value), std::move(help) + "; repeatable, replaces the default",
@@ -182,7 +182,7 @@ Flag boolean(std::string name, std::string help, Member member) {
           [=](const Config& config) { return std::string(member(config) ? "on" : "off"); }};
 }
 
-/// What clients may make the server hold, or do.
+/// Flags for limits of memory and rates, in a function of their own because flags() is long.
 std::vector<Flag> bounds() {
   constexpr std::uint64_t huge = 1'000'000'000;
   return {
@@ -308,8 +308,8 @@ void print_types() {
   std::fputs(sio::typescript(demo::random_string, demo::connection_status, demo::error, demo::ping).c_str(), stdout);
 }
 
-/// Exits for --help, --version and --print-types, and, with one line on standard error, for what it does not
-/// understand.
+/// Parses the command line. Exits for --help, --version and --print-types, and, with one line on standard error and
+/// code 2, for an invalid flag.
 Config parse(const std::vector<std::string_view>& arguments) {
   auto all = flags();
   for (auto& flag : bounds()) all.push_back(std::move(flag));
@@ -345,20 +345,20 @@ Config parse(const std::vector<std::string_view>& arguments) {
   return config;
 }
 
-/// Writes the log in a thread of its own, so that a full disk or a pipe that nobody reads costs lines, not time.
+/// Writes the log in a separate thread. If standard output blocks, lines are lost, but the event loop does not wait.
 class LogWriter {
  public:
   explicit LogWriter(sio::LogQueue& queue) : queue_(queue), done_(ended_.get_future()), thread_([this] { write(); }) {}
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
-  /// Waits a second for what is still to be written; a reader that takes longer does not keep us.
+  /// Waits up to a second for the rest to be written; if it takes longer, exits the process.
   ~LogWriter() {
     queue_.close();
     if (done_.wait_for(std::chrono::seconds(1)) == std::future_status::timeout) std::_Exit(exit_code);
     thread_.join();
   }
 
-  int exit_code = 0;  // of a program that cannot wait
+  int exit_code = 0;  // for the exit in the destructor
 
  private:
   void write() {
@@ -377,7 +377,7 @@ class LogWriter {
   std::thread thread_;
 };
 
-/// Whether the trace may have colours: it goes to a terminal, whose user has not said no (no-color.org).
+/// Whether the trace has colours: standard output is a terminal, and NO_COLOR is not set (no-color.org).
 bool colourful() {
 #ifdef _WIN32
   return false;
@@ -388,7 +388,7 @@ bool colourful() {
 
 void add_page(sio::Server& io, const Config& config);  // the appendix
 
-/// Runs the service until a signal; the program's exit code.
+/// Runs the service until a signal. Returns the program's exit code.
 int serve(const Config& config, sio::LogQueue& log) {
   asio::io_context loop(1);
   asio::signal_set signals(loop, SIGINT, SIGTERM);
@@ -402,7 +402,7 @@ int serve(const Config& config, sio::LogQueue& log) {
     signals.async_wait([&](std::error_code error, int) {
       if (error) return;
       signals.async_wait([](std::error_code again, int) {
-        if (!again) std::_Exit(1);  // a second signal does not wait
+        if (!again) std::_Exit(1);  // a second signal exits at once
       });
       service.stop([&] { signals.cancel(); });
     });
@@ -419,7 +419,7 @@ int serve(const Config& config, sio::LogQueue& log) {
 int main(int count, char** arguments) {
   Config config = parse(std::vector<std::string_view>(arguments + (std::min)(count, 1), arguments + count));
 #ifdef SIGPIPE
-  std::signal(SIGPIPE, SIG_IGN);  // a reader of our log that goes away does not take the service with it
+  std::signal(SIGPIPE, SIG_IGN);  // closing the log's pipe must not end the service
 #endif
   sio::LogQueue queue;
   config.server.log_sink = [&](const sio::LogRecord& record) { queue.push(sio::json_line(record) + '\n'); };
@@ -434,10 +434,10 @@ int main(int count, char** arguments) {
 // ================================================================================================
 // Appendix: the page at "/"
 //
-// A client of the service in the browser that shows what it does: one page, no other file, no client
-// library. page_protocol is a Socket.IO client by hand, to be read for itself; page_explain knows what
-// each packet means; page_script draws. A string literal ends before 16,000 characters, since some
-// compilers take no longer one.
+// A client of the service for browsers, which shows the packets that it sends and receives: one page,
+// without other files or a client library. page_protocol is a Socket.IO client in plain JavaScript;
+// page_explain explains packets; page_script draws the page. Each string literal has less than 16,000
+// characters, the limit of some compilers.
 // ================================================================================================
 
 namespace {
@@ -1325,7 +1325,7 @@ $("raw-form").addEventListener("submit", (event) => { event.preventDefault(); ra
 demo.connect();
 )js";
 
-/// `text` with the value of each {{name}} in its place.
+/// `text` with each {{name}} replaced by its value.
 std::string fill(std::string_view text, const std::map<std::string_view, std::string_view>& values) {
   std::string out;
   for (auto open = text.find("{{"); open != text.npos; open = text.find("{{")) {
@@ -1337,7 +1337,8 @@ std::string fill(std::string_view text, const std::map<std::string_view, std::st
   return out += text;
 }
 
-/// What the page has to know, as JSON that cannot end the element it stands in: flags may hold any text.
+/// The page's settings as JSON. '<' is escaped, because flags may contain any text, which must not end the script
+/// element.
 std::string page_settings(const Config& config) {
   std::string path = config.server.path;
   if (!path.ends_with('/')) path += '/';
@@ -1352,7 +1353,7 @@ std::string page_settings(const Config& config) {
   return out;
 }
 
-/// Where the page may connect to. Older browsers do not count WebSockets as 'self'; for them the host is named, if
+/// The connect-src of the page's policy. In older browsers 'self' does not include WebSockets, so the host is added, if
 /// its name can be part of a policy.
 std::string page_sources(std::string_view host) {
   constexpr std::string_view fit = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
@@ -1379,7 +1380,7 @@ sio::http::Response page(const sio::http::Request& request, const std::string& s
            {"Cache-Control", "no-store"}}};
 }
 
-/// Unless "/" is Socket.IO's own, or that of another answer.
+/// Adds the page at "/", unless that is the Socket.IO path or another route.
 void add_page(sio::Server& io, const Config& config) {
   if (config.server.path == "/" || io.http().find("GET", "/").first) return;
   const auto random = std::make_shared<sio::bytes::Random>();
