@@ -12059,7 +12059,7 @@ SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) {
 // ================================================================================================
 // 12  Metrics and trace
 //
-// What the server counts, in the text format that Prometheus reads (exposition format 0.0.4).
+// The server's counters and gauges, in the text format of Prometheus (exposition format 0.0.4).
 //
 //     io.http().get("/metrics", sio::metrics(io));
 //
@@ -12068,24 +12068,24 @@ SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) {
 //     sio_sessions{transport="polling"} 3
 //     sio_sessions{transport="websocket"} 128
 //
-// Counting is an addition where something happens; the text is made when somebody asks for it. How
-// many lines there are is the program's doing, never a client's: reasons and transports are fixed, and the
-// namespaces that clients made by name are one row. No address and no id is shown.
+// Counting is one addition per event; the text is made at each request. Clients cannot add lines to it: the
+// reasons and transports are fixed, and all namespaces made by of(predicate) share one row. It has no
+// addresses and no ids.
 //
-// And what the server and its clients say, packet by packet, in plain words, for whoever learns or teaches
-// the protocol:
+// The trace shows each packet with an explanation, for people who learn or teach the protocol:
 //
 //     options.trace = [](const sio::TraceRecord& record) { std::puts(sio::trace_line(record, true).c_str()); };
 //
 //     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]   17 B  message · EVENT /demo ack 7 ["ping"]  The client ...
 //
-// A record is made only for a trace that is on; the words stand in tables, by packet type and by who sends it.
+// A record is made only if Options::trace is set. The texts are in tables, by packet type and direction.
 // ================================================================================================
 
-/// A route that answers with a server's metrics. The server must outlive it, which its own routes grant.
+/// A route that responds with a server's metrics. The server must outlive it; the server's own routes do not outlive
+/// it.
 http::Router::Handler metrics(const Host& server);
 
-/// Writes metrics one after the other. Names and labels are the caller's; label values are escaped.
+/// Writes metrics as text. Names and label names must be valid; label values are escaped.
 class Metrics {
  public:
   enum class Kind : std::uint8_t { counter, gauge };
@@ -12208,21 +12208,21 @@ SIO_DEMO_INLINE http::Router::Handler metrics(const Host& server) {
 }
 #endif  // SIO_DEMO_BODIES
 
-// ---- The trace in words
+// ---- Explanations of trace records
 
-/// What one record of the trace says, for people who learn the protocol.
+/// The explanation of one trace record.
 struct Explanation {
-  std::string layers;        // what it is, on each layer: message · EVENT /demo ack 7 ["ping"]
-  std::string sentence;      // what it is for
-  std::string_view chapter;  // which of this header does it: "6", "6 and 7"
-  std::string_view section;  // which part of which protocol tells it: "Engine.IO 4, Heartbeat"
+  std::string layers;        // the decoded text, by protocol layer: message · EVENT /demo ack 7 ["ping"]
+  std::string sentence;      // its purpose
+  std::string_view chapter;  // the chapters of this header that implement it: "6", "6 and 7"
+  std::string_view section;  // the section of the protocol's specification: "Engine.IO 4, Heartbeat"
 };
 
-/// Reads the record's bytes, as hostile as they are; its views are of tables, and live for ever.
+/// Explains a record, whose bytes may be invalid. The result's views are into static tables.
 Explanation explain(const TraceRecord& record);
 
-/// A record as one line for a terminal, aligned with the others, without the line's end. What a client sent is shown
-/// without control characters, and shortened; its bytes are counted. `colour`: with the escapes of ANSI terminals.
+/// A record as one line for a terminal, in aligned columns, without a line end. A client's text is shortened, and shown
+/// without control characters; its size is shown in bytes. `colour`: with ANSI escape sequences.
 ///
 ///     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]      17 B message · EVENT /demo ack 7 ["ping"] ...
 std::string trace_line(const TraceRecord& record, bool colour = false);
@@ -12230,11 +12230,11 @@ std::string trace_line(const TraceRecord& record, bool colour = false);
 #if SIO_DEMO_BODIES
 namespace detail {
 
-/// What a packet of Engine.IO is, by its type, who sends it and what it says.
+/// The explanation of an Engine.IO packet, by type, direction and payload.
 struct PacketRow {
   char type;
   bool incoming;
-  std::string_view payload;  // how it begins
+  std::string_view payload;  // a prefix of it
   std::string_view name, section, sentence;
 };
 inline constexpr std::array packet_rows{
@@ -12304,7 +12304,7 @@ SIO_DEMO_INLINE std::size_t width_of(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
-/// Text that clients sent, fit for a terminal: at most so many characters of it, none of control.
+/// A client's text for a terminal: at most `most` characters, with control characters replaced.
 SIO_DEMO_INLINE std::string shown(std::string_view text, std::size_t most) {
   std::string out;
   const bytes::Utf8Text readable(text.substr(0, 4 * most + 4));
@@ -12332,7 +12332,7 @@ SIO_DEMO_INLINE std::string id_text(double id) {
   return out;
 }
 
-/// What an event, an ack, a CONNECT... is about, in a sentence.
+/// The purpose of a Socket.IO packet in a sentence.
 SIO_DEMO_INLINE std::string sentence_of(const socketio::Packet& packet, bool incoming) {
   using Type = socketio::PacketType;
   const std::string who = incoming ? "The client" : "The server", other = incoming ? "server" : "client",
@@ -12493,17 +12493,19 @@ SIO_DEMO_INLINE std::string trace_line(const TraceRecord& record, bool colour) {
 // ================================================================================================
 // 13  Broadcaster
 //
-// Calls a function again and again, after a fresh uniform delay each time: one timer for everybody,
-// instead of one for each client. It does not know what is sent, nor to whom.
+// Calls a function repeatedly, after a new random delay each time, uniformly distributed in a range. The
+// function emits to a namespace, so one timer serves all clients.
 //
 //     Broadcaster<> broadcaster(loop.get_executor(), {5s, 15s}, [&] { chat.emit(tick, now()); });
 //     broadcaster.start();
 //
-// The timer is a parameter: anything with expires_after, async_wait and cancel, so that tests can play
-// hours in a moment. A callback that throws does not stop it; the exception goes to the loop's runner.
+// The timer is a template parameter: any type with expires_after, async_wait and cancel, so that tests can
+// simulate hours. If the callback throws, the next call is scheduled already, and the exception leaves the
+// event loop's run().
 // ================================================================================================
 
-/// Begins with start(), and ends with stop() or its destruction; all of it on the executor's thread.
+/// Calls a function repeatedly between start() and stop() or destruction. Everything is called on the executor's
+/// thread.
 template <class Timer = asio::steady_timer>
 class Broadcaster {
  public:
@@ -12523,7 +12525,7 @@ class Broadcaster {
   void start() {
     if (!std::exchange(running_, true)) wait();
   }
-  /// No call follows, not even one that was due.
+  /// No call follows, not even one whose timer has expired.
   void stop() {
     running_ = false;
     ++round_;
@@ -12536,7 +12538,7 @@ class Broadcaster {
     timer_.expires_after(Milliseconds(delay_(random_)));
     timer_.async_wait([this, round = ++round_, alive = std::weak_ptr<void>(alive_)](const std::error_code& cancelled) {
       if (cancelled || alive.expired() || !running_ || round != round_) return;
-      const auto callback = callback_;  // it may throw, stop us, or destroy us
+      const auto callback = callback_;  // a copy, because the callback may destroy this object
       wait();
       callback();
     });
@@ -12554,54 +12556,54 @@ class Broadcaster {
 // ================================================================================================
 // 14  Fake server
 //
-// For the unit test of a program that is a client: a server inside the test, whose answers the test
-// scripts, and which keeps what it was told. It is the real server on a real port, of the system's
-// choosing, so whatever speaks Socket.IO can be tested; what makes tests slow or shaky is not real:
+// For unit tests of clients: a server inside the test, with scripted replies, which records the events
+// that it receives. It is the real server on a real port, chosen by the system, so any Socket.IO client can
+// be tested. Three things are different, to make tests fast and repeatable:
 //
-//     time     moves when the test says so: a missed heartbeat or a retry in a minute takes no time
+//     time     is a manual clock: a test of a missed heartbeat, or of a retry after a minute, takes no time
 //     ids      are the same in each run
-//     the loop runs while the test waits for something, run_until(), and not behind its back
+//     the event loop runs only while the test calls run_until() or advance()
 //
 //     sio::FakeServer fake;
-//     fake.reply("price", 3.5);                      // the ack of "price", again and again
+//     fake.reply("price", 3.5);                      // the ack of each "price"
 //     client.connect(fake.url());
 //     client.ask_price("AAPL");
 //     CHECK(fake.run_until([&] { return client.price() == 3.5; }));
 //     CHECK(fake.received().front().arguments == sio::json{"AAPL"});
-//     fake.advance(25s + 20s);                       // a client that is silent has lost its session now
+//     fake.advance(25s + 20s);                       // closes the session of a client that does not respond
 //
-// A client that makes the test's own thread wait needs a loop that runs in another one: fake.server().run() there,
-// which fake.server().loop().stop() ends; what is called here meanwhile goes through fake.server().post().
+// For a client that blocks the test's thread, run the event loop in another thread: fake.server().run() there, which
+// fake.server().loop().stop() ends. Meanwhile, call everything through fake.server().post().
 // ================================================================================================
 
-/// A server that answers by script, listening at 127.0.0.1 from its making to its end. Called on the thread that
-/// runs its loop, as a Server is.
+/// A server with scripted replies, which listens at 127.0.0.1 from construction to destruction. Called on the thread
+/// that runs its event loop, as a Server is.
 class FakeServer {
  public:
-  /// An event that came, whether somebody handles it or not.
+  /// A received event, with a handler or without.
   struct Event {
-    std::string nsp, socket, name;  // `socket`: the id of who sent it
+    std::string nsp, socket, name;  // `socket`: the id of the sending socket
     json::array_t arguments;
   };
 
-  /// Listens at once, at 127.0.0.1; every other option counts, but for those. Logs nothing if no sink is given.
-  /// Throws what Server and listen() throw.
+  /// Listens at once, at 127.0.0.1 and a port that the system chooses; Options::host and port are ignored. Logs nothing
+  /// if there is no log_sink. Throws the exceptions of Server and listen().
   explicit FakeServer(Options options = {}) : io_(prepared(std::move(options))) { begin(); }
-  /// The same in the loop of the client under test.
+  /// The same in the event loop of the client under test.
   explicit FakeServer(asio::io_context& loop, Options options = {}) : io_(loop, prepared(std::move(options))) {
     begin();
   }
   FakeServer(const FakeServer&) = delete;
   FakeServer& operator=(const FakeServer&) = delete;
 
-  /// The server itself, to emit from and for handlers of the test's own.
+  /// The server itself, to emit events and to add handlers.
   Server& server() { return io_; }
   std::uint16_t port() const { return io_.port(); }
-  /// What an official client connects to: "http://127.0.0.1:PORT".
+  /// The URL for official clients: "http://127.0.0.1:PORT".
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port()); }
 
-  /// The ack of this event, in whatever namespace. Called several times, the replies are given one after the
-  /// other, and the last one again and again. An event without a script has no ack.
+  /// Sets the ack of this event, in all namespaces. Several calls make a list: each event takes the next reply, and the
+  /// last one is repeated. An event without a reply gets no ack.
   template <class... Values>
   FakeServer& reply(std::string_view event, const Values&... values) {
     const auto [entry, is_new] = scripts_.try_emplace(std::string(event), std::make_shared<Replies>());
@@ -12611,21 +12613,21 @@ class FakeServer {
       for (const auto& nsp : io_.namespaces_) play(*nsp.second, entry->first, entry->second);
     return *this;
   }
-  /// From now on whoever wants to join a namespace is refused, until accept().
+  /// Refuses all CONNECTs to namespaces until accept() is called.
   FakeServer& refuse(std::string message, json data = nullptr) {
     refusal_ = sio_demo::refuse(std::move(message), std::move(data));
     return *this;
   }
   FakeServer& accept() { return refusal_.reset(), *this; }
-  /// Ends all connections without a word, as when a cable breaks: clients connect again.
+  /// Closes all TCP connections without close packets, as a network failure does. Clients reconnect.
   FakeServer& drop_clients() { return io_.drop_connections(), *this; }
 
-  /// What came, in its order.
+  /// The received events, in order.
   const std::vector<Event>& received() const { return received_; }
-  /// Empties what was received.
+  /// Clears the received events.
   void forget() { received_.clear(); }
 
-  /// Runs the loop until `done()` says so. false: it did not, within this much of real time.
+  /// Runs the event loop until `done()` returns true. false: it did not within this much real time.
   template <class Done>
   bool run_until(Done done, Milliseconds limit = Milliseconds(5'000)) {
     const auto end = std::chrono::steady_clock::now() + limit;
@@ -12636,14 +12638,14 @@ class FakeServer {
     }
     return true;
   }
-  /// Lets time pass. What is due is done in its order, and what that writes has left at the end. Clients
-  /// do not answer meanwhile, as if they slept; for one that is to live on, go in steps, with run_until() between.
+  /// Moves the clock. Everything due is run in order of time, and its output is written before this returns. Clients
+  /// cannot respond meanwhile; to keep one connected, advance in steps, with run_until() in between.
   void advance(engineio::Time::duration by) {
     const auto end = clock().now() + by;
     while (clock().step(end)) run_ready();
     run_ready();
   }
-  /// The clock that advance() moves, to be shared with another server by Options::clock.
+  /// The clock that advance() moves. Another server can share it by Options::clock.
   engineio::ManualClock& clock() { return *io_.options().clock; }
 
  private:
@@ -12658,7 +12660,7 @@ class FakeServer {
   std::map<std::string, std::shared_ptr<Replies>, std::less<>> scripts_;
   std::vector<Event> received_;
   std::optional<Refuse> refusal_;
-  Server io_;  // last: its end may still call handlers
+  Server io_;  // the last member, because its destructor may call handlers that use the others
 };
 
 #if SIO_DEMO_BODIES
@@ -12702,27 +12704,27 @@ SIO_DEMO_INLINE void FakeServer::run_ready() {
 // ================================================================================================
 // 15  Demo service
 //
-// What main.cpp runs, and an example of everything above: typed events, a middleware with a limit,
-// an ack with a limit, a broadcast, a route of its own, a place in a cluster, an orderly end.
+// The service that main.cpp runs, as an example of the API: typed events, a middleware that limits
+// connections, an ack, a limit on pings, a broadcast, an HTTP route, a cluster, a clean shutdown.
 //
 //     S> connectionStatus "connected"                       to each client that connects
-//     S> randomString {"value":"k3J9xQ2mZa","timestamp":1}  the same to everybody, every 5 to 15 s
+//     S> randomString {"value":"k3J9xQ2mZa","timestamp":1}  the same to all clients, every 5 to 15 s
 //     C> ping                ack {"status":"ok","timestamp":1,"serverTime":1}
-//     S> error {"message":"Ping limit exceeded","code":"PING_LIMIT"}, then the end, on ping 101
-//     S> CONNECT_ERROR "Too many connections from this IP"  for the eleventh from one address
-//     GET /api/websocket/health                             who is connected
+//     S> error {"message":"Ping limit exceeded","code":"PING_LIMIT"}  on ping 101, then a disconnect
+//     S> CONNECT_ERROR "Too many connections from this IP"  for the eleventh client of one address
+//     GET /api/websocket/health                             status, and the number of clients
 //     GET /metrics                                          see chapter 12
 // ================================================================================================
 
 #if SIO_DEMO_BODIES
 namespace demo {
 
-// ---- What is said
+// ---- Events, and the body of the health response
 
-/// What a client hears, or asks for, field by field as it stands in the JSON.
+/// The types of the events' payloads. Field names are those in the JSON.
 struct RandomString {
   std::string value;
-  std::int64_t timestamp = 0;  // ms since 1970, as all times here
+  std::int64_t timestamp = 0;  // ms since 1970, as are all times here
 };
 SIO_DEMO_FIELDS(RandomString, value, timestamp)
 
@@ -12743,7 +12745,7 @@ SIO_DEMO_FIELDS(Pong, status, timestamp, serverTime)
 
 struct Health {
   std::string status;
-  std::size_t connections = 0;  // of this process
+  std::size_t connections = 0;  // to this process
   std::optional<std::size_t> clusterConnections;
   std::optional<std::map<std::string, std::size_t>> connectionsByIP;
   std::int64_t timestamp = 0;
@@ -12755,8 +12757,8 @@ inline constexpr ServerToClient<"connectionStatus", void(ConnectionStatus)> conn
 inline constexpr ServerToClient<"error", void(Problem)> error;
 inline constexpr ClientToServer<"ping", Pong()> ping;
 
-/// The demo's part of a cluster: who of its processes sends the strings, and how many clients there are in all. Each
-/// tells the others how many it has, once a second; who is silent for some has none.
+/// The demo's membership of a cluster: decides which process sends the strings, and counts the clients of all
+/// processes. Each process reports its count to the others once a second; a report is valid for 3.5 s.
 class Membership {
  public:
   using Role = redis::Lease::State;
@@ -12784,7 +12786,7 @@ class Membership {
   }
 
   Role role() const { return lease_.state(); }
-  /// Everybody's, as last heard.
+  /// The clients of all processes, by their last reports.
   std::size_t connections() const {
     std::size_t sum = clients_.size();
     const auto now = std::chrono::steady_clock::now();
@@ -12803,7 +12805,7 @@ class Membership {
 
   void tell(std::size_t connections) { clients_.server_side_emit("connections", lease_.id(), connections); }
 
-  /// What comes is as hostile as everything of Redis: checked, and bounded.
+  /// Handles a report, which comes through Redis and is not trusted: checks it, and limits how many are kept.
   void hear(const json::array_t& told) {
     if (told.size() != 2 || !told[0].is_string() ||
         told[0].get_ref<const std::string&>().size() != lease_.id().size() || !told[1].is_number_unsigned())
@@ -12836,32 +12838,32 @@ class Membership {
   std::map<std::string, Other> others_;
 };
 
-/// The service's own knobs, beside the server's.
+/// The service's options.
 struct Config {
-  /// Where it listens, who may read it, when it gives up a client. Default: the server's, but for these.
+  /// The server's options. Default: the server's, except for these.
   Options server{.port = 4001,
                  .ping_timeout = Milliseconds(60'000),
                  .cors = {.origins = {"http://localhost:5173", "http://127.0.0.1:5173"}, .credentials = true},
                  .log_level = LogLevel::info};
-  /// Default: "/demo".
+  /// The namespace. Default: "/demo".
   std::string name = "/demo";
-  /// Pings of one client; the next one ends it. Default: 100.
+  /// Pings of one client; the next one disconnects it. Default: 100.
   std::uint32_t max_pings_per_client = 100;
   /// Clients of one address (IPv6: of one /64); the next one is refused. Default: 10.
   std::uint32_t max_connections_per_ip = 10;
-  /// Between two random strings, uniformly. Default: 5 to 15 s.
+  /// Time between two random strings, uniformly distributed. Default: 5 to 15 s.
   Broadcaster<>::Range random_string_interval{Milliseconds(5'000), Milliseconds(15'000)};
-  /// Default: "/api/websocket/health".
+  /// URL path of the health response. Default: "/api/websocket/health".
   std::string health_path = "/api/websocket/health";
-  /// Whether the health answer says who is connected (connectionsByIP). Default: true.
+  /// Whether the health response has the number of clients by address (connectionsByIP). Default: true.
   bool health_addresses = true;
-  /// Where the metrics are; empty: nowhere. Default: "/metrics".
+  /// URL path of the metrics; empty: no such route. Default: "/metrics".
   std::string metrics_path = "/metrics";
-  /// The Redis of a cluster, "redis://user:password@host:6379/0"; empty: none, the service is alone. Default: empty.
+  /// URL of the cluster's Redis, "redis://user:password@host:6379/0"; empty: no cluster. Default: empty.
   std::string redis_url{};
 };
 
-/// `size` letters and digits, each as likely: a text to look at, not a secret to rely on.
+/// `size` random letters and digits, uniformly distributed. Not meant as a secret.
 SIO_DEMO_INLINE std::string random_text(std::size_t size, bytes::Random& random) {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   std::uniform_int_distribution<std::size_t> digit(0, alphabet.size() - 1);  // no modulo bias
@@ -12870,10 +12872,11 @@ SIO_DEMO_INLINE std::string random_text(std::size_t size, bytes::Random& random)
   return text;
 }
 
-/// The whole service: make it, start() it, run the loop, stop() it. All of it on the loop's thread.
+/// The whole service: construct it, call start(), run the event loop, call stop(). Everything is called on the
+/// event-loop thread.
 class Service {
  public:
-  /// In the caller's loop, which must outlive it. Throws as Server does.
+  /// Runs in the caller's event loop, which must outlive it. Throws as Server does.
   Service(asio::io_context& loop, Config config)
       : config_(std::move(config)),
         io_(loop, config_.server),
@@ -12893,7 +12896,7 @@ class Service {
 
   Server& server() { return io_; }
 
-  /// Listens and begins to broadcast. Throws std::system_error with the reason if it cannot listen.
+  /// Listens and starts to broadcast. Throws std::system_error with the reason if it cannot listen.
   void start() {
     io_.listen();
     broadcaster_.start();
@@ -12906,8 +12909,8 @@ class Service {
          {"maxPingsPerClient", config_.max_pings_per_client}});
   }
 
-  /// Ends in order: no more clients, no more strings, every client told, everything flushed; then
-  /// `done` is called, within drain_timeout.
+  /// Shuts down: stops broadcasting and accepting, closes every session, and calls `done` when everything is written,
+  /// within drain_timeout.
   void stop(std::function<void()> done = {}) {
     if (std::exchange(state_, State::draining) == State::draining) return;
     log(LogLevel::info, "WebSocket service shutting down", {{"connections", clients_.size()}});
@@ -12960,7 +12963,7 @@ class Service {
     socket.emit(connection_status, ConnectionStatus::connected);
   }
 
-  /// Counts every ping, well-formed or not; one too many is the client's last.
+  /// Counts every ping, valid or not. Beyond max_pings_per_client, sends an error and disconnects the client.
   void count_ping(Socket& socket, std::string_view event) {
     if (event != ping.name || ++socket.data<Client>().pings <= config_.max_pings_per_client) return;
     log(LogLevel::warn, "Ping rate limit exceeded",
@@ -12987,7 +12990,8 @@ class Service {
          {"totalPings", client.pings}});
   }
 
-  /// In a cluster one process sends for all, if it can; else each for itself, and what it sends stays here.
+  /// In a cluster, only the process that holds the lease sends, to all clients. Without a cluster, or while Redis is
+  /// unreachable, each process sends to its own clients.
   void broadcast() {
     const auto role = cluster_ ? cluster_->role() : Membership::Role::alone;
     if (role == Membership::Role::elsewhere) return;
@@ -13017,7 +13021,7 @@ class Service {
   Config config_;
   Server io_;
   Namespace& clients_;
-  RateLimiter limiter_, complaints_{{.burst = 1, .per_second = 1}};  // complaints_: a line a second of each address
+  RateLimiter limiter_, complaints_{{.burst = 1, .per_second = 1}};  // complaints_: limits log lines by address
   Broadcaster<> broadcaster_;
   std::optional<Membership> cluster_;
   bytes::Random random_;
@@ -13030,8 +13034,8 @@ class Service {
 // ================================================================================================
 // 16  End
 //
-// Macros that were only for this file are gone; SIO_DEMO_FIELDS, SIO_DEMO_ENUM, what they are made
-// of, and the version remain. What to read next: main.cpp, the flags and signals around chapter 15.
+// Macros for internal use are undefined here. SIO_DEMO_FIELDS and SIO_DEMO_ENUM, the macros that they use,
+// and the version remain. What to read next: main.cpp, the flags and signals around chapter 15.
 //
 // Changelog
 //   0.1.0  Engine.IO 4 and Socket.IO 5 over polling, WebSocket and upgrade; typed events; acks both ways;
