@@ -670,10 +670,10 @@ footer { margin-top: 1rem; font-size: 0.8125rem; color: var(--soft); }
 )css";
 
 constexpr std::string_view page_protocol = R"js("use strict";
-// Socket.IO by hand, with fetch and WebSocket and nothing else. A Connection is one Engine.IO session with one namespace
-// in it. It tells its observer what happens; it does not come back once it is closed (`demo`, further down, opens a new one).
+// A Socket.IO client with fetch and WebSocket only. A Connection is one Engine.IO session with one namespace. It calls
+// its observer for each event. It does not reconnect: `demo`, further down, opens a new one.
 //
-//   observer.http(from, text)           a request of HTTP, or its answer        from: "browser" or "server"
+//   observer.http(from, text)           an HTTP request, or its response        from: "browser" or "server"
 //   observer.packet(from, via, text)    one packet                              via: "polling" or "websocket"
 //   observer.note(text), upgraded(), joined(answer), refused(answer), event(name, args), closed(why, comesBack)
 
@@ -683,11 +683,11 @@ class Connection {
   constructor(endpoint, namespace, mode, observer) {
     Object.assign(this, { endpoint, namespace, mode, observer });
     this.transport = mode === "websocket" ? "websocket" : "polling";
-    this.sid = "";           // of the session; the handshake brings it
+    this.sid = "";           // the session's id, from the handshake
     this.queue = [];         // packets that wait for the transport
-    this.acks = new Map();   // ack id: who waits for the answer
+    this.acks = new Map();   // ack id: callback for the ACK
     this.lastAck = 0;
-    this.paused = false;     // between "3probe" and "5": nothing new over polling
+    this.paused = false;     // between "3probe" and "5": no new requests over polling
     this.over = this.left = false;
     this.requests = new AbortController();
   }
@@ -704,9 +704,9 @@ class Connection {
     return url;
   }
 
-  // ---- Engine.IO over HTTP: GET brings packets, POST carries them
+  // ---- Engine.IO over HTTP: GET receives packets, POST sends them
 
-  // The first GET has no sid: it is the handshake. The server holds each later one until it has something to say.
+  // The first GET has no sid: it is the handshake. The server holds each later GET until it has a packet to send.
   async poll() {
     try {
       while (!this.over && !this.paused) {
@@ -718,7 +718,7 @@ class Connection {
     }
   }
 
-  // One POST at a time: a second one beside it would end the session.
+  // One POST at a time: the server closes the session at a second, concurrent one.
   async post() {
     try {
       while (!this.over && !this.paused && this.queue.length) await this.request("POST", this.queue.splice(0));
@@ -740,7 +740,7 @@ class Connection {
     return text;
   }
 
-  // ---- Engine.IO over WebSocket: one packet a message
+  // ---- Engine.IO over WebSocket: one packet per message
 
   openWebSocket() {
     const url = this.url("websocket");
@@ -750,7 +750,7 @@ class Connection {
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => {
       this.observer.http("server", "101 Switching Protocols");
-      if (this.sid) this.transmit("2probe");  // a session exists already: this is its upgrade
+      if (this.sid) this.transmit("2probe");  // the session exists: this is its upgrade
     };
     this.socket.onmessage = ({ data }) => (this.transport === "websocket" ? this.receive(data, "websocket") : this.upgrade(data));
     this.socket.onclose = ({ code }) => {
@@ -764,8 +764,8 @@ class Connection {
     this.socket.send(packet);
   }
 
-  // The upgrade: "2probe" asks whether packets pass, "3probe" says that they do. Polling is then emptied, for which the
-  // server frees the pending GET with a noop, and "5" moves the session (Engine.IO, "Upgrade").
+  // The upgrade: "2probe" and "3probe" show that packets pass in both directions. The client then waits for its pending
+  // requests, of which the server ends the GET with a noop, and "5" moves the session (Engine.IO, "Upgrade").
   async upgrade(packet) {
     this.observer.packet("server", "websocket", packet);
     if (packet !== "3probe") return this.socket.close();
@@ -778,7 +778,7 @@ class Connection {
     this.flush();
   }
 
-  // ---- Engine.IO packets: a digit, and what it is about
+  // ---- Engine.IO packets: a digit for the type, and a payload
 
   send(packet) {
     this.queue.push(packet);
@@ -794,13 +794,13 @@ class Connection {
   receive(packet, via) {
     if (this.over) return;
     this.observer.packet("server", via, packet);
-    if (typeof packet !== "string") return;                            // an attachment; the demo sends none
+    if (typeof packet !== "string") return;                            // a binary attachment; the demo sends none
     switch (packet[0]) {
       case "0": return this.opened(JSON.parse(packet.slice(1)));
       case "1": return this.close("the server closed the session", true);
       case "2": this.expectPing(); return this.send("3");              // the heartbeat: ping, pong
       case "4": return this.message(packet.slice(1));
-      case "6": return;                                                // noop: it only ends a GET
+      case "6": return;                                                // noop: only ends a GET
       default: return this.close("a packet of no known type");
     }
   }
@@ -813,7 +813,7 @@ class Connection {
     if (this.mode === "upgrade" && upgrades.includes("websocket")) this.openWebSocket();
   }
 
-  // The server pings; whoever hears nothing for so long has lost it (Engine.IO, "Heartbeat").
+  // The server pings. Without a ping in this time, the connection is lost (Engine.IO, "Heartbeat").
   expectPing() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.close("no ping came in time"), this.patience);
@@ -827,18 +827,18 @@ class Connection {
 
   message(text) {
     const [, type, namespace = "/", id, json] = /^(\d)(?:\d+-)?(?:(\/[^,]*),?)?(\d*)(.*)$/s.exec(text) ?? [];
-    if (namespace !== this.namespace) return;                          // another one of the same session
+    if (namespace !== this.namespace) return;                          // another namespace of the session
     const data = json ? JSON.parse(json) : undefined;
     switch (type) {
-      case "0": return this.observer.joined(data);                     // CONNECT: the server let us in
+      case "0": return this.observer.joined(data);                     // CONNECT: the server accepts
       case "1": return this.close("the server disconnected us", false); // DISCONNECT
       case "2": return this.observer.event(data[0], data.slice(1));    // EVENT: its name, its arguments
-      case "3": return this.acks.get(Number(id))?.(data);              // ACK: what answers our event of this id
+      case "3": return this.acks.get(Number(id))?.(data);              // ACK of the event with this id
       case "4": return this.observer.refused(data);                    // CONNECT_ERROR
     }
   }
 
-  // An event that wants an answer carries an id; the ACK brings it back. Resolves to undefined if the end comes first.
+  // Emits an event with an ack id, and waits for the ACK with that id. Resolves to undefined if the connection closes.
   ask(name, ...args) {
     const id = ++this.lastAck;
     return new Promise((resolve) => {
@@ -848,7 +848,7 @@ class Connection {
     });
   }
 
-  // DISCONNECT leaves the namespace; the session then is closed: by a packet over polling, by a close frame on WebSocket.
+  // Leaves the namespace by DISCONNECT, then closes the session: over polling by a packet, over WebSocket by a close frame.
   async leave() {
     this.left = true;
     this.send(this.packet(1));
@@ -870,7 +870,7 @@ class Connection {
 )js";
 
 constexpr std::string_view page_explain =
-    R"js(// What a packet says: its text taken apart, layer by layer, and in sentences. Nothing here touches the page.
+    R"js(// Explains packets: splits a packet's text into its layers, and describes them. This part does not use the page.
 
 const ENGINE = {
   0: ["open", "Engine.IO packet type: open. The answer to the handshake."],
@@ -895,7 +895,7 @@ const UNKNOWN = ["unknown", "No type of the protocol: whoever receives this clos
 const EIO = (section) => `Engine.IO protocol v4, “${section}”`;
 const SIO = (section) => `Socket.IO protocol v5, “${section}”`;
 
-// Why a packet was sent, and where the protocol says so; the first row that fits. `name` is that of `nameOf`.
+// Why a packet is sent, and the section of the protocol. The first matching row counts. `name` is the result of `nameOf`.
 const REASONS = [
   { name: "open", why: "The server accepts the handshake. sid names the session and is part of each later URL; upgrades lists the transports it may change to; the server pings every pingInterval ms and waits pingTimeout ms for the pong; maxPayload is the largest message it takes, in bytes.", where: EIO("Handshake") },
   { name: "ping", text: /^2probe$/, why: "The browser asks, on the new WebSocket, whether packets pass there. The session itself is still with polling.", where: EIO("Upgrade") },
@@ -933,7 +933,7 @@ const HTTP_REASONS = [
 
 const fits = (rule, record, name) => (!rule.name || rule.name === name) && (!rule.from || rule.from === record.from) && (!rule.text || rule.text.test(record.text));
 
-// The layers of a packet's text, in order: { css, text, says }. Joined again, they are the text.
+// The layers of a packet's text, in order: { css, text, says }. Joined, their texts are the packet's text.
 function layers(text) {
   const parts = [];
   const add = (css, part, says) => { if (part) parts.push({ css, text: part, says }); };
@@ -981,8 +981,8 @@ const direction = ({ from, via }) => `${from === "browser" ? "browser to server"
 )js";
 
 constexpr std::string_view page_script =
-    R"js(// The page: draws what the connection's observer hears, and lets the visitor do things. Whatever comes from the wire
-// becomes text of a node, never markup.
+    R"js(// The page: draws the events of the connection's observer, and handles the controls. Data from the network becomes
+// text of a node, never markup.
 
 const settings = JSON.parse(document.getElementById("settings").textContent);
 const MOST_ROWS = 500, MOST_TEXT = 10_000, MOST_PINGS = 60, MOST_STRINGS = 6;
@@ -996,11 +996,11 @@ function element(name, css, ...children) {
   return made;
 }
 
-// ---- The sequence diagram: one list item a row, one button a packet
+// ---- The sequence diagram: one list item per row, one button per packet
 
 const diagram = {
   records: new WeakMap(),  // button: its record
-  current: null,           // the one button that Tab reaches; the arrow keys move it
+  current: null,           // the only button in the tab order; the arrow keys move it
 
   add(record) {
     record.time = (performance.now() - began) / 1000;
@@ -1058,7 +1058,7 @@ const diagram = {
   },
 
   choose(button) {
-    $("follow").checked = false;  // what is being read does not move away
+    $("follow").checked = false;  // else the chosen row scrolls away
     for (const old of $("packets").querySelectorAll("[aria-current]")) old.removeAttribute("aria-current");
     button.setAttribute("aria-current", "true");
     this.move(button);
@@ -1080,7 +1080,7 @@ const diagram = {
   },
 };
 
-// A packet's text, a colour a layer.
+// A packet's text, each layer in its colour.
 function coded(record, most = MOST_TEXT) {
   const code = element("code");
   if (record.binary || record.kind === "http") code.append(record.text);
@@ -1093,7 +1093,7 @@ function show(record) {
   const heading = element("h2", "", title);
   heading.id = "explanation-title";
   const raw = element("pre", "raw", coded(record));
-  raw.tabIndex = 0;  // it scrolls
+  raw.tabIndex = 0;  // because it scrolls
   raw.setAttribute("role", "group");
   raw.setAttribute("aria-label", "Raw text");
   const list = element("dl", "parts");
@@ -1102,7 +1102,7 @@ function show(record) {
   if (matchMedia("(max-width: 60rem)").matches) $("explanation").scrollIntoView({ block: "nearest" });
 }
 
-// ---- The demo's connection, which comes back when it is lost
+// ---- The demo's connection, which reconnects
 
 const demo = {
   connection: null, socketId: "", pings: 0, failures: 0, timer: 0, problem: "",
@@ -1164,7 +1164,7 @@ const demo = {
     this.note(`Closed: ${why}`);
     raw.heard(`closed: ${why}`);
     if (!comesBack) return this.status("closed", `not connected: ${this.problem || why}`);
-    // 0.5 s, 1 s, 2 s ... 8 s, each up to half longer, so that a thousand browsers do not come back in one moment.
+    // 0.5 s, 1 s, 2 s ... 8 s, each up to 50 % longer at random, so that many browsers do not reconnect at the same time.
     const wait = Math.min(8, 0.5 * 2 ** this.failures++) * (1 + Math.random() / 2);
     this.status("waiting", `lost (${why}); attempt ${this.failures} in ${wait.toFixed(1)} s`);
     this.timer = setTimeout(() => this.connect(), wait * 1000);
@@ -1182,9 +1182,9 @@ function addString({ value, timestamp }) {
 // ---- Pings, and their round-trip times
 
 const trips = [];
-let plotting = 0;  // the frame that will
+let plotting = 0;  // the animation frame that is requested for plot()
 
-// Resolves to whether there was an answer.
+// Resolves to whether there was an ack.
 async function ping() {
   const sent = performance.now();
   ++demo.pings;
@@ -1221,7 +1221,7 @@ function plot() {
 
 // ---- Limits, hit on purpose
 
-// One more connection, of which only a refusal is drawn. Resolves to [connection, "" or why it was not let in].
+// Opens one more connection, of which only a refusal is drawn. Resolves to [connection, "" or why it was refused].
 function another() {
   return new Promise((resolve) => {
     const quiet = () => {};
@@ -1266,7 +1266,7 @@ async function whileDisabled(button, action) {
   button.disabled = button.id === "limit-pings" && demo.connection.over;
 }
 
-// ---- A raw packet, and what comes back
+// ---- A raw packet, and the responses to it
 
 const prefix = settings.namespace === "/" ? "" : `${settings.namespace},`;
 const raw = {
@@ -1300,7 +1300,7 @@ const raw = {
 
 function remember(theme) {
   document.documentElement.dataset.theme = theme;
-  try { localStorage.setItem("theme", theme); } catch { /* a browser without storage forgets it */ }
+  try { localStorage.setItem("theme", theme); } catch { /* not stored in a browser without storage */ }
 }
 try { $("theme").value = localStorage.getItem("theme") ?? ""; } catch { /* as above */ }
 document.documentElement.dataset.theme = $("theme").value;
