@@ -40,7 +40,7 @@
 //    1  Options                   the server's options and limits: unit, default, effect
 //    2  Bytes and text            references, base64, SHA-1, UTF-8, ids, numbers, the JSON guard
 //    3  Reasons, limits, log      one table of refusals and closes; permits and tokens by key; the log
-//    4  HTTP/1.1                  request reader, answers, CORS, the client's address behind proxies
+//    4  HTTP/1.1                  request reader, responses, CORS, the client's address behind proxies
 //    5  WebSocket                 handshake, frame reader, frame writer (RFC 6455)
 //    6  Engine.IO                 packets, messages, timers, sessions and their states (protocol 4);
 //                                 WebSockets without Engine.IO
@@ -48,7 +48,7 @@
 //    8  Typed events              events as constants; values to JSON and back, checked
 //    9  Server                    namespaces, sockets, rooms, acks: the public API; servers for
 //                                 Engine.IO, WebSocket or HTTP alone
-//   10  Driver                    listeners, connections, deadlines, gathered writes, drain
+//   10  Driver                    listeners, connections, deadlines, batched writes, shutdown
 //   11  Redis adapter             joins a cluster of servers, these or official ones
 //   12  Metrics and trace         counters and gauges as Prometheus text; a readable line for each packet
 //   13  Broadcaster               one timer for all clients, a new random delay each time
@@ -3386,7 +3386,8 @@ class Session final : public Receiver, public Timed {
   State state() const { return state_; }
   bool open() const { return state_ < State::lingering; }
   const char* transport() const { return on_websocket_ ? "websocket" : "polling"; }
-  /// Whether a message sent now would be written at once. Volatile events are dropped if not.
+  /// Whether a message sent now would be written at once: nothing is queued, and over polling a GET is held. If not,
+  /// volatile events are dropped.
   bool writable() const { return state_ == State::websocket ? channel_->queued() == 0 : poll_ && queue_.empty(); }
 
   // ---- the application's side
@@ -3661,7 +3662,7 @@ SIO_DEMO_INLINE Session::Session(Engine& engine, std::string id, State first, bo
 }
 
 SIO_DEMO_INLINE Session::~Session() {
-  if (state_ != State::closed) engine_.deadlines.forget(*this);  // else the engine may be gone
+  if (state_ != State::closed) engine_.deadlines.forget(*this);  // a closed session may outlive its engine
 }
 
 /// The only function that changes state_.
@@ -6264,7 +6265,7 @@ class Timeout {
 /// The recipients of a broadcast: the sockets in these rooms, or, without rooms, all sockets of the namespace.
 struct Target {
   std::vector<std::string> rooms{}, except{};
-  bool droppable = false;  // volatile: not sent to clients that have anything queued
+  bool droppable = false;  // volatile: only sent to clients to which it can be written at once
   bool local = false;      // sockets of this server only, not of the cluster
 };
 
@@ -6633,7 +6634,7 @@ class Broadcast : public detail::EventEmitter<Broadcast> {
   [[nodiscard]] Broadcast to(const RoomNames& rooms) const { return with(&Target::rooms, rooms); }
   [[nodiscard]] Broadcast in(const RoomNames& rooms) const { return to(rooms); }
   [[nodiscard]] Broadcast except(const RoomNames& rooms) const { return with(&Target::except, rooms); }
-  /// Not sent to clients that have anything queued.
+  /// Only sent to clients to which it can be written at once: nothing is queued, and over polling a GET is held.
   [[nodiscard]] Broadcast volatile_() const { return with(&Target::droppable); }
   /// Clients of this server only, not of the cluster.
   [[nodiscard]] Broadcast local() const { return with(&Target::local); }
@@ -6735,7 +6736,7 @@ class Socket : public detail::EventEmitter<Socket>, public detail::EventListener
   Broadcast in(const RoomNames& rooms) const { return to(rooms); }
   Broadcast except(const RoomNames& rooms) const;
   Broadcast local() const { return broadcast().local(); }
-  /// Events emitted to the result are dropped if the client has anything queued.
+  /// Events emitted to the result are dropped if they cannot be written at once, see Broadcast::volatile_().
   Unicast volatile_() const { return {keep(), true}; }
   /// How long emit() waits for the ack: timeout(5s).emit(event, values..., token).
   Timeout<Unicast> timeout(Milliseconds limit) const { return {handle(), limit}; }
@@ -6965,7 +6966,7 @@ class Host {
   /// The number of open Engine.IO sessions, joined to a namespace or not (`clientsCount`).
   std::size_t clients_count() const { return engine_.size(); }
 
-  /// Called for each request on the Socket.IO path that is refused, after the response (`connection_error`).
+  /// Called for each refused request on Options::path, after the response (`connection_error`).
   void on_connection_error(std::function<void(const ConnectionError&)> handler);
   /// Serves an accepted TCP socket of any event loop, and handles bytes that were already read from it. Works without
   /// listen(), too. The client's address is the socket's peer address. A socket whose client has disconnected is closed
@@ -12063,7 +12064,7 @@ SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) {
 //
 //     io.http().get("/metrics", sio::metrics(io));
 //
-//     # HELP sio_sessions Sessions that are open, by what they travel on
+//     # HELP sio_sessions Open sessions, by transport
 //     # TYPE sio_sessions gauge
 //     sio_sessions{transport="polling"} 3
 //     sio_sessions{transport="websocket"} 128
@@ -12133,21 +12134,20 @@ SIO_DEMO_INLINE void Host::measure(Metrics& out) const {
   using Kind = Metrics::Kind;
   const Counters& c = counters_;
   const HandlerTimes& handlers = log_->handlers();
-  out.begin("sio_sessions", Kind::gauge, "Sessions that are open, by what they travel on")
+  out.begin("sio_sessions", Kind::gauge, "Open sessions, by transport")
       .value("transport", "polling", engine_.size() - c.websocket_sessions)
       .value("transport", "websocket", c.websocket_sessions);
-  out.begin("sio_connections", Kind::gauge, "TCP connections that are open")
-      .value(c.connections_opened - c.connections_closed);
-  out.begin("sio_deadlines", Kind::gauge, "Deadlines that are kept").value(engine_.deadlines.size());
-  out.begin("sio_queue_bytes", Kind::gauge, "Bytes that wait for clients").value(c.queue_bytes);
+  out.begin("sio_connections", Kind::gauge, "Open TCP connections").value(c.connections_opened - c.connections_closed);
+  out.begin("sio_deadlines", Kind::gauge, "Pending deadlines").value(engine_.deadlines.size());
+  out.begin("sio_queue_bytes", Kind::gauge, "Bytes queued for clients").value(c.queue_bytes);
   const struct {
     const char *name, *help;
     std::uint64_t value;
   } counters[] = {
       {"sio_connections_total", "TCP connections accepted", c.connections_opened},
       {"sio_requests_total", "HTTP requests read", c.requests},
-      {"sio_sessions_opened_total", "Sessions begun", c.sessions_opened},
-      {"sio_sessions_closed_total", "Sessions ended", c.sessions_closed},
+      {"sio_sessions_opened_total", "Sessions opened", c.sessions_opened},
+      {"sio_sessions_closed_total", "Sessions closed", c.sessions_closed},
       {"sio_packets_received_total", "Engine.IO packets, and messages of WebSocket routes, received",
        c.packets_received},
       {"sio_packets_sent_total", "Engine.IO packets, and messages of WebSocket routes, queued for sending",
@@ -12155,29 +12155,30 @@ SIO_DEMO_INLINE void Host::measure(Metrics& out) const {
       {"sio_bytes_received_total", "Bytes read from clients", c.bytes_received},
       {"sio_bytes_sent_total", "Bytes written to clients", c.bytes_sent},
       {"sio_events_total", "Events received", c.events},
-      {"sio_volatile_dropped_total", "Volatile events dropped, because their client could not take them",
+      {"sio_volatile_dropped_total", "Volatile events dropped because they could not be written at once",
        c.volatile_dropped},
-      {"sio_handlers_total", "Calls of the program's handlers", handlers.calls},
+      {"sio_handlers_total", "Calls of handlers", handlers.calls},
       {"sio_failed_handlers_total", "Handlers that threw", handlers.failed},
       {"sio_slow_handlers_total", "Handlers that took longer than slow_handler", handlers.slow},
-      {"sio_log_lines_dropped_total", "Log lines that the sink has lost", log_->dropped()},
+      {"sio_log_lines_dropped_total", "Log lines that the sink lost", log_->dropped()},
   };
   for (const auto& counter : counters) out.begin(counter.name, Kind::counter, counter.help).value(counter.value);
-  out.begin("sio_handler_seconds_total", Kind::counter, "Time in the program's handlers")
+  out.begin("sio_handler_seconds_total", Kind::counter, "Time spent in handlers")
       .value(std::chrono::duration<double>(handlers.sum).count());
   const auto by_reason = [&](bool ends) {
     for (const ReasonRow& r : reason_table)
       if (is_end(r.reason) == ends) out.value("reason", r.name, c.of(r.reason));
   };
-  out.begin("sio_refusals_total", Kind::counter, "What was refused, by reason");
+  out.begin("sio_refusals_total", Kind::counter, "Refusals, by reason");
   by_reason(false);
-  out.begin("sio_closes_total", Kind::counter, "Sessions that ended, and sockets that ended before theirs, by reason");
+  out.begin("sio_closes_total", Kind::counter,
+            "Sessions closed, and sockets disconnected from an open session, by reason");
   by_reason(true);
 }
 
 SIO_DEMO_INLINE void Server::measure(Metrics& out) const {
   Host::measure(out);
-  out.begin("sio_sockets", Metrics::Kind::gauge, "Sockets that are connected, by namespace");
+  out.begin("sio_sockets", Metrics::Kind::gauge, "Connected sockets, by namespace");
   std::size_t dynamic = 0;
   for (const auto& [name, nsp] : namespaces_)
     if (nsp->parent_) dynamic += nsp->size();
@@ -12189,14 +12190,15 @@ SIO_DEMO_INLINE void Server::measure(Metrics& out) const {
 SIO_DEMO_INLINE void redis::Adapter::measure(Metrics& out) const {
   using Kind = Metrics::Kind;
   const redis::Counters& c = cluster_->counters();
-  out.begin("sio_redis_connected", Kind::gauge, "Whether Redis can be reached").value(cluster_->connected() ? 1 : 0);
-  out.begin("sio_redis_queue_bytes", Kind::gauge, "Bytes that wait for Redis").value(cluster_->queued());
-  out.begin("sio_redis_reconnects_total", Kind::counter, "Times that Redis was reached again").value(c.reconnects);
-  out.begin("sio_redis_published_total", Kind::counter, "Messages for other servers").value(c.published);
-  out.begin("sio_redis_dropped_total", Kind::counter, "Messages that the other servers may not have got")
+  out.begin("sio_redis_connected", Kind::gauge, "Whether Redis is connected").value(cluster_->connected() ? 1 : 0);
+  out.begin("sio_redis_queue_bytes", Kind::gauge, "Bytes queued for Redis").value(cluster_->queued());
+  out.begin("sio_redis_reconnects_total", Kind::counter, "Reconnects to Redis").value(c.reconnects);
+  out.begin("sio_redis_published_total", Kind::counter, "Messages published to other servers").value(c.published);
+  out.begin("sio_redis_dropped_total", Kind::counter, "Messages that other servers may not have received")
       .value(c.dropped);
-  out.begin("sio_redis_received_total", Kind::counter, "Messages from Redis, our own included").value(c.received);
-  out.begin("sio_redis_malformed_total", Kind::counter, "Messages that were malformed, and ignored").value(c.malformed);
+  out.begin("sio_redis_received_total", Kind::counter, "Messages from Redis, including this server's own")
+      .value(c.received);
+  out.begin("sio_redis_malformed_total", Kind::counter, "Malformed messages, which are ignored").value(c.malformed);
 }
 
 SIO_DEMO_INLINE http::Router::Handler metrics(const Host& server) {
@@ -12610,7 +12612,7 @@ class FakeServer {
     json::array_t& ack = entry->second->emplace_back();
     (ack.push_back(json(values)), ...);
     if (is_new)
-      for (const auto& nsp : io_.namespaces_) play(*nsp.second, entry->first, entry->second);
+      for (const auto& nsp : io_.namespaces_) add_reply(*nsp.second, entry->first, entry->second);
     return *this;
   }
   /// Refuses all CONNECTs to namespaces until accept() is called.
@@ -12653,8 +12655,8 @@ class FakeServer {
 
   static Options prepared(Options options);
   void begin();
-  void watch(Namespace& nsp);
-  static void play(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies);
+  void observe(Namespace& nsp);
+  static void add_reply(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies);
   void run_ready();
 
   std::map<std::string, std::shared_ptr<Replies>, std::less<>> scripts_;
@@ -12674,21 +12676,22 @@ SIO_DEMO_INLINE Options FakeServer::prepared(Options options) {
 
 SIO_DEMO_INLINE void FakeServer::begin() {
   io_.engine_.random.seed(1);
-  watch(io_.of("/"));
-  io_.on_new_namespace([this](Namespace& nsp) { watch(nsp); });
+  observe(io_.of("/"));
+  io_.on_new_namespace([this](Namespace& nsp) { observe(nsp); });
   io_.of([](std::string_view, const json&) { return true; });
   io_.listen();
 }
 
-SIO_DEMO_INLINE void FakeServer::watch(Namespace& nsp) {
+SIO_DEMO_INLINE void FakeServer::observe(Namespace& nsp) {
   nsp.use([this](Socket&, const Next& next) { refusal_ ? next(*refusal_) : next(sio_demo::accept); });
   nsp.on_any([this](Socket& socket, std::string_view name, const socketio::Arguments& arguments) {
     received_.push_back({socket.nsp().name(), socket.id(), std::string(name), arguments.values()});
   });
-  for (const auto& [event, replies] : scripts_) play(nsp, event, replies);
+  for (const auto& [event, replies] : scripts_) add_reply(nsp, event, replies);
 }
 
-SIO_DEMO_INLINE void FakeServer::play(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies) {
+SIO_DEMO_INLINE void FakeServer::add_reply(Namespace& nsp, std::string_view event,
+                                           const std::shared_ptr<Replies>& replies) {
   nsp.on(event, [replies](Socket&, const json::array_t&, const Reply<>& reply) {
     reply(each(replies->front()));
     if (replies->size() > 1) replies->pop_front();
@@ -12769,19 +12772,20 @@ class Membership {
         clients_(clients),
         redis_(redis::adapter(url, {.client_name = "sio_demo" + clients.name()})),
         lease_(redis_, redis_.cluster().options().key + "-lease#" + clients.name() + "#randomString"),
-        news_(io.loop().get_executor(), {Seconds(1), Seconds(1)}, [this] { tell(clients_.size()); }) {
+        reporter_(io.loop().get_executor(), {Seconds(1), Seconds(1)}, [this] { send_report(clients_.size()); }) {
     io.adapter(redis_);
-    clients.on_server_side_emit("connections", [this](const json::array_t& told, const auto&) { hear(told); });
-    lease_.on_change([this](Role role) { explain(role); });
+    clients.on_server_side_emit("connections",
+                                [this](const json::array_t& report, const auto&) { handle_report(report); });
+    lease_.on_change([this](Role role) { log_role(role); });
   }
 
   void start() {
     lease_.start();
-    news_.start();
+    reporter_.start();
   }
   void stop() {
-    news_.stop();
-    tell(0);
+    reporter_.stop();
+    send_report(0);
     lease_.release();
   }
 
@@ -12791,33 +12795,33 @@ class Membership {
     std::size_t sum = clients_.size();
     const auto now = std::chrono::steady_clock::now();
     for (const auto& [id, other] : others_)
-      if (now - other.heard < silence) sum += other.connections;
+      if (now - other.reported < silence) sum += other.connections;
     return sum;
   }
 
  private:
   struct Other {
     std::size_t connections;
-    std::chrono::steady_clock::time_point heard;
+    std::chrono::steady_clock::time_point reported;
   };
   static constexpr auto silence = Milliseconds(3'500);
   static constexpr std::size_t most_others = 1'000, most_connections = 100'000'000;
 
-  void tell(std::size_t connections) { clients_.server_side_emit("connections", lease_.id(), connections); }
+  void send_report(std::size_t connections) { clients_.server_side_emit("connections", lease_.id(), connections); }
 
   /// Handles a report, which comes through Redis and is not trusted: checks it, and limits how many are kept.
-  void hear(const json::array_t& told) {
-    if (told.size() != 2 || !told[0].is_string() ||
-        told[0].get_ref<const std::string&>().size() != lease_.id().size() || !told[1].is_number_unsigned())
+  void handle_report(const json::array_t& report) {
+    if (report.size() != 2 || !report[0].is_string() ||
+        report[0].get_ref<const std::string&>().size() != lease_.id().size() || !report[1].is_number_unsigned())
       return;
     const auto now = std::chrono::steady_clock::now();
-    std::erase_if(others_, [&](const auto& other) { return now - other.second.heard >= silence; });
-    const auto& id = told[0].get_ref<const std::string&>();
+    std::erase_if(others_, [&](const auto& other) { return now - other.second.reported >= silence; });
+    const auto& id = report[0].get_ref<const std::string&>();
     if (others_.size() >= most_others && !others_.contains(id)) return;
-    others_.insert_or_assign(id, Other{(std::min)(told[1].get<std::size_t>(), most_connections), now});
+    others_.insert_or_assign(id, Other{(std::min)(report[1].get<std::size_t>(), most_connections), now});
   }
 
-  void explain(Role role) const {
+  void log_role(Role role) const {
     switch (role) {
       case Role::held:
         return io_.log().write(LogLevel::info, "Random strings: this process sends them to the whole cluster");
@@ -12834,7 +12838,7 @@ class Membership {
   Namespace& clients_;
   redis::Factory redis_;
   redis::Lease lease_;
-  Broadcaster<> news_;
+  Broadcaster<> reporter_;
   std::map<std::string, Other> others_;
 };
 
