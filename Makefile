@@ -264,7 +264,7 @@ build/load build/storm: build/%: tests/bench/%.cpp | build
 
 # libFuzzer is clang's. What the standard library can check is a finding, too.
 FUZZER = $(if $(findstring clang,$(CXX)),$(CXX),clang++) $(filter-out $(CXX),$(COMPILE)) $(filter-out -static-%,$(ASAN)) -O1 -fsanitize=fuzzer -D_GLIBCXX_ASSERTIONS
-build/fuzz/fuzz: tests/fuzz/fuzz.cpp $(wildcard tests/fuzz/*.hpp) tests/unit/sequence.hpp sio_demo.hpp | build/fuzz
+build/fuzz/fuzz: tests/fuzz/fuzz.cpp $(wildcard tests/fuzz/*.hpp) tests/handlers/client.hpp tests/unit/sequence.hpp sio_demo.hpp | build/fuzz
 	@tests/setup fuzz
 	$(FUZZER) $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 

@@ -5372,14 +5372,14 @@ class Timeout;
 namespace net {
 /// The Asio types that the server uses, all on its event loop.
 using Executor = asio::io_context::executor_type;  // a concrete type, which avoids a virtual call per operation
-using Stream = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+using TcpSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using Error = std::error_code;
 
 class Driver;
 
 /// Moves a socket to the server's event loop. Between different Asio executors only the native handle can be moved.
 template <class E>
-Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_context& loop) {
+TcpSocket adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_context& loop) {
   const auto check = [](const Error& error) {
     if (error)
       throw std::system_error(error, "cannot serve a connection (its socket must be open, with no operation pending)");
@@ -5391,11 +5391,11 @@ Stream adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_contex
     if (socket.get_executor() == loop.get_executor()) return socket;
   const auto handle = socket.release(error);
   check(error);
-  Stream stream(loop.get_executor());
-  stream.assign(protocol, handle, error);
+  TcpSocket ours(loop.get_executor());
+  ours.assign(protocol, handle, error);
   if (Error ignored; error) socket.assign(protocol, handle, ignored);  // so that its destructor closes it
   check(error);
-  return stream;
+  return ours;
 }
 }  // namespace net
 namespace redis {  // chapter 11
@@ -6951,7 +6951,8 @@ class Host {
     asio::post(loop_, [this, alive = std::weak_ptr<void>(alive_), f = std::move(f)]() mutable {
       if (alive.expired()) return;
       if (!log_->busy()) return posted(f);
-      log_->later([this, kept = std::make_shared<F>(std::move(f))] { posted(*kept); });  // a handler runs the loop
+      // A handler runs the event loop. Wait until its caller has returned, too, which `f` must not destroy.
+      log_->later([this, kept = std::make_shared<F>(std::move(f))] { post(std::move(*kept)); });
     });
   }
 
@@ -6997,7 +6998,7 @@ class Host {
  private:
   static Options checked(Options options, bool with_engine);
   void posted(FunctionRef f);
-  void take_over(net::Stream socket, std::string_view bytes_already_read);
+  void take_over(net::TcpSocket socket, std::string_view bytes_already_read);
 
   std::unique_ptr<asio::io_context> own_loop_;
   asio::io_context& loop_;
@@ -8314,7 +8315,8 @@ SIO_DEMO_INLINE Namespace::Namespace(Server& server, std::string name, std::shar
       parent_(std::move(parent)),
       recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
   const bool real = name_.starts_with('/');  // false for a parent namespace, whose adapter add_parent() sets
-  if (server.make_adapter_ && real) adapter_ = server.make_adapter_(*this);
+  if (const auto make = server.make_adapter_; make && real)
+    adapter_ = make(*this);  // a copy, because the call may replace it
   if (!adapter_) adapter_ = std::make_unique<Adapter>(*this);
 }
 
@@ -8580,9 +8582,8 @@ SIO_DEMO_INLINE bool Server::make_room() {
 
 SIO_DEMO_INLINE Server& Server::adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make) {
   if (counters().sessions_opened > 0) throw std::logic_error("adapter: set it before any client comes");
-  make_adapter_ = std::move(make);
-  for (const auto& nsp : all_namespaces())
-    former_adapters_.push_back(std::exchange(nsp->adapter_, make_adapter_(*nsp)));
+  make_adapter_ = make;
+  for (const auto& nsp : all_namespaces()) former_adapters_.push_back(std::exchange(nsp->adapter_, make(*nsp)));
   post([this] { former_adapters_.clear(); });
   return *this;
 }
@@ -8644,31 +8645,33 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 // 10  Driver
 //
 // The only chapter that touches clients' sockets. It moves bytes between TCP and the codecs, requests between
-// HTTP and the engine, and keeps the time. All of it runs on one thread.
+// HTTP and the engine, and keeps the time. All of it runs on one thread. A connection knows its socket as a Stream,
+// so that tests can say when bytes come and what a write takes, and so that TLS or Unix sockets can be served later.
 //
 //     on_read  -> bytes are in the connection's chunk, the connection is ready
 //     handle   -> HeadReader | BodyReader | websocket::Reader
 //              -> Engine::judge, Session::poll/post_body/frame -> handlers
 //     emit     -> Connection::send (a reference is queued, the connection is dirty)
 //     flush    -> one gathered write of all that is queued
-//     go_on    -> Asio waits for the next bytes, or finds them there
+//     go_on    -> the stream waits for the next bytes, or finds them there
 //
 // A turn is one entry from the loop: a timer, a posted function, or a round, which serves all
 // connections that bytes have come on: each handles, then each dirty one writes, then each reads on. A
 // burst of events to one client leaves in one write, and a processor that does one thing a hundred times
 // keeps its code warm (a fifth of the time of an echo, against writing after each message).
 //
-// An idle connection owns a chunk that its next frame most likely fits, and the memory of Asio's read.
+// An idle connection owns a chunk that its next frame most likely fits, and its stream the memory of Asio's read.
 // Longer input goes on in one buffer of the driver's; bytes of an incomplete request or frame are kept,
 // and those that wait for their turn. (To own no buffer and wait for readability costs Asio on Linux a
 // system call a message.) A short write waits for writability and goes on.
 //
 // The chunk is used again and again, so a read must not begin before what the last one brought is handled,
-// whoever asks for it: a round, a write that goes on, a late allow_request. All of them call go_on(), and
-// it decides by one state, which says what holds the input:
+// whoever asks for it: a round, a write that goes on, a late allow_request. It cannot, by construction: all of
+// them call go_on(), which alone begins reads and only in the state idle; and what sets idle again is handle(), when
+// it has taken all bytes out of the chunk, or a read that failed and brought none. The states say what holds the input:
 //
 //     idle     nothing waits                      go_on() -> reading    the only place where a read begins
-//     reading  Asio fills the chunk               on_read -> ready
+//     reading  the stream fills the chunk         on_read -> ready
 //     ready    bytes wait in the driver's list    handle  -> idle, if all that is complete is handled
 //     held     bytes wait, and are in no list     handle  -> held, if not;  go_on() -> ready
 //
@@ -8693,6 +8696,24 @@ using Timer =
 using Endpoint = asio::ip::tcp::endpoint;
 
 class Connection;
+
+/// One client's bytes, both ways. Nothing here blocks. Of reads and of waits one is under way at most; it keeps its
+/// connection alive and tells it of the end once, from the loop and not from within a member; after close(), too.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// Reads at least one byte into `into`, which is the stream's until Connection::on_read.
+  virtual void async_read_some(asio::mutable_buffer into, Ref<Connection> reader) = 0;
+  /// Reads what is here already. 0: nothing, or the end or an error, of which the next read tells.
+  virtual std::size_t read_some(asio::mutable_buffer into) = 0;
+  /// Writes what is taken at once; less than all of it is no error, or would_block.
+  virtual std::size_t write_some(const std::vector<asio::const_buffer>& buffers, Error& error) = 0;
+  /// Waits until more is taken; then Connection::on_writable.
+  virtual void async_wait_writable(Ref<Connection> writer) = 0;
+  /// The client reads the end behind all that was written; it may go on to send.
+  virtual void shutdown_send() = 0;
+  virtual void close() = 0;
+};
 
 /// Memory for one operation of Asio at a time: a connection that waits for bytes asks the heap for nothing.
 class OperationMemory {
@@ -8724,7 +8745,7 @@ class OperationMemory {
     else ::operator delete(bytes);
   }
 
-  alignas(std::max_align_t) std::array<std::byte, 128> bytes_;  // Asio 1.22 asks for 112
+  alignas(std::max_align_t) std::array<std::byte, 128> bytes_;  // Asio 1.22 asks for 120
   bool taken_ = false;
 };
 
@@ -8775,7 +8796,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
 
   void listen(const std::string& host, std::uint16_t port);
   /// Takes over a connection that somebody else accepted, and what was read from it.
-  void serve(Stream socket, std::string_view bytes_already_read);
+  void serve(std::unique_ptr<Stream> stream, const http::Address& peer, std::string_view bytes_already_read);
   std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port; }
   void close(std::function<void()> done);
   /// Ends every connection at once, without a word.
@@ -8824,9 +8845,11 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   static std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop);
   void listen(const Endpoint& endpoint, Error& error);
   void accept(const Ref<Listener>& listener);
-  void accepted(const Ref<Listener>& listener, Stream socket, Error error);
+  void accepted(const Ref<Listener>& listener, TcpSocket socket, Error error);
   void retry(const Ref<Listener>& listener, const Error& why);
-  void begin(Stream socket, const Endpoint& peer, std::string_view already);
+  std::optional<RateLimiter::Permit> admit(const http::Address& address);
+  void begin(std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit place,
+             std::string_view already);
   void end_turn();
   void post_round();
   void round();
@@ -8857,12 +8880,12 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   bool round_posted_ = false, abandoned_ = false, closing_ = false, finished_ = false;
 };
 
-/// One TCP connection: HTTP requests one after the other, or a WebSocket.
+/// One client's connection: HTTP requests one after the other, or a WebSocket.
 class Connection final : public Counted<Connection>, public engineio::Peer, public engineio::Timed {
  public:
-  Connection(Driver& driver, Stream socket, const http::Address& peer, RateLimiter::Permit place)
+  Connection(Driver& driver, std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit place)
       : driver_(&driver),
-        socket_(std::move(socket)),
+        stream_(std::move(stream)),
         frames_(driver.options),
         http_(std::make_unique<Http>(peer)),
         place_(std::move(place)) {
@@ -8873,9 +8896,6 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void start(std::string_view already) {
     driver_->add(*this);
     due(options().http.header_timeout);
-    Error error;
-    socket_.non_blocking(true, error);
-    socket_.set_option(asio::ip::tcp::no_delay(true), error);
     kept_ = already;
     input_ = kept_.empty() ? Input::idle : Input::held;
     go_on();
@@ -8889,6 +8909,10 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void shut_down(Reason reason) {
     if (const auto receiver = receiver_) receiver->shut_down(reason);
   }
+
+  // ---- called by its stream
+  void on_read(const Error& error, std::size_t size);
+  void on_writable(const Error& error);
 
   // ---- engineio::Peer
   void answer(std::uint32_t exchange, const engineio::Answer& answer) override;
@@ -8959,20 +8983,12 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     if (!(waiting_writable_ && mode_ < Mode::websocket)) engine().deadlines.set(*this, engineio::never);
   }
 
-  struct OnRead {
-    Ref<Connection> self;
-    using allocator_type = OperationMemory::Allocator<std::byte>;
-    allocator_type get_allocator() const { return allocator_type(self->reading_memory_); }
-    void operator()(const Error& error, std::size_t size) const { self->on_read(error, size); }
-  };
-
   /// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is always read: its
   /// pongs and its end must not wait.
   bool must_wait() const {
     constexpr std::size_t enough = 64 * 1024;  // of answers that are not written yet
     return asking() || (mode_ < Mode::websocket && (waiting_writable_ || queue_bytes_ > enough));
   }
-  void on_read(const Error& error, std::size_t size);
   void on_end_of_input();
   bool receive(std::span<char> bytes);
   bool consume(std::span<char>& in);
@@ -9019,13 +9035,12 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void write();
   std::size_t gather(std::vector<asio::const_buffer>& buffers) const;
   void written(std::size_t size);
-  void on_flushed();
   void await_writable();
   void drain();
 
   // Ordered by use: what every message touches stands together, and in front of what it does not.
   Ref<Driver> driver_;
-  Stream socket_;
+  std::unique_ptr<Stream> stream_;
   Mode mode_ = Mode::head;
   BodyUse body_use_ = BodyUse::drop;
   Input input_ = Input::idle;
@@ -9038,10 +9053,51 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   std::uint16_t received_ = 0;   // bytes of the chunk that wait to be handled
   std::array<char, 192> chunk_;  // what is read next; most frames fit
   std::size_t budget_ = 0;       // packets that may still be handled in this turn
-  OperationMemory reading_memory_;
-  std::unique_ptr<Http> http_;  // until the connection is a WebSocket
-  RateLimiter::Permit place_;   // if connections of its address are limited
-  std::size_t weight_ = 0;      // bytes that place_ knows of
+  std::unique_ptr<Http> http_;   // until the connection is a WebSocket
+  RateLimiter::Permit place_;    // if connections of its address are limited
+  std::size_t weight_ = 0;       // bytes that place_ knows of
+};
+
+class TcpStream final : public Stream {
+ public:
+  explicit TcpStream(TcpSocket socket) : socket_(std::move(socket)) {
+    Error ignored;
+    socket_.non_blocking(true, ignored);
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  }
+  void async_read_some(asio::mutable_buffer into, Ref<Connection> reader) override {
+    socket_.async_read_some(into, OnRead{std::move(reader), &memory_});
+  }
+  std::size_t read_some(asio::mutable_buffer into) override {
+    Error again;  // the next read is told
+    return socket_.read_some(into, again);
+  }
+  std::size_t write_some(const std::vector<asio::const_buffer>& buffers, Error& error) override {
+    return buffers.size() == 1 ? socket_.write_some(buffers.front(), error) : socket_.write_some(buffers, error);
+  }
+  void async_wait_writable(Ref<Connection> writer) override {
+    socket_.async_wait(TcpSocket::wait_write, [writer](const Error& error) { writer->on_writable(error); });
+  }
+  void shutdown_send() override {
+    Error ignored;
+    socket_.shutdown(TcpSocket::shutdown_send, ignored);
+  }
+  void close() override {
+    Error ignored;
+    socket_.close(ignored);
+  }
+
+ private:
+  struct OnRead {
+    Ref<Connection> reader;
+    OperationMemory* memory;
+    using allocator_type = OperationMemory::Allocator<std::byte>;
+    allocator_type get_allocator() const { return allocator_type(*memory); }
+    void operator()(const Error& error, std::size_t size) const { reader->on_read(error, size); }
+  };
+
+  TcpSocket socket_;
+  OperationMemory memory_;  // of the read
 };
 
 // ---- listening
@@ -9104,17 +9160,6 @@ SIO_DEMO_INLINE void Driver::listen(const Endpoint& endpoint, Error& error) {
   accept(listener);
 }
 
-SIO_DEMO_INLINE void Driver::serve(Stream socket, std::string_view bytes_already_read) {
-  if (closing_)
-    throw std::system_error(make_error_code(std::errc::operation_canceled),
-                            "cannot serve a connection (the server is closing: make another one)");
-  Error gone;
-  const auto peer = socket.remote_endpoint(gone);
-  if (gone) return;  // nobody's mistake
-  const Turn turn(*this);
-  begin(std::move(socket), peer, bytes_already_read);
-}
-
 /// An IPv6 address that Asio calls by its family, or an IPv4 one, as chapter 4 has it.
 SIO_DEMO_INLINE http::Address address_of(const asio::ip::address& address) {
   http::Address out;
@@ -9127,31 +9172,46 @@ SIO_DEMO_INLINE http::Address address_of(const asio::ip::address& address) {
   return out;
 }
 
-/// A connection's first moment. One too many of its address is closed unheard: that costs the least.
-SIO_DEMO_INLINE void Driver::begin(Stream socket, const Endpoint& peer, std::string_view already) {
+SIO_DEMO_INLINE void Driver::serve(std::unique_ptr<Stream> stream, const http::Address& peer,
+                                   std::string_view bytes_already_read) {
+  if (closing_)
+    throw std::system_error(make_error_code(std::errc::operation_canceled),
+                            "cannot serve a connection (the server is closing: make another one)");
+  const Turn turn(*this);
+  if (auto place = admit(peer)) begin(std::move(stream), peer, std::move(*place), bytes_already_read);
+}
+
+/// A place for one more connection of this address. nullopt: it is to be closed unread, which costs the least.
+SIO_DEMO_INLINE std::optional<RateLimiter::Permit> Driver::admit(const http::Address& address) {
   RateLimiter::Permit place;
-  const auto address = address_of(peer.address());
   const bool trusted = engine.client_address.trusts(address);
   if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
     place = peers_.acquire(address.bucket());
     if (!place) {
       engine.counters.add(Reason::too_many_connections);
-      return complain(
+      complain(
           "An address has max_connections_per_address connections, and gets no further one. If it is a "
           "proxy, name it in trusted_proxies",
           address.to_string());
+      return std::nullopt;
     }
   }
   if (connections_.size() >= options.max_connections) {
     engine.counters.add(Reason::too_many_connections);
-    return complain("There are max_connections connections, and nobody gets a further one", address.to_string());
+    complain("There are max_connections connections, and nobody gets a further one", address.to_string());
+    return std::nullopt;
   }
+  return place;
+}
+
+SIO_DEMO_INLINE void Driver::begin(std::unique_ptr<Stream> stream, const http::Address& address,
+                                   RateLimiter::Permit place, std::string_view already) {
   ++engine.counters.connections_opened;
-  Ref<Connection>(new Connection(*this, std::move(socket), address, std::move(place)))->start(already);
+  Ref<Connection>(new Connection(*this, std::move(stream), address, std::move(place)))->start(already);
 }
 
 SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
-  listener->acceptor.async_accept(listener->peer, [listener](const Error& error, Stream socket) {
+  listener->acceptor.async_accept(listener->peer, [listener](const Error& error, TcpSocket socket) {
     Driver& driver = *listener->driver;
     if (driver.abandoned_ || driver.closing_ || !listener->acceptor.is_open()) return;
     const Turn turn(driver);
@@ -9161,12 +9221,16 @@ SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
 
 /// Who waits comes in with the first, some dozens at a time: one in each turn of a busy loop would let the
 /// backlog grow without end.
-SIO_DEMO_INLINE void Driver::accepted(const Ref<Listener>& listener, Stream socket, Error error) {
+SIO_DEMO_INLINE void Driver::accepted(const Ref<Listener>& listener, TcpSocket socket, Error error) {
+  const auto begin_if_admitted = [&] {
+    const auto peer = address_of(listener->peer.address());
+    if (auto place = admit(peer)) begin(std::make_unique<TcpStream>(std::move(socket)), peer, std::move(*place), {});
+  };
   for (int most = 64; !error && most > 0; --most) {
-    begin(std::move(socket), listener->peer, {});
+    begin_if_admitted();
     socket = listener->acceptor.accept(listener->peer, error);
   }
-  if (!error) begin(std::move(socket), listener->peer, {});
+  if (!error) begin_if_admitted();
   const bool nobody =
       error == asio::error::would_block || error == asio::error::connection_aborted;  // that one is the client's
   (!error || nobody) ? accept(listener) : retry(listener, error);
@@ -9333,7 +9397,7 @@ SIO_DEMO_INLINE void Connection::go_on() {
     driver_->ready(Ref<Connection>(this));
   } else if (input_ == Input::idle) {
     input_ = Input::reading;
-    socket_.async_read_some(asio::buffer(chunk_), OnRead{Ref<Connection>(this)});
+    stream_->async_read_some(asio::buffer(chunk_), Ref<Connection>(this));
   }
 }
 
@@ -9348,14 +9412,13 @@ SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
 
 /// What filled the connection's own chunk goes on in the driver's buffer, with what else has come.
 SIO_DEMO_INLINE void Connection::handle() {
-  if (mode_ == Mode::dead) return;
+  if (mode_ == Mode::dead || input_ == Input::reading) return;  // reading: it was in the list twice
   if (asking() && http_->question->answered) return decide_late();
   std::span<char> bytes(chunk_.data(), std::exchange(received_, std::uint16_t{0}));
   if (bytes.size() == chunk_.size()) {
     auto& in = driver_->in;
-    Error ignored;  // it comes again when we read next
     std::memcpy(in.data(), chunk_.data(), chunk_.size());
-    bytes = {in.data(), chunk_.size() + socket_.read_some(asio::buffer(in) + chunk_.size(), ignored)};
+    bytes = {in.data(), chunk_.size() + stream_->read_some(asio::buffer(in) + chunk_.size())};
   }
   engine().counters.bytes_received += bytes.size();
   budget_ = options().packets_per_turn;
@@ -9898,8 +9961,7 @@ SIO_DEMO_INLINE void Connection::write() {
   while (!queue_.empty() && mode_ != Mode::dead) {
     const std::size_t size = gather(buffers);
     Error error;
-    const std::size_t done =
-        buffers.size() == 1 ? socket_.write_some(buffers.front(), error) : socket_.write_some(buffers, error);
+    const std::size_t done = stream_->write_some(buffers, error);
     if (error && error != asio::error::would_block) return lost(Reason::transport_close, "the connection was reset");
     written(done);
     if (done < size) return await_writable();
@@ -9953,16 +10015,18 @@ SIO_DEMO_INLINE void Connection::written(std::size_t size) {
 SIO_DEMO_INLINE void Connection::await_writable() {
   waiting_writable_ = true;
   if (mode_ < Mode::websocket) due(options().http.body_timeout);  // a WebSocket that does not read misses its pong
-  socket_.async_wait(Stream::wait_write, [self = Ref<Connection>(this)](const Error& error) {
-    self->waiting_writable_ = false;
-    if (self->mode_ == Mode::dead || self->driver_->abandoned()) return;
-    const Driver::Turn turn(*self->driver_);
-    if (error) return self->lost(Reason::transport_close, "the connection was reset");
-    self->idle_ = false;
-    self->write();
-    if (self->mode_ == Mode::head) self->due_never(), self->settle();
-    self->go_on();
-  });
+  stream_->async_wait_writable(Ref<Connection>(this));
+}
+
+SIO_DEMO_INLINE void Connection::on_writable(const Error& error) {
+  waiting_writable_ = false;
+  if (mode_ == Mode::dead || driver_->abandoned()) return;
+  const Driver::Turn turn(*driver_);
+  if (error) return lost(Reason::transport_close, "the connection was reset");
+  idle_ = false;
+  write();
+  if (mode_ == Mode::head) due_never(), settle();
+  go_on();
 }
 
 // ---- a connection: the end
@@ -9973,8 +10037,7 @@ SIO_DEMO_INLINE void Connection::drain() {
   if (input_ended_) return lost(Reason::transport_close, "both sides have closed");
   mode_ = Mode::draining;
   kept_ = {};
-  Error ignored;
-  socket_.shutdown(Stream::shutdown_send, ignored);
+  stream_->shutdown_send();
   due(options().close_timeout);
 }
 
@@ -9996,13 +10059,12 @@ SIO_DEMO_INLINE void Connection::tick(engineio::Time) {
   if (mode_ != Mode::dead) due(options().close_timeout);
 }
 
-/// The one way out. Sessions are told, once; Asio's handlers find the connection dead.
+/// The one way out. Sessions are told, once; handlers of its stream find the connection dead.
 SIO_DEMO_INLINE void Connection::lost(Reason reason, const char* why) {
   const Ref<Connection> self(this);
   if (std::exchange(mode_, Mode::dead) == Mode::dead) return;
   engine().deadlines.forget(*this);
-  Error ignored;
-  socket_.close(ignored);
+  stream_->close();
   driver_->remove(*this);
   queue_.clear();
   if (place_) place_.weigh(weight_, 0);
@@ -10070,10 +10132,10 @@ SIO_DEMO_INLINE void Host::close(std::function<void()> done) {
   closing_ = true;
   driver_->close([this, alive = lifetime(), done = std::move(done)] {
     if (alive.expired()) return done ? done() : void();
-    log_->later([this, done] {
-      drained();
-      if (done) log_->call({"A function given to close() threw", "event", "close"}, done);
-    });
+    if (log_->busy()) return log_->later([this, done] { close(done); });  // as post() does
+    const auto log = log_;                                                // `done` may destroy the server
+    drained();
+    if (done) log->call({"A function given to close() threw", "event", "close"}, done);
   });
 }
 SIO_DEMO_INLINE void Host::drop_connections() {
@@ -10092,9 +10154,12 @@ SIO_DEMO_INLINE void Host::on_connection_error(std::function<void(const Connecti
   driver_->connection_error.add(std::move(handler));
 }
 
-SIO_DEMO_INLINE void Host::take_over(net::Stream socket, std::string_view bytes_already_read) {
+SIO_DEMO_INLINE void Host::take_over(net::TcpSocket socket, std::string_view bytes_already_read) {
   engine_.assert_thread();
-  driver_->serve(std::move(socket), bytes_already_read);
+  net::Error gone;
+  const auto peer = net::address_of(socket.remote_endpoint(gone).address());
+  if (gone && !driver_->closing()) return;  // nobody's mistake
+  driver_->serve(std::make_unique<net::TcpStream>(std::move(socket)), peer, bytes_already_read);
 }
 
 namespace detail {
@@ -11078,7 +11143,7 @@ class Link final : public Counted<Link>, public engineio::Timed {
   const Options options_;
   Counters* counters_;
   Events events_;
-  net::Stream socket_;
+  net::TcpSocket socket_;
   asio::ip::basic_resolver<asio::ip::tcp, net::Executor> resolver_;
   State state_ = State::waiting;
   std::uint64_t round_ = 0;        // of connections; handlers of an earlier one do nothing

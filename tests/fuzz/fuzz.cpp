@@ -7,6 +7,7 @@
 #include "http.hpp"
 #include "packet.hpp"
 #include "payload.hpp"
+#include "program.hpp"
 #include "redis.hpp"
 #include "route.hpp"
 #include "server.hpp"
@@ -22,9 +23,9 @@ struct Target {
 constexpr std::array targets{
     Target{"forwarded", fuzz::forwarded::run}, Target{"http", fuzz::http::run},
     Target{"packet", fuzz::packet::run},       Target{"payload", fuzz::payload::run},
-    Target{"redis", fuzz::redis::run},         Target{"route", fuzz::route::run},
-    Target{"server", fuzz::server::run},       Target{"session", fuzz::session::run},
-    Target{"websocket", fuzz::websocket::run},
+    Target{"program", fuzz::program::run},     Target{"redis", fuzz::redis::run},
+    Target{"route", fuzz::route::run},         Target{"server", fuzz::server::run},
+    Target{"session", fuzz::session::run},     Target{"websocket", fuzz::websocket::run},
 };
 
 void (*chosen)(std::string_view) = nullptr;

@@ -6,6 +6,7 @@ How a target reads its input stands in its file; what precedes a seed's text her
 """
 
 import os
+import re
 from typing import Dict, List
 
 SEPARATOR = "\x1e"
@@ -226,11 +227,68 @@ SERVER = [
     TWO + "s\x10\xfbo", TWO + event("/", "all") + event("/", "bye") + connect("/") + event("/", "end"),
 ]
 
+# ---- program: letters are explained in program.hpp; h PLACE ACTION HOW, c NAMESPACE AUTH, e NAMESPACE EVENT HOW ------
+
+
+def names_in(file: str, begin: str, pattern: str) -> List[str]:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), file), encoding="utf-8") as source:
+        return re.findall(pattern, source.read().split(begin, 1)[1].split("\n};", 1)[0].split("\n  };", 1)[0])
+
+
+PLACES = names_in("program.hpp", "places{", r'"([^"]+)",')
+ACTIONS = names_in("program.hpp", "std::array all{", r'Action{\s*"([^"]+)"')
+PROGRAM_EVENTS = ["event", "reply", "typed", "later", "silent", "once", "asks", "mine", "coroutine", "nobody's"]
+
+
+def act(letter: str, name: str, how: int = 0) -> str:
+    return letter + chr(ACTIONS.index(name)) + chr(how)
+
+
+def at(place: str, name: str, how: int = 0) -> str:
+    return "h" + chr(PLACES.index(place)) + chr(ACTIONS.index(name)) + chr(how)
+
+
+def say(name: str, how: int = 9, nsp: str = "/") -> str:
+    return "e" + NAMESPACES[nsp] + chr(PROGRAM_EVENTS.index(name)) + chr(how)
+
+
+# The script comes by every place: two clients and what they say; then what the program does of its own accord; routes, a
+# guest and the other engine; an upgrade; the ends.
+COME = ["1o\0" + connect("/"), "0o%c", connect("/"), connect("/a"), connect("/dyn1"), connect("/later"), "n\1", connect("/none"), "n\0"]
+SAY = ["0" + say("event", 10), say("reply"), say("typed"), say("later"), say("silent", 10), say("once"), say("coroutine"), say("asks"), say("event", 9, "/dyn1"), say("event", 0x59),
+       say("event", 11), "n\0", say("event", 11), "n\1", "k\0\0", "k\0\2", "k\0\0"]
+DO = [act("a", "broadcast"), act("a", "broadcast", 3), act("a", "ask some", 32), act("a", "fetch"), act("a", "list the rooms"), act("a", "tell the servers"), act("a", "have some join"),
+      act("a", "disconnect some", 8), act("a", "data"), act("a", "keep a broadcast", 8), act("p", "measure"), act("a", "by the loop", ACTIONS.index("measure"))]
+ASK = ["r\0", "r\1", "r\3", "r\4n\1", "r\6", "r\7", "r\x08", "i\0", "i\1", "i\3"]
+END = ["u", "ku\0", say("event", 10), "t\2", "1" + say("asks"), "w", "1o\0" + connect("/", 8) + "d\0", act("a", "close the server", 1), "t\3"]
+
+
+def script(how: int = 0, arms: str = "", skip: int = 0) -> str:
+    moves = [move.replace("%c", chr(how)) for move in COME + SAY + DO + ASK + END]
+    return arms + "".join(move for i, move in enumerate(moves) if not skip or i % skip)
+
+
+def programs() -> List[bytes]:
+    out = [bytes([knobs, more]) + latin(script(how)) for how in range(4) for knobs, more in ((0, 0), (0xf9, 0x7f & ~24), (0xfe, 0x3b), (4, 0x41))]
+    turn = 0
+    for place in PLACES[1:]:
+        for action in (ACTIONS[turn % len(ACTIONS)], ACTIONS[(turn + 17) % len(ACTIONS)], ACTIONS[(turn * 5 + 3) % len(ACTIONS)]):
+            turn += 1
+            knobs = 0xd8 | (turn & 5) | (32 if place == "log" else 0)
+            out.append(bytes([knobs, 0x2b & ~8 | turn & 0x40]) + latin(script(turn % 4, at(place, action, turn * 37 & 0xff))))
+    out += [b"\xd8\x23" + latin(script(number % 4, at("event", action, number) + at("disconnect", action, number * 5 & 0xff))) for number, action in enumerate(ACTIONS)]
+    out += [b"\xd8\x23" + latin(at("middleware late", action, 2) + "0o\0" + connect("/", 3) + "n" + answer + say("event")) for action in ("disconnect", "close the server", "emit", "look") for answer in ("\0", "\1")]
+    out += [bytes([turn * 5 & 0xfd, 0x23]) + latin(script(turn % 4, skip=9)[:60 + turn] + "D" + "N" * (turn & 1) + script(turn % 3, skip=7)) for turn in range(0, 120, 6)]
+    out += [bytes([0x80 | turn, 0x21]) + latin(script(0, at("posted", "run the loop") + act("p", "post the destruction") + at(place, "run the loop"))) for turn, place in enumerate(("event", "disconnect", "ack", "route"))]
+    return out
+
+
 TARGETS: Dict[str, List[bytes]] = {
     "forwarded": [latin(text) for text in FORWARDED],
     "http": with_knobs(HTTP, b"\0\1", b"\3\2", b"\4\3", b"\x18\4"),
     "packet": with_knobs(PACKETS + BINARY, b"\0", b"\5") + with_knobs(JSON, b"\2", b"\3"),
     "payload": with_knobs(PAYLOAD, b"\0", b"\1", b"\6"),
+    "program": programs(),
     "redis": with_knobs(RESP, b"\0", b"\x1c", b"\x24") + with_knobs(URLS, b"\1") + with_knobs(MESSAGES, b"\2"),
     "route": with_knobs(ROUTE, b"\0", b"\1", b"\x06", b"\x0a", b"\x0c"),
     "server": with_knobs(SERVER, b"\x08", b"\x15", b"\x02"),
@@ -239,6 +297,7 @@ TARGETS: Dict[str, List[bytes]] = {
 }
 TOKENS: Dict[str, List] = {"forwarded": FORWARDED_TOKENS, "http": HTTP_TOKENS, "packet": PACKET_TOKENS, "payload": ["\x1e", "\x1eb", "\x1e4", "==", "\xed\xa0\x80", "\xf0\x9f\x98\x80"], "redis": REDIS_TOKENS,
                            "server": [TWO, *(event("/", name) for name in EVENTS), connect("/a", 3), connect("/a", 8), "k\0\0", "n\1", "n\0", "r\1", "s\x0b\x10", "s\x09\x10", "wo", "t\4"],
+           "program": [*COME[:5], *SAY, *DO, *ASK, *END[2:], *(at(place, ACTIONS[i % len(ACTIONS)], i) for i, place in enumerate(PLACES)), *("h\0" + chr(i) for i in range(len(ACTIONS)))],
            "session": MOVES}
 
 

@@ -63,7 +63,9 @@ class Wire {
 };
 
 inline std::string frame(unsigned char first, std::string_view payload) {
-  std::string out{static_cast<char>(first), static_cast<char>(0x80 | payload.size())};  // none is longer than 125
+  const auto size = payload.size();  // below 65,536
+  std::string out{static_cast<char>(first), static_cast<char>(0x80 | (size < 126 ? size : 126))};
+  if (size > 125) out.append({static_cast<char>(size >> 8), static_cast<char>(size & 0xff)});
   return out.append(4, '\0').append(payload);
 }
 inline std::string get(std::string_view target, std::string_view lines = {}) {

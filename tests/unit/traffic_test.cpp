@@ -3,8 +3,8 @@
 // messages of all sizes and kinds, in fragments, cut into segments of one byte up to all of it; a client that reads
 // at once, a little, in the end, or leaves in the middle. A failure names its seed.
 #include "raw_client.hpp"
-#include "sequence.hpp"
 #include "sio_demo.hpp"
+#include "traffic.hpp"
 
 #include <doctest/doctest.h>
 
@@ -17,6 +17,7 @@ namespace {
 
 namespace sio = sio_demo;
 using namespace raw_client;
+using namespace traffic;
 using namespace std::chrono_literals;
 using dialogue::Sequence;
 using polling_client::run_until;
@@ -109,57 +110,6 @@ std::string converse(Stage& stage, asio::ip::tcp::socket& client, std::string_vi
     stage.loop.poll();
   }
   return in;
-}
-
-/// The first place at which two texts differ, in words; empty if they do not.
-std::string difference(std::string_view came, std::string_view expected) {
-  if (came == expected) return {};
-  const auto [a, b] = std::mismatch(came.begin(), came.end(), expected.begin(), expected.end());
-  return "differ at byte " + std::to_string(a - came.begin()) + ": " + std::to_string(came.size()) + " came, " +
-         std::to_string(expected.size()) + " were expected";
-}
-
-std::string bytes_of(Sequence& random, std::size_t size, bool binary) {
-  std::string out(size, ' ');
-  for (char& c : out) c = static_cast<char>(binary ? random.below(256) : 'a' + random.below(26));
-  return out;
-}
-
-std::size_t size_of_message(Sequence& random) {
-  constexpr std::size_t sizes[] = {0, 1, 50, 50, 50, 125, 126, 180, 192, 700, 5000, 65'535, 65'536, 66'000};
-  return sizes[random.below(14)];
-}
-
-/// A client's frame of any size, masked by a key that is not zero.
-std::string masked(unsigned char first, std::string_view payload, Sequence& random) {
-  std::string out{static_cast<char>(first)};
-  const std::size_t size = payload.size(), width = size < 126 ? 0 : size < 65'536 ? 2 : 8;
-  out += static_cast<char>(0x80 | (width == 0 ? size : width == 2 ? 126 : 127));
-  for (std::size_t i = 0; i < width; ++i) out += static_cast<char>(size >> 8 * (width - 1 - i) & 0xff);
-  const auto key = bytes_of(random, 4, true);
-  out += key;
-  for (std::size_t i = 0; i < size; ++i) out += static_cast<char>(payload[i] ^ key[i % 4]);
-  return out;
-}
-
-/// A message in one frame or in several, with pings before them, whose pongs `expected` gets.
-void add_message(std::string& out, std::string& expected, std::string_view payload, bool binary, Sequence& random) {
-  std::size_t fragments = random.below(3) > 0 ? 1 : 1 + random.below(5);
-  for (bool first = true; fragments > 0; --fragments, first = false) {
-    if (random.below(10) == 0) {
-      const auto word = bytes_of(random, random.below(126), true);
-      out += masked(0x89, word, random);
-      expected += sio::websocket::frame(sio::websocket::Opcode::pong, word);
-    }
-    const std::size_t size = fragments == 1 ? payload.size() : random.below(payload.size() + 1);
-    const unsigned opcode = !first ? 0 : binary ? 2 : 1;
-    out += masked(static_cast<unsigned char>((fragments == 1 ? 0x80 : 0) | opcode), payload.substr(0, size), random);
-    payload.remove_prefix(size);
-  }
-}
-
-std::string said_frame(std::string_view payload, bool binary) {
-  return sio::websocket::frame(binary ? sio::websocket::Opcode::binary : sio::websocket::Opcode::text, payload);
 }
 
 /// What handlers got is what was sent, all of it or, if the client left, the first of it.

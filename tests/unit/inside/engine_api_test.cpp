@@ -787,7 +787,7 @@ TEST_CASE("serve: a connection of another loop, with the bytes that were read fr
 
 TEST_CASE("serve: sockets of any executor, of our loop and of another") {
   using Any = asio::basic_stream_socket<asio::ip::tcp, asio::any_io_executor>;
-  using Own = sio::net::Stream;
+  using Own = sio::net::TcpSocket;
   asio::io_context theirs;
   sio::Server io(theirs, quiet());  // it does not listen
   std::optional<Raw> client;

@@ -5,4 +5,5 @@
 
 #include "engine_api_test.cpp"
 #include "redis_test.cpp"
+#include "scripted_stream_test.cpp"
 #include "server_test.cpp"
