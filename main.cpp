@@ -1,5 +1,5 @@
-// The demo service as a program: flags, signals, exit codes, and in the appendix the page at "/". Everything else is in
-// sio_demo.hpp.
+// The demo service as a program: flags, signals, exit codes, and, in the appendix, the page at "/". Everything else is
+// in sio_demo.hpp.
 #include "sio_demo.hpp"
 
 #include <asio/signal_set.hpp>
@@ -16,17 +16,17 @@ namespace sio = sio_demo;
 
 namespace {
 
-/// The service's knobs, and the program's own.
+/// The service's options, and the program's own.
 struct Config : sio::demo::Config {
   bool trace = false;
 };
 
-/// One command-line flag. The same row parses it, and prints it in --help with its default.
+/// One command-line flag: parses it, and prints it in --help with its default.
 struct Flag {
   std::string name;
-  std::string value;  // what the value is called in --help
+  std::string value;  // the name of the value in --help
   std::string help;
-  /// false, or std::invalid_argument that says why: not a good value.
+  /// Returns false, or throws std::invalid_argument that says why, for an invalid value.
   std::function<bool(Config&, std::string_view)> set;
   std::function<std::string(const Config&)> show;
 };
@@ -39,7 +39,7 @@ bool set_number(Integer& target, std::string_view text, std::uint64_t least, std
   return true;
 }
 
-/// A flag for a number; `member` picks it from the configuration.
+/// A flag for a number; `member` returns a reference to it in the configuration.
 template <class Member>
 Flag number(std::string name, std::string value, std::string help, std::uint64_t least, std::uint64_t most,
             Member member) {
@@ -72,7 +72,7 @@ Flag text(std::string name, std::string value, std::string help, std::string_vie
           [=](const Config& config) { return member(config); }};
 }
 
-/// A flag that may be given several times; the first one replaces the defaults.
+/// A flag that may be given several times; the first replaces the defaults.
 template <class Member, class Check>
 Flag list(std::string name, std::string value, std::string help, Member member, Check check) {
   return {std::move(name), std::move(value), std::move(help) + "; repeatable, replaces the default",
@@ -155,7 +155,7 @@ Flag log_level() {
 }
 
 Flag metrics_path() {
-  return {"metrics-path", "PATH", "where the metrics are, or \"none\"",
+  return {"metrics-path", "PATH", "URL path of the metrics, or \"none\"",
           [](Config& config, std::string_view text) {
             config.metrics_path = text == "none" ? "" : text;
             return text == "none" || text.starts_with('/');
@@ -182,20 +182,20 @@ Flag boolean(std::string name, std::string help, Member member) {
           [=](const Config& config) { return std::string(member(config) ? "on" : "off"); }};
 }
 
-/// What clients may make the server hold, or do.
+/// Flags for limits of memory and rates, in a function of their own because flags() is long.
 std::vector<Flag> bounds() {
   constexpr std::uint64_t huge = 1'000'000'000;
   return {
-      rate("error-rate", "error answers to one client, which hears of no more mistakes beyond",
+      rate("error-rate", "error replies to one client; beyond, errors are only counted",
            [](auto& c) -> auto& { return c.server.error_rate; }),
-      number("packets-per-turn", "N", "packets of one connection before the others have their turn", 1, huge,
+      number("packets-per-turn", "N", "packets of one connection handled before other connections are served", 1, huge,
              [](auto& c) -> auto& { return c.server.packets_per_turn; }),
       number("max-input-per-address", "BYTES",
-             "unfinished requests and messages of one peer, trusted proxies aside; 0: no limit", 0, 1000 * huge,
-             [](auto& c) -> auto& { return c.server.max_input_per_address; }),
-      number("max-connections", "N", "TCP connections in all", 1, huge,
+             "bytes of unhandled requests and messages of one peer, except trusted proxies; 0: no limit", 0,
+             1000 * huge, [](auto& c) -> auto& { return c.server.max_input_per_address; }),
+      number("max-connections", "N", "TCP connections in total", 1, huge,
              [](auto& c) -> auto& { return c.server.max_connections; }),
-      number("max-kept-bytes", "BYTES", "auth and unanswered events kept for one client", 1, 1000 * huge,
+      number("max-kept-bytes", "BYTES", "auth and events waiting for middlewares of one client", 1, 1000 * huge,
              [](auto& c) -> auto& { return c.server.max_kept_bytes; }),
   };
 }
@@ -214,9 +214,10 @@ std::vector<Flag> flags() {  // NOLINT(readability-function-size): a table, a ro
       text("host", "HOST", "where to listen; \"localhost\" is both loopback families, \"::\" everywhere", "",
            [](auto& c) -> auto& { return c.server.host; }),
       text("namespace", "NAME", "the service's namespace", "/", [](auto& c) -> auto& { return c.name; }),
-      text("path", "PATH", "URL path that belongs to Socket.IO", "/", [](auto& c) -> auto& { return c.server.path; }),
-      text("health-path", "PATH", "URL path of the health answer", "/", [](auto& c) -> auto& { return c.health_path; }),
-      boolean("health-addresses", "whether the health answer says which addresses are connected",
+      text("path", "PATH", "URL path of Socket.IO", "/", [](auto& c) -> auto& { return c.server.path; }),
+      text("health-path", "PATH", "URL path of the health response", "/",
+           [](auto& c) -> auto& { return c.health_path; }),
+      boolean("health-addresses", "whether the health response lists the clients' addresses",
               [](auto& c) -> auto& { return c.health_addresses; }),
       metrics_path(),
       redis(),
@@ -238,39 +239,39 @@ std::vector<Flag> flags() {  // NOLINT(readability-function-size): a table, a ro
                    [](auto& c) -> auto& { return c.server.upgrade_timeout; }),
       milliseconds("connect-timeout", "how long a client may stay without a namespace",
                    [](auto& c) -> auto& { return c.server.connect_timeout; }),
-      milliseconds("drain-timeout", "how long the end may take",
+      milliseconds("drain-timeout", "how long a shutdown may take",
                    [](auto& c) -> auto& { return c.server.drain_timeout; }),
-      milliseconds("header-timeout", "how long a request's head may take",
+      milliseconds("header-timeout", "how long a request's headers may take",
                    [](auto& c) -> auto& { return c.server.http.header_timeout; }),
       milliseconds("body-timeout", "how long a request's body may take",
                    [](auto& c) -> auto& { return c.server.http.body_timeout; }),
       milliseconds("keep-alive-timeout", "how long an idle HTTP connection is kept",
                    [](auto& c) -> auto& { return c.server.http.keep_alive_timeout; }),
-      boolean("add-trailing-slash", "off: the path without its final slash is ours, too",
+      boolean("add-trailing-slash", "off: also serve the path without its final slash",
               [](auto& c) -> auto& { return c.server.add_trailing_slash; }),
-      boolean("destroy-upgrade", "whether an upgrade that nobody serves is ended",
+      boolean("destroy-upgrade", "whether an upgrade on a path without a route is closed",
               [](auto& c) -> auto& { return c.server.destroy_upgrade; }),
-      milliseconds("destroy-upgrade-timeout", "how long such an upgrade is left open",
+      milliseconds("destroy-upgrade-timeout", "how long such an upgrade stays open",
                    [](auto& c) -> auto& { return c.server.destroy_upgrade_timeout; }),
       milliseconds(
-          "max-disconnection-duration", "how long a client that was cut off may come back as who it was; 0: not",
+          "max-disconnection-duration", "how long a disconnected client can recover its state; 0: never",
           [](auto& c) -> auto& { return c.server.connection_state_recovery.max_disconnection_duration; }, 0),
-      number("max-connections-per-address", "N", "TCP connections of one peer, trusted proxies aside; 0: no limit", 0,
+      number("max-connections-per-address", "N", "TCP connections of one peer, except trusted proxies; 0: no limit", 0,
              huge, [](auto& c) -> auto& { return c.server.max_connections_per_address; }),
-      number("max-sessions-per-address", "N", "sessions of one client's address, trusted proxies aside; 0: no limit", 0,
-             huge, [](auto& c) -> auto& { return c.server.max_sessions_per_address; }),
+      number("max-sessions-per-address", "N", "sessions of one client's address, except trusted proxies; 0: no limit",
+             0, huge, [](auto& c) -> auto& { return c.server.max_sessions_per_address; }),
       rate("handshake-rate", "handshakes of one client's address",
            [](auto& c) -> auto& { return c.server.handshake_rate; }),
-      rate("packet-rate", "packets of one client, which is closed beyond",
+      rate("packet-rate", "packets of one client, which is disconnected beyond",
            [](auto& c) -> auto& { return c.server.packet_rate; }),
-      rate("event-rate", "events of one client, which is told when to try again",
+      rate("event-rate", "events of one client; beyond, they are refused with a time to retry",
            [](auto& c) -> auto& { return c.server.event_rate; }),
       milliseconds(
-          "slow-handler", "when a handler is logged as slow; 0: never",
+          "slow-handler", "a handler that takes longer is logged as slow; 0: never",
           [](auto& c) -> auto& { return c.server.slow_handler; }, 0),
       number("max-payload", "BYTES", "largest message", 1, huge, [](auto& c) -> auto& { return c.server.max_payload; }),
-      number("max-sessions", "N", "sessions in all", 1, huge, [](auto& c) -> auto& { return c.server.max_sessions; }),
-      number("max-queue-bytes", "BYTES", "what may wait for one client", 1, 1000 * huge,
+      number("max-sessions", "N", "sessions in total", 1, huge, [](auto& c) -> auto& { return c.server.max_sessions; }),
+      number("max-queue-bytes", "BYTES", "bytes queued for one client, which is disconnected beyond", 1, 1000 * huge,
              [](auto& c) -> auto& { return c.server.max_queue_bytes; }),
       number("max-json-depth", "N", "nesting of a client's JSON", 1, 64,
              [](auto& c) -> auto& { return c.server.max_json_depth; }),
@@ -278,9 +279,10 @@ std::vector<Flag> flags() {  // NOLINT(readability-function-size): a table, a ro
              [](auto& c) -> auto& { return c.server.max_json_tokens; }),
       number("max-attachments", "N", "binary attachments of one event", 0, 1000,
              [](auto& c) -> auto& { return c.server.max_attachments; }),
-      boolean("polling", "long-polling offered", [](auto& c) -> auto& { return c.server.polling; }),
-      boolean("websocket", "WebSocket offered", [](auto& c) -> auto& { return c.server.websocket; }),
-      boolean("allow-upgrades", "from polling to WebSocket", [](auto& c) -> auto& { return c.server.allow_upgrades; }),
+      boolean("polling", "whether long-polling is offered", [](auto& c) -> auto& { return c.server.polling; }),
+      boolean("websocket", "whether WebSocket is offered", [](auto& c) -> auto& { return c.server.websocket; }),
+      boolean("allow-upgrades", "whether clients are offered the upgrade from polling to WebSocket",
+              [](auto& c) -> auto& { return c.server.allow_upgrades; }),
       list(
           "trusted-proxy", "NETWORK", "whose X-Forwarded-For is believed, or \"none\"",
           [](auto& c) -> auto& { return c.server.trusted_proxies; }, network),
@@ -308,8 +310,8 @@ void print_types() {
   std::fputs(sio::typescript(demo::random_string, demo::connection_status, demo::error, demo::ping).c_str(), stdout);
 }
 
-/// Exits for --help, --version and --print-types, and, with one line on standard error, for what it does not
-/// understand.
+/// Parses the command line. Exits for --help, --version and --print-types, and, with one line on standard error and
+/// code 2, for an invalid flag.
 Config parse(const std::vector<std::string_view>& arguments) {
   auto all = flags();
   for (auto& flag : bounds()) all.push_back(std::move(flag));
@@ -345,20 +347,20 @@ Config parse(const std::vector<std::string_view>& arguments) {
   return config;
 }
 
-/// Writes the log in a thread of its own, so that a full disk or a pipe that nobody reads costs lines, not time.
+/// Writes the log in a separate thread. If standard output blocks, lines are lost, but the event loop does not wait.
 class LogWriter {
  public:
   explicit LogWriter(sio::LogQueue& queue) : queue_(queue), done_(ended_.get_future()), thread_([this] { write(); }) {}
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
-  /// Waits a second for what is still to be written; a reader that takes longer does not keep us.
+  /// Waits up to a second for the rest to be written; if it takes longer, exits the process.
   ~LogWriter() {
     queue_.close();
     if (done_.wait_for(std::chrono::seconds(1)) == std::future_status::timeout) std::_Exit(exit_code);
     thread_.join();
   }
 
-  int exit_code = 0;  // of a program that cannot wait
+  int exit_code = 0;  // for the exit in the destructor
 
  private:
   void write() {
@@ -377,7 +379,7 @@ class LogWriter {
   std::thread thread_;
 };
 
-/// Whether the trace may have colours: it goes to a terminal, whose user has not said no (no-color.org).
+/// Whether the trace has colours: standard output is a terminal, and NO_COLOR is not set (no-color.org).
 bool colourful() {
 #ifdef _WIN32
   return false;
@@ -388,7 +390,7 @@ bool colourful() {
 
 void add_page(sio::Server& io, const Config& config);  // the appendix
 
-/// Runs the service until a signal; the program's exit code.
+/// Runs the service until a signal. Returns the program's exit code.
 int serve(const Config& config, sio::LogQueue& log) {
   asio::io_context loop(1);
   asio::signal_set signals(loop, SIGINT, SIGTERM);
@@ -402,7 +404,7 @@ int serve(const Config& config, sio::LogQueue& log) {
     signals.async_wait([&](std::error_code error, int) {
       if (error) return;
       signals.async_wait([](std::error_code again, int) {
-        if (!again) std::_Exit(1);  // a second signal does not wait
+        if (!again) std::_Exit(1);  // a second signal exits at once
       });
       service.stop([&] { signals.cancel(); });
     });
@@ -419,7 +421,7 @@ int serve(const Config& config, sio::LogQueue& log) {
 int main(int count, char** arguments) {
   Config config = parse(std::vector<std::string_view>(arguments + (std::min)(count, 1), arguments + count));
 #ifdef SIGPIPE
-  std::signal(SIGPIPE, SIG_IGN);  // a reader of our log that goes away does not take the service with it
+  std::signal(SIGPIPE, SIG_IGN);  // closing the log's pipe must not end the service
 #endif
   sio::LogQueue queue;
   config.server.log_sink = [&](const sio::LogRecord& record) { queue.push(sio::json_line(record) + '\n'); };
@@ -434,10 +436,10 @@ int main(int count, char** arguments) {
 // ================================================================================================
 // Appendix: the page at "/"
 //
-// A client of the service in the browser that shows what it does: one page, no other file, no client
-// library. page_protocol is a Socket.IO client by hand, to be read for itself; page_explain knows what
-// each packet means; page_script draws. A string literal ends before 16,000 characters, since some
-// compilers take no longer one.
+// A client of the service for browsers, which shows the packets that it sends and receives: one page,
+// without other files or a client library. page_protocol is a Socket.IO client in plain JavaScript;
+// page_explain explains packets; page_script draws the page. Each string literal has less than 16,000
+// characters, the limit of some compilers.
 // ================================================================================================
 
 namespace {
@@ -668,10 +670,10 @@ footer { margin-top: 1rem; font-size: 0.8125rem; color: var(--soft); }
 )css";
 
 constexpr std::string_view page_protocol = R"js("use strict";
-// Socket.IO by hand, with fetch and WebSocket and nothing else. A Connection is one Engine.IO session with one namespace
-// in it. It tells its observer what happens; it does not come back once it is closed (`demo`, further down, opens a new one).
+// A Socket.IO client with fetch and WebSocket only. A Connection is one Engine.IO session with one namespace. It calls
+// its observer for each event. It does not reconnect: `demo`, further down, opens a new one.
 //
-//   observer.http(from, text)           a request of HTTP, or its answer        from: "browser" or "server"
+//   observer.http(from, text)           an HTTP request, or its response        from: "browser" or "server"
 //   observer.packet(from, via, text)    one packet                              via: "polling" or "websocket"
 //   observer.note(text), upgraded(), joined(answer), refused(answer), event(name, args), closed(why, comesBack)
 
@@ -681,11 +683,11 @@ class Connection {
   constructor(endpoint, namespace, mode, observer) {
     Object.assign(this, { endpoint, namespace, mode, observer });
     this.transport = mode === "websocket" ? "websocket" : "polling";
-    this.sid = "";           // of the session; the handshake brings it
+    this.sid = "";           // the session's id, from the handshake
     this.queue = [];         // packets that wait for the transport
-    this.acks = new Map();   // ack id: who waits for the answer
+    this.acks = new Map();   // ack id: callback for the ACK
     this.lastAck = 0;
-    this.paused = false;     // between "3probe" and "5": nothing new over polling
+    this.paused = false;     // between "3probe" and "5": no new requests over polling
     this.over = this.left = false;
     this.requests = new AbortController();
   }
@@ -702,9 +704,9 @@ class Connection {
     return url;
   }
 
-  // ---- Engine.IO over HTTP: GET brings packets, POST carries them
+  // ---- Engine.IO over HTTP: GET receives packets, POST sends them
 
-  // The first GET has no sid: it is the handshake. The server holds each later one until it has something to say.
+  // The first GET has no sid: it is the handshake. The server holds each later GET until it has a packet to send.
   async poll() {
     try {
       while (!this.over && !this.paused) {
@@ -716,7 +718,7 @@ class Connection {
     }
   }
 
-  // One POST at a time: a second one beside it would end the session.
+  // One POST at a time: the server closes the session at a second, concurrent one.
   async post() {
     try {
       while (!this.over && !this.paused && this.queue.length) await this.request("POST", this.queue.splice(0));
@@ -738,7 +740,7 @@ class Connection {
     return text;
   }
 
-  // ---- Engine.IO over WebSocket: one packet a message
+  // ---- Engine.IO over WebSocket: one packet per message
 
   openWebSocket() {
     const url = this.url("websocket");
@@ -748,7 +750,7 @@ class Connection {
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => {
       this.observer.http("server", "101 Switching Protocols");
-      if (this.sid) this.transmit("2probe");  // a session exists already: this is its upgrade
+      if (this.sid) this.transmit("2probe");  // the session exists: this is its upgrade
     };
     this.socket.onmessage = ({ data }) => (this.transport === "websocket" ? this.receive(data, "websocket") : this.upgrade(data));
     this.socket.onclose = ({ code }) => {
@@ -762,8 +764,8 @@ class Connection {
     this.socket.send(packet);
   }
 
-  // The upgrade: "2probe" asks whether packets pass, "3probe" says that they do. Polling is then emptied, for which the
-  // server frees the pending GET with a noop, and "5" moves the session (Engine.IO, "Upgrade").
+  // The upgrade: "2probe" and "3probe" show that packets pass in both directions. The client then waits for its pending
+  // requests, of which the server ends the GET with a noop, and "5" moves the session (Engine.IO, "Upgrade").
   async upgrade(packet) {
     this.observer.packet("server", "websocket", packet);
     if (packet !== "3probe") return this.socket.close();
@@ -776,7 +778,7 @@ class Connection {
     this.flush();
   }
 
-  // ---- Engine.IO packets: a digit, and what it is about
+  // ---- Engine.IO packets: a digit for the type, and a payload
 
   send(packet) {
     this.queue.push(packet);
@@ -792,13 +794,13 @@ class Connection {
   receive(packet, via) {
     if (this.over) return;
     this.observer.packet("server", via, packet);
-    if (typeof packet !== "string") return;                            // an attachment; the demo sends none
+    if (typeof packet !== "string") return;                            // a binary attachment; the demo sends none
     switch (packet[0]) {
       case "0": return this.opened(JSON.parse(packet.slice(1)));
       case "1": return this.close("the server closed the session", true);
       case "2": this.expectPing(); return this.send("3");              // the heartbeat: ping, pong
       case "4": return this.message(packet.slice(1));
-      case "6": return;                                                // noop: it only ends a GET
+      case "6": return;                                                // noop: only ends a GET
       default: return this.close("a packet of no known type");
     }
   }
@@ -811,7 +813,7 @@ class Connection {
     if (this.mode === "upgrade" && upgrades.includes("websocket")) this.openWebSocket();
   }
 
-  // The server pings; whoever hears nothing for so long has lost it (Engine.IO, "Heartbeat").
+  // The server pings. Without a ping in this time, the connection is lost (Engine.IO, "Heartbeat").
   expectPing() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.close("no ping came in time"), this.patience);
@@ -825,18 +827,18 @@ class Connection {
 
   message(text) {
     const [, type, namespace = "/", id, json] = /^(\d)(?:\d+-)?(?:(\/[^,]*),?)?(\d*)(.*)$/s.exec(text) ?? [];
-    if (namespace !== this.namespace) return;                          // another one of the same session
+    if (namespace !== this.namespace) return;                          // another namespace of the session
     const data = json ? JSON.parse(json) : undefined;
     switch (type) {
-      case "0": return this.observer.joined(data);                     // CONNECT: the server let us in
+      case "0": return this.observer.joined(data);                     // CONNECT: the server accepts
       case "1": return this.close("the server disconnected us", false); // DISCONNECT
       case "2": return this.observer.event(data[0], data.slice(1));    // EVENT: its name, its arguments
-      case "3": return this.acks.get(Number(id))?.(data);              // ACK: what answers our event of this id
+      case "3": return this.acks.get(Number(id))?.(data);              // ACK of the event with this id
       case "4": return this.observer.refused(data);                    // CONNECT_ERROR
     }
   }
 
-  // An event that wants an answer carries an id; the ACK brings it back. Resolves to undefined if the end comes first.
+  // Emits an event with an ack id, and waits for the ACK with that id. Resolves to undefined if the connection closes.
   ask(name, ...args) {
     const id = ++this.lastAck;
     return new Promise((resolve) => {
@@ -846,7 +848,7 @@ class Connection {
     });
   }
 
-  // DISCONNECT leaves the namespace; the session then is closed: by a packet over polling, by a close frame on WebSocket.
+  // Leaves the namespace by DISCONNECT, then closes the session: over polling by a packet, over WebSocket by a close frame.
   async leave() {
     this.left = true;
     this.send(this.packet(1));
@@ -868,7 +870,7 @@ class Connection {
 )js";
 
 constexpr std::string_view page_explain =
-    R"js(// What a packet says: its text taken apart, layer by layer, and in sentences. Nothing here touches the page.
+    R"js(// Explains packets: splits a packet's text into its layers, and describes them. This part does not use the page.
 
 const ENGINE = {
   0: ["open", "Engine.IO packet type: open. The answer to the handshake."],
@@ -893,7 +895,7 @@ const UNKNOWN = ["unknown", "No type of the protocol: whoever receives this clos
 const EIO = (section) => `Engine.IO protocol v4, “${section}”`;
 const SIO = (section) => `Socket.IO protocol v5, “${section}”`;
 
-// Why a packet was sent, and where the protocol says so; the first row that fits. `name` is that of `nameOf`.
+// Why a packet is sent, and the section of the protocol. The first matching row counts. `name` is the result of `nameOf`.
 const REASONS = [
   { name: "open", why: "The server accepts the handshake. sid names the session and is part of each later URL; upgrades lists the transports it may change to; the server pings every pingInterval ms and waits pingTimeout ms for the pong; maxPayload is the largest message it takes, in bytes.", where: EIO("Handshake") },
   { name: "ping", text: /^2probe$/, why: "The browser asks, on the new WebSocket, whether packets pass there. The session itself is still with polling.", where: EIO("Upgrade") },
@@ -931,7 +933,7 @@ const HTTP_REASONS = [
 
 const fits = (rule, record, name) => (!rule.name || rule.name === name) && (!rule.from || rule.from === record.from) && (!rule.text || rule.text.test(record.text));
 
-// The layers of a packet's text, in order: { css, text, says }. Joined again, they are the text.
+// The layers of a packet's text, in order: { css, text, says }. Joined, their texts are the packet's text.
 function layers(text) {
   const parts = [];
   const add = (css, part, says) => { if (part) parts.push({ css, text: part, says }); };
@@ -979,8 +981,8 @@ const direction = ({ from, via }) => `${from === "browser" ? "browser to server"
 )js";
 
 constexpr std::string_view page_script =
-    R"js(// The page: draws what the connection's observer hears, and lets the visitor do things. Whatever comes from the wire
-// becomes text of a node, never markup.
+    R"js(// The page: draws the events of the connection's observer, and handles the controls. Data from the network becomes
+// text of a node, never markup.
 
 const settings = JSON.parse(document.getElementById("settings").textContent);
 const MOST_ROWS = 500, MOST_TEXT = 10_000, MOST_PINGS = 60, MOST_STRINGS = 6;
@@ -994,11 +996,11 @@ function element(name, css, ...children) {
   return made;
 }
 
-// ---- The sequence diagram: one list item a row, one button a packet
+// ---- The sequence diagram: one list item per row, one button per packet
 
 const diagram = {
   records: new WeakMap(),  // button: its record
-  current: null,           // the one button that Tab reaches; the arrow keys move it
+  current: null,           // the only button in the tab order; the arrow keys move it
 
   add(record) {
     record.time = (performance.now() - began) / 1000;
@@ -1056,7 +1058,7 @@ const diagram = {
   },
 
   choose(button) {
-    $("follow").checked = false;  // what is being read does not move away
+    $("follow").checked = false;  // else the chosen row scrolls away
     for (const old of $("packets").querySelectorAll("[aria-current]")) old.removeAttribute("aria-current");
     button.setAttribute("aria-current", "true");
     this.move(button);
@@ -1078,7 +1080,7 @@ const diagram = {
   },
 };
 
-// A packet's text, a colour a layer.
+// A packet's text, each layer in its colour.
 function coded(record, most = MOST_TEXT) {
   const code = element("code");
   if (record.binary || record.kind === "http") code.append(record.text);
@@ -1091,7 +1093,7 @@ function show(record) {
   const heading = element("h2", "", title);
   heading.id = "explanation-title";
   const raw = element("pre", "raw", coded(record));
-  raw.tabIndex = 0;  // it scrolls
+  raw.tabIndex = 0;  // because it scrolls
   raw.setAttribute("role", "group");
   raw.setAttribute("aria-label", "Raw text");
   const list = element("dl", "parts");
@@ -1100,7 +1102,7 @@ function show(record) {
   if (matchMedia("(max-width: 60rem)").matches) $("explanation").scrollIntoView({ block: "nearest" });
 }
 
-// ---- The demo's connection, which comes back when it is lost
+// ---- The demo's connection, which reconnects
 
 const demo = {
   connection: null, socketId: "", pings: 0, failures: 0, timer: 0, problem: "",
@@ -1162,7 +1164,7 @@ const demo = {
     this.note(`Closed: ${why}`);
     raw.heard(`closed: ${why}`);
     if (!comesBack) return this.status("closed", `not connected: ${this.problem || why}`);
-    // 0.5 s, 1 s, 2 s ... 8 s, each up to half longer, so that a thousand browsers do not come back in one moment.
+    // 0.5 s, 1 s, 2 s ... 8 s, each up to 50 % longer at random, so that many browsers do not reconnect at the same time.
     const wait = Math.min(8, 0.5 * 2 ** this.failures++) * (1 + Math.random() / 2);
     this.status("waiting", `lost (${why}); attempt ${this.failures} in ${wait.toFixed(1)} s`);
     this.timer = setTimeout(() => this.connect(), wait * 1000);
@@ -1180,9 +1182,9 @@ function addString({ value, timestamp }) {
 // ---- Pings, and their round-trip times
 
 const trips = [];
-let plotting = 0;  // the frame that will
+let plotting = 0;  // the animation frame that is requested for plot()
 
-// Resolves to whether there was an answer.
+// Resolves to whether there was an ack.
 async function ping() {
   const sent = performance.now();
   ++demo.pings;
@@ -1219,7 +1221,7 @@ function plot() {
 
 // ---- Limits, hit on purpose
 
-// One more connection, of which only a refusal is drawn. Resolves to [connection, "" or why it was not let in].
+// Opens one more connection, of which only a refusal is drawn. Resolves to [connection, "" or why it was refused].
 function another() {
   return new Promise((resolve) => {
     const quiet = () => {};
@@ -1264,7 +1266,7 @@ async function whileDisabled(button, action) {
   button.disabled = button.id === "limit-pings" && demo.connection.over;
 }
 
-// ---- A raw packet, and what comes back
+// ---- A raw packet, and the responses to it
 
 const prefix = settings.namespace === "/" ? "" : `${settings.namespace},`;
 const raw = {
@@ -1298,7 +1300,7 @@ const raw = {
 
 function remember(theme) {
   document.documentElement.dataset.theme = theme;
-  try { localStorage.setItem("theme", theme); } catch { /* a browser without storage forgets it */ }
+  try { localStorage.setItem("theme", theme); } catch { /* not stored in a browser without storage */ }
 }
 try { $("theme").value = localStorage.getItem("theme") ?? ""; } catch { /* as above */ }
 document.documentElement.dataset.theme = $("theme").value;
@@ -1325,7 +1327,7 @@ $("raw-form").addEventListener("submit", (event) => { event.preventDefault(); ra
 demo.connect();
 )js";
 
-/// `text` with the value of each {{name}} in its place.
+/// `text` with each {{name}} replaced by its value.
 std::string fill(std::string_view text, const std::map<std::string_view, std::string_view>& values) {
   std::string out;
   for (auto open = text.find("{{"); open != text.npos; open = text.find("{{")) {
@@ -1337,7 +1339,8 @@ std::string fill(std::string_view text, const std::map<std::string_view, std::st
   return out += text;
 }
 
-/// What the page has to know, as JSON that cannot end the element it stands in: flags may hold any text.
+/// The page's settings as JSON. '<' is escaped, because flags may contain any text, which must not end the script
+/// element.
 std::string page_settings(const Config& config) {
   std::string path = config.server.path;
   if (!path.ends_with('/')) path += '/';
@@ -1352,7 +1355,7 @@ std::string page_settings(const Config& config) {
   return out;
 }
 
-/// Where the page may connect to. Older browsers do not count WebSockets as 'self'; for them the host is named, if
+/// The connect-src of the page's policy. In older browsers 'self' does not include WebSockets, so the host is added, if
 /// its name can be part of a policy.
 std::string page_sources(std::string_view host) {
   constexpr std::string_view fit = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
@@ -1379,7 +1382,7 @@ sio::http::Response page(const sio::http::Request& request, const std::string& s
            {"Cache-Control", "no-store"}}};
 }
 
-/// Unless "/" is Socket.IO's own, or that of another answer.
+/// Adds the page at "/", unless that is the Socket.IO path or another route.
 void add_page(sio::Server& io, const Config& config) {
   if (config.server.path == "/" || io.http().find("GET", "/").first) return;
   const auto random = std::make_shared<sio::bytes::Random>();

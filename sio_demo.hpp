@@ -1,7 +1,7 @@
 // sio_demo.hpp - a Socket.IO v4 server for C++20 in one header. Version 0.1.0. MIT licence (end of file).
 //
-// Official clients connect to it as to the official server: those for browsers, Node and Python in its tests, those
-// for Swift, Java and C++ by the same bytes.
+// Official clients work with it unchanged. The tests run those for browsers, Node and Python; those for Swift, Java and
+// C++ use the same protocol, but are not tested.
 // It needs standalone Asio (1.22 or later) and nlohmann/json (3.11 or later), and nothing else.
 //
 //     #include "sio_demo.hpp"
@@ -19,48 +19,52 @@
 //
 //     g++ -std=c++20 -O2 -pthread server.cpp -o server
 //
-// That compiles all of it. A program of several files can have the bodies compiled in one of them only:
-// define SIO_DEMO_SEPARATE in all, by -DSIO_DEMO_SEPARATE, and let one more file say
+// That compiles all of it. A program of several files can compile the function bodies in one of them only:
+// define SIO_DEMO_SEPARATE for all files (-DSIO_DEMO_SEPARATE), and add one file with
 //
 //     #define SIO_DEMO_IMPLEMENTATION
 //     #include "sio_demo.hpp"
 //
-// Classes and their layout are the same either way, but chapters 10 and 15, and most of 11, are in that file alone.
-// Do not mix files with the macro and files without: that breaks the one-definition rule.
+// Public classes and their layout are the same either way; the bodies, and private classes such as those of chapter 10,
+// are in that file only. Do not mix files with the macro and files without: that breaks the one-definition rule.
 //
-// One thread runs everything: handlers are called one at a time on the loop that runs the server,
-// so your code needs no locks. server.post(f) is the only door from another thread.
+// One thread runs everything: the event loop calls handlers one at a time, so your code needs no locks.
+// From another thread, call only server.post(f).
 //
-// What it does not do: TLS (put a reverse proxy in front), compression, WebTransport, JSONP,
-// the clients of Socket.IO 1 and 2 (Engine.IO 3: they get a clear refusal), HTTP/2.
+// Not supported: TLS (put a reverse proxy in front), compression, WebTransport, JSONP, HTTP/2, and
+// clients of Socket.IO 1 and 2 (Engine.IO 3), which are refused with an error message.
 //
 // ------------------------------------------------------------------------------------------------
-// Contents, in the order in which a byte travels
+// Contents: options and tools first, then the protocol layers from HTTP up to the API, then what uses them
 //
-//    1  Options                   every knob and limit, its unit, its default, what happens at it
+//    1  Options                   the server's options and limits: unit, default, effect
 //    2  Bytes and text            references, base64, SHA-1, UTF-8, ids, numbers, the JSON guard
 //    3  Reasons, limits, log      one table of refusals and closes; permits and tokens by key; the log
-//    4  HTTP/1.1                  request reader, answers, CORS, the client's address behind proxies
+//    4  HTTP/1.1                  request reader, responses, CORS, the client's address behind proxies
 //    5  WebSocket                 handshake, frame reader, frame writer (RFC 6455)
-//    6  Engine.IO                 packets, messages, the session machine, the engine (protocol 4);
-//                                 WebSockets without it
+//    6  Engine.IO                 packets, messages, timers, sessions and their states (protocol 4);
+//                                 WebSockets without Engine.IO
 //    7  Socket.IO                 packets and binary placeholders (protocol 5)
 //    8  Typed events              events as constants; values to JSON and back, checked
-//    9  Server                    namespaces, sockets, rooms, acks: the public API; the servers
-//                                 without Socket.IO
-//   10  Driver                    listeners, connections, deadlines, gathered writes, drain
-//   11  Redis adapter             a member of a cluster of servers, ours or official ones
-//   12  Metrics and trace         counters and gauges as Prometheus text; every packet in plain words
-//   13  Broadcaster               one timer for everybody, a fresh random delay each time
-//   14  Fake server               for unit tests of clients: scripted answers, a clock that the test moves
+//    9  Server                    namespaces, sockets, rooms, acks: the public API; servers for
+//                                 Engine.IO, WebSocket or HTTP alone
+//   10  Driver                    listeners, connections, deadlines, batched writes, shutdown
+//   11  Redis adapter             joins a cluster of servers, these or official ones
+//   12  Metrics and trace         counters and gauges as Prometheus text; a readable line for each packet
+//   13  Broadcaster               one timer for all clients, a new random delay each time
+//   14  Fake server               for unit tests of clients: scripted replies, a manual clock
 //   15  Demo service              the service that main.cpp runs
-//   16  End                       macros cleared, changelog, licence, what to read next
+//   16  End                       macros undefined, changelog, licence, what to read next
 //
-// Layers. Chapters 2 to 7 are pure: bytes and times come in as arguments, values go out. They know
-// no socket, no clock and no thread, and hostile input makes them return a reason, never throw.
-// Chapter 10 is the only one that touches clients' sockets; nothing above it does, and it never sees a
-// namespace. What crosses: message, closed, tick inwards; send, close outwards. Chapter 11 is an adapter of
-// chapter 9, and has connections of its own, to Redis.
+// Layers. The parsers and writers of chapters 2, 4, 5 and 7 do no network input or output: they take bytes and return
+// values, and report invalid input by a reason, without throwing. Chapter 6 gets the time and its connections from its
+// caller, through Engine::advance and Peer, so that tests need neither a network nor a real clock.
+// Only chapter 10 reads and writes clients' TCP sockets. It passes requests, frames and ticks to chapter 6, and chapter
+// 6 passes messages to chapter 9; responses, messages and closes go the other way. Chapter 11 is an adapter of chapter
+// 9, with its own connections to Redis.
+//
+// "The official server" is the npm package socket.io 4, with engine.io 6. The "event loop" is the io_context that runs
+// the server.
 #ifndef SIO_DEMO_HPP
 #define SIO_DEMO_HPP
 
@@ -69,7 +73,7 @@
 #define SIO_DEMO_VERSION_PATCH 0
 #define SIO_DEMO_VERSION "0.1.0"
 
-#if defined(__apple_build_version__)  // numbers of its own
+#if defined(__apple_build_version__)  // Apple numbers its versions differently
 #elif defined(__clang__) && __clang_major__ < 14
 #error "sio_demo.hpp needs clang 14 or later: call a newer one, such as clang++-14"
 #elif !defined(__clang__) && defined(__GNUC__) && __GNUC__ < 11
@@ -124,7 +128,7 @@
 #error "sio_demo.hpp needs Asio 1.22 or later (Debian 12: apt-get install libasio-dev)"
 #endif
 #include <asio/detail/config.hpp>
-#ifdef ASIO_HAS_CO_AWAIT  // clang before 15 with Asio before 1.24 has it not
+#ifdef ASIO_HAS_CO_AWAIT  // absent in clang before 15 with Asio before 1.24
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #endif
@@ -155,16 +159,16 @@
 #error "sio_demo.hpp needs nlohmann/json 3.11 or later (Debian 12: apt-get install nlohmann-json3-dev)"
 #endif
 
-// Before each function whose body stands outside its class; and before the virtual ones of chapter 11 where they are
-// declared, or GCC compiles the chapter for every program: one that is inline only later is a key function still, by
-// which a class's table is emitted (Itanium C++ ABI, 5.2.3).
+// Precedes each function that is defined outside its class. The virtual functions of chapter 11 have it at their
+// declarations, too: one that is declared inline only at its definition is still a key function (Itanium C++
+// ABI, 5.2.3), and GCC would emit its class's virtual table, and so the chapter, in every program.
 #ifdef SIO_DEMO_SEPARATE
 #define SIO_DEMO_INLINE
 #else
 #define SIO_DEMO_INLINE inline
 #endif
 #if !defined(SIO_DEMO_SEPARATE) || defined(SIO_DEMO_IMPLEMENTATION)
-#define SIO_DEMO_BODIES 1  // what stands between #if SIO_DEMO_BODIES and its #endif is compiled here
+#define SIO_DEMO_BODIES 1  // this file compiles the function bodies
 #else
 #define SIO_DEMO_BODIES 0
 #endif
@@ -175,28 +179,30 @@ inline namespace v0_1 {
 /// The JSON value type of the untyped API and of handshake data.
 using json = nlohmann::json;
 
-/// Bytes that travel as a binary attachment wherever they stand in an event's arguments.
+/// Binary data. Sent as a binary attachment, at any place in an event's arguments.
 using Bytes = std::vector<std::uint8_t>;
 
 // ================================================================================================
 // 1  Options
 //
-// Everything that can be set is set here, at run time, before the server starts; no macro changes what
-// the server does, or a layout. Each line says what the knob does, its unit, what happens when a
-// limit is reached, what the reference server calls it, and its default. Names without a reference
-// name have no counterpart there: the reference has no such limit.
+// The server's options. They are set at run time, before the server starts; no macro changes what the
+// server does, or a layout. Optional parts have options of their own: redis::Options (chapter 11),
+// RateLimiter::Rules and LogQueue (chapter 3), Broadcaster (chapter 13).
+//
+// Each comment states the effect, the unit, what happens at the limit, the official server's name for
+// the option in parentheses, and the default. An option without such a name has no counterpart there.
 //
 //     sio::Server io{{.port = 3000, .ping_timeout = 60s, .cors = {.origins = {"https://a.example"}}}};
 //
-// Limits are checked before anything is read or allocated for what they bound. What the answer to
-// each is, stands in the one table of chapter 3.
+// Limits on input are enforced as the bytes arrive, before more of them are kept. The table in chapter 3
+// lists the response to each violation.
 // ================================================================================================
 
-/// All times of the API are durations, so that a unit is never a guess.
+/// All times of the API are std::chrono durations, so that each has a unit.
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
 
-/// How much a log line matters; `off` is above all of them, and no line's level.
+/// Severity of a log record. `off` disables logging; no record has it.
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
 
 struct LogRecord;    // chapter 3
@@ -207,69 +213,69 @@ class ManualClock;  // chapter 6
 }
 namespace http {
 struct Request;  // chapter 4
-/// Header lines to be written, in their order.
+/// Names and values of headers, in the order in which they are written.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 }  // namespace http
 
-/// How often something may happen: `burst` times at once, and again as tokens come back, `per_second` of
-/// them (a token bucket). A burst of 0: as often as one likes. Between 0 and 1 it would refuse everybody for ever:
-/// that, and what is negative or no number, is std::invalid_argument wherever a Rate is given.
+/// A rate limit (token bucket): `burst` operations at once, refilled by `per_second`. burst = 0 disables the limit.
+/// A burst between 0 and 1, which would refuse everything, a negative value and one that is not finite throw
+/// std::invalid_argument wherever a Rate is given.
 struct Rate {
-  /// Times at once, and times a second. Default: 0 and 0.
+  /// Operations at once, and operations per second. Default: 0 and 0.
   double burst = 0, per_second = 0;
 
   bool on() const { return burst > 0; }
-  /// Whether it makes sense.
+  /// Whether the values are allowed, see above.
   bool valid() const {
     return std::isfinite(burst) && std::isfinite(per_second) && (burst == 0 || burst >= 1) && per_second >= 0;
   }
 };
 
-/// Which browser origins may read our answers (reference: `cors`). Off by default: no CORS header
-/// is sent and OPTIONS is an error, as in the reference.
+/// Which browser origins may read responses (`cors`). Off by default: no CORS header is sent and
+/// OPTIONS is an error, as in the official server.
 struct CorsOptions {
-  /// Exact origins such as "https://app.example"; {"*"} allows every one, without credentials only.
-  /// With a list, a WebSocket handshake from a foreign origin is refused. Default: none.
+  /// Exact origins such as "https://app.example"; {"*"} allows all, without credentials only.
+  /// With a list, a WebSocket handshake from any other origin is refused. Default: none.
   std::vector<std::string> origins{};
-  /// Whether browsers may send cookies (reference: `credentials`). Default: false.
+  /// Whether browsers may send cookies (`credentials`). Default: false.
   bool credentials = false;
-  /// Headers a preflight allows; empty echoes what the browser asked for (`allowedHeaders`).
+  /// Headers a preflight allows; empty allows those that the browser asks for (`allowedHeaders`).
   /// Default: none.
   std::vector<std::string> allowed_headers{};
   /// Headers a page may read beyond the safe-listed ones (`exposedHeaders`). Default: none.
   std::vector<std::string> exposed_headers{};
-  /// How long browsers may remember a preflight; 0 says nothing (`maxAge`). Default: 0.
+  /// How long browsers may cache a preflight; 0 omits the header (`maxAge`). Default: 0.
   Seconds max_age{0};
 
   bool on() const { return !origins.empty(); }
 };
 
-/// The attributes of the cookie that carries a session's id (reference: `cookie`). A text that could
-/// write attributes of its own is refused when the server is made: std::invalid_argument.
+/// The attributes of the cookie that carries a session's id (`cookie`). The server's constructor throws
+/// std::invalid_argument for a text that could add other attributes.
 struct CookieOptions {
   /// A token (RFC 6265, 4.1.1). Default: "io".
   std::string name = "io";
-  /// Paths for which clients send it; empty says nothing. Default: "/".
+  /// Paths for which clients send it; empty omits the attribute. Default: "/".
   std::string path = "/";
-  /// Host and its subdomains for which clients send it; empty means this host alone. Default: "".
+  /// Host and its subdomains for which clients send it; empty means this host only. Default: "".
   std::string domain{};
-  /// Whether scripts are kept from it (`httpOnly`). Default: true.
+  /// Whether scripts cannot read it (`httpOnly`). Default: true.
   bool http_only = true;
   /// Whether clients send it over TLS only. Default: false.
   bool secure = false;
-  /// Whether each embedding site has its own, which asks for `secure`. Default: false.
+  /// Whether each embedding site has a separate cookie; requires `secure`. Default: false.
   bool partitioned = false;
-  /// "Strict", "Lax", "None", which asks for `secure`, or "", which says nothing (`sameSite`). Default: "Lax".
+  /// "Strict", "Lax", "None", which requires `secure`, or "" to omit it (`sameSite`). Default: "Lax".
   std::string same_site = "Lax";
-  /// "Low", "Medium", "High", or "", which says nothing. Default: "".
+  /// "Low", "Medium", "High", or "" to omit it. Default: "".
   std::string priority{};
-  /// How long clients keep it (`maxAge`). Default: until they end.
+  /// How long clients keep it (`maxAge`). Default: until the browser is closed.
   std::optional<Seconds> max_age{};
-  /// Until when clients keep it; max_age counts more. Default: says nothing.
+  /// Until when clients keep it; max_age takes precedence. Default: omitted.
   std::optional<std::chrono::system_clock::time_point> expires{};
 };
 
-/// Limits of the HTTP layer. What they refuse is answered and the connection closed.
+/// Limits of the HTTP layer. A request beyond a limit gets an error response, and the connection is closed.
 struct HttpLimits {
   /// Request line, in bytes; 414 beyond. Default: 8 KiB.
   std::size_t request_line = 8 * 1024;
@@ -282,218 +288,221 @@ struct HttpLimits {
   /// Framing bytes (chunk sizes, extensions, trailers) of one chunked body, and eight more for each 64 bytes of data;
   /// 400 beyond. Default: 16 KiB.
   std::size_t chunk_overhead = 16 * 1024;
-  /// Requests of one connection that wait for their answers; the next one is refused. Default: 16.
+  /// Requests of one connection that wait for their responses; the next one is refused. Default: 16.
   std::size_t pipelined = 16;
-  /// From the connection's start, or its last answer, to a complete header; 408 beyond, or, when
-  /// not one byte came, just the end. Trickling bytes does not prolong it. Default: 10 s.
+  /// From the connection's start, or its last response, to a complete header section. Beyond, 408, or only a close if
+  /// no byte has arrived. Further bytes do not extend it. Default: 10 s.
   Milliseconds header_timeout{10'000};
-  /// From a complete header to a complete body; 408 beyond, and its session ends. Default: 30 s.
+  /// From a complete header section to a complete body; 408 beyond, and its session is closed. Default: 30 s.
   Milliseconds body_timeout{30'000};
   /// How long an idle connection is kept (`keepAliveTimeout`). Default: 5 s.
   Milliseconds keep_alive_timeout{5'000};
 };
 
-/// Connection state recovery (`connectionStateRecovery`): a client that comes back in time gets its id,
-/// rooms, data and the events it missed. Every event then carries its offset as one more argument.
+/// Connection state recovery (`connectionStateRecovery`): a client that reconnects in time gets back its id,
+/// rooms and data, and the events it missed. Every event then carries its offset as one more argument.
 struct RecoveryOptions {
-  /// How long a client's state is kept, and the events with it; 0: recovery is off
-  /// (`maxDisconnectionDuration`; there 2 min once it is on). Default: 0.
+  /// How long a client's state and events are kept; 0 disables recovery (`maxDisconnectionDuration`, there 2 min when
+  /// recovery is enabled). Default: 0.
   Milliseconds max_disconnection_duration{0};
-  /// Whether a client that recovers passes by the middlewares (`skipMiddlewares`). Default: true.
+  /// Whether middlewares are skipped for a client that recovers (`skipMiddlewares`). Default: true.
   bool skip_middlewares = true;
-  /// Events kept, of a namespace, and their bytes; the oldest are forgotten beyond, and who has seen none
-  /// of the rest begins anew. Default: 10,000 and 16 MiB.
+  /// Events kept per namespace, and their bytes; beyond, the oldest are dropped. A client whose last offset is gone
+  /// gets a new session. Default: 10,000 and 16 MiB.
   std::size_t max_packets = 10'000, max_bytes = 16 * 1024 * 1024;
-  /// Clients' states kept, of a namespace; the oldest is forgotten beyond. Default: 10,000.
+  /// Clients' states kept per namespace; beyond, the oldest is dropped. Default: 10,000.
   std::size_t max_sessions = 10'000;
 
   bool on() const { return max_disconnection_duration.count() > 0; }
 };
 
-/// What clients can make a server hold, in bytes: one of them, all of one address that is no trusted proxy, and all.
+/// How many bytes clients can make a server hold: one client; all clients of one address that is not a trusted proxy;
+/// all clients.
 struct MemoryBound {
   std::uint64_t client, address, all;
 };
 
-/// The server's options. Every field has a default, so designated initialisers name just what differs.
+/// The server's options. Every field has a default, so designated initialisers name only what differs.
 struct Options {
   // ---- where to listen
   /// A name or an address. "localhost" listens on both loopback families, "::" and "0.0.0.0" on
   /// every interface. Default: "localhost", so that nothing is exposed by accident.
   std::string host = "localhost";
-  /// TCP port; 0 lets the system choose, server.port() tells. Default: 3000.
+  /// TCP port; 0 lets the system choose one, which server.port() returns. Default: 3000.
   std::uint16_t port = 3000;
-  /// Prefix of the URL path that belongs to Socket.IO (`path`). Default: "/socket.io/".
+  /// Prefix of the URL paths that Socket.IO serves (`path`). Default: "/socket.io/".
   std::string path = "/socket.io/";
 
   // ---- Engine.IO
-  /// Long-polling offered (`transports`). Default: true.
+  /// Whether long-polling is offered (`transports`). Default: true.
   bool polling = true;
-  /// WebSocket offered (`transports`). Default: true.
+  /// Whether WebSocket is offered (`transports`). Default: true.
   bool websocket = true;
-  /// Polling clients are told that they may upgrade to WebSocket (`allowUpgrades`). Default: true.
+  /// Whether polling clients are told that they can upgrade to WebSocket (`allowUpgrades`). Default: true.
   bool allow_upgrades = true;
   /// From the handshake, or a pong, to the next ping (`pingInterval`). Default: 25 s.
   Milliseconds ping_interval{25'000};
-  /// From a ping to its pong; then the session ends with "ping timeout" (`pingTimeout`). Default: 20 s.
+  /// From a ping to its pong; beyond, the session closes with "ping timeout" (`pingTimeout`). Default: 20 s.
   Milliseconds ping_timeout{20'000};
-  /// From the WebSocket's handshake to the client's `5`; then polling goes on alone
+  /// From the WebSocket's handshake to the client's packet `5`; beyond, the WebSocket is closed and polling continues
   /// (`upgradeTimeout`). Default: 10 s.
   Milliseconds upgrade_timeout{10'000};
-  /// Largest message, in bytes: an HTTP body (413 beyond, the session lives) or a WebSocket message
-  /// (close 1009). Announced to clients as maxPayload (`maxHttpBufferSize`). Default: 1,000,000.
+  /// Largest message, in bytes: an HTTP body (413 beyond, the session stays open) or a WebSocket message
+  /// (close 1009). Sent to clients as maxPayload (`maxHttpBufferSize`). Default: 1,000,000.
   std::size_t max_payload = 1'000'000;
   /// Packets in one polling body; parse error beyond. Default: 10,000.
   std::size_t max_packets_per_payload = 10'000;
-  /// Frames of one WebSocket message; close 1008 beyond. Default: 16,384, as the reference.
+  /// Frames of one WebSocket message; close 1008 beyond. Default: 16,384, as in the official server.
   std::size_t max_fragments = 16'384;
-  /// Bytes that wait for one client, beyond which it is closed as too slow. What is emitted as volatile is
-  /// dropped before, as soon as anything waits. Default: 16 MiB.
+  /// Bytes queued for one client; beyond, it is closed as too slow. A volatile event is dropped as soon as anything is
+  /// queued. Default: 16 MiB.
   std::size_t max_queue_bytes = 16 * 1024 * 1024;
-  /// Sessions in all, and WebSockets of routes; further handshakes get 503. Default: 100,000.
+  /// Sessions and WebSockets of routes in total; further handshakes get 503. Default: 100,000.
   std::size_t max_sessions = 100'000;
-  /// TCP connections in all; further ones are closed at once. Default: 250,000.
+  /// TCP connections in total; further ones are closed at once. Default: 250,000.
   std::size_t max_connections = 250'000;
 
-  // ---- limits by address. IPv6 counts by /64, which is what one customer gets. An address among
-  // trusted_proxies is not limited: it speaks for many, or is this machine.
+  // ---- limits by address. All IPv6 addresses of one /64 count as one, since a customer usually gets a /64. The
+  // addresses in trusted_proxies are not limited: they carry many clients, or are this machine.
   /// TCP connections of one peer; further ones are closed at once. 0: no limit. Default: 4,096.
   std::size_t max_connections_per_address = 4'096;
-  /// Bytes that one peer's connections hold of requests and messages which are not complete, or wait for their turn;
-  /// the connection that would hold more is closed. 0: no limit. Default: 64 MiB.
+  /// Bytes of incomplete or unhandled requests and messages on all connections of one peer; the connection that exceeds
+  /// it is closed. 0: no limit. Default: 64 MiB.
   std::size_t max_input_per_address = 64 * 1024 * 1024;
-  /// Sessions, and WebSockets of routes, of one client; further handshakes get 429. 0: no limit. Default: 4,096.
+  /// Sessions and WebSockets of routes of one client's address; further handshakes get 429. 0: no limit. Default:
+  /// 4,096.
   std::size_t max_sessions_per_address = 4'096;
-  /// Handshakes of one client's address; 429 beyond, with a Retry-After between the wait and twice as much, at random.
+  /// Handshakes of one client's address; 429 beyond, with a random Retry-After between the wait and twice the wait.
   /// Default: no limit.
   Rate handshake_rate{};
   /// Packets of one client, and its WebSocket's pings and pongs; closed with 1008 beyond. Default: no limit.
   Rate packet_rate{};
-  /// Events of one client; one beyond is not handled, its ack (or the event `error`) says when to try
+  /// Events of one client; an event beyond is not handled, and its ack (or the event `error`) says when to try
   /// again. Default: no limit.
   Rate event_rate{};
-  /// Answers that tell one client of payloads of the wrong shape and handlers that failed, by the ack or the event
-  /// `error`. Beyond, it hears nothing of them; they are counted. Default: 100 at once, 50 a second.
+  /// Error replies to one client, for invalid payloads and failed handlers, by the ack or the event `error`. Beyond,
+  /// errors are counted but not sent. Default: 100 at once, 50 a second.
   Rate error_rate{100, 50};
-  /// Packets, HTTP requests and control frames of one connection that are handled before the other connections have
-  /// their turn. The rest waits, and nothing more is read from it meanwhile. Default: 64.
+  /// Packets, HTTP requests and control frames of one connection that are handled before other connections are served.
+  /// The rest waits, and nothing more is read from the connection meanwhile. Default: 64.
   std::size_t packets_per_turn = 64;
 
-  // ---- Engine.IO: ends
-  /// How long a closed WebSocket waits for the client's close frame. Default: 5 s (reference: 30 s).
+  // ---- Engine.IO: closing
+  /// How long a closed WebSocket waits for the client's close frame. Default: 5 s (official: 30 s).
   Milliseconds close_timeout{5'000};
-  /// How long a closed polling session waits for the poll that takes the news. Default: 30 s.
+  /// How long a closed polling session waits for a GET that delivers the close. Default: 30 s.
   Milliseconds linger_timeout{30'000};
 
-  // ---- Engine.IO: its path, and the program's say in its answers. Functions run on the loop's thread;
-  // what one throws is logged.
-  /// false: whatever begins with `path` less its final '/' is ours, "/socket.iox", too (`addTrailingSlash`).
-  /// Default: true.
+  // ---- Engine.IO: its path, and hooks for its responses. Functions run on the event-loop thread;
+  // an exception is logged.
+  /// If false, the server takes every path that begins with `path` without its final '/', such as "/socket.iox"
+  /// (`addTrailingSlash`). Default: true.
   bool add_trailing_slash = true;
-  /// Whether an upgrade on a path that nobody serves is ended, without a word; if not, it stays open until
-  /// the client goes (`destroyUpgrade`). Default: true.
+  /// Whether an upgrade on a path without a route is closed, without a response; if not, it stays open until
+  /// the client disconnects (`destroyUpgrade`). Default: true.
   bool destroy_upgrade = true;
-  /// How long such an upgrade is left open before that (`destroyUpgradeTimeout`). Default: 1 s.
+  /// How long such an upgrade stays open before it is closed (`destroyUpgradeTimeout`). Default: 1 s.
   Milliseconds destroy_upgrade_timeout{1'000};
-  /// A cookie with the session's id in the answer to a polling handshake, for proxies that tell clients
-  /// apart by it; the server never reads it (`cookie`). Default: none.
+  /// A cookie with the session's id in the response to a polling handshake, for proxies that route clients
+  /// by it; the server never reads it (`cookie`). Default: none.
   std::optional<CookieOptions> cookie{};
-  /// Decides whether a session may begin, once for each, before anything is made for it: next(accept), or
-  /// next(refuse("why")), which the client gets with status 403 and code 4 (`allowRequest`). It may answer
-  /// later, on the loop's thread; meanwhile nothing more is read from the connection, and 408 ends it when
-  /// http.header_timeout is over. One that throws refuses. Default: everyone may.
+  /// Decides whether a session may begin, once per handshake, before anything is allocated for it. It calls
+  /// next(accept), or next(refuse("why")): the client then gets status 403 with code 4 (`allowRequest`). The call may
+  /// come later, on the event-loop thread; until then nothing more is read from the connection, and after
+  /// http.header_timeout it gets 408. An exception refuses. Default: accepts all.
   std::function<void(const http::Request&, Next)> allow_request{};
-  /// Makes the session's id (`generateId`): 1 to 128 characters of A-Z a-z 0-9 _ . ~ - that nobody can
-  /// guess, for who knows an id has the session. One that is not so, or is taken, is logged as an error and
-  /// replaced. Default: 120 random bits.
+  /// Makes the session's id (`generateId`): 1 to 128 characters of A-Z a-z 0-9 _ . ~ -. The id is a bearer secret, so
+  /// it must not be guessable. An invalid id, or one in use, is logged as an error and replaced by a random one.
+  /// Default: 120 random bits.
   std::function<std::string(const http::Request&)> generate_id{};
-  /// Adds headers to the answer of a handshake, polling or 101 (`initial_headers`). The list holds what is
-  /// already there, cache-control and cookie, and may be changed. Content-Type and what frames messages
-  /// are not the program's to write, and are left out; so is what could end a line. Default: adds nothing.
+  /// Adds headers to the response to a handshake, polling or 101 (`initial_headers`). The list holds those already set,
+  /// cache-control and cookie, and may be changed. Content-Type, headers that frame the message, and values with line
+  /// ends are ignored. Default: adds nothing.
   std::function<void(http::Headers&, const http::Request&)> initial_headers{};
-  /// The same for each answer that a session gives, its handshake included (`headers`). Called when the
-  /// request comes, even if the answer waits for messages. Default: adds nothing.
+  /// The same for each response of a session, its handshake included (`headers`). Called when the
+  /// request arrives, even if the response waits for messages. Default: adds nothing.
   std::function<void(http::Headers&, const http::Request&)> headers{};
 
   // ---- Socket.IO
-  /// From the transport's opening to the first joined namespace; the connection is closed beyond
+  /// From the session's opening to its first joined namespace; beyond, the session is closed
   /// (`connectTimeout`). Default: 45 s.
   Milliseconds connect_timeout{45'000};
   /// Binary attachments of one packet; a parse error beyond (`maxAttachments`). Official clients
-  /// enforce 10 on what they receive, too. Default: 10.
+  /// accept at most 10, too. Default: 10.
   std::uint32_t max_attachments = 10;
-  /// Their bytes together; a parse error beyond. Default: 10,000,000.
+  /// Bytes of all attachments of one packet; a parse error beyond. Default: 10,000,000.
   std::size_t max_attachment_bytes = 10'000'000;
-  /// How long an announced attachment may take to come; a parse error beyond. Default: 30 s.
+  /// How long an announced attachment may take to arrive; a parse error beyond. Default: 30 s.
   Milliseconds attachment_timeout{30'000};
   /// Nesting of arrays and objects in a packet, at most 64; a parse error beyond. Default: 64.
   unsigned max_json_depth = 64;
   /// Values, keys, brackets, commas and colons in a packet; a parse error beyond. Default: 100,000.
   std::size_t max_json_tokens = 100'000;
-  /// Bytes kept for one client: the auth of its CONNECTs, and its events that a middleware of the socket's has not
-  /// answered yet. As long as there are more, CONNECT_ERROR, or the event's ack has the code `OVERLOADED`, and the
-  /// event is not handled. Default: 1,000,000.
+  /// Bytes kept for one client: the auth of its CONNECTs, and its events that wait for a middleware of the socket.
+  /// Beyond, a CONNECT gets CONNECT_ERROR, and an event is not handled: its ack has the code `OVERLOADED`.
+  /// Default: 1,000,000.
   std::size_t max_kept_bytes = 1'000'000;
-  /// Namespaces that one client may join, or wait to be let into; CONNECT_ERROR beyond. Default: 100.
+  /// Namespaces that one client has joined or asked to join; CONNECT_ERROR beyond. Default: 100.
   std::size_t max_namespaces = 100;
-  /// Namespaces made by of(predicate) in all, those aside that nobody was let into; CONNECT_ERROR beyond. Default:
-  /// 10,000.
+  /// Namespaces made by of(predicate) in total, except those that no client was accepted into; CONNECT_ERROR beyond.
+  /// Default: 10,000.
   std::size_t max_child_namespaces = 10'000;
-  /// Whether a namespace made by of(predicate) ends with its last client (`cleanupEmptyChildNamespaces`).
+  /// Whether a namespace made by of(predicate) is removed with its last client (`cleanupEmptyChildNamespaces`).
   /// Default: false.
   bool cleanup_empty_child_namespaces = false;
-  /// Acks that one client owes; asking for more fails with std::errc::no_buffer_space. Default: 10,000.
+  /// Acks that one client has yet to send; a further request fails with std::errc::no_buffer_space. Default: 10,000.
   std::size_t max_outstanding_acks = 10'000;
-  /// Rooms that one socket may be in; to join one more does nothing, and is logged. Default: 1,000.
+  /// Rooms that one socket may be in; joining one more has no effect and is logged. Default: 1,000.
   std::size_t max_rooms = 1'000;
-  /// Whether, and for how long, clients come back into their state (`connectionStateRecovery`). Default: off.
+  /// Whether, and for how long, clients can recover their state (`connectionStateRecovery`). Default: off.
   RecoveryOptions connection_state_recovery{};
 
   // ---- HTTP, browsers, proxies
-  /// What HTTP/1.1 requests may be and take. Default: those of HttpLimits.
+  /// Limits on HTTP/1.1 requests. Default: those of HttpLimits.
   HttpLimits http{};
-  /// Which origins may read answers, and open WebSockets (`cors`). Default: none, and no CORS headers.
+  /// Which origins may read responses and open WebSockets (`cors`). Default: none, and no CORS headers.
   CorsOptions cors{};
-  /// Networks whose X-Forwarded-For is believed, as "10.0.0.0/8" or one address. Default: loopback.
+  /// Networks whose X-Forwarded-For is trusted, as "10.0.0.0/8" or one address. Default: loopback.
   std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1"};
 
   // ---- running
-  /// How long close() waits for clients to take their leave before it cuts them. Default: 4 s.
+  /// How long close() waits for clients to disconnect before it closes their sockets. Default: 4 s.
   Milliseconds drain_timeout{4'000};
-  /// Lines below this level cost nothing. Default: warn.
+  /// The lowest level that is logged. Default: warn.
   LogLevel log_level = LogLevel::warn;
-  /// A handler that takes longer is logged as a warning, once a second at most, for nothing else runs
-  /// meanwhile. 0: handlers' time is not taken. Default: 100 ms.
+  /// A handler that takes longer is logged as a warning, at most once a second, since it blocks the event loop.
+  /// 0: handlers are not timed. Default: 100 ms.
   Milliseconds slow_handler{100};
-  /// Where log records go; empty writes JSON lines to standard error. Called on the loop's thread, which
-  /// waits for it: see LogQueue. One that throws has lost the line, which is counted. It may call the server, but must
-  /// not run the loop: what it asks to end is ended behind what is logged. Default: none, standard error.
+  /// Where log records go; empty writes JSON lines to standard error. Called on the event-loop thread. If it may block,
+  /// use a LogQueue. If it throws, the record is lost, which is counted. It may call the server, but must not run the
+  /// event loop; closes that it requests take effect after it returns. Default: none, standard error.
   std::function<void(const LogRecord&)> log_sink{};
-  /// Called with every packet, request and step of an upgrade, as it happens: for people, who see the protocol at
-  /// work, see trace_line(). On the loop's thread, which waits for it; it may call the server as log_sink may. What it
-  /// throws is logged. Default: none, and then nothing is spent on it.
+  /// Called with every packet, request and step of an upgrade, as it happens, to show the protocol to people: see
+  /// trace_line(). Called on the event-loop thread; it must not block, and may call the server as log_sink may. An
+  /// exception is logged. Default: none, at no cost.
   std::function<void(const TraceRecord&)> trace{};
 
   // ---- tests
-  /// A clock that a test moves, by which heartbeats, time-outs and rates go. FakeServer of chapter 14 has one.
+  /// A manual clock for heartbeats, timeouts and rates. FakeServer (chapter 14) has one.
   /// Default: null, the machine's steady clock.
   std::shared_ptr<engineio::ManualClock> clock{};
 
-  /// How much memory these limits allow, trees of JSON included; the log has it at level debug when the server begins
-  /// to listen. Beside it stands what the program keeps or makes: its data, rooms, acks that it waits for, answers of
-  /// its routes, what is kept for recovery; and what the kernel has for each connection.
+  /// How much memory these limits allow, JSON trees included. The server logs it at level debug when it begins to
+  /// listen. Not included: what the application keeps or makes (its data, rooms, acks that it waits for, responses of
+  /// its routes, what is kept for recovery), and the kernel's buffers of each connection.
   MemoryBound memory_bound() const {
     const auto bytes = [](auto size) { return static_cast<double>(size); };
     constexpr double kib = 1024;
     const double payload = bytes(max_payload), message = payload + bytes(max_attachment_bytes);
-    // A connection: its head and what one read brings, and answers up to where it is not read any more. Its input: half
-    // a message or body. Strings take up to twice their size while they grow.
+    // A connection: its header section, the bytes of one read, and responses up to the size at which reading stops.
+    // Its input: an incomplete message or body. A string takes up to twice its size while it grows.
     const double connection = 80 * kib + 2 * (64 * kib + bytes(http.header_bytes)), input = 2 * payload;
-    // A session: what waits for it, perhaps for a poll, in the poll's answer in base 64, and on the WebSocket that it
-    // upgrades to; an event that waits for attachments; what max_kept_bytes says, and what went beyond; its handshake.
+    // A session: its queue, which may be held at once for a poll, in a poll's response as base64, and on the WebSocket
+    // that it upgrades to; an event that waits for attachments; max_kept_bytes, and the message that exceeds it; its
+    // handshake.
     const double session = 3.5 * bytes(max_queue_bytes) + 4 * message + bytes(max_kept_bytes) +
                            bytes(http.header_bytes) + (8 + bytes(max_namespaces)) * kib;
-    // The server: one event as a tree, one poll's answer in the making, namespaces that clients have named.
+    // The server: one event as a tree, one poll's response while it is built, namespaces that clients have named.
     const double server = 1024 * kib + 128 * bytes(max_json_tokens) + 4 * message + 6 * bytes(max_queue_bytes) +
                           bytes(max_child_namespaces) * (4 * kib + 2 * payload);
     const double connections = bytes(max_connections), sessions = bytes(max_sessions);
@@ -2679,8 +2688,8 @@ class Reader {
 // 6  Engine.IO
 //
 // engine.io-protocol 4: a session that survives a change of transport. It begins over HTTP
-// long-polling (a held GET brings packets down, a POST takes packets up) or as a WebSocket, and a
-// polling one may be upgraded. A packet is a type character and text; over polling, packets are
+// long-polling (a held GET delivers packets to the client, a POST sends packets to the server) or as a
+// WebSocket, and a polling session may be upgraded. A packet is a type character and text; over polling, packets are
 // joined by 0x1E and binary is `b` + base64; over WebSocket, binary is a binary frame.
 //
 //     0{"sid":...} open    1 close    2 ping    3 pong    4 message    5 upgrade    6 noop
@@ -2691,25 +2700,27 @@ class Reader {
 //     polling #1  S> 0{"sid":"S","upgrades":["websocket"],...}
 //     polling #2  C> GET ...&sid=S            (held)
 //     socket  #3  C> 2probe    S> 3probe
-//     polling #2               S> 6           (the client waits for this poll before it goes on)
-//     socket  #3  C> 5                        (from here on everything flows on #3)
+//     polling #2               S> 6           (the client waits for this response before it sends 5)
+//     socket  #3  C> 5                        (from here on all packets use #3)
 //
-// The session machine has one enum, one table, one function that moves. It owns what waits to be
-// sent while there is no transport for it. It asks nobody for the time: engine.advance(now) is
-// called by whoever drives it, so that a test can play 25 seconds in a microsecond.
+// The chapter has, in order: Message (an encoded packet), Deadlines (the timer heap), ManualClock (the
+// clock of tests), Peer, Receiver and Application (the interfaces to chapters 10 and 9), Session, Engine
+// (all sessions, and the routing of requests to them), and websocket::Socket (a WebSocket without
+// Engine.IO, on a route of the application).
 //
-// The program has its say before there is a session (allow_request, generate_id) and in each answer
-// (headers, cookie). A WebSocket that wants none of this, on a route of the program's own, is a
-// websocket::Socket: the chapter's last part.
+// A session's transport and life are a State, which only Session::move changes, by the table of
+// transitions. Besides it, a session has a held GET, an open POST, a WebSocket that is upgrading, a
+// pending pong, and deadlines. A session queues messages while no poll is held. It does not read a clock:
+// the caller sets the time by engine.advance(now), so that a test can simulate hours.
 //
-// Invariants. At most one GET is held and at most one POST is open; a second one ends the session.
-// Every state has a deadline. A session ends once, and says so once. Nothing that is queued for a
-// session goes to the new WebSocket before `5` has come, and everything does right after it.
+// Invariants. At most one GET is held and at most one POST is open; a second one closes the session.
+// Every open session has a deadline. A session closes once, and calls on_close once. Queued messages go to the
+// new WebSocket only after packet `5` has arrived, and then all at once.
 // ================================================================================================
 
 namespace engineio {
 
-using Time = std::chrono::steady_clock::time_point;  // the type only: nothing here reads the clock
+using Time = std::chrono::steady_clock::time_point;  // only the type: this chapter does not read the clock
 inline constexpr Time never = (Time::max)();
 
 constexpr char record_separator = '\x1e';
@@ -2719,25 +2730,26 @@ struct PacketType {
                         binary = 'b';
 };
 
-/// What goes out, encoded once and shared by all who get it: the bytes of one WebSocket frame, whose payload is the
-/// packet's text as polling sends it. Immutable. One allocation: with two, 64 bytes took 78 ns to make, and not 48.
+/// An outgoing message, encoded once and shared by all its recipients: the bytes of one WebSocket frame, whose payload
+/// is the packet's text as polling sends it. Immutable. One allocation: with two, 64 bytes took 78 ns to make, and
+/// not 48.
 class Message {
  public:
   using Parts = std::initializer_list<std::string_view>;
 
-  /// What a queued message costs beside its bytes, about.
+  /// Approximate memory of a queued message beside its bytes.
   static constexpr std::size_t overhead = 64;
 
   static Ref<Message> text(Parts parts) { return make(parts, websocket::Opcode::text); }
   static Ref<Message> binary(std::string_view bytes) { return make({bytes}, websocket::Opcode::binary); }
-  /// Bytes that are written as they are: an HTTP answer, a control frame.
+  /// Bytes that are written unchanged: an HTTP response, a control frame.
   static Ref<Message> raw(Parts parts) { return make(parts, std::nullopt); }
 
   std::string_view frame() const { return {reinterpret_cast<const char*>(this + 1), size_}; }
   std::string_view payload() const { return frame().substr(header_); }
   bool is_binary() const { return binary_; }
 
-  /// The message as text: itself, or `b` + base64 of a binary one, made once when first asked for.
+  /// The message as text: itself, or `b` + base64 of a binary one, which is encoded once, at the first call.
   static const Ref<Message>& as_text(const Ref<Message>& message) {
     if (!message->binary_) return message;  // NOLINT(bugprone-return-const-ref-from-parameter): the caller's own
     if (!message->base64_) message->base64_ = text({"b", bytes::base64_encode(message->payload())});
@@ -2780,7 +2792,7 @@ class Message {
 
 using MessageRef = Ref<Message>;
 
-/// Something with a deadline. `tick` is called once its time has come, or a little later.
+/// An object with a deadline. `tick` is called when the deadline has passed.
 class Timed {
  public:
   virtual void tick(Time now) = 0;
@@ -2796,8 +2808,8 @@ class Timed {
   std::multimap<Time, Timed*>::iterator entry_{};  // if it is filed
 };
 
-/// All deadlines of a server in one map, so that one timer serves them. A deadline that moves away, as heartbeats do,
-/// costs one store: it is filed anew when the old time comes.
+/// All deadlines of a server in one map, so that one timer serves them. Moving a deadline to a later time, as
+/// heartbeats do, is one store: the entry is moved when the earlier time has passed.
 class Deadlines {
  public:
   void set(Timed& timed, Time due) {
@@ -2815,17 +2827,17 @@ class Deadlines {
   Time next() const { return entries_.empty() ? never : entries_.begin()->first; }
   std::size_t size() const { return entries_.size(); }
 
-  /// Calls tick(now) of all whose time has come.
+  /// Calls tick(now) of all objects whose deadline has passed.
   void tick(Time now) {
     while (next() <= now && !entries_.empty()) {
       Timed& timed = *entries_.begin()->second;
       if (timed.due_ <= now) {
         timed.due_ = never;
-        timed.tick(now);  // which mostly sets it again: its entry waits for that
+        timed.tick(now);  // keeps its entry, since tick() mostly sets a new deadline
       } else if (timed.due_ == never) {
         forget(timed);
       } else {
-        file(timed);  // it had moved away
+        file(timed);  // the deadline was moved to a later time
       }
     }
   }
@@ -2839,12 +2851,12 @@ class Deadlines {
   std::multimap<Time, Timed*> entries_;
 };
 
-/// Time that stands still until a test moves it on. A server that has it (Options::clock) lives by it: the
-/// heartbeats, time-outs and rates of hours pass in a moment, each in its order. What the wall shows, in logs, dates
-/// and a handshake's time, is not its business. Servers may share one. Called on the loop's thread.
+/// A clock that only advance() moves. A server that uses it (Options::clock) takes the time of heartbeats, timeouts and
+/// rates from it, so that a test can simulate hours in a moment. Wall-clock times (logs, Date, a handshake's time) are
+/// unaffected. Servers may share one. Called on the event-loop thread.
 class ManualClock {
  public:
-  /// Somebody who has things to do at certain times.
+  /// A user of the clock that has work to do at certain times.
   class Alarm {
    public:
     virtual Time due() const = 0;
@@ -2856,13 +2868,13 @@ class ManualClock {
   };
 
   Time now() const { return now_; }
-  /// Time passes, and all that becomes due meanwhile is done. What that makes the servers write leaves when the
-  /// loop runs again; what clients answer to it, they hear then.
+  /// Moves the time, and runs all that becomes due meanwhile, in order of time. Network input and output that result
+  /// from it happen when the event loop runs again.
   void advance(Time::duration by) {
     const Time end = now_ + by;
     while (step(end)) continue;
   }
-  /// Moves on to what is due next and has it done, or, when nothing is before `end`, to the end: false.
+  /// Moves the time to the next alarm and rings it. false: no alarm is due up to `end`, which is the time now.
   bool step(Time end) {
     const auto next = std::min_element(alarms_.begin(), alarms_.end(),
                                        [](const Alarm* a, const Alarm* b) { return a->due() < b->due(); });
@@ -2875,30 +2887,31 @@ class ManualClock {
   void remove(Alarm& alarm) { std::erase(alarms_, &alarm); }
 
  private:
-  Time now_{std::chrono::hours(24)};  // the machine has been on for a day: nothing is near time's beginning
+  Time now_{std::chrono::hours(24)};  // not 0, so that times in the past can be represented
   std::vector<Alarm*> alarms_;
 };
 
-/// An HTTP answer of a session. Body views are read before answer() returns.
+/// An HTTP response of a session. The views must be valid until Peer::answer() returns.
 struct Answer {
   std::uint16_t status = 200;
   std::string_view type{};
   std::string_view body{};
 };
 
-/// One TCP connection as the session sees it: it answers HTTP requests, or is a WebSocket. Implemented
-/// by chapter 10, and by tests. A peer tells the session (poll_lost, post_lost, channel_lost) before it dies.
+/// One TCP connection as the session sees it: it responds to HTTP requests, or is a WebSocket. Implemented
+/// by chapter 10, and by tests. A peer calls poll_lost, post_lost or channel_lost of the session before it is
+/// destroyed.
 class Peer {
  public:
   virtual void answer(std::uint32_t exchange, const Answer& answer) = 0;
-  /// Drops the connection without an answer.
+  /// Closes the connection without a response.
   virtual void cut() = 0;
-  /// Has session.flush() called when all that was ready is handled.
+  /// Schedules a call of session.flush() at the end of the current batch of work.
   virtual void wake() = 0;
   // ---- of a WebSocket
   /// Queues one message.
   virtual void send(const MessageRef& message) = 0;
-  /// Queues a close frame behind what is there.
+  /// Queues a close frame behind the messages already queued.
   virtual void send_close(Reason reason, std::string_view payload = {}) = 0;
   /// Bytes that are not written yet.
   virtual std::size_t queued() const = 0;
@@ -2907,22 +2920,22 @@ class Peer {
   ~Peer() = default;
 };
 
-/// Who the messages of a WebSocket are for: a session, or whoever uses WebSockets without Engine.IO.
+/// The receiver of a WebSocket's messages: a Session, or a websocket::Socket.
 class Receiver : public Counted<Receiver> {
  public:
   virtual ~Receiver() = default;
   virtual void frame(Peer& from, std::string_view payload, bool binary) = 0;
-  /// Bytes have come, be it a pong or half a message; called behind the frames that they completed.
+  /// Bytes have arrived, whole frames or not. Called after frame() for the frames that they completed.
   virtual void heard() {}
-  /// A ping or pong frame has come. false: it was one too many, and the WebSocket is closed.
+  /// A ping or pong frame has arrived. false: packet_rate is exceeded, and the WebSocket is closed.
   virtual bool control() = 0;
-  /// The server goes down: the client is told, and is not waited for.
+  /// The server shuts down: sends a close, and does not wait for the client.
   virtual void shut_down(Reason reason) = 0;
-  /// The WebSocket is gone. Called once, after which the peer must not be used.
+  /// The WebSocket is closed. Called once; the peer must not be used afterwards.
   virtual void channel_lost(Peer& from, Reason reason, std::string_view why) = 0;
 };
 
-/// A request that waits for its answer.
+/// An HTTP request that waits for its response.
 struct Exchange {
   Peer* peer = nullptr;
   std::uint32_t id = 0;
@@ -2933,13 +2946,13 @@ struct Exchange {
 
 class Session;
 
-/// Who uses the sessions: chapter 9. Everything arrives on the loop's thread. `payload` is what
-/// follows the type character `4`, or the bytes of a binary message.
+/// The user of the sessions: chapter 9. Everything is called on the event-loop thread. `payload` is the text
+/// after the type character `4`, or the bytes of a binary message.
 class Application {
  public:
   virtual void on_open(Session& session, const http::Request& request) = 0;
   virtual void on_message(Session& session, std::string_view payload, bool binary) = 0;
-  /// The session, which began over polling, has just become a WebSocket.
+  /// The session has just been upgraded from polling to WebSocket.
   virtual void on_upgraded(Session&) {}
   virtual void on_close(Session& session, Reason reason, std::string_view why) = 0;
 
@@ -2947,17 +2960,17 @@ class Application {
   ~Application() = default;
 };
 
-/// What an application keeps with a session.
+/// Base class of the data that an application keeps with a session.
 struct Context {
   virtual ~Context() = default;
 };
 
 enum class State : std::uint8_t {
   polling,    // over HTTP only
-  probing,    // a WebSocket has come for it, silent so far
+  probing,    // a WebSocket has connected for the session, and has sent no message yet
   probed,     // it sent 2probe and got 3probe; held polls are released with noop
   websocket,  // over a WebSocket only
-  lingering,  // closed by us, over polling, while no poll was held that could take the news
+  lingering,  // closed by the server over polling, while no poll was held; waits for a GET that delivers the close
   closed
 };
 
@@ -2974,7 +2987,7 @@ struct Transition {
   State to;
 };
 
-/// Every move that there is. What is not listed does not happen: the caller has to ask first.
+/// All allowed moves. The caller checks that its move is allowed in the current state.
 inline constexpr std::array transitions{
     Transition{State::polling, Move::attach, State::probing},
     Transition{State::polling, Move::linger, State::lingering},
@@ -2999,7 +3012,7 @@ constexpr std::optional<State> after(State from, Move move) {
   return std::nullopt;
 }
 
-/// Calls f with each packet of what polling sends at once.
+/// Calls f with each packet of a polling body.
 template <class F>
 void each_packet(std::string_view payload, F f) {
   for (auto end = payload.find(record_separator); end != payload.npos; end = payload.find(record_separator)) {
@@ -3011,8 +3024,8 @@ void each_packet(std::string_view payload, F f) {
 
 class Engine;
 
-/// One client's session. Lives as long as somebody holds a Ref; inert once closed. An open one must
-/// not outlive its Engine. Everything is called on the loop's thread.
+/// One client's session. Exists as long as there is a Ref to it; calls have no effect once it is closed. An open one
+/// must not outlive its Engine. Everything is called on the event-loop thread.
 class Session final : public Receiver, public Timed {
  public:
   Session(Engine& engine, std::string id, State first, bool base64, RateLimiter::Permit place);
@@ -3022,23 +3035,24 @@ class Session final : public Receiver, public Timed {
   State state() const { return state_; }
   bool open() const { return state_ < State::lingering; }
   const char* transport() const { return on_websocket_ ? "websocket" : "polling"; }
-  /// Whether a message sent now would leave at once: what volatile events ask.
+  /// Whether a message sent now would be written at once: nothing is queued, and over polling a GET is held. If not,
+  /// volatile events are dropped.
   bool writable() const { return state_ == State::websocket ? channel_->queued() == 0 : poll_ && queue_.empty(); }
 
   // ---- the application's side
   std::unique_ptr<Context> context;
   void send(const MessageRef& message);
-  /// Sends one message. What is not UTF-8 in a text becomes U+FFFD. A client for which more than
-  /// max_queue_bytes wait is closed; sending to a closed one does nothing.
+  /// Sends one message. Invalid UTF-8 in a text is replaced by U+FFFD. A session with more than max_queue_bytes queued
+  /// is closed; sending to a closed one has no effect.
   void send_text(std::string_view text) {
     send(Message::text({{&PacketType::message, 1}, bytes::Utf8Text(text).view()}));
   }
   void send_binary(std::string_view bytes) { send(Message::binary(bytes)); }
-  /// Ends the session from our side. What is queued is still delivered.
+  /// Closes the session. Queued messages are still delivered.
   void close(Reason reason = Reason::forced_close);
-  /// Ends the session at this time unless it was called again; `never` calls it off.
+  /// Closes the session at this time, unless called again before; `never` cancels it.
   void close_at(Time due) {
-    trial_due_ = due;
+    close_due_ = due;
     if (state_ != State::closed) reschedule();
   }
 
@@ -3047,8 +3061,8 @@ class Session final : public Receiver, public Timed {
   void poll_lost();
   bool post(Exchange post, bool octets);
   void post_refused() { post_ = {}; }
-  /// The body has come. Takes packets off its front and handles them, at most so many. false: there are more, for which
-  /// it is to be called again. The answer is given behind the last one.
+  /// The body is complete. Takes packets off its front and handles them, up to `most`. false: packets are left, and it
+  /// must be called again. The response is sent after the last packet.
   bool post_body(std::string_view& body, std::size_t& most);
   void post_body(std::string_view body) {
     std::size_t most = static_cast<std::size_t>(-1);
@@ -3058,7 +3072,7 @@ class Session final : public Receiver, public Timed {
   void opened_on(Peer& channel) { channel_ = &channel; }
   bool attach(Peer& candidate);
   void frame(Peer& from, std::string_view payload, bool binary) override;
-  bool control() override { return afford(); }
+  bool control() override { return packet_allowed(); }
   void channel_lost(Peer& from, Reason reason, std::string_view why) override;
   void flush();
   void tick(Time now) override;
@@ -3068,54 +3082,54 @@ class Session final : public Receiver, public Timed {
   void move(Move move);
   void end(Reason reason, std::string_view why);
   void linger();
-  bool afford();
+  bool packet_allowed();
   std::vector<MessageRef> take_queue();
   void packet(std::string_view packet);
   void candidate_frame(std::string_view payload, bool binary);
   void become_websocket();
   void drop_candidate(Reason reason = Reason::forced_close);
   void deliver(std::string_view payload, bool binary);
-  void alive();
+  void extend_pong_wait();
   void answer_poll(std::string_view body);
   void release_post();
   void trace(bool incoming, std::string_view transport, std::string_view packet, bool binary = false) const;
   void reschedule();
-  void doom();
+  void mark_too_slow();
 
-  // In front stands what every message touches.
+  // Members that every message uses come first, for the cache.
   Engine& engine_;
   Peer* channel_ = nullptr;          // the WebSocket, once it is the transport
   std::unique_ptr<Bucket> packets_;  // if packet_rate is on
-  Peer* candidate_ = nullptr;        // the WebSocket that wants to be
+  Peer* candidate_ = nullptr;        // the WebSocket of an upgrade that is not complete
   State state_;
   bool on_websocket_;  // the transport, or, once closed, the last one
-  bool base64_;        // asked for text only, by b64=1
+  bool base64_;        // the client asked for text only, by b64=1
   bool awaiting_pong_ = false;
-  bool grace_used_ = false;  // one packet per ping may prolong the wait for its pong
-  bool doomed_ = false;      // too slow: ends soon
-  bool post_read_ = false;   // the body of post_ is here, so the answer is ok, whatever the packets are worth
+  bool pong_wait_extended_ = false;  // one packet per ping may extend the wait for its pong
+  bool too_slow_ = false;            // too many bytes are queued: tick() closes the session
+  bool post_read_ = false;  // the body of post_ is complete, so the response is "ok", even if a packet is invalid
   Exchange poll_, post_;
-  std::vector<MessageRef> queue_;  // what waits for a poll
+  std::vector<MessageRef> queue_;  // messages that wait for a poll
   std::size_t queue_bytes_ = 0;
   RateLimiter::Permit place_;  // if sessions of its address are limited
-  Time heartbeat_due_ = never, trial_due_ = never, upgrade_due_ = never, noop_due_ = never, linger_due_ = never;
+  Time heartbeat_due_ = never, close_due_ = never, upgrade_due_ = never, noop_due_ = never, linger_due_ = never;
   std::string id_;
 };
 
-/// What an HTTP request on our path is to lead to.
+/// How an HTTP request on the Socket.IO path is handled.
 struct Verdict {
   enum class Act : std::uint8_t { refuse, ask, open_polling, open_websocket, close_websocket, attach, poll, post };
   Act act = Act::refuse;
   Reason reason = Reason::bad_request;
   Ref<Session> session{};
-  RateLimiter::Permit place{};  // of a session that may begin
-  Seconds retry_after{0};       // when a refused client may try again; 0: that is not known
+  RateLimiter::Permit place{};  // for the new session
+  Seconds retry_after{0};       // when a refused client may try again; 0: unknown
 };
 
-/// All sessions of a server, and the rules by which requests reach them.
+/// All sessions of a server, and the routing of requests to them.
 class Engine {
  public:
-  /// Throws std::invalid_argument for a trusted proxy that is no network.
+  /// Throws std::invalid_argument if a trusted proxy is not a network.
   Engine(const Options& its_options, const Log& its_log, Counters& its_counters, Application& its_application)
       : options(its_options),
         log(its_log),
@@ -3135,15 +3149,15 @@ class Engine {
   Deadlines deadlines;
   const MessageRef ping = Message::text({"2"});
   bytes::Random random;
-  /// Whether the caller is on the loop's thread. Set by whoever drives the engine.
+  /// Whether the caller is on the event-loop thread. Set by the engine's owner.
   std::function<bool()> on_thread{};
-  std::size_t guests = 0;  // WebSockets that are no sessions
+  std::size_t guests = 0;  // open WebSockets of routes, which have no session
   void assert_thread() const {
     assert((!on_thread || on_thread()) &&
            "call this on the loop's thread: server.post(f) is the only door from another one");
   }
 
-  /// Sets the time for whatever happens next. Time never runs backwards.
+  /// Sets the time for all that follows. It must not go backwards.
   void advance(Time now) { now_ = now; }
   Time now() const { return now_; }
   void tick(Time now) {
@@ -3157,7 +3171,7 @@ class Engine {
     log.observe([&] { options.trace(record); }, &callee);
   }
 
-  /// From now on no session is opened.
+  /// Refuses all further handshakes.
   void drain() { draining_ = true; }
   std::size_t size() const { return sessions_.size(); }
   /// The session of this id, or null.
@@ -3171,7 +3185,8 @@ class Engine {
     return out;
   }
 
-  /// Decides about a request on our path, in the reference's order of checks, which decides which error one sees.
+  /// Decides how a request is handled. The checks have the official server's order, so that a request with several
+  /// errors gets the same response.
   Verdict judge(const http::Request& request) {
     const auto transport = request.query["transport"];
     const bool upgrading = options.websocket && request.upgrade();
@@ -3186,7 +3201,7 @@ class Engine {
     return admit(request);
   }
 
-  /// The rest of the checks of a handshake, when allow_request lets it in.
+  /// The rest of the checks of a handshake, after allow_request has accepted it.
   Verdict admit(const http::Request& request) {
     const bool upgrading = options.websocket && request.upgrade();
     if (request.query["EIO"] != "4") return {Verdict::Act::refuse, Reason::unsupported_version};
@@ -3197,8 +3212,8 @@ class Engine {
     return verdict;
   }
 
-  /// Whether there is a place for one more client, with Engine.IO or without: `open_websocket` and the
-  /// place, or `refuse`.
+  /// Whether the limits allow one more client, with Engine.IO or without: `open_websocket` with the
+  /// permit, or `refuse`.
   Verdict place_for(const http::Request& request) {
     if (draining_) return {Verdict::Act::refuse, Reason::draining};
     if (sessions_.size() + guests >= options.max_sessions) return {Verdict::Act::refuse, Reason::too_many_sessions};
@@ -3209,7 +3224,7 @@ class Engine {
     if (const auto wait = addresses_.spend(key, now_)) {
       const auto seconds = static_cast<std::int64_t>(std::ceil((std::min)(wait->count(), 3600.0)));
       verdict.act = Verdict::Act::refuse, verdict.reason = Reason::too_many_handshakes;
-      // Some more, at random: or all who were refused come back at once.
+      // A random addition, so that refused clients do not all return at the same time.
       verdict.retry_after = Seconds(std::uniform_int_distribution<std::int64_t>(seconds, 2 * seconds + 1)(random));
       return verdict;
     }
@@ -3218,7 +3233,7 @@ class Engine {
     return verdict;
   }
 
-  /// Makes a session; its open packet is queued. `channel` is the WebSocket it begins on, if any.
+  /// Makes a session and queues its open packet. `channel` is the WebSocket on which it begins, if any.
   Ref<Session> open(const http::Request& request, Peer* channel, RateLimiter::Permit place = {}) {
     const bool base64 = channel && !request.query["b64"].empty();
     Ref<Session> session(
@@ -3300,10 +3315,10 @@ SIO_DEMO_INLINE Session::Session(Engine& engine, std::string id, State first, bo
 }
 
 SIO_DEMO_INLINE Session::~Session() {
-  if (state_ != State::closed) engine_.deadlines.forget(*this);  // else the engine may be gone
+  if (state_ != State::closed) engine_.deadlines.forget(*this);  // a closed session may outlive its engine
 }
 
-/// The only writer of state_.
+/// The only function that changes state_.
 SIO_DEMO_INLINE void Session::move(Move move) {
   const auto to = after(state_, move);
   assert(to && "a move that the table does not know");
@@ -3326,57 +3341,58 @@ SIO_DEMO_INLINE void Session::trace(bool incoming, std::string_view transport, s
 }
 
 SIO_DEMO_INLINE void Session::reschedule() {
-  engine_.deadlines.set(
-      *this, doomed_ ? engine_.now() : (std::min)({heartbeat_due_, trial_due_, upgrade_due_, noop_due_, linger_due_}));
+  engine_.deadlines.set(*this, too_slow_
+                                   ? engine_.now()
+                                   : (std::min)({heartbeat_due_, close_due_, upgrade_due_, noop_due_, linger_due_}));
 }
 
 SIO_DEMO_INLINE void Session::tick(Time now) {
   const Ref<Session> self(this);
-  if (doomed_) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
-  if (now >= trial_due_) {
-    trial_due_ = never;
+  if (too_slow_) return end(Reason::slow_consumer, "more than max_queue_bytes wait for the client");
+  if (now >= close_due_) {
+    close_due_ = never;
     close();
   }
   if (now >= linger_due_) return end(Reason::forced_close, "the client did not poll any more");
   if (now >= upgrade_due_) drop_candidate();
-  if (now >= noop_due_) {  // paced, because the client polls again at once
+  if (now >= noop_due_) {  // every 100 ms at most, because the client polls again at once
     noop_due_ = now + Milliseconds(100);
     if (poll_) answer_poll("6");
   }
   if (now >= heartbeat_due_ && state_ != State::closed) {
     if (awaiting_pong_) return end(Reason::ping_timeout, "no pong within ping_timeout");
-    awaiting_pong_ = true, grace_used_ = false;
+    awaiting_pong_ = true, pong_wait_extended_ = false;
     heartbeat_due_ = now + engine_.options.ping_timeout;
     send(engine_.ping);
   }
   if (state_ != State::closed) reschedule();
 }
 
-/// A client that does not read is closed, but not here: whoever sends may be walking a room.
-SIO_DEMO_INLINE void Session::doom() {
-  doomed_ = true;
+/// Marks a client that does not read. tick() closes it, because the caller may be iterating over a room.
+SIO_DEMO_INLINE void Session::mark_too_slow() {
+  too_slow_ = true;
   reschedule();
 }
 
-/// Whether the client may send one more packet, or control frame; if not, the session ends.
-SIO_DEMO_INLINE bool Session::afford() {
+/// Whether packet_rate allows one more packet or control frame; if not, closes the session.
+SIO_DEMO_INLINE bool Session::packet_allowed() {
   if (!packets_ || !packets_->spend(engine_.options.packet_rate, engine_.now())) return true;
   end(Reason::too_many_packets, "more packets than packet_rate allows");
   return false;
 }
 
-/// Any packet shows that the client lives; it prolongs the wait for a pong, once per ping.
-SIO_DEMO_INLINE void Session::alive() {
-  if (!awaiting_pong_ || grace_used_) return;
-  grace_used_ = true;
+/// Any packet shows that the client is alive: it extends the wait for a pong, once per ping.
+SIO_DEMO_INLINE void Session::extend_pong_wait() {
+  if (!awaiting_pong_ || pong_wait_extended_) return;
+  pong_wait_extended_ = true;
   heartbeat_due_ = engine_.now() + engine_.options.ping_timeout;
   reschedule();
 }
 
-// ---- going out
+// ---- sending
 
 SIO_DEMO_INLINE void Session::send(const MessageRef& message) {
-  if (!open() || doomed_) return;
+  if (!open() || too_slow_) return;
   engine_.assert_thread();
   ++engine_.counters.packets_sent;
   if (state_ == State::websocket) {
@@ -3384,13 +3400,13 @@ SIO_DEMO_INLINE void Session::send(const MessageRef& message) {
     if (engine_.tracing) [[unlikely]]
       trace(false, "websocket", sent->payload(), sent->is_binary());
     channel_->send(sent);
-    if (channel_->queued() > engine_.options.max_queue_bytes) doom();
+    if (channel_->queued() > engine_.options.max_queue_bytes) mark_too_slow();
     return;
   }
   queue_.push_back(message);
   const std::size_t size = message->payload().size() + Message::overhead;
   queue_bytes_ += size, engine_.counters.queue_bytes += size;
-  if (queue_bytes_ > engine_.options.max_queue_bytes) return doom();
+  if (queue_bytes_ > engine_.options.max_queue_bytes) return mark_too_slow();
   if (poll_) poll_.peer->wake();
 }
 
@@ -3399,7 +3415,7 @@ SIO_DEMO_INLINE std::vector<MessageRef> Session::take_queue() {
   return std::exchange(queue_, {});
 }
 
-/// Answers the held poll with all that waits.
+/// Responds to the held poll with all queued messages.
 SIO_DEMO_INLINE void Session::flush() {
   if (!poll_ || queue_.empty()) return;
   const std::size_t size = queue_bytes_;
@@ -3424,11 +3440,11 @@ SIO_DEMO_INLINE void Session::answer_poll(std::string_view body) {
   std::exchange(poll_, {}).answer({200, "text/plain; charset=UTF-8", body});
 }
 
-// ---- coming in, over polling
+// ---- receiving, over polling
 
 SIO_DEMO_INLINE void Session::poll(Exchange get) {
   const Ref<Session> self(this);
-  if (state_ == State::closed) return get.answer({400});  // by a handler, while the request was looked at
+  if (state_ == State::closed) return get.answer({400});  // a handler closed it while the request was routed
   if (poll_) {
     get.answer({400});
     return end(Reason::transport_error, "a second poll while one was held");
@@ -3448,7 +3464,7 @@ SIO_DEMO_INLINE void Session::poll_lost() {
   if (state_ != State::closed) end(Reason::transport_error, "the connection of the held poll was closed");
 }
 
-/// A POST's headers have come. false: it was refused and answered, its body is of no interest.
+/// A POST's headers have arrived. false: it was refused and has its response; its body is discarded.
 SIO_DEMO_INLINE bool Session::post(Exchange post, bool octets) {
   const Ref<Session> self(this);
   if (!post_ && !octets) return post_ = post, true;
@@ -3467,7 +3483,8 @@ SIO_DEMO_INLINE bool Session::post_body(std::string_view& body, std::size_t& mos
   if (!std::exchange(post_read_, true)) {
     const auto packets = 1 + static_cast<std::size_t>(std::count(body.begin(), body.end(), record_separator));
     const bool too_many = packets > engine_.options.max_packets_per_payload;
-    if (too_many || packets <= most) release_post();  // whatever they are worth; it leaves when they are handled
+    // The response is "ok" even if a packet is invalid. It is written after they are handled.
+    if (too_many || packets <= most) release_post();
     if (too_many) end(Reason::parse_error, "more than max_packets_per_payload packets in one body");
   }
   for (bool last = false; open() && !last; --most) {
@@ -3484,7 +3501,7 @@ SIO_DEMO_INLINE bool Session::post_body(std::string_view& body, std::size_t& mos
   return true;
 }
 
-/// Answers the open POST if all of it has come, else drops its connection.
+/// Responds to the open POST if its body is complete, else closes its connection.
 SIO_DEMO_INLINE void Session::release_post() {
   const Exchange post = std::exchange(post_, {});
   const bool read = std::exchange(post_read_, false);
@@ -3492,9 +3509,9 @@ SIO_DEMO_INLINE void Session::release_post() {
   read ? post.answer({200, "text/html", "ok"}) : post.peer->cut();
 }
 
-// ---- coming in, over a WebSocket
+// ---- receiving, over a WebSocket
 
-/// A WebSocket wants to take over. false: it must be closed, and the session is unharmed.
+/// Begins the upgrade to a WebSocket. false: the WebSocket must be closed; the session is unchanged.
 SIO_DEMO_INLINE bool Session::attach(Peer& candidate) {
   if (state_ != State::polling) return false;
   move(Move::attach);
@@ -3511,16 +3528,16 @@ SIO_DEMO_INLINE void Session::frame(Peer& from, std::string_view payload, bool b
   if (&from == candidate_) return candidate_frame(payload, binary);
   if (&from != channel_ || !open()) return;
   if (binary) {
-    if (afford()) deliver(payload, true);
+    if (packet_allowed()) deliver(payload, true);
     return;
   }
-  if (payload.starts_with(PacketType::close)) return;  // over WebSocket it means nothing: a close frame does
+  if (payload.starts_with(PacketType::close)) return;  // ignored: over WebSocket, the close frame counts
   packet(payload);
 }
 
-/// A candidate has the bounds of any transport: of its packets, and of what it does not read.
+/// A WebSocket that is upgrading is limited like any transport, by packet_rate and max_queue_bytes.
 SIO_DEMO_INLINE void Session::candidate_frame(std::string_view payload, bool binary) {
-  if (!afford()) return;
+  if (!packet_allowed()) return;
   if (candidate_->queued() > engine_.options.max_queue_bytes) return drop_candidate(Reason::slow_consumer);
   if (!binary && payload == "2probe") {
     move(Move::probe);
@@ -3543,14 +3560,14 @@ SIO_DEMO_INLINE void Session::become_websocket() {
   on_websocket_ = true;
   ++engine_.counters.websocket_sessions;
   if (poll_) answer_poll("1");
-  if (!post_read_) release_post();  // else the rest of it is still to be handled
+  if (!post_read_) release_post();  // else packets of its body are still to be handled
   const auto messages = take_queue();
-  engine_.counters.packets_sent -= messages.size();  // they were counted when they were queued
+  engine_.counters.packets_sent -= messages.size();  // they were already counted when they were queued
   for (const auto& message : messages) send(message);
   if (open()) engine_.application.on_upgraded(*this);
 }
 
-/// The upgrade failed: polling goes on as if nothing had been.
+/// The upgrade failed: closes its WebSocket, and polling continues.
 SIO_DEMO_INLINE void Session::drop_candidate(Reason reason) {
   upgrade_due_ = noop_due_ = never;
   if (!candidate_) return;
@@ -3562,7 +3579,7 @@ SIO_DEMO_INLINE void Session::channel_lost(Peer& from, Reason reason, std::strin
   if (&from == candidate_) {
     candidate_ = nullptr;
     upgrade_due_ = noop_due_ = never;
-    if (row(reason).close != 0) engine_.counters.add(reason);  // else nothing is wrong with it
+    if (row(reason).close != 0) engine_.counters.add(reason);  // 0: an ordinary close, not an error
     return move(Move::detach);
   }
   if (&from != channel_) return;
@@ -3570,14 +3587,14 @@ SIO_DEMO_INLINE void Session::channel_lost(Peer& from, Reason reason, std::strin
   if (state_ != State::closed) end(reason, why);
 }
 
-// ---- packets, over either
+// ---- packets, over either transport
 
 SIO_DEMO_INLINE void Session::packet(std::string_view packet) {
-  if (!afford()) return;
+  if (!packet_allowed()) return;
   if (packet.empty()) return end(Reason::parse_error, "an empty packet");
   const std::string_view payload = packet.substr(1);
-  if (packet[0] != PacketType::pong) alive();
-  if (packet[0] != PacketType::binary) ++engine_.counters.packets_received;  // which deliver() counts
+  if (packet[0] != PacketType::pong) extend_pong_wait();
+  if (packet[0] != PacketType::binary) ++engine_.counters.packets_received;  // deliver() counts binary packets
   switch (packet[0]) {
     case PacketType::message: return deliver(payload, false);
     case PacketType::binary: return deliver(bytes::base64_decode(payload), true);
@@ -3598,11 +3615,11 @@ SIO_DEMO_INLINE void Session::packet(std::string_view packet) {
 }
 
 SIO_DEMO_INLINE void Session::deliver(std::string_view payload, bool binary) {
-  if (binary) alive(), ++engine_.counters.packets_received;
+  if (binary) extend_pong_wait(), ++engine_.counters.packets_received;
   engine_.application.on_message(*this, payload, binary);
 }
 
-// ---- the end
+// ---- closing
 
 SIO_DEMO_INLINE void Session::close(Reason reason) {
   const Ref<Session> self(this);
@@ -3612,7 +3629,7 @@ SIO_DEMO_INLINE void Session::close(Reason reason) {
   linger();
 }
 
-/// Over polling, the news of the end waits behind what is queued for the next poll.
+/// Over polling, the close is delivered behind the queued messages, by the next poll.
 SIO_DEMO_INLINE void Session::linger() {
   if (candidate_) std::exchange(candidate_, nullptr)->send_close(Reason::forced_close);
   upgrade_due_ = noop_due_ = never;
@@ -3627,7 +3644,7 @@ SIO_DEMO_INLINE void Session::shut_down(Reason reason) {
   if (state_ != State::closed) end(reason, "");
 }
 
-/// The one exit. Peers are told first, then the application, once.
+/// Every session closes here, once. Closes its transports first, then calls the application.
 SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
   const Ref<Session> self(this);
   if (state_ == State::closed) return;
@@ -3656,25 +3673,26 @@ SIO_DEMO_INLINE void Session::end(Reason reason, std::string_view why) {
 
 }  // namespace engineio
 
-// ---- WebSocket alone: what a route of Router::websocket gets, beside Engine.IO's sessions
+// ---- WebSockets without Engine.IO, on routes of Router::websocket
 
 namespace websocket {
 
 class Socket;
 
-/// What becomes of the WebSockets of a route; each may be empty. Called on the loop's thread. One that
-/// throws is logged, and costs its own call.
+/// Handlers of a route's WebSockets; each may be empty. Called on the event-loop thread. An exception is caught and
+/// logged.
 struct Handlers {
   std::function<void(Socket&)> open{};
-  /// A whole message. `payload` lives while this runs.
+  /// A whole message. `payload` is valid during the call.
   std::function<void(Socket&, std::string_view payload, bool binary)> message{};
-  /// Once, whoever ended it; by then nothing can be sent.
+  /// Called once, whichever side closed. Nothing can be sent any more.
   std::function<void(Socket&, Reason reason, std::string_view why)> close{};
 };
 
-/// A WebSocket without Engine.IO. Keep it as Ref<websocket::Socket>(&socket); inert once closed, even when the
-/// server is gone. It is pinged each ping_interval and closed when no byte came within ping_timeout after that;
-/// max_payload, max_fragments and max_queue_bytes bound it. Everything is called on the loop's thread.
+/// A WebSocket without Engine.IO. Keep it as Ref<websocket::Socket>(&socket); once it is closed, calls have no effect,
+/// even after the server is destroyed. It is pinged every ping_interval, and closed if no byte arrives within
+/// ping_timeout of a ping. Limited by max_payload, max_fragments, max_queue_bytes and packet_rate. Everything is called
+/// on the event-loop thread.
 class Socket final : public engineio::Receiver, public engineio::Timed {
  public:
   Socket(engineio::Engine& engine, engineio::Peer& channel, const http::Request& request,
@@ -3689,25 +3707,25 @@ class Socket final : public engineio::Receiver, public engineio::Timed {
         address_(request.address) {
     ++engine_.guests;
   }
-  /// Whatever the program keeps with it.
+  /// Data that the application keeps with it.
   std::unique_ptr<engineio::Context> context;
 
   bool is_open() const { return channel_ != nullptr; }
   /// The client's address, see Options::trusted_proxies.
   const std::string& address() const { return address_; }
-  /// The request's target as it came: "/echo?room=1".
+  /// The request's target as received: "/echo?room=1".
   const std::string& url() const { return url_; }
   /// A header of the request, by name in any case; empty if absent.
   std::string_view header(std::string_view name) const { return http::find_header(head_, name); }
 
-  /// Sends one message. What is not UTF-8 in a text becomes U+FFFD. One for which more than max_queue_bytes
-  /// wait is cut off; sending to a closed one does nothing.
+  /// Sends one message. Invalid UTF-8 in a text is replaced by U+FFFD. A WebSocket with more than max_queue_bytes
+  /// queued is closed; sending to a closed one has no effect.
   void send_text(std::string_view text) { send(engineio::Message::text({bytes::Utf8Text(text).view()})); }
   void send_binary(std::string_view bytes) { send(engineio::Message::binary(bytes)); }
-  /// The same, encoded once for many.
+  /// Sends a message that is encoded already, so that it can be shared by many recipients.
   void send(const engineio::MessageRef& message);
-  /// Sends a close frame behind what is queued; at most 123 bytes of the reason. Throws
-  /// std::invalid_argument for a code that no close frame may hold (RFC 6455, 7.4).
+  /// Sends a close frame behind the queued messages, with at most 123 bytes of the reason. Throws
+  /// std::invalid_argument for a code that is not allowed in a close frame (RFC 6455, 7.4).
   void close(std::uint16_t code = 1000, std::string_view reason = {});
 
   // ---- the driver's side
@@ -3751,10 +3769,10 @@ SIO_DEMO_INLINE void Socket::send(const engineio::MessageRef& message) {
   ++engine_.counters.packets_sent;
   channel_->send(message);
   too_slow_ = channel_->queued() > engine_.options.max_queue_bytes;
-  if (too_slow_) due(Milliseconds(0));  // not here: whoever sends may be walking a list of sockets
+  if (too_slow_) due(Milliseconds(0));  // closed by tick(), because the caller may be iterating over sockets
 }
 
-/// What packet_rate says about one more message or control frame.
+/// Whether packet_rate allows one more message or control frame; if not, closes the WebSocket.
 SIO_DEMO_INLINE bool Socket::control() {
   const Rate& rate = engine_.options.packet_rate;
   if (!channel_ || !rate.on() || !packets_.spend(rate, engine_.now())) return true;
@@ -3807,7 +3825,7 @@ SIO_DEMO_INLINE void Socket::end(Reason reason, std::string_view why, std::strin
   over(reason, why);
 }
 
-/// The one exit.
+/// Every WebSocket of a route closes here, once.
 SIO_DEMO_INLINE void Socket::over(Reason reason, std::string_view why) {
   const Ref<Socket> self(this);
   engine_.counters.add(reason);
@@ -3830,42 +3848,41 @@ SIO_DEMO_INLINE http::Router& http::Router::websocket(std::string path, websocke
 // ================================================================================================
 // 7  Socket.IO
 //
-// socket.io-protocol 5: what stands in an Engine.IO message. A packet is
+// socket.io-protocol 5: the packets in Engine.IO messages. A packet is
 //
 //     type [attachments "-"] [namespace ","] [ack id] [JSON]
 //
 //     0/admin,{"token":"abc"}      CONNECT        2["hello",1]          EVENT
-//     1/admin,                     DISCONNECT     2/admin,12["q",{}]    EVENT that wants ack 12
+//     1/admin,                     DISCONNECT     2/admin,12["q",{}]    EVENT that asks for ack 12
 //     4{"message":"nope"}          CONNECT_ERROR  3/admin,12["r"]       ACK 12
 //     51-["b",{"_placeholder":true,"num":0}]      BINARY_EVENT; one binary message follows
 //     61-12[{"_placeholder":true,"num":0}]        BINARY_ACK; likewise
 //
-// The namespace is "/" unless it is given. The decoder takes the header off by hand and lets the
-// JSON guard of chapter 2 judge the rest; it builds no tree. It keeps the tolerance of the
-// reference (a payload may be absent whatever the type; an event's name may be a number), and
-// every error closes the whole connection. A placeholder counts only in types 5 and 6; elsewhere
-// an object of that shape is user data.
+// The namespace is "/" unless it is given. The decoder parses the header itself, and checks the payload
+// with the JSON guard of chapter 2, without building a JSON tree of it. It accepts what the official
+// server accepts (any packet may lack its payload; an event's name may be a number). Every error closes
+// the whole connection. A placeholder has a meaning only in types 5 and 6; elsewhere an object of that
+// shape is user data. The rest of the chapter replaces placeholders, and writes packets.
 // ================================================================================================
 
 namespace socketio {
 
 enum class PacketType : std::uint8_t { connect, disconnect, event, ack, connect_error, binary_event, binary_ack };
 
-/// A decoded packet: views into its text, which must outlive it, and into its decoder's memory until
-/// that decodes the next one.
+/// A decoded packet. Its views are valid as long as the decoded text, and until its decoder decodes the next packet.
 struct Packet {
   PacketType type = PacketType::connect;
   std::uint32_t attachments = 0;
   std::string_view nsp = "/";
   std::optional<double> id;                // a double, as in JavaScript; exact up to 2^53
   std::string_view json;                   // empty if absent
-  std::vector<std::string_view> elements;  // of an array: its values as JSON text, the event's name first
-  std::string_view name;                   // of an event; a number's is its text
+  std::vector<std::string_view> elements;  // the values of an array as JSON text; an event's name is the first
+  std::string_view name;                   // an event's name; if it is a number, its text
 
   bool is_event() const { return type == PacketType::event || type == PacketType::binary_event; }
 };
 
-/// Names that mean something to the API on either side and are never an event (the reference's list).
+/// Whether a name is reserved by the API on either side, and so cannot be an event's (the official server's list).
 constexpr bool is_reserved(std::string_view event) {
   constexpr std::array<std::string_view, 6> names{"connect",       "connect_error", "disconnect",
                                                   "disconnecting", "newListener",   "removeListener"};
@@ -3874,16 +3891,15 @@ constexpr bool is_reserved(std::string_view event) {
   return false;
 }
 
-/// Parses JSON that the guard has accepted. discarded() where it says what C++ cannot hold, which is
-/// only a number beyond the range of double.
+/// Parses JSON that the guard has accepted. The result is discarded if it has a number beyond the range of double.
 inline json parse(std::string_view text) {
   json value = json::parse(text, nullptr, false);
   if (value.is_discarded()) value = json::parse(std::string_view(bytes::replace_lone_surrogates(text)), nullptr, false);
   return value;
 }
 
-/// The JSON text of a string or number as the name of an event. A plain string is a view into it;
-/// what has escapes, or is a number, is kept in `storage`.
+/// Converts the JSON text of a string or number to an event's name. The result is a view into `text`, or into `storage`
+/// for a number and for a string with escapes.
 inline std::string_view event_name(std::string_view text, std::string& storage) {
   if (text.size() >= 2 && text.front() == '"' && text.find('\\') == text.npos) return text.substr(1, text.size() - 2);
   const json value = parse(text);
@@ -3898,12 +3914,12 @@ struct DecodeLimits {
   bytes::JsonLimits json{};
 };
 
-/// Decodes packets one after the other, reusing its memory.
+/// Decodes packets, reusing its memory from one to the next.
 class Decoder {
  public:
   explicit Decoder(DecodeLimits limits) : limits_(limits), outline_(limits.json) {}
 
-  /// nullptr if `text` is a packet, which `packet` then describes, else what is wrong with it.
+  /// Decodes `text` into `packet`. Returns nullptr, or what is wrong with the text.
   const char* decode(std::string_view text, Packet& packet) {
     packet.attachments = 0, packet.nsp = "/", packet.id.reset(), packet.elements.clear(), packet.name = {};
     if (text.empty() || text[0] < '0' || text[0] > '6') return "an unknown Socket.IO packet type";
@@ -3976,9 +3992,8 @@ class Decoder {
   std::string name_;
 };
 
-/// Puts attachments where their placeholders stand. false: a placeholder is malformed, or naming an
-/// attachment again and again would make more than `budget` bytes of them. The depth of `value` was
-/// bounded by the guard.
+/// Replaces placeholders by their attachments. false: a placeholder is malformed, or the copies would take more than
+/// `budget` bytes, since placeholders may name one attachment repeatedly. The guard has limited the depth of `value`.
 inline bool replace_placeholders(json& value, const std::vector<std::string>& attachments, std::size_t& budget) {
   if (value.is_array()) {
     for (json& element : value)
@@ -4003,27 +4018,27 @@ inline bool replace_placeholders(json& value, const std::vector<std::string>& at
   return true;
 }
 
-/// All attachments of a packet, each named as often as it likes, but together at most twice their size.
+/// Replaces placeholders, with a budget of twice the attachments' size and 1 KiB.
 inline bool replace_placeholders(json& value, const std::vector<std::string>& attachments) {
   std::size_t budget = 1024;
   for (const auto& attachment : attachments) budget += 2 * attachment.size();
   return replace_placeholders(value, attachments, budget);
 }
 
-/// The arguments of an event, or of an ack: JSON text that the guard has accepted, parsed when asked for.
+/// The arguments of an event or an ack: JSON text that the guard has accepted, parsed only on demand.
 class Arguments {
  public:
-  /// Of an event or ack without binary. `elements` are views that outlive this object.
+  /// For an event or ack without binary. `elements` must outlive this object.
   explicit Arguments(std::span<const std::string_view> elements) : texts_(elements) {}
-  /// Of one with binary, its placeholders replaced.
+  /// For one with binary, its placeholders replaced.
   explicit Arguments(json::array_t values) : values_(std::move(values)), parsed_(true) {}
 
   std::size_t size() const { return parsed_ ? values_.size() : texts_.size(); }
-  /// The argument as JSON text; empty if there was binary in the packet.
+  /// The argument as JSON text; empty if the packet has binary.
   std::string_view text(std::size_t i) const { return parsed_ ? std::string_view() : texts_[i]; }
   /// The argument as a value; see parse().
   json value(std::size_t i) const { return parsed_ ? values_[i] : parse(texts_[i]); }
-  /// All of them. What C++ cannot hold becomes null.
+  /// All arguments. One that parse() discards becomes null.
   json::array_t values() const {
     json::array_t out;
     for (std::size_t i = 0; i < size(); ++i) {
@@ -4039,7 +4054,7 @@ class Arguments {
   bool parsed_ = false;
 };
 
-/// An encoded packet on its way out: its text and the binary messages that follow it.
+/// An encoded packet: its text, and the binary messages that follow it.
 struct Outgoing {
   engineio::MessageRef head;
   std::vector<engineio::MessageRef> attachments{};
@@ -4050,12 +4065,12 @@ struct Outgoing {
   }
 };
 
-/// Writes values as JSON text, with binary taken out as attachments. Chapter 8 adds the C++ types.
+/// Writes values as JSON text, and collects binary as attachments. Chapter 8 adds the C++ types.
 struct Writer {
   std::string text;
   std::vector<engineio::MessageRef> attachments;
 
-  Writer() { text.reserve(120); }  // most packets fit, and are written without growing
+  Writer() { text.reserve(120); }  // enough for most packets
 
   void binary(std::string_view bytes) {
     text += "{\"_placeholder\":true,\"num\":";
@@ -4102,7 +4117,7 @@ struct Writer {
   }
 };
 
-/// Puts the header before the payload that `writer` holds. `type` is the one without binary.
+/// Makes a packet of the payload in `writer`. `type` is the type without binary: attachments change it.
 inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<double> id, Writer&& writer) {
   const bool with_binary = !writer.attachments.empty();
   std::string front{engineio::PacketType::message,
@@ -4120,41 +4135,41 @@ inline Outgoing encode(PacketType type, std::string_view nsp, std::optional<doub
 // ================================================================================================
 // 8  Typed events
 //
-// An event is a constant that carries its name, its direction, its arguments and what its ack brings:
+// An event is a constant. Its type has the event's name, direction, arguments, and the type of its ack:
 //
 //     struct Message { std::string from, text; };
 //     SIO_DEMO_FIELDS(Message, from, text)
 //     inline constexpr sio::ServerToClient<"message", void(Message)> message;
 //     inline constexpr sio::ClientToServer<"say", int(Message)> say;
 //
-// A wrong event, direction or argument does not compile, and the message names the event. What
-// comes from the wire is checked against the signature before a handler sees it:
+// A wrong event, direction or argument does not compile, and the compiler's message names the event. A
+// client's payload is checked against the signature before a handler is called:
 //
 //     42["say",{"from":"a"}]   ->   {"code":"INVALID_PAYLOAD","event":"say","path":"/0/text",
 //                                    "message":"say: /0/text is missing: expected a string"}
 //
-// The path is a JSON Pointer (RFC 6901) into the arguments. The client gets it as the ack's
-// {"error":{...}}, or as the event `error` if it asked for no ack; so does an Error that a handler throws.
+// The path is a JSON Pointer (RFC 6901) into the arguments. The client gets the error as the ack
+// {"error":{...}}, or as the event `error` if it asked for no ack. An Error that a handler throws is sent alike.
 //
-//     C++                                   JSON             from the wire, besides
+//     C++                                   JSON             checks when it is read, besides
 //     bool, integers, floating point        boolean, number  an integer must fit and be whole
 //     std::string                           string
 //     enum with SIO_DEMO_ENUM               string           one of the names
-//     struct with SIO_DEMO_FIELDS           object           every field but optional ones; others ignored
+//     struct with SIO_DEMO_FIELDS           object           all fields that are not optional; others are ignored
 //     std::optional<T>                      T or absent      null counts as absent
 //     vector, list, deque, set, span        array
 //     array, tuple, pair                    array            of exactly that length
 //     map<string, T>, unordered_map         object
 //     Bytes; vector, array, span of bytes   binary           a byte is std::uint8_t or std::byte
 //     json                                  anything
-//     RawJson                               anything         without binary, as the text that it is
-//     what has a to_json of nlohmann's      as it writes it  see has_checked_from_json
+//     RawJson                               anything         no binary; kept as text
+//     class with to_json for nlohmann/json  what it writes   see has_checked_from_json
 //
-// Any other type does not compile: there is no reading that does not check. A described type converts to and from
-// json, too; read<T>(json) reads any of them, checked in the same way.
+// Any other type does not compile, so that no payload is read without a check. A type described by these macros also
+// converts to and from json; read<T>(json) reads any of these types, with the same checks.
 // ================================================================================================
 
-/// A text as a template argument.
+/// A string as a template argument.
 template <std::size_t Size>
 struct Name {
   char text[Size]{};
@@ -4164,20 +4179,20 @@ struct Name {
 
 namespace detail {
 
-/// An event's name as a type, so that every compiler spells it in the message of a failed assertion.
+/// An event's name as a type, so that every compiler shows it in the message of a failed assertion.
 template <char... Letters>
 struct event {};
 template <Name Text, std::size_t... I>
 event<Text.text[I]...> spell(std::index_sequence<I...>);
 template <Name Text>
 using spelled = decltype(spell<Text>(std::make_index_sequence<Text.view().size()>{}));
-/// One of its arguments, counted from 1, with the types in question.
+/// One of its arguments, counted from 1, with the types concerned.
 template <std::size_t Number, class... Types>
 struct argument {};  // NOLINT(readability-identifier-naming): a word in compilers' messages
-/// The condition, and beside it what it is about, which the message of a failed assertion shows.
+/// The condition. `About` is what the message of a failed assertion shows.
 template <bool Condition, class... About>
 inline constexpr bool holds = Condition;
-/// The number of the first that does not hold, counted from 1; 0 if all do.
+/// The number of the first false condition, counted from 1; 0 if all are true.
 constexpr std::size_t first_wrong(std::initializer_list<bool> conditions) {
   std::size_t number = 0;
   for (const bool good : conditions) {
@@ -4186,15 +4201,15 @@ constexpr std::size_t first_wrong(std::initializer_list<bool> conditions) {
   }
   return 0;
 }
-/// The first parameter of a signature that is not a plain value.
+/// The number of the first parameter that is a reference or const; 0 if all are plain values.
 template <class... Parameters>
 inline constexpr std::size_t not_a_value =
     first_wrong({std::is_same_v<Parameters, std::remove_cvref_t<Parameters>>...});
 
 }  // namespace detail
 
-/// An event that the server emits: ServerToClient<"name", Ack(Arguments...)>; Ack is what the client
-/// answers, void if nothing.
+/// An event that the server emits: ServerToClient<"name", Ack(Arguments...)>; Ack is the type of the client's
+/// acknowledgement, or void.
 template <Name Text, class Signature>
 struct ServerToClient;
 template <Name Text, class Answer, class... Parameters>
@@ -4207,8 +4222,8 @@ struct ServerToClient<Text, Answer(Parameters...)> {
                 "an event's arguments are values: take std::string, not const std::string&");
 };
 
-/// An event that clients emit: ClientToServer<"name", Ack(Arguments...)>; Ack is what the handler
-/// returns, void if the event is never acknowledged.
+/// An event that clients emit: ClientToServer<"name", Ack(Arguments...)>; Ack is the type that the handler
+/// returns, or void if the event is never acknowledged.
 template <Name Text, class Signature>
 struct ClientToServer;
 template <Name Text, class Answer, class... Parameters>
@@ -4221,8 +4236,9 @@ struct ClientToServer<Text, Answer(Parameters...)> {
                 "an event's arguments are values: take std::string, not const std::string&");
 };
 
-/// A JSON value as its text. As an argument it is what the client wrote, checked but not parsed; emitted, it is
-/// written as it is: to relay a value takes no tree and no encoding, and keeps the order of keys and every digit.
+/// A JSON value as unparsed text. As a handler's argument it is the client's text, checked but not parsed; when
+/// emitted, the text is written unchanged. Relaying a value needs no JSON tree, and keeps the order of keys and every
+/// digit.
 class RawJson {
  public:
   RawJson() = default;
@@ -4231,32 +4247,32 @@ class RawJson {
     const char* why = bytes::utf8_valid(text_) ? bytes::Outline({64, text_.size() + 1}).read(text_) : "it is not UTF-8";
     if (why) throw std::invalid_argument(std::string("cannot make a RawJson of a text: ") + why);
   }
-  /// What a decoder has checked.
+  /// For text that a decoder has checked already.
   static RawJson checked(std::string_view text) {
     RawJson out;
     out.text_ = text;
     return out;
   }
   const std::string& text() const { return text_; }
-  /// The value; discarded() if it holds a number beyond the range of double.
+  /// The parsed value; discarded if it has a number beyond the range of double.
   json value() const { return socketio::parse(text_); }
 
  private:
   std::string text_ = "null";
 };
 
-/// What is wrong with a payload: where, as a JSON Pointer into the arguments, and what.
+/// What is wrong with a payload, and where: the path is a JSON Pointer into the arguments.
 struct Fault {
   std::string path;
   std::string what;
 
-  /// For the return of a failed read.
+  /// Sets the fault. Returns false, the result of a failed read.
   bool set(std::string text) {
     path.clear();
     what = std::move(text);
     return false;
   }
-  /// Prepends a step of the path, as a failed read unwinds.
+  /// Prepends a step to the path, while a failed read returns from a nested value.
   bool within(std::string_view step) {
     std::string escaped = "/";
     for (const char c : step) escaped += c == '~' ? "~0" : c == '/' ? "~1" : std::string_view(&c, 1);
@@ -4265,8 +4281,8 @@ struct Fault {
   }
 };
 
-/// A handler throws it to refuse an event. The client gets it as the ack's {"error":{...}}, or as the event `error`
-/// if it asked for no ack; any other exception tells the client only that the server failed.
+/// A handler throws it to refuse an event. The client gets it as the ack {"error":{...}}, or as the event `error`
+/// if it asked for no ack. For any other exception, the client is told only that the server failed.
 ///
 ///     throw sio::Error("the room is full", "ROOM_FULL", {{"seats", 8}});
 ///     43/chat,1[{"error":{"message":"the room is full","code":"ROOM_FULL","event":"join","data":{"seats":8}}}]
@@ -4274,19 +4290,20 @@ class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, std::string its_code = "APPLICATION_ERROR", json its_data = nullptr)
       : std::runtime_error(message), code(std::move(its_code)), data(std::move(its_data)) {}
-  /// A payload of the wrong shape.
+  /// For an invalid payload.
   explicit Error(const Fault& fault)
       : Error((fault.path.empty() ? "the value" : fault.path) + " " + fault.what, "INVALID_PAYLOAD") {
     path = fault.path;
   }
 
   std::string code;
-  json data;                          // null: the client gets none
-  std::optional<std::string> path{};  // of a payload: the place that is wrong
+  json data;                          // null: not sent
+  std::optional<std::string> path{};  // where a payload is wrong, as a JSON Pointer
 };
 
-/// true for a type whose own from_json (of nlohmann/json) checks whatever it reads; what that throws becomes a
-/// fault. Without it a from_json is not called for what clients send: nlohmann's get<int>() casts, whatever the number.
+/// Set it to true for a type whose from_json (for nlohmann/json) checks all that it reads, and throws if it is invalid.
+/// Without it, from_json is not called for clients' payloads, because nlohmann's get<int>() casts any number,
+/// unchecked.
 ///
 ///     template <>
 ///     inline constexpr bool sio_demo::has_checked_from_json<Kelvin> = true;
@@ -4312,17 +4329,17 @@ struct Named {
 template <class Member>
 Named(std::string_view, Member) -> Named<Member>;
 
-/// Asks for the description of exactly this type: unlike a pointer, it does not convert to that of a base.
+/// Selects the description of exactly this type: unlike a pointer, it does not convert to that of a base.
 template <class T>
 struct Tag {};
 
-/// How values of a type travel: one description for each kind of types.
-///     expected()                   what a fault says was expected: "a string"
-///     typescript(out)              what it is in TypeScript
+/// How values of a type are converted to and from JSON: one specialisation for each kind of types.
+///     expected()                   the expected value in a fault's words: "a string"
+///     typescript(out)              the type in TypeScript
 ///     write(out, value)            writes it as JSON text
-///     read(json, value, fault)     takes it from a JSON value of any shape; false: it does not fit, as a whole or
-///                                  where the fault says
-/// A type without one does not travel; one without read() is never received.
+///     read(json, value, fault)     reads it from a JSON value of any type; false: it is invalid, and the fault says
+///                                  where, unless it is invalid as a whole
+/// A type without one cannot be sent; one without read() cannot be received.
 template <class T>
 struct Kind {};
 template <class T>
@@ -4342,13 +4359,13 @@ template <class T>
 concept Text = std::is_convertible_v<const T&, std::string_view> && !HasFields<T>;
 template <class T>
 concept Byte = std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::byte>;
-/// What a to_json of the user's writes. The library's own conversions are not meant: containers and enums are ours.
+/// A class with a to_json of the user. Containers are excluded: nlohmann/json converts them, too, but without checks.
 template <class T>
 concept WritesItself =
     std::is_class_v<T> && !HasFields<T> && !Text<T> && std::is_convertible_v<const T&, json> &&
     (has_checked_from_json<T> || !(requires { typename T::value_type; } || requires { std::tuple_size<T>::value; }));
 
-/// The error for a type without a Kind, or without one that reads.
+/// The compile-time error for a type without a Kind, or whose Kind has no read().
 template <class T, class... About>
 void refuse_type() {
   static_assert(holds<!is_character<T>, T, About...>,
@@ -4366,7 +4383,7 @@ void write(socketio::Writer& out, const T& value) {
   else refuse_type<T>();
 }
 
-/// Reads a value whose JSON type may be wrong in any place; the fault says in which.
+/// Reads a JSON value, checking it at every level. false: it is invalid, and the fault says where.
 template <class T>
 bool read(const json& value, T& out, Fault& fault) {
   if constexpr (Readable<T>) {
@@ -4377,7 +4394,7 @@ bool read(const json& value, T& out, Fault& fault) {
   return false;
 }
 
-/// What a Kind of plain values says.
+/// The descriptions that a Kind of plain values has.
 template <Name Expected, Name TypeScript>
 struct Says {
   static std::string expected() { return Expected.text; }
@@ -4402,7 +4419,7 @@ struct Kind<RawJson> : Says<"a value without binary", "unknown"> {
     out = RawJson::checked(writer.text);
     return writer.attachments.empty();
   }
-  /// Reads the argument's text where that is enough. false: it has to be parsed.
+  /// Reads the argument from its text without parsing it. false: it must be parsed.
   static bool read_text(std::string_view text, RawJson& out) {
     out = RawJson::checked(text);
     return true;
@@ -4473,7 +4490,7 @@ struct Kind<T> : Says<"a string", "string"> {
   }
 };
 
-/// Bytes that lie in one piece.
+/// Contiguous bytes.
 struct Binary {
   static std::string expected() { return "binary"; }
   static std::string typescript(auto& out) { return out.bytes(); }
@@ -4513,7 +4530,7 @@ struct List {
     }
     out.text += separator == '[' ? "[]" : "]";
   }
-  /// Gives each element to `put`, which takes it at the end.
+  /// Reads each element, and calls put() with it, in order.
   static bool read_each(const json& values, Fault& fault, auto put) {
     if (!values.is_array()) return false;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -4603,7 +4620,7 @@ struct Kind<std::optional<T>> {
   }
 };
 
-/// The members of an object, on their way out.
+/// Writes the members of an object.
 struct ObjectWriter {
   socketio::Writer& out;
   char separator = '{';
@@ -4722,7 +4739,7 @@ struct Kind<T> : Says<"a valid value", "unknown"> {
   }
 };
 
-/// Reads an argument: from its text where that is enough; else it is parsed.
+/// Reads an argument, from its text without parsing if its type allows that.
 template <class T>
 bool read_argument(const socketio::Arguments& arguments, std::size_t i, T& out, Fault& fault) {
   if (i < arguments.size()) {
@@ -4734,7 +4751,7 @@ bool read_argument(const socketio::Arguments& arguments, std::size_t i, T& out, 
   else return fault.set("is missing: expected " + Kind<T>::expected()), fault.within(std::to_string(i));
 }
 
-/// Reads all arguments of an event; there must not be more of them than the signature has.
+/// Reads all arguments of an event. More arguments than the signature has are a fault.
 template <class... T>
 bool read_arguments(const socketio::Arguments& arguments, std::tuple<T...>& out, Fault& fault) {
   constexpr std::size_t most = sizeof...(T);
@@ -4749,8 +4766,9 @@ bool read_arguments(const socketio::Arguments& arguments, std::tuple<T...>& out,
   }(std::index_sequence_for<T...>{});
 }
 
-/// Whether a C++ value may stand for an event's parameter: implicitly convertible, no fraction lost, no pointer
-/// taken for a truth, and no JSON value converted by nlohmann's rules, which check too little.
+/// Whether a C++ value can be passed for an event's parameter: it converts implicitly, but not from floating point to
+/// an integer, not from a pointer to bool, and not from json to another type, since nlohmann's conversions check too
+/// little.
 template <class From, class To>
 inline constexpr bool fits = std::is_convertible_v<From, To> &&
                              !(std::is_floating_point_v<std::remove_cvref_t<From>> && std::is_integral_v<To>) &&
@@ -4759,7 +4777,7 @@ inline constexpr bool fits = std::is_convertible_v<From, To> &&
                              (!std::is_same_v<std::remove_cvref_t<From>, json> || std::is_same_v<To, json> ||
                               std::is_same_v<To, std::optional<json>>);
 
-/// What was written, as a value, its attachments in their places; null where C++ cannot hold it.
+/// Converts written text and its attachments to a json value; null if parse() discards it.
 json value_of(const socketio::Writer& written);
 template <class T>
 json value_of(const T& value) {
@@ -4781,8 +4799,8 @@ SIO_DEMO_INLINE json value_of(const socketio::Writer& written) {
 
 }  // namespace detail
 
-/// Reads a JSON value, checked like an event's argument: read<Message>(arguments.at(0)). Throws Error, code
-/// INVALID_PAYLOAD, that says where it is wrong; thrown on by a handler, it reaches the client.
+/// Reads a JSON value with the checks of an event's argument: read<Message>(arguments.at(0)). Throws an Error with code
+/// INVALID_PAYLOAD that says where the value is wrong. If a handler does not catch it, it is sent to the client.
 template <class T>
 T read(const json& value) {
   T out{};
@@ -4793,7 +4811,7 @@ T read(const json& value) {
 
 // ---- The macros that describe a user's types. Up to 64 names; use them in the type's own namespace.
 
-// Each name in a list of its own, not one by recursion: an error in a name is reported once for each macro around it.
+// Expands `what` for each name without recursion, because compilers report an error in a name once per enclosing macro.
 #define SIO_DEMO_ONE(what, type, ...) __VA_OPT__(what(type, __VA_ARGS__), )
 #define SIO_DEMO_EIGHT(what, type, a, b, c, d, e, f, g, h) \
   SIO_DEMO_ONE(what, type, a)                              \
@@ -4820,8 +4838,8 @@ T read(const json& value) {
 #define SIO_DEMO_EACH(what, type, ...)                                                                                 \
   SIO_DEMO_64(what, type, __VA_ARGS__, , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , , \
               , , , , , , , , , , , , , , , , , , , , , , , , )
-// These to_json and from_json are nlohmann's way to convert: json{{"at", Point{}}}, value.get<Point>(). They are for
-// this type, and not for one that is derived from it.
+// These to_json and from_json let nlohmann/json convert the type: json{{"at", Point{}}}, value.get<Point>(). same_as
+// excludes derived types.
 #define SIO_DEMO_DESCRIBED(Type)                                                                               \
   [[maybe_unused]] constexpr ::std::string_view sio_demo_name(::sio_demo::detail::Tag<Type>) { return #Type; } \
   template <::std::same_as<Type> SioDemoType>                                                                  \
@@ -4837,25 +4855,25 @@ T read(const json& value) {
 #define SIO_DEMO_NAMED_VALUE(type, value) \
   ::sio_demo::detail::Named { #value, type::value }
 
-/// SIO_DEMO_FIELDS(Type, field...): the struct travels as an object with these fields.
+/// SIO_DEMO_FIELDS(Type, field...): the struct is sent as an object with these fields.
 #define SIO_DEMO_FIELDS(Type, ...)                                                 \
   [[maybe_unused]] constexpr auto sio_demo_fields(::sio_demo::detail::Tag<Type>) { \
     return ::std::tuple{SIO_DEMO_EACH(SIO_DEMO_NAMED_FIELD, Type, __VA_ARGS__)};   \
   }                                                                                \
   SIO_DEMO_DESCRIBED(Type)
 
-/// SIO_DEMO_ENUM(Type, value...): the enum travels as a string, the name of its value.
+/// SIO_DEMO_ENUM(Type, value...): the enum is sent as a string, the name of its value.
 #define SIO_DEMO_ENUM(Type, ...)                                                  \
   [[maybe_unused]] constexpr auto sio_demo_names(::sio_demo::detail::Tag<Type>) { \
     return ::std::array{SIO_DEMO_EACH(SIO_DEMO_NAMED_VALUE, Type, __VA_ARGS__)};  \
   }                                                                               \
   SIO_DEMO_DESCRIBED(Type)
 
-// ---- The events as TypeScript sees them
+// ---- TypeScript declarations of events
 
 namespace detail {
 
-/// What a type and a direction are in TypeScript. Structs and enums are declared under their names on the way.
+/// Collects the TypeScript declarations of events, and of the structs and enums that they use.
 class TypeScript {
  public:
   template <class T>
@@ -4867,13 +4885,13 @@ class TypeScript {
     uses_bytes_ = true;
     return "Bytes";
   }
-  /// The name of a struct or enum; the first time, declare(name) is its declaration.
+  /// The TypeScript name of a struct or enum. At the first call, adds declare(name) to the declarations.
   template <class T, class Declare>
   std::string declared(Declare declare) {
     const auto [known, fresh] = names_.try_emplace(&tag<T>);
     if (!fresh) return known->second;
     const std::string name = known->second = free_name(sio_demo_name(Tag<T>{}));
-    declarations_.push_back(declare(name));  // the name first: a struct may hold itself
+    declarations_.push_back(declare(name));  // after the name is known, since a struct may contain itself
     return name;
   }
   static std::string key(std::string_view name) {
@@ -4908,11 +4926,11 @@ class TypeScript {
   }
 
  private:
-  /// By its address, a type is known.
+  /// Its address identifies the type T.
   template <class T>
   static constexpr char tag{};
 
-  /// `demo::Pong` is Pong; the second one of that name Pong2.
+  /// `demo::Pong` becomes Pong; a second type of that name becomes Pong2.
   std::string free_name(std::string_view qualified) {
     const auto colon = qualified.rfind(':');
     const std::string name(colon == qualified.npos ? qualified : qualified.substr(colon + 1));
@@ -4929,7 +4947,7 @@ class TypeScript {
     };
     std::vector<Parameter> parameters{
         {type<std::remove_cvref_t<Parameters>>(), is_optional<std::remove_cvref_t<Parameters>>}...};
-    bool optional = std::is_void_v<Answer>;  // only the last ones may be left out
+    bool optional = std::is_void_v<Answer>;  // only trailing parameters may be omitted
     for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter)
       parameter->optional = optional = optional && parameter->optional;
     std::string out = "  " + key(name) + ": (";
@@ -4954,7 +4972,7 @@ class TypeScript {
 }  // namespace detail
 
 /// The interfaces ServerToClientEvents and ClientToServerEvents of these events, for a client in TypeScript:
-/// write(file, sio::typescript(message, say)). Names are those of the C++ structs and enums.
+/// write(file, sio::typescript(message, say)). Types have the names of the C++ structs and enums.
 template <class... Events>
 std::string typescript(const Events&... events) {
   detail::TypeScript out;
@@ -4965,37 +4983,36 @@ std::string typescript(const Events&... events) {
 // ================================================================================================
 // 9  Server
 //
-// The public API, named as in the official server, in snake_case. A Server holds namespaces; a
-// client that has joined one is a Socket there; sockets are put into rooms; `emit` goes to a socket,
-// a room, or everybody. One transport (a session of chapter 6) carries all sockets of a client.
+// The public API, with the official server's names in snake_case. A Server has namespaces. A client that
+// has joined a namespace is a Socket there. Sockets can join rooms. `emit` sends to a socket, to rooms,
+// or to all sockets. One session of chapter 6 carries all sockets of a client.
 //
 //     C> 40/chat,{"token":"x"}      middlewares run, then
-//     S> 40/chat,{"sid":"..."}      the socket exists, is in the room named by its id, then
-//                                   the connection handlers run, so what they emit comes after
-//     C> 42/chat,7["say",...]       the event's handler runs; what it returns is
+//     S> 40/chat,{"sid":"..."}      the socket exists and is in the room named by its id; then
+//                                   the connection handlers run, so that their events come after this packet
+//     C> 42/chat,7["say",...]       the event's handler runs; its result is
 //     S> 43/chat,7[1]               the ack
-//     C> 41/chat,                   disconnect handlers run; rooms are left; data<T>() ends
+//     C> 41/chat,                   the socket leaves its rooms; disconnect handlers run; data<T>() is destroyed
 //
-// An emit encodes once, whoever gets it, and writes nothing: messages are queued by reference, and
-// each connection is written to once, after all that was ready in the loop.
+// An emit encodes an event once for all recipients. It does not write: messages are queued by reference, and each
+// connection is written to once per batch of work.
 //
-// A server may ask, too. The wait for an ack is an asynchronous operation of Asio, so that a callback, a
-// coroutine and a future all do; it ends with the answer, the time-out, or the client:
+// A server can ask for acks, too. Waiting for an ack is an asynchronous operation of Asio, with a callback, a coroutine
+// or a future. It completes with the ack, at the timeout, or when the client disconnects:
 //
 //     S> 42/chat,5["agree?",{"to":"x"}]    socket.timeout(5s).emit(agree, Terms{"x"}, token)
 //     C> 43/chat,5[true]                   token gets (error_code{}, true)
 //
-// Who is in which room, an Adapter knows. The one here knows this process; another one can make several
-// servers act as one. Connection state recovery (off by default) keeps what was emitted for a while, and
-// what clients left behind, so that one that was cut off comes back as who it was.
+// An Adapter keeps the rooms. The default adapter serves this process only; another one can connect several servers to
+// a cluster. Connection state recovery (off by default) keeps recent events and the state of disconnected clients, so
+// that a client which reconnects in time continues with its id, rooms and data.
 //
-// Threads: everything here is called on the thread that runs the loop. server.post(f) is the only
-// exception. Lifetime: a Socket is a handle, cheap to copy; kept after the disconnect it is inert:
-// emits go nowhere, rooms() is empty. So are the other handles, even when the server is gone. A handler may
-// end anything, at any time; whom that concerns is told when it has returned, see the gate of chapter 3. A
-// handler that throws costs its own call, nothing more. An Error reaches the client; anything else is logged, and
-// the client learns that the server failed: as the ack's {"error":{"code":"INTERNAL_ERROR",...}}, or as the event
-// `error`.
+// Threads: call everything on the thread that runs the event loop; only server.post(f) may be called on any thread.
+// Lifetime: a Socket is a handle, cheap to copy. After the disconnect, calls on it have no effect: emits are dropped,
+// rooms() is empty. The same is true of the other handles, even after the server is destroyed. A handler may close or
+// disconnect anything; the handlers for that run after it has returned, see the gate of chapter 3.
+// Exceptions: if a handler throws, the other handlers still run. An Error is sent to the client. Any other exception is
+// logged, and the client gets the code INTERNAL_ERROR, as the ack {"error":{...}} or as the event `error`.
 // ================================================================================================
 
 class Server;
@@ -5006,14 +5023,14 @@ class Metrics;  // chapter 12
 template <class To>
 class Timeout;
 namespace net {
-/// What Asio's operations are made of here, all on the server's loop.
-using Executor = asio::io_context::executor_type;  // concrete types: no virtual call per operation
+/// The Asio types that the server uses, all on its event loop.
+using Executor = asio::io_context::executor_type;  // a concrete type, which avoids a virtual call per operation
 using TcpSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using Error = std::error_code;
 
 class Driver;
 
-/// The socket as one of our loop. Between two of Asio's types only the system's handle can be passed on.
+/// Moves a socket to the server's event loop. Between different Asio executors only the native handle can be moved.
 template <class E>
 TcpSocket adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_context& loop) {
   const auto check = [](const Error& error) {
@@ -5029,7 +5046,7 @@ TcpSocket adopt(asio::basic_stream_socket<asio::ip::tcp, E> socket, asio::io_con
   check(error);
   TcpSocket ours(loop.get_executor());
   ours.assign(protocol, handle, error);
-  if (Error ignored; error) socket.assign(protocol, handle, ignored);  // so that somebody closes it
+  if (Error ignored; error) socket.assign(protocol, handle, ignored);  // so that its destructor closes it
   check(error);
   return ours;
 }
@@ -5039,14 +5056,14 @@ class Bus;
 class Link;
 }  // namespace redis
 
-/// Stands for several arguments in emit() and replies: emit("said", each(words)) sends every word as
-/// an argument of its own. The list must live until the call returns.
+/// Passes several arguments to emit() and replies: emit("said", each(words)) sends every word as
+/// a separate argument. The list must be valid until the call returns.
 struct Each {
   const json::array_t& values;
 };
 inline Each each(const json::array_t& values) { return {values}; }
 
-/// Why a socket is gone. `text` is the official server's reason string, `details` says more or is empty.
+/// Why a socket has disconnected. `text` is the official server's reason string; `details` may be empty.
 struct Disconnect {
   Reason reason;
   std::string_view details{};
@@ -5064,7 +5081,7 @@ struct SocketState;
 struct LiveSocket;
 using StatePtr = std::shared_ptr<SocketState>;
 
-/// What the first HTTP request of a session said; shared by the client's sockets.
+/// URL, headers and address of a session's first HTTP request; shared by the client's sockets.
 struct ConnectionInfo {
   explicit ConnectionInfo(const http::Request& request)
       : url_end(request.target.size()),
@@ -5079,15 +5096,16 @@ struct ConnectionInfo {
   std::string_view address() const { return std::string_view(text).substr(head_end); }
 
   std::size_t url_end, head_end;
-  std::string text;  // all three
+  std::string text;  // URL, headers and address, in one allocation
   std::chrono::system_clock::time_point time;
 };
 
-/// The wish for an ack. It is answered once, at once or, after share(), later.
+/// A client's request for an ack; without an id, it asked for none. It is answered at most once, during the handler's
+/// call or, after share(), later.
 struct AckRequest {
   SocketState& state;
   std::optional<double> id;
-  mutable std::shared_ptr<bool> done{};  // shared with the replies that were made of it
+  mutable std::shared_ptr<bool> done{};  // shared with the Reply objects made from it
   mutable bool answered = false;
 
   void answer(socketio::Writer&& writer) const;
@@ -5101,13 +5119,13 @@ using EventHandler = std::function<void(Socket&, const socketio::Arguments&, con
 using AnyHandler = std::function<void(Socket&, std::string_view, const socketio::Arguments&)>;
 using ServerSideHandler = std::function<void(const json::array_t& arguments, const std::function<void(json)>& answer)>;
 
-/// A list that may change while it is walked: who walks holds the list as it was. This part of it is the same for
-/// handlers of all types, and compiled once.
+/// A copy-on-write list of handlers: iteration uses a snapshot, so handlers may change the list. This base is
+/// independent of the handlers' type, so that it is compiled once.
 class HandlerList {
  public:
   struct Entry {
     std::shared_ptr<const void> handler;
-    std::shared_ptr<bool> spent;  // of a handler that is called once: whether it was
+    std::shared_ptr<bool> spent;  // for once(): whether the handler has been called; otherwise null
   };
   using List = std::vector<Entry>;
 
@@ -5144,7 +5162,7 @@ class Handlers : public HandlerList {
   void each(F f) {
     each(f, [] { return true; });
   }
-  /// As long as go() says so: what one of them ends, the next ones do not hear of.
+  /// Calls f(handler) for each, until go() returns false.
   template <class F, class Go>
   void each(F f, Go go) {
     bool any_spent = false;
@@ -5163,7 +5181,7 @@ class Handlers : public HandlerList {
 struct EventTable {
   StringMap<Handlers<EventHandler>> by_name;
   Handlers<AnyHandler> any, any_outgoing;
-  std::shared_ptr<void> watches;  // the namespace's token, while any_outgoing has handlers
+  std::shared_ptr<void> outgoing_token;  // a reference to Namespace::outgoing_token_, while any_outgoing has handlers
   Handlers<std::function<void(Socket&, std::string_view, const socketio::Arguments&, Next)>>
       middlewares;  // of a socket's events
   Handlers<std::function<void(Socket&, const Disconnect&)>> disconnecting, disconnect;
@@ -5176,16 +5194,16 @@ struct Room {
 };
 using Rooms = StringMap<Room>;
 
-/// That a socket is in a room, and where among its members.
+/// One room of a socket, and the socket's index in the room's members.
 struct Membership {
   Rooms::pointer room;
   std::size_t slot;
 };
 
-/// How a socket that was cut off comes back.
-struct Comeback {
-  std::string pid;                       // by which it may
-  std::shared_ptr<Restored> restored{};  // what it gets back, until it has joined
+/// A socket's part in connection state recovery.
+struct SocketRecovery {
+  std::string pid;                       // the secret by which the client recovers the socket
+  std::shared_ptr<Restored> restored{};  // the recovered state, until the socket has joined
 };
 
 struct SocketState : std::enable_shared_from_this<SocketState> {
@@ -5197,27 +5215,28 @@ struct SocketState : std::enable_shared_from_this<SocketState> {
         info(std::move(its_info)),
         keep_nsp(std::move(its_nsp)) {}
 
-  // It joins, is connected, is gone: it left, or was refused. When the handlers have been told, it has ended.
+  // A socket is not connected until it has joined. `gone`: it has left, or was refused. `ended`: its disconnect
+  // handlers have run, too.
   bool connected = false, gone = false, ended = false, recovered = false;
   std::uint32_t mark = 0;  // see RoomIndex::visit
   Namespace& nsp;
-  Ref<engineio::Session> session;                                                     // a closed one does nothing
-  std::shared_ptr<EventTable> events;                                                 // handlers of this socket alone
-  std::unique_ptr<std::unordered_map<std::uint64_t, std::shared_ptr<AckWait>>> acks;  // those that the client owes
+  Ref<engineio::Session> session;
+  std::shared_ptr<EventTable> events;                                                 // handlers of this socket only
+  std::unique_ptr<std::unordered_map<std::uint64_t, std::shared_ptr<AckWait>>> acks;  // acks not yet received, by id
   std::shared_ptr<void> data;
   const void* data_type = nullptr;
   json (*data_json)(const void*) = nullptr;
-  std::vector<Membership> rooms;                     // besides the one named by its id
-  const std::vector<std::string>* was_in = nullptr;  // while it is gone and the disconnecting handlers run
-  std::size_t slot = 0;                              // in RoomIndex::sockets_
+  std::vector<Membership> rooms;                           // besides the one named by its id
+  const std::vector<std::string>* former_rooms = nullptr;  // its former rooms, while its disconnecting handlers run
+  std::size_t slot = 0;                                    // in RoomIndex::sockets_
   std::string id;
   std::shared_ptr<const ConnectionInfo> info;
-  std::string auth;  // JSON text, bytes as the client sent; empty: none was given
+  std::string auth;  // JSON text as the client sent it; empty: none was sent
   std::shared_ptr<Namespace> keep_nsp;
-  std::unique_ptr<Comeback> comeback;  // if recovery is on
+  std::unique_ptr<SocketRecovery> recovery;  // if recovery is on
 };
 
-/// What a client is told when its event failed.
+/// The error that a client gets when its event failed.
 struct EventError {
   std::string message, code;
   std::optional<std::string> event{}, path{};
@@ -5230,7 +5249,7 @@ SIO_DEMO_FIELDS(EventError, message, code, event, path, retryAfter, data)
 socketio::Writer error_writer(const EventError& error);
 EventError event_error(const Error& error);
 
-/// The auth of a CONNECT whose payload is this text.
+/// The auth of a CONNECT with this payload.
 inline json auth_of(std::string_view text) { return text.empty() ? json::object() : socketio::parse(text); }
 
 template <class T>
@@ -5243,7 +5262,7 @@ inline socketio::Writer event_writer(std::string_view name) {
   return writer;
 }
 
-/// Appends one argument, or several, to a list that "[" has begun.
+/// Appends one argument, or the values of Each, to a JSON list that begins with "[".
 template <class T>
 void add_argument(socketio::Writer& writer, const T& value) {
   if constexpr (std::is_same_v<T, Each>) {
@@ -5254,7 +5273,7 @@ void add_argument(socketio::Writer& writer, const T& value) {
   }
 }
 
-/// The value as the parameter's type; itself if it is of that type.
+/// Converts the value to the parameter's type, without a copy if it has that type already.
 template <class To, class From>
 decltype(auto) as(const From& from) {
   if constexpr (std::is_same_v<To, From>) return (from);
@@ -5272,15 +5291,15 @@ socketio::Writer answer_writer(const Values&... values) {
 
 }  // namespace detail
 
-/// Answers an event's ack, once; further calls, and calls for an event that wanted no ack, do
-/// nothing. Copyable; may be kept and called later. Reply<> takes any values, Reply<T> one T.
+/// Sends an event's ack, once. Further calls have no effect, nor have calls for an event that asked for no ack.
+/// Copyable; may be kept and called later. Reply<> takes any values, Reply<T> one T.
 template <class... Values>
 class Reply {
  public:
   explicit Reply(const detail::AckRequest& request) {
     if (request.id) state_ = request.state.shared_from_this(), id_ = *request.id, done_ = request.share();
   }
-  /// Whether the client waits for this answer.
+  /// Whether the client asked for an ack that has not been sent yet.
   explicit operator bool() const { return done_ && !*done_; }
 
   template <class... Given>
@@ -5295,7 +5314,7 @@ class Reply {
       if constexpr (fit) send(detail::answer_writer(detail::as<Values>(values)...));
     }
   }
-  /// Refuses the event, as a handler does that throws this.
+  /// Refuses the event, as throwing this Error in the handler does.
   void operator()(const Error& error) const { send(detail::error_writer(detail::event_error(error))); }
 
  private:
@@ -5309,9 +5328,9 @@ class Reply {
 
 namespace detail {
 
-/// Waits for the ack of one event: from one socket, or from all that a broadcast reached. Made by
-/// emit_with_ack(); held by the sockets that owe an answer, so it ends with the last of them, or when its
-/// time is over. Completes once.
+/// Waits for the acks of one event, from one socket or from all recipients of a broadcast. Made by
+/// emit_with_ack(); owned by the sockets whose acks are missing. Completes once: with the last ack, at the timeout, or
+/// when the last of these sockets disconnects.
 class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::Timed {
  public:
   explicit AckWait(Server& server);
@@ -5319,20 +5338,21 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
   AckWait& operator=(const AckWait&) = delete;
   virtual ~AckWait();
 
-  /// Gives up after `limit`.
+  /// Completes with timed_out after `limit`.
   void arm(Milliseconds limit);
-  /// The time that was given, if any.
+  /// The timeout, if there is one.
   std::optional<Milliseconds> limit() const { return limit_; }
-  /// How many answers are still due.
+  /// How many acks are missing.
   std::size_t missing() const { return missing_; }
-  /// One more socket that owes the answer of this id. false: it owes too many already.
+  /// Expects the ack with this id from a socket. false: the socket has max_outstanding_acks missing already.
   bool expect(SocketState& socket, std::uint64_t id);
-  /// Answers that other servers of a cluster have still to bring.
+  /// Expects so many acks from other servers of a cluster.
   void expect(std::size_t elsewhere) { missing_ += elsewhere; }
-  /// All who owe an answer are known.
+  /// All expected acks are known: completes as soon as none is missing.
   void seal();
   void answer(const socketio::Arguments& arguments);
-  /// A socket left without an answer: the rest is still waited for. Without an error: it owes none after all.
+  /// One expected ack will not come, for example after a disconnect; the others are still waited for. An empty error:
+  /// the ack was not due.
   void lost(std::error_code why = std::make_error_code(std::errc::not_connected));
   void finish(std::error_code error);
   void tick(engineio::Time) override { finish(std::make_error_code(std::errc::timed_out)); }
@@ -5344,17 +5364,16 @@ class AckWait : public std::enable_shared_from_this<AckWait>, public engineio::T
 
  private:
   Server* server_;             // null once finished
-  std::weak_ptr<void> alive_;  // the server: whoever waits may outlive it by a turn
+  std::weak_ptr<void> alive_;  // expires with the server, which may be destroyed before this object
   std::vector<std::weak_ptr<SocketState>> waiting_;
   std::uint64_t id_ = 0;
   std::size_t missing_ = 0;
   std::optional<Milliseconds> limit_;
-  std::error_code error_;  // the first thing that went wrong
+  std::error_code error_;  // the first error
   bool sealed_ = false;
 };
 
-/// What emit_with_ack() brings of one socket: the value that the event's ack carries, or, for an event by
-/// name, all arguments.
+/// The result of emit_with_ack() to one socket: the ack's value, or, for an event by name, all arguments of the ack.
 template <class T>
 struct OneAnswer {
   using Signature = void(std::error_code, T);
@@ -5375,7 +5394,7 @@ struct AllArguments {
   bool take(const socketio::Arguments& arguments) { return value = arguments.values(), true; }
 };
 
-/// What it brings of a broadcast: each client's answer, in the order in which they came.
+/// The result of emit_with_ack() by broadcast: each client's ack, in order of arrival.
 template <class T>
 struct EachAnswer {
   using Signature = void(std::error_code, std::vector<T>);
@@ -5397,15 +5416,15 @@ struct FirstArguments {
   }
 };
 
-/// Whether a callback takes these arguments; other completion tokens speak for themselves.
+/// Whether a callback takes these arguments; true for other completion tokens, which Asio checks.
 template <class Token, class Signature>
 inline constexpr bool takes_answer = true;
 template <class Token, class... Arguments>
 requires requires { &Token::operator(); }
 inline constexpr bool takes_answer<Token, void(Arguments...)> = std::is_invocable_v<Token, Arguments...>;
 
-/// Calls a completion handler where it wants to be called: at once if that is our own loop, whose turn this
-/// is, else through its executor, which it keeps busy meanwhile.
+/// Calls a completion handler on its associated executor: directly if that is the server's event loop, else by
+/// asio::dispatch. Holds a work guard on the executor until then.
 template <class Handler>
 class Completion {
  public:
@@ -5435,14 +5454,15 @@ class Completion {
   asio::executor_work_guard<Executor> work_;
 };
 
-/// Of one socket, or of many: that one which was asked is gone is an error, and that many are none is not.
+/// An AckWait with its result and completion handler. With Many, no ack at all is not an error: a broadcast may have no
+/// recipients. Without, it is not_connected.
 template <bool Many, class Answer, class Handler>
 class AckWaitFor final : public AckWait {
  public:
   AckWaitFor(Server& server, asio::io_context& loop, Handler&& handler)
       : AckWait(server), completion_(loop, std::move(handler)) {}
 
-  /// Lets who waits call it off: the operation then completes with operation_canceled.
+  /// Connects the handler's cancellation slot: a cancelled operation completes with operation_canceled.
   void be_cancellable() {
     auto slot = asio::get_associated_cancellation_slot(completion_.handler());
     if (!slot.is_connected()) return;
@@ -5463,11 +5483,12 @@ class AckWaitFor final : public AckWait {
   }
 
   Answer answer_;
-  bool taken_ = false;  // whether there was an answer
+  bool taken_ = false;  // whether an ack has arrived
   Completion<Handler> completion_;
 };
 
-/// Completes for a socket that was kept past its server: there is no loop of ours left to do it in.
+/// Completes an operation whose server is destroyed, with not_connected. The server's event loop may be destroyed, too,
+/// so only the handler's own executor is used.
 template <class Answer, class Handler>
 void complete_orphan(Handler&& handler) {
   const auto executor = asio::get_associated_executor(handler);
@@ -5481,7 +5502,7 @@ void complete_orphan(Handler&& handler) {
   else asio::post(executor, std::move(complete));
 }
 
-/// Splits off the last of several arguments: f(last, others...).
+/// Calls f(last, others...) with the last argument moved to the front.
 template <class F, class... All>
 decltype(auto) with_last(F f, All&&... all) {
   static_assert(sizeof...(All) > 0,
@@ -5493,7 +5514,7 @@ decltype(auto) with_last(F f, All&&... all) {
   }(std::make_index_sequence<sizeof...(All) - 1>{});
 }
 
-/// `["name",values...]`, checked against a typed event's signature.
+/// Writes `["name",values...]`, with the values checked against a typed event's signature.
 template <Name Text, class... Parameters, class... Values>
 socketio::Writer typed_event(const Values&... values) {
   static_assert(holds<(sizeof...(Values) == sizeof...(Parameters)), spelled<Text>>,
@@ -5526,13 +5547,14 @@ socketio::Writer named_event(std::string_view name, const Values&... values) {
   return writer;
 }
 
-/// `emit` for whoever can send: Derived::deliver(Writer&&) takes the event; Derived::many says whether several
-/// clients may answer; Derived::handle() is what an operation keeps, with server() and ask(Writer&&, AckWait).
+/// Implements emit() and emit_with_ack() of Derived, which has: deliver(Writer&&), which sends an event; `many`,
+/// whether several clients may answer; and handle(), the object that an operation keeps, with server(), orphaned() and
+/// ask(Writer&&, AckWait).
 template <class Derived>
-class Emits {
+class EventEmitter {
  public:
-  /// Emits a typed event. The values must fit its signature; a fraction is never cut off, a wider
-  /// integer is converted as C++ does.
+  /// Emits a typed event. The values must fit its signature: a floating-point value does not convert to an
+  /// integer; a wider integer converts to a narrower one by C++'s rules.
   template <Name Text, class Answer, class... Parameters, class... Values>
   void emit(const ServerToClient<Text, Answer(Parameters...)>&, const Values&... values) const {
     derived().deliver(typed_event<Text, Parameters...>(values...));
@@ -5549,18 +5571,17 @@ class Emits {
     derived().deliver(named_event(name, values...));
   }
 
-  /// The same with one value in braces, as nlohmann/json has them: emit("moved", {{"x", 1}, {"y", 2}}).
+  /// The same with one value in the braces of nlohmann/json: emit("moved", {{"x", 1}, {"y", 2}}).
   void emit(std::string_view name, json::initializer_list_t value) const {
     derived().deliver(named_event(name, json(value)));
   }
 
   /// Emits and waits for the ack: an asynchronous operation of Asio. The last argument is its completion
-  /// token (a callback, asio::use_awaitable, asio::use_future, ...), called on the loop's thread with
-  /// (std::error_code, Ack), and for a broadcast with (std::error_code, std::vector<Ack>), the answers so far.
-  /// An event by name brings json::array_t: the answer's arguments, or the first argument of each answer.
-  /// Errors compare equal to std::errc: timed_out (see timeout()), not_connected (somebody left without an
-  /// answer), bad_message (an answer of another type), no_buffer_space (max_outstanding_acks),
-  /// operation_canceled.
+  /// token (a callback, asio::use_awaitable, asio::use_future, ...). It completes on the event-loop thread with
+  /// (std::error_code, Ack), and for a broadcast with (std::error_code, std::vector<Ack>), the acks received so far.
+  /// For an event by name, Ack is json::array_t: the ack's arguments, or for a broadcast the first argument of each
+  /// ack. Errors compare equal to std::errc: timed_out (see timeout()), not_connected (a client disconnected without an
+  /// ack), bad_message (an ack of another type), no_buffer_space (max_outstanding_acks), operation_canceled.
   template <class Event, class... ValuesAndToken>
   auto emit_with_ack(const Event& event, ValuesAndToken&&... rest) const {
     return ask(std::nullopt, event, std::forward<ValuesAndToken>(rest)...);
@@ -5629,7 +5650,7 @@ class Emits {
   }
 };
 
-/// What a handler brings: its result, or what its coroutine will.
+/// The result type of a handler; for a coroutine, the type that it co_returns.
 template <class T>
 struct result_of {
   using type = T;
@@ -5652,15 +5673,15 @@ template <class Answer>
 using ReplyFor =
     std::conditional_t<std::is_void_v<Answer>, Reply<>, Reply<std::conditional_t<std::is_void_v<Answer>, int, Answer>>>;
 
-/// Tells the client, and the log, that its event was refused.
+/// Sends the error to the client, and logs it.
 void refuse_event(const Socket& socket, const AckRequest& ack, std::string_view event, const Error& error);
-/// Starts a coroutine handler; defined where Server is known.
+/// Starts a coroutine handler; defined below, where Server is complete.
 template <class Answer, class Handler, class... Values>
 void spawn_handler(Socket& socket, std::string_view event, const Handler& handler, std::tuple<Values...> values,
                    const AckRequest& ack);
-/// Throws std::invalid_argument if no client's event can have this name, and says what there is instead.
+/// Throws std::invalid_argument if no client's event can have this name, with a text that says what to use instead.
 void check_handled(std::string_view event);
-/// Whether a handler by name takes one json, which all arguments would convert to.
+/// Whether a handler by name takes a json instead of a json::array_t. It would compile, with all arguments in one json.
 template <class R, class S, class Second, class... Rest>
 std::is_same<std::remove_cvref_t<Second>, json> second_is_json(R (*)(S, Second, Rest...));
 template <class R, class F, class S, class Second, class... Rest>
@@ -5669,7 +5690,7 @@ template <class Handler>
 concept TakesOneJson = requires { requires decltype(second_is_json(&Handler::operator()))::value; } ||
                        requires(Handler handler) { requires decltype(second_is_json(handler))::value; };
 
-/// Calls a typed handler in the form that it has, and answers the ack with what it returns.
+/// Calls a typed handler, with a Reply if it takes one; otherwise sends its result as the ack.
 template <std::string_view const& Event, class Answer, class Handler, class... Parameters>
 void call_typed(const Handler& handler, Socket& socket, std::tuple<Parameters...>&& values, const AckRequest& ack) {
   if constexpr (std::is_invocable_v<const Handler&, Socket&, const Parameters&..., ReplyFor<Answer>>) {
@@ -5701,13 +5722,13 @@ void call_named(const Handler& handler, Socket& socket, std::string_view event, 
   else handler(socket, values...);
 }
 
-/// `on` for whoever has an EventTable: Derived::events(), or null.
+/// Implements on() and the other registrations of handlers for Derived, whose events() returns its EventTable or null.
 template <class Derived>
-class Listens {
+class EventListener {
  public:
   /// Handles a typed event. The handler takes (Socket&, const Parameters&...) and returns the ack's
-  /// value, or takes a last Reply<Ack> and answers later; either may be a coroutine. Its arguments
-  /// are checked before; arguments of the wrong shape never reach it.
+  /// value, or takes a Reply<Ack> as its last parameter and replies later; either may be a coroutine. It is called only
+  /// with valid arguments: an invalid payload is refused before.
   template <Name Text, class Answer, class... Parameters, class Handler>
   Derived& on(const ClientToServer<Text, Answer(Parameters...)>& event, Handler handler) {
     return add(event, std::move(handler), false);
@@ -5718,9 +5739,9 @@ class Listens {
                   "on: this event goes from server to client, a server does not receive it");
     return derived();
   }
-  /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments) and perhaps a
-  /// last Reply<>, and returns nothing; it may be a coroutine. Throws std::invalid_argument for a name that is no
-  /// client's event, such as "connection".
+  /// Handles an event by name. The handler takes (Socket&, const json::array_t& arguments), and optionally a
+  /// Reply<> as its last parameter, and returns nothing; it may be a coroutine. Throws std::invalid_argument for a name
+  /// that no client's event can have, such as "connection".
   template <class Handler>
   Derived& on(std::string_view name, Handler handler) {
     return add(name, std::move(handler), false);
@@ -5730,7 +5751,7 @@ class Listens {
   Derived& once(const Event& event, Handler handler) {
     return add(event, std::move(handler), true);
   }
-  /// Takes the handlers of one event away, of this name or of all of them.
+  /// Removes the handlers of one event, or, without an argument, of all events.
   template <Name Text, class Signature>
   Derived& off(const ClientToServer<Text, Signature>&) {
     return off(Text.view());
@@ -5738,7 +5759,7 @@ class Listens {
   Derived& off(std::string_view name) {
     return edit([&](EventTable& table) {
       if (const auto entry = table.by_name.find(name); entry != table.by_name.end())
-        entry->second.clear();  // it may be running: the entry stays
+        entry->second.clear();  // not erased, because one of its handlers may be running
     });
   }
   Derived& off() {
@@ -5746,17 +5767,19 @@ class Listens {
       for (auto& entry : table.by_name) entry.second.clear();
     });
   }
-  /// Sees every event before its handler does, even one that no handler takes or whose payload is wrong.
+  /// Adds a handler that is called for every event before the event's own handlers, even if the event has none or its
+  /// payload is invalid.
   template <class Handler>
   Derived& on_any(Handler handler) {
     return edit([&](EventTable& table) { table.any.add(std::move(handler)); });
   }
-  /// Sees every event that was emitted to a socket, broadcasts included. It takes what on_any takes.
+  /// Adds a handler that is called for every event emitted to a socket, broadcasts included. Its parameters are those
+  /// of on_any.
   template <class Handler>
   Derived& on_any_outgoing(Handler handler) {
     return edit([&](EventTable& table) {
       table.any_outgoing.add(std::move(handler));
-      table.watches = derived().watch().watchers_;
+      table.outgoing_token = derived().watch().outgoing_token_;
     });
   }
   Derived& off_any() {
@@ -5765,23 +5788,24 @@ class Listens {
   Derived& off_any_outgoing() {
     return edit([](EventTable& table) {
       table.any_outgoing.clear();
-      table.watches.reset();
+      table.outgoing_token.reset();
     });
   }
-  /// Runs when a socket's middleware refused an event, and when a client sent what is no packet.
+  /// Runs when a socket's middleware refused an event, and when a client sent an invalid packet.
   Derived& on_error(std::function<void(Socket&, const Refuse&)> handler) {
     return edit([&](EventTable& table) { table.error.add(std::move(handler)); });
   }
-  /// Runs when a socket's client has changed from polling to WebSocket.
+  /// Runs when a socket's client has been upgraded from polling to WebSocket.
   Derived& on_upgrade(std::function<void(Socket&)> handler) {
     return edit([&](EventTable& table) { table.upgrade.add(std::move(handler)); });
   }
-  /// Runs when a socket has left; rooms() still tells where it was, and what is emitted to it goes nowhere.
+  /// Runs when a socket has disconnected, before on_disconnect; rooms() still returns its former rooms. Events emitted
+  /// to the socket are dropped.
   template <class Handler>
   Derived& on_disconnecting(Handler handler) {
     return edit([&](EventTable& table) { table.disconnecting.add(std::move(handler)); });
   }
-  /// Runs once for each socket that had connected, whatever ended it.
+  /// Runs once for each socket that was connected, whatever the reason of its disconnect.
   template <class Handler>
   Derived& on_disconnect(Handler handler) {
     return edit([&](EventTable& table) { table.disconnect.add(std::move(handler)); });
@@ -5794,7 +5818,7 @@ class Listens {
   template <Name Text, class Answer, class... Parameters, class Handler>
   Derived& add(const ClientToServer<Text, Answer(Parameters...)>&, Handler handler, bool once) {
     constexpr auto wrong = first_wrong({Readable<std::remove_cvref_t<Parameters>>...});
-    if constexpr (not_a_value<Parameters...> != 0) return derived();  // it was said where the event is defined
+    if constexpr (not_a_value<Parameters...> != 0) return derived();  // an error at the event's definition already
     else if constexpr (wrong == 0) return add_typed<Text, Answer, Parameters...>(std::move(handler), once);
     else {
       refuse_type<std::tuple_element_t<wrong - 1, std::tuple<Parameters...>>, spelled<Text>, argument<wrong>>();
@@ -5844,7 +5868,7 @@ class Listens {
   void put(std::string_view name, bool once, EventHandler handler) {
     edit([&](EventTable& table) { table.by_name[std::string(name)].add(std::move(handler), once); });
   }
-  /// A socket that is gone listens to nothing.
+  /// Has no effect for a socket that has disconnected.
   template <class F>
   Derived& edit(F f) {
     if (EventTable* table = derived().events()) f(*table);
@@ -5854,7 +5878,7 @@ class Listens {
 
 }  // namespace detail
 
-/// One room's name, or several: "red", {"red", "blue"}, a vector of names.
+/// The names of one room or several: "red", {"red", "blue"}, a vector of names.
 struct RoomNames {
   std::vector<std::string> names;
 
@@ -5865,7 +5889,7 @@ struct RoomNames {
   RoomNames(std::vector<std::string> several) : names(std::move(several)) {}                             // NOLINT
 };
 
-/// Made by timeout(): emits, and waits so long for the ack. See emit_with_ack() for what it completes with.
+/// Made by timeout(): emit() waits for the ack up to this time. It completes as emit_with_ack() does.
 template <class To>
 class Timeout {
  public:
@@ -5873,14 +5897,14 @@ class Timeout {
 
   template <class Event, class... ValuesAndToken>
   auto emit(const Event& event, ValuesAndToken&&... rest) const {
-    return static_cast<const detail::Emits<To>&>(to_).ask(limit_, event, std::forward<ValuesAndToken>(rest)...);
+    return static_cast<const detail::EventEmitter<To>&>(to_).ask(limit_, event, std::forward<ValuesAndToken>(rest)...);
   }
   template <class Event, class... ValuesAndToken>
   auto emit_with_ack(const Event& event, ValuesAndToken&&... rest) const {
     return emit(event, std::forward<ValuesAndToken>(rest)...);
   }
 
-  // ---- of a broadcast: whom it reaches may be said behind the time, too
+  // ---- for a broadcast: its recipients may be chosen after timeout(), too
   [[nodiscard]] Timeout to(const RoomNames& rooms) const requires To::many { return {to_.to(rooms), limit_}; }
   [[nodiscard]] Timeout in(const RoomNames& rooms) const requires To::many { return to(rooms); }
   [[nodiscard]] Timeout except(const RoomNames& rooms) const requires To::many { return {to_.except(rooms), limit_}; }
@@ -5891,23 +5915,23 @@ class Timeout {
   Milliseconds limit_;
 };
 
-/// Whom a broadcast reaches: nobody named means everybody in the namespace.
+/// The recipients of a broadcast: the sockets in these rooms, or, without rooms, all sockets of the namespace.
 struct Target {
   std::vector<std::string> rooms{}, except{};
-  bool droppable = false;  // volatile: skips clients that could not take it at once
-  bool local = false;      // this server's only, where there are several
+  bool droppable = false;  // volatile: only sent to clients to which it can be written at once
+  bool local = false;      // sockets of this server only, not of the cluster
 };
 
-/// A socket of this server, or of another one of its cluster, as fetch_sockets() finds it. Inert when the server is
-/// gone.
-class RemoteSocket : public detail::Emits<RemoteSocket> {
+/// A socket of this server, or of another server of its cluster, as fetch_sockets() returns it. Calls have no effect
+/// after the server is destroyed.
+class RemoteSocket : public detail::EventEmitter<RemoteSocket> {
  public:
   static constexpr bool many = false;
 
   std::string id;
-  json handshake;  // as Handshake::to_json()
+  json handshake;  // Handshake::to_json()
   std::vector<std::string> rooms;
-  json data;  // its data<T>(), where T has a JSON form; else {}
+  json data;  // its data<T>() if T has a JSON form; else {}
 
   RemoteSocket(Namespace& nsp, std::string its_id, json its_handshake, std::vector<std::string> its_rooms,
                json its_data);
@@ -5918,7 +5942,7 @@ class RemoteSocket : public detail::Emits<RemoteSocket> {
   Timeout<RemoteSocket> timeout(Milliseconds limit) const { return {*this, limit}; }
 
  private:
-  friend class detail::Emits<RemoteSocket>;
+  friend class detail::EventEmitter<RemoteSocket>;
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
@@ -5930,7 +5954,7 @@ class RemoteSocket : public detail::Emits<RemoteSocket> {
 
 namespace detail {
 
-/// What is left of a socket that may come back, and what it missed.
+/// The kept state of a disconnected socket, and the events that it missed.
 struct Restored {
   std::string id, pid;
   std::vector<std::string> rooms;
@@ -5938,15 +5962,15 @@ struct Restored {
   const void* data_type = nullptr;
   json (*data_json)(const void*) = nullptr;
   engineio::Time left{};
-  std::string offset{};  // up to which `missed` is complete
+  std::string offset{};  // `missed` has all events up to this one
   std::vector<socketio::Outgoing> missed{};
 };
 
-/// What connection state recovery keeps of a namespace: events that were emitted, and sockets that left. Both
-/// are bounded in number, bytes and age, see RecoveryOptions.
+/// Connection state recovery of one namespace: keeps emitted events and the state of disconnected sockets. Both are
+/// limited, see RecoveryOptions.
 ///
 ///     S> 42["news",1,"Q8798XM"]                       the offset is the event's last argument
-///     C> 40{"pid":"5N5l...","offset":"Q8798XM"}       the client comes back with the last one that it saw
+///     C> 40{"pid":"5N5l...","offset":"Q8798XM"}       the client reconnects with the last offset that it received
 class Recovery final : public engineio::Timed {
  public:
   Recovery(const RecoveryOptions& options, engineio::Deadlines& deadlines)
@@ -5956,14 +5980,14 @@ class Recovery final : public engineio::Timed {
   Recovery& operator=(const Recovery&) = delete;
 
   bool on() const { return deadlines_ && options_.on(); }
-  /// The namespace is over, or its server; handles of sockets may outlive either.
+  /// The namespace ends, or its server. This object may outlive both, since handles of sockets keep it.
   void end() {
     if (deadlines_) std::exchange(deadlines_, nullptr)->forget(*this);
     packets_.clear(), sessions_.clear(), order_.clear();
   }
 
-  /// Writes the event's offset behind its arguments: the time in base 64, and a count within the millisecond.
-  /// It never goes back, whatever the clock does.
+  /// Appends an offset to the event's arguments: the time in base 64, with a counter within the millisecond.
+  /// Offsets never decrease, even if the clock is set back.
   std::string stamp(socketio::Writer& writer) {
     const auto now = (std::max)(last_, unix_milliseconds(std::chrono::system_clock::now()));
     std::string offset = base64_number(static_cast<std::uint64_t>(now));
@@ -5991,22 +6015,22 @@ class Recovery final : public engineio::Timed {
     forget_old(now);
   }
 
-  /// The session and what it missed, once; nothing if it, or the event at the offset, is not kept any more.
+  /// Takes out the kept state, with the missed events. Nothing if the state, or the event at the offset, is not kept.
   std::optional<Restored> restore(const std::string& pid, std::string_view offset, engineio::Time now) {
     forget_old(now);
     const auto found = sessions_.find(pid);
-    if (found == sessions_.end()) return std::nullopt;  // a guess is not worth the search
+    if (found == sessions_.end()) return std::nullopt;  // an unknown pid must not cost a search of the events
     if (std::none_of(packets_.rbegin(), packets_.rend(), [&](const Packet& packet) { return packet.offset == offset; }))
       return std::nullopt;
     Restored session = std::move(found->second);
     sessions_.erase(found);
-    order_.erase({session.left, pid});  // else who comes and goes all the time would fill it
+    order_.erase({session.left, pid});  // else clients that reconnect often would fill it
     session.offset = offset;
     catch_up(session);
     return session;
   }
 
-  /// Adds what was emitted since: nothing is sent to a client that waits for a middleware.
+  /// Adds the events emitted since `offset`, because none are sent to a socket while it waits for a middleware.
   void catch_up(Restored& session) const {
     const auto last = std::find_if(packets_.rbegin(), packets_.rend(),
                                    [&](const Packet& packet) { return packet.offset == session.offset; });
@@ -6043,7 +6067,7 @@ class Recovery final : public engineio::Timed {
     return (target.rooms.empty() || in_one_of(target.rooms)) && !in_one_of(target.except);
   }
 
-  /// Drops what is too old, or too much, and has itself called when the next one will be too old.
+  /// Drops entries that are too old or exceed a limit, and sets a deadline for the next one to expire.
   void forget_old(engineio::Time now) {
     const auto expired = [&](engineio::Time time) { return now - time > options_.max_disconnection_duration; };
     while (!packets_.empty() &&
@@ -6063,16 +6087,16 @@ class Recovery final : public engineio::Timed {
   }
 
   const RecoveryOptions& options_;
-  engineio::Deadlines* deadlines_;                          // null once over
+  engineio::Deadlines* deadlines_;                          // null after end()
   std::deque<Packet> packets_;                              // the oldest in front
   StringMap<Restored> sessions_;                            // by pid
-  std::set<std::pair<engineio::Time, std::string>> order_;  // of their leaving, and their pids
+  std::set<std::pair<engineio::Time, std::string>> order_;  // time of disconnect and pid of each
   std::size_t bytes_ = 0;
-  std::int64_t last_ = 0;  // time of the last offset, and how many more there have been of it
+  std::int64_t last_ = 0;  // time of the last offset
   std::uint64_t repeated_ = 0;
 };
 
-/// Who is in which room of a namespace, in this process.
+/// The sockets of a namespace in this process, and their rooms.
 class RoomIndex {
  public:
   std::size_t size() const { return sockets_.size(); }
@@ -6105,9 +6129,9 @@ class RoomIndex {
     sockets_[socket.slot] = sockets_.back();
     sockets_.pop_back();
   }
-  /// false: the socket is in as many rooms as it may be.
+  /// false: the socket is in `most` rooms already.
   bool join(SocketState& socket, std::string_view room, std::size_t most = static_cast<std::size_t>(-1)) {
-    if (room == socket.id) return true;  // it is there from the start
+    if (room == socket.id) return true;  // every socket is in the room of its id
     auto entry = rooms_.find(room);
     if (entry != rooms_.end() && membership(socket, *entry) != socket.rooms.end()) return true;
     if (socket.rooms.size() >= most) return false;
@@ -6124,7 +6148,7 @@ class RoomIndex {
     auto& members = entry->second.members;
     const std::size_t slot = mine->slot;
     socket.rooms.erase(mine);
-    if (members.back() != &socket) {  // the last one takes the place
+    if (members.back() != &socket) {  // the last member moves to the free slot
       members[slot] = members.back();
       membership(*members[slot], *entry)->slot = slot;
     }
@@ -6132,10 +6156,10 @@ class RoomIndex {
     if (members.empty()) rooms_.erase(entry);
   }
 
-  /// Calls f(socket) once for each socket that the target reaches. f must not connect or disconnect.
+  /// Calls f(socket) once for each recipient of the target. f must not add or remove sockets or rooms.
   template <class F>
   void visit(const Target& target, F f) {
-    const auto mark = ++mark_;  // a socket that carries it is excluded, or has been visited
+    const auto mark = ++mark_;  // marks the sockets that are excluded or have been visited
     for (const auto& room : target.except) each_member(room, [&](SocketState& socket) { socket.mark = mark; });
     const auto once = [&](SocketState& socket) {
       if (std::exchange(socket.mark, mark) != mark) f(socket);
@@ -6166,13 +6190,14 @@ class RoomIndex {
 
 }  // namespace detail
 
-/// The wait for a broadcast's acks, as adapters see it: `expect(n)` for answers from elsewhere, `answer` and
-/// `lost` for each of them, `seal` once all who owe one are known.
+/// The wait for a broadcast's acks. An adapter calls `expect(n)` for the acks of other servers, `answer` or
+/// `lost` for each of them, and `seal` once all expected acks are known.
 using detail::AckWait;
 
-/// Who is in which room, and how what concerns several sockets finds them. This one knows the sockets of this
-/// process. To join several servers into a cluster, derive from it and override what is virtual: send it to
-/// the others, and call the function here for one's own. One per namespace; see Server::adapter().
+/// Keeps the rooms of a namespace, and carries out operations on several sockets. This class serves the sockets of this
+/// process. To connect several servers to a cluster, derive from it and override the virtual functions: send the
+/// operation to the other servers, and call the function here for this server. One per namespace; see
+/// Server::adapter().
 class Adapter {
  public:
   explicit Adapter(Namespace& nsp);
@@ -6180,28 +6205,29 @@ class Adapter {
   Adapter(const Adapter&) = delete;
   Adapter& operator=(const Adapter&) = delete;
 
-  // ---- what reaches several sockets
+  // ---- operations on several sockets
   /// `event` is the event's name and arguments as a JSON list, with its attachments.
   virtual void broadcast(socketio::Writer&& event, const Target& target);
-  /// Must call wait->seal() once all who owe an answer are known.
+  /// Must call wait->seal() once all expected acks are known.
   virtual void broadcast_with_ack(socketio::Writer&& event, const Target& target, const std::shared_ptr<AckWait>& wait);
   virtual void fetch_sockets(const Target& target,
                              std::function<void(std::error_code, std::vector<RemoteSocket>)> done);
   virtual void sockets_join(const Target& target, const std::vector<std::string>& rooms);
   virtual void sockets_leave(const Target& target, const std::vector<std::string>& rooms);
   virtual void disconnect_sockets(const Target& target, bool close);
-  /// An event for the other servers, and the first argument of each one's answer. Here there are none.
+  /// Sends an event to the other servers; `done`, if not empty, gets the first argument of each server's answer. In
+  /// this class there are no other servers.
   virtual void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done);
-  /// The names of all rooms, wherever their sockets are, each once.
+  /// The names of all rooms of all servers, each once.
   virtual void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done);
   /// How many servers share the namespace, this one included.
   virtual void server_count(std::function<void(std::error_code, std::size_t)> done);
 
-  // ---- what a cluster is told
-  /// The namespace has ended, or its server has, once its clients are gone. Called once, while the server is still
-  /// there, which the adapter may outlive: whoever keeps a socket keeps its namespace.
+  // ---- hooks
+  /// The namespace is removed, or the server has closed and all its clients have disconnected. Called once, while the
+  /// server still exists. The adapter may outlive the server, since a handle of a socket keeps its namespace.
   virtual void close() {}
-  /// Writes what it counts, for chapter 12. Asked of the adapter of "/".
+  /// Writes the adapter's metrics, for chapter 12. Called for the adapter of "/" only.
   virtual void measure(Metrics&) const {}
 
   // ---- rooms of this process
@@ -6210,9 +6236,9 @@ class Adapter {
   std::vector<std::string> rooms() const { return here_.names(); }
   /// How many sockets are in a room.
   std::size_t room_size(std::string_view room) const { return here_.size(room); }
-  /// The socket of this id, if it is one of ours.
+  /// The socket of this id, if it is connected to this process.
   std::optional<Socket> find(std::string_view id) const;
-  /// The sockets that the target reaches.
+  /// The sockets of this process that the target selects.
   std::vector<Socket> sockets(const Target& target);
 
  protected:
@@ -6224,15 +6250,16 @@ class Adapter {
   detail::RoomIndex here_;
 };
 
-/// What a client said when it came. Views live as long as the socket's handle.
+/// The data of a client's handshake. The views are valid as long as the socket's handle.
 struct Handshake {
-  std::string_view auth_text;  // of this namespace's CONNECT, a JSON object; empty if there was none
-  std::string_view address;    // the client's, see Options::trusted_proxies
+  std::string_view auth_text;  // auth of this namespace's CONNECT, a JSON object; empty if there was none
+  std::string_view address;    // the client's address, see Options::trusted_proxies
   std::string_view url;        // request target of the session's first request
   std::string_view head;       // its header lines
   std::chrono::system_clock::time_point time;
 
-  /// What auth_text says, {} if there was none. It is parsed with each call: a tree takes 25 times as much as its text.
+  /// The parsed auth_text, {} if it is empty. Parsed at each call, because a JSON tree takes 25 times its text's
+  /// memory.
   json auth() const { return detail::auth_of(auth_text); }
   /// A header of the first request, by name in any case; empty if absent.
   std::string_view header(std::string_view name) const;
@@ -6240,19 +6267,19 @@ struct Handshake {
   std::vector<std::pair<std::string, std::string>> headers() const;
   /// The query, decoded, EIO and transport included.
   http::Query query() const;
-  /// When the client came, in milliseconds since 1970.
+  /// The time of the handshake, in milliseconds since 1970.
   std::int64_t issued() const { return unix_milliseconds(time); }
-  /// Whether the request came over TLS: never here. Behind a proxy, ask header("x-forwarded-proto").
+  /// Whether the request came over TLS: always false. Behind a proxy, see header("x-forwarded-proto").
   bool secure() const { return false; }
-  /// Whether the request came from a page of some origin.
+  /// Whether the request has an Origin header.
   bool xdomain() const { return !header("origin").empty(); }
-  /// All of it, under the official server's names.
+  /// All fields, with the official server's names.
   json to_json() const;
 };
 
-/// Sockets picked by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each once. A value: each
-/// operator makes a new one. Inert when the server is gone.
-class Broadcast : public detail::Emits<Broadcast> {
+/// A selection of sockets by room; made by to(), in(), except(), broadcast(), volatile_(). Emits to each socket
+/// once. A value: each of these functions returns a new one. Calls have no effect after the server is destroyed.
+class Broadcast : public detail::EventEmitter<Broadcast> {
  public:
   static constexpr bool many = true;
   explicit Broadcast(Namespace& nsp);
@@ -6260,28 +6287,28 @@ class Broadcast : public detail::Emits<Broadcast> {
   [[nodiscard]] Broadcast to(const RoomNames& rooms) const { return with(&Target::rooms, rooms); }
   [[nodiscard]] Broadcast in(const RoomNames& rooms) const { return to(rooms); }
   [[nodiscard]] Broadcast except(const RoomNames& rooms) const { return with(&Target::except, rooms); }
-  /// Clients that cannot take the event at once miss it.
+  /// Only sent to clients to which it can be written at once: nothing is queued, and over polling a GET is held.
   [[nodiscard]] Broadcast volatile_() const { return with(&Target::droppable); }
-  /// Clients of this server only, where it is one of several.
+  /// Clients of this server only, not of the cluster.
   [[nodiscard]] Broadcast local() const { return with(&Target::local); }
   /// How long emit() waits for acks: timeout(5s).emit(event, values..., token).
   Timeout<Broadcast> timeout(Milliseconds limit) const { return {*this, limit}; }
 
-  /// Those of this process.
+  /// The selected sockets of this process.
   std::vector<Socket> sockets() const;
-  /// Those of all servers: an asynchronous operation of Asio, completed with (std::error_code,
+  /// The selected sockets of all servers: an asynchronous operation of Asio, completed with (std::error_code,
   /// std::vector<RemoteSocket>).
   template <class Token>
   auto fetch_sockets(Token&& token) const;
-  /// Has all of them join, or leave, these rooms.
+  /// Makes the selected sockets join, or leave, these rooms.
   void sockets_join(const RoomNames& rooms) const;
   void sockets_leave(const RoomNames& rooms) const;
-  /// Disconnects all of them; close ends their transports, too.
+  /// Disconnects the selected sockets; with `close`, closes their transports, too.
   void disconnect_sockets(bool close = false) const;
 
  private:
   template <class>
-  friend class detail::Emits;
+  friend class detail::EventEmitter;
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
@@ -6302,8 +6329,8 @@ class Broadcast : public detail::Emits<Broadcast> {
   Target target_;
 };
 
-/// One socket, with a flag for what is emitted to it; made by Socket::volatile_().
-class Unicast : public detail::Emits<Unicast> {
+/// One socket, with a flag for the events emitted to it; made by Socket::volatile_() and timeout().
+class Unicast : public detail::EventEmitter<Unicast> {
  public:
   static constexpr bool many = false;
   Unicast(detail::StatePtr state, bool droppable) : state_(std::move(state)), droppable_(droppable) {}
@@ -6311,11 +6338,11 @@ class Unicast : public detail::Emits<Unicast> {
 
  private:
   template <class>
-  friend class detail::Emits;
+  friend class detail::EventEmitter;
   void deliver(socketio::Writer&& writer) const;
   void ask(socketio::Writer&& writer, const std::shared_ptr<detail::AckWait>& wait) const;
   Server& server() const;
-  /// Whether the server is gone.
+  /// Whether the server is destroyed.
   bool orphaned() const;
   const Unicast& handle() const { return *this; }
 
@@ -6323,9 +6350,9 @@ class Unicast : public detail::Emits<Unicast> {
   bool droppable_;
 };
 
-/// A client in a namespace. A handle: what handlers are given by reference stays at its place as long as the client is
-/// there, and a copy is good for ever.
-class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
+/// A handle of a client in a namespace. The reference that handlers get is valid as long as the client is connected; a
+/// copy is always valid.
+class Socket : public detail::EventEmitter<Socket>, public detail::EventListener<Socket> {
  public:
   static constexpr bool many = false;
   explicit Socket(detail::StatePtr state) : state_(std::move(state)) {}
@@ -6335,20 +6362,20 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
     return *this;
   }
 
-  /// 20 characters that nobody guesses; also the name of a room that only this socket is in.
+  /// 20 random characters; also the name of a room that has only this socket.
   const std::string& id() const { return state_->id; }
   bool connected() const { return state_->connected; }
-  /// Whether it is a client that came back, see RecoveryOptions: its rooms and data are there.
+  /// Whether the client has recovered its state, with rooms and data; see RecoveryOptions.
   bool recovered() const { return state_->recovered; }
   Namespace& nsp() const { return state_->nsp; }
   Handshake handshake() const;
-  /// "polling" or "websocket", as of now.
+  /// The current transport: "polling" or "websocket".
   std::string_view transport() const;
-  /// The client's session, null once it is over. For its id, and to close it without a word.
+  /// The client's session, null once it is closed. Gives the session's id; its close() sends no DISCONNECT packet.
   engineio::Session* conn() const;
 
-  /// This connection's own T, made on first use; it ends when the disconnect handlers have run. Throws
-  /// std::logic_error from then on, and for a T that is not the first one's.
+  /// Data of this socket, made at the first call and destroyed after the disconnect handlers have run. Throws
+  /// std::logic_error after that, and for a T other than the first call's.
   template <class T>
   T& data() const;
 
@@ -6356,25 +6383,25 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   void leave(std::string_view room) const;
   std::vector<std::string> rooms() const;
 
-  /// The others: to(room) excludes this socket, as in the official server.
+  /// All sockets but this one. to(room) and the like exclude this socket, too, as in the official server.
   Broadcast broadcast() const;
   Broadcast to(const RoomNames& rooms) const;
   Broadcast in(const RoomNames& rooms) const { return to(rooms); }
   Broadcast except(const RoomNames& rooms) const;
   Broadcast local() const { return broadcast().local(); }
-  /// What is emitted to it is dropped if the client cannot take it at once.
+  /// Events emitted to the result are dropped if they cannot be written at once, see Broadcast::volatile_().
   Unicast volatile_() const { return {keep(), true}; }
   /// How long emit() waits for the ack: timeout(5s).emit(event, values..., token).
   Timeout<Unicast> timeout(Milliseconds limit) const { return {handle(), limit}; }
 
-  /// Sees every event of this socket before its handlers, in the order of registration, and answers, now or
-  /// later: next(accept) goes on, next(refuse("why")) drops the event and runs the on_error handlers. No ack
-  /// is sent for it.
+  /// Adds a middleware, called for every event of this socket before its handlers, in the order of registration. It
+  /// calls, now or later, next(accept) to continue, or next(refuse("why")) to drop the event and run the on_error
+  /// handlers. A dropped event gets no ack.
   Socket& use(std::function<void(Socket&, std::string_view event, const socketio::Arguments&, Next)> middleware) {
     return edit([&](detail::EventTable& table) { table.middlewares.add(std::move(middleware)); });
   }
 
-  /// Leaves the namespace; with close, the client's other namespaces, too, and the transport.
+  /// Disconnects from the namespace; with `close`, from the client's other namespaces, too, and closes the transport.
   void disconnect(bool close = false) const;
 
   friend bool operator==(const Socket& a, const Socket& b) { return a.state_ == b.state_; }
@@ -6383,10 +6410,10 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
   friend class Namespace;
   friend class Adapter;
   friend class detail::Client;
-  friend class detail::Emits<Socket>;
-  friend class detail::Listens<Socket>;
+  friend class detail::EventEmitter<Socket>;
+  friend class detail::EventListener<Socket>;
   friend struct detail::LiveSocket;
-  /// The one that handlers are given. It owns nothing: it is a part of the state.
+  /// The handle that handlers get. It does not own the state, because it is a part of it (LiveSocket).
   explicit Socket(detail::SocketState& state) : state_(detail::StatePtr(), &state) {}
   void deliver(socketio::Writer&& writer) const;
   detail::StatePtr keep() const { return state_->shared_from_this(); }
@@ -6403,15 +6430,15 @@ class Socket : public detail::Emits<Socket>, public detail::Listens<Socket> {
 
 namespace detail {
 
-/// A socket's state, and the handle that its handlers are given.
+/// A socket's state, and the handle that its handlers get.
 struct LiveSocket final : SocketState {
   using SocketState::SocketState;
   Socket socket{static_cast<SocketState&>(*this)};
 };
 
-/// What a namespace offers, and a server on behalf of its namespace "/": Derived::main() is the namespace.
+/// The functions of a namespace, and of a server for its namespace "/". Derived::main_namespace() is the namespace.
 template <class Derived>
-class Gathers : public Emits<Derived>, public Listens<Derived> {
+class NamespaceApi : public EventEmitter<Derived>, public EventListener<Derived> {
  public:
   static constexpr bool many = true;
 
@@ -6419,8 +6446,8 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
   Derived& on_connection(std::function<void(Socket&)> handler) {
     return main().connection_.add(std::move(handler)), derived();
   }
-  /// Decides, in the order of their registration, whether a client may join. The socket has its
-  /// handshake and data, but is in no room yet. One that throws refuses.
+  /// Adds a middleware, which decides whether a client may join. Middlewares are called in the order of registration.
+  /// The socket has its handshake and data, but is in no room yet. An exception refuses.
   Derived& use(std::function<void(Socket&, Next)> middleware) {
     return main().middlewares_.add(std::move(middleware)), derived();
   }
@@ -6449,36 +6476,36 @@ class Gathers : public Emits<Derived>, public Listens<Derived> {
   template <class Token>
   auto all_rooms(Token&& token) const;
 
-  /// Emits to the other servers of the cluster, not to clients; see on_server_side_emit().
+  /// Emits an event to the other servers of the cluster, not to clients; see on_server_side_emit().
   template <class... Values>
   void server_side_emit(std::string_view name, const Values&... values) const;
   /// The same, and waits for their answers: an asynchronous operation of Asio, completed with
   /// (std::error_code, json::array_t), the first argument of each answer.
   template <class... ValuesAndToken>
   auto server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const;
-  /// Handles what another server of the cluster emitted; `answer` may be called once, if one is wanted.
+  /// Handles an event that another server of the cluster emitted. `answer`, if not empty, may be called once.
   Derived& on_server_side_emit(std::string_view name, ServerSideHandler handler) {
     return main().server_side_[std::string(name)].add(std::move(handler)), derived();
   }
 
  private:
   template <class>
-  friend class Emits;
+  friend class EventEmitter;
   Derived& derived() { return static_cast<Derived&>(*this); }
   auto& main() const { return static_cast<const Derived&>(*this).main_namespace(); }
   Broadcast everybody() const { return Broadcast(main()); }
 
-  // ---- for Emits
+  // ---- for EventEmitter
   void deliver(socketio::Writer&& writer) const { main().adapter().broadcast(std::move(writer), {}); }
   Broadcast handle() const { return everybody(); }
 };
 
 }  // namespace detail
 
-/// A namespace: its sockets, its handlers. Lives as long as the server; one that of(predicate) made, as long
-/// as it has sockets, or handles to them are kept, if cleanup_empty_child_namespaces is on; one that nobody was ever
-/// let into, until its place among max_child_namespaces is needed.
-class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_from_this<Namespace> {
+/// A namespace: its sockets and handlers. Exists as long as the server, or a handle of one of its sockets. Exceptions
+/// are namespaces made by of(predicate): with cleanup_empty_child_namespaces, one is removed with its last client; and
+/// one that no client was accepted into may be removed when max_child_namespaces is reached.
+class Namespace : public detail::NamespaceApi<Namespace>, public std::enable_shared_from_this<Namespace> {
  public:
   Namespace(Server& server, std::string name, std::shared_ptr<Namespace> parent);
   Namespace(const Namespace&) = delete;
@@ -6486,23 +6513,23 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
 
   const std::string& name() const { return name_; }
   Server& server() const { return server_; }
-  /// Rooms, and what reaches the other servers of a cluster.
+  /// The adapter: rooms, and the other servers of a cluster.
   Adapter& adapter() const { return *adapter_; }
   /// How many sockets are connected.
   std::size_t size() const { return adapter_->size(); }
 
-  /// See Host::lifetime(); to be asked when the server may be gone.
+  /// See Host::lifetime(); for code that may run after the server is destroyed.
   std::weak_ptr<void> server_lifetime() const { return server_lifetime_; }
-  /// For adapters: another server has emitted this event. `answer` may be empty.
+  /// For adapters: runs the handlers of an event that another server has emitted. `answer` may be empty.
   void server_side_event(const json::array_t& event, const std::function<void(json)>& answer);
 
  private:
   template <class>
-  friend class detail::Gathers;
+  friend class detail::NamespaceApi;
   template <class>
-  friend class detail::Emits;
+  friend class detail::EventEmitter;
   template <class>
-  friend class detail::Listens;
+  friend class detail::EventListener;
   friend class Server;
   friend class Adapter;
   friend class Broadcast;
@@ -6515,67 +6542,69 @@ class Namespace : public detail::Gathers<Namespace>, public std::enable_shared_f
   Namespace& main_namespace() const { return const_cast<Namespace&>(*this); }
   detail::EventTable* events() { return &events_; }
   Namespace& watch() { return *this; }
-  /// Whether the server is gone, which handles of sockets may outlive, and the namespace with them.
+  /// Whether the server is destroyed. Handles of sockets, and so the namespace, may outlive it.
   bool orphaned() const { return server_lifetime_.expired(); }
-  /// Whether anybody sees what is emitted here.
-  bool watched() const { return watchers_.use_count() > 1 || (parent_ && parent_->watchers_.use_count() > 1); }
+  /// Whether there is an any_outgoing handler.
+  bool has_outgoing_handlers() const {
+    return outgoing_token_.use_count() > 1 || (parent_ && parent_->outgoing_token_.use_count() > 1);
+  }
 
   void send(detail::SocketState& socket, socketio::Writer&& event, bool droppable);
   void ask(detail::SocketState& socket, socketio::Writer&& event, const std::shared_ptr<detail::AckWait>& wait);
-  /// Encodes an event; if it may have to be sent again, it is stamped and kept.
+  /// Encodes an event. With recovery, unless it is volatile, adds its offset and keeps it.
   socketio::Outgoing encode(socketio::Writer&& event, const Target& target);
-  void tell_watchers(const std::vector<Socket>& sockets, const json::array_t& event);
-  void tell_watchers(detail::SocketState& state, std::string_view name, const socketio::Arguments& arguments);
+  void call_outgoing_handlers(const std::vector<Socket>& sockets, const json::array_t& event);
+  void call_outgoing_handlers(detail::SocketState& state, std::string_view name, const socketio::Arguments& arguments);
 
   Server& server_;
   std::weak_ptr<void> server_lifetime_;
   std::string name_;
-  std::shared_ptr<Namespace> parent_;  // what of(predicate) gave, whose handlers count here, too
+  std::shared_ptr<Namespace> parent_;  // the result of of(predicate), whose handlers are called here, too
   std::unique_ptr<Adapter> adapter_;
   detail::Recovery recovery_;
   detail::EventTable events_;
   detail::Handlers<std::function<void(Socket&)>> connection_;
   detail::Handlers<std::function<void(Socket&, Next)>> middlewares_;
   StringMap<detail::Handlers<detail::ServerSideHandler>> server_side_;
-  const std::shared_ptr<void> watchers_ = std::make_shared<char>();  // shared by the tables with any_outgoing handlers
-  std::uint64_t next_ack_ = 0;  // one count for all sockets, so that a broadcast is one frame for all
-  std::size_t clients_ = 0;     // joined, or waiting for a middleware
-  bool joined_ = false;         // whether anybody ever had, or the program asked for it by name
-  bool deserted_ = false;       // it is in Server::deserted_
+  const std::shared_ptr<void> outgoing_token_ =
+      std::make_shared<char>();  // counts the tables with any_outgoing handlers
+  std::uint64_t next_ack_ = 0;   // one counter for all sockets, so that a broadcast has the same bytes for all
+  std::size_t clients_ = 0;      // joined, or waiting for a middleware
+  bool joined_ = false;          // whether a client has ever joined, or the application has called of(name)
+  bool unused_ = false;          // whether it is in Server::unused_
 };
 
-/// What the servers of all layers have in common: a loop, listeners, routes, a log, an orderly end. Not
-/// copyable, not movable; everything in it lives until it is destroyed.
+/// The common base of the servers: event loop, listeners, routes, log, shutdown. Not copyable, not movable.
 class Host {
  public:
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  /// The program's own HTTP routes on the same port.
+  /// HTTP and WebSocket routes of the application on the same port.
   http::Router& http() { return router_; }
 
-  /// Listens where the options say, or here. Throws std::system_error that says what was attempted,
-  /// why it failed and what to do. May be called for several addresses.
+  /// Listens at the address in the options, or at the given one. May be called for several addresses. Throws
+  /// std::system_error, whose text says what was attempted, why it failed and what to do.
   void listen() { listen(options_.host, options_.port); }
   void listen(const std::string& host, std::uint16_t port);
   /// The port that the first listener is bound to; 0 before listen().
   std::uint16_t port() const;
 
-  /// Listens, unless it does already, and runs the loop until close() is through. 0, or 1 if it could
-  /// not listen, which is logged. Only for a server with a loop of its own.
+  /// Listens, unless it does already, and runs the event loop until close() has finished. Returns 0, or 1 if it could
+  /// not listen, which is logged. Only for a server with its own event loop.
   int run();
-  /// Stops accepting, ends every session ("server shutting down"), waits for what is on its way, at
-  /// most drain_timeout, then calls `done`. Clients reconnect to whoever listens next.
+  /// Stops accepting, closes every session ("server shutting down"), waits until all data is written, at
+  /// most drain_timeout, then calls `done`. Clients reconnect by themselves, to the next server on that address.
   void close(std::function<void()> done = {});
   bool closing() const { return closing_; }
 
-  /// Runs f on the loop's thread, soon. The only member that any thread may call. What f throws is logged.
+  /// Schedules f on the event-loop thread. The only member that any thread may call. An exception of f is logged.
   template <class F>
   void post(F f) {
     asio::post(loop_, [this, alive = std::weak_ptr<void>(alive_), f = std::move(f)]() mutable {
       if (alive.expired()) return;
       if (!log_->busy()) return posted(f);
-      // A handler runs the loop. Behind it comes what called it, which `f` must not end.
+      // A handler runs the event loop. Wait until its caller has returned, too, which `f` must not destroy.
       log_->later([this, kept = std::make_shared<F>(std::move(f))] { post(std::move(*kept)); });
     });
   }
@@ -6584,37 +6613,37 @@ class Host {
   const Options& options() const { return options_; }
   const Log& log() const { return *log_; }
   const Counters& counters() const { return counters_; }
-  /// Writes what chapter 12 shows.
+  /// Writes the metrics of chapter 12.
   virtual void measure(Metrics& out) const;
-  /// Expires when the server is destroyed: for what may outlive it.
+  /// Expires when the server is destroyed. For objects that may outlive it.
   std::weak_ptr<void> lifetime() const { return alive_; }
-  /// Engine.IO sessions that are open, joined to a namespace or not (reference: clientsCount).
+  /// The number of open Engine.IO sessions, joined to a namespace or not (`clientsCount`).
   std::size_t clients_count() const { return engine_.size(); }
 
-  /// Called for each request on Engine.IO's path that is refused (reference: connection_error), behind the refusal.
+  /// Called for each refused request on Options::path, after the response (`connection_error`).
   void on_connection_error(std::function<void(const ConnectionError&)> handler);
-  /// Serves a connection that somebody else has accepted, in whatever loop; bytes read from it by then are
-  /// taken as if they had just come. Without listen(), too. The peer's address is that of the socket; one
-  /// whose client has left is closed in silence. Throws std::system_error if the socket cannot be taken over.
+  /// Serves an accepted TCP socket of any event loop, and handles bytes that were already read from it. Works without
+  /// listen(), too. The client's address is the socket's peer address. A socket whose client has disconnected is closed
+  /// without an error. Throws std::system_error if the socket cannot be taken over.
   template <class E>
   void serve(asio::basic_stream_socket<asio::ip::tcp, E> socket, std::string_view bytes_already_read = {}) {
     take_over(net::adopt(std::move(socket), loop_), bytes_already_read);
   }
   /// Serves the official client's files (socket.io.js, socket.io.min.js, socket.io.esm.min.js,
-  /// socket.io.msgpack.min.js and a .map of each) under the engine's path, as many of them as this folder
-  /// holds, such as client-dist of the npm package socket.io (reference: `serveClient`). They are read now,
-  /// at most 8 MiB each, and kept. Their ETag is the client's version, or, if none is given, follows the
-  /// contents. Throws std::system_error if the folder holds none.
+  /// socket.io.msgpack.min.js and a .map of each) under Options::path, those of them that this folder
+  /// has, such as client-dist of the npm package socket.io (`serveClient`). They are read in this call,
+  /// at most 8 MiB each, and kept in memory. Their ETag is the client's version, or, if none is given, computed from
+  /// the contents. Throws std::system_error if the folder has none of them.
   void serve_client(const std::string& folder, std::string_view version = {});
 
  protected:
-  /// With a loop of its own, or as a guest in the caller's; with Engine.IO or for routes alone. Throws
-  /// std::invalid_argument for options that contradict themselves.
+  /// With its own event loop if `loop` is null, else in the caller's; with Engine.IO, or for routes only. Throws
+  /// std::invalid_argument for invalid options.
   Host(asio::io_context* loop, Options options, engineio::Application& application, bool with_engine = true);
   ~Host();
-  /// Ends every session. The derived class calls it while it can still be told.
+  /// Closes every session. The destructor of the derived class calls it, because its handlers are still valid then.
   void abandon();
-  /// close() is through: every client is gone. May be told more than once.
+  /// close() has finished: every client has disconnected. May be called more than once.
   virtual void drained() {}
   void in_turn(FunctionRef f);
   void drop_connections();
@@ -6627,7 +6656,7 @@ class Host {
   std::unique_ptr<asio::io_context> own_loop_;
   asio::io_context& loop_;
   Options options_;
-  std::shared_ptr<const Log> log_;  // a posted function may destroy the server that it was called by
+  std::shared_ptr<const Log> log_;  // shared, because a posted function may destroy the server
   Counters counters_;
   http::Router router_;
 
@@ -6636,14 +6665,14 @@ class Host {
 
  private:
   Ref<net::Driver> driver_;
-  std::shared_ptr<void> alive_ = std::make_shared<char>();  // what posted functions look at
+  std::shared_ptr<void> alive_ = std::make_shared<char>();  // for lifetime()
   bool closing_ = false;
 };
 
 namespace http {
 
-/// A server of routes, HTTP's and WebSockets, without Engine.IO: http().get(...), http().websocket(...).
-/// Constructors, threads and end are those of sio_demo::Server.
+/// A server for HTTP and WebSocket routes, without Engine.IO: http().get(...), http().websocket(...).
+/// Construction, threads and destruction are as for sio_demo::Server.
 class Server final : private engineio::Application, public Host {
  public:
   explicit Server(Options options = {}) : Host(nullptr, std::move(options), *this, false) {}
@@ -6660,9 +6689,9 @@ class Server final : private engineio::Application, public Host {
 
 namespace engineio {
 
-/// An Engine.IO server: sessions and their messages, without Socket.IO's packets. Constructors, threads and
-/// end are those of sio_demo::Server. Several handlers of a kind are called in their order; one that
-/// throws is logged, and costs its own call. Keep a session as Ref<Session>(&session).
+/// An Engine.IO server: sessions and messages, without Socket.IO's packets. Construction, threads and destruction are
+/// as for sio_demo::Server. Several handlers of a kind are called in the order of registration; an exception is logged,
+/// and the others still run. Keep a session as Ref<Session>(&session).
 class Server final : private Application, public Host {
  public:
   explicit Server(Options options = {.path = "/engine.io/"}) : Host(nullptr, std::move(options), *this) {}
@@ -6670,17 +6699,17 @@ class Server final : private Application, public Host {
       : Host(&loop, std::move(options), *this) {}
   ~Server() { abandon(); }
 
-  /// A session has begun; the request lives while the handler runs.
+  /// A session has begun. The request is valid during the call.
   Server& on_connection(std::function<void(Session&, const http::Request&)> handler) {
     return connection_.add(std::move(handler)), *this;
   }
-  /// A message has come: a text, which is UTF-8, or bytes. They live while the handler runs.
+  /// A message has arrived: UTF-8 text or bytes. The payload is valid during the call.
   Server& on_message(std::function<void(Session&, std::string_view payload, bool binary)> handler) {
     return message_.add(std::move(handler)), *this;
   }
-  /// A session that began over polling has become a WebSocket.
+  /// A session has been upgraded from polling to WebSocket.
   Server& on_upgrade(std::function<void(Session&)> handler) { return upgrade_.add(std::move(handler)), *this; }
-  /// A session is over, whoever ended it; called once. `why` says more than the reason, or is empty.
+  /// A session has closed, whichever side closed it; called once. `why` gives details of the reason, or is empty.
   Server& on_close(std::function<void(Session&, Reason reason, std::string_view why)> handler) {
     return close_.add(std::move(handler)), *this;
   }
@@ -6697,7 +6726,7 @@ class Server final : private Application, public Host {
     });
   }
 
-  /// Who closes the session calls the handlers behind off.
+  /// If a handler closes the session, the handlers after it are not called.
   template <class List, class... Arguments>
   void call(List& handlers, Session& session, const Arguments&... arguments) {
     handlers.each([&](const auto& handler) { call(session, [&] { handler(session, arguments...); }); },
@@ -6715,27 +6744,26 @@ class Server final : private Application, public Host {
 
 }  // namespace engineio
 
-/// The Socket.IO server. What it does as a namespace, it does as "/".
-class Server final : private engineio::Application, public Host, public detail::Gathers<Server> {
+/// The Socket.IO server. Its functions of a namespace are those of "/".
+class Server final : private engineio::Application, public Host, public detail::NamespaceApi<Server> {
  public:
-  /// A server with a loop of its own: call run(). Throws std::invalid_argument for options that
-  /// contradict themselves.
+  /// A server with its own event loop: call run(). Throws std::invalid_argument for invalid options.
   explicit Server(Options options = {}) : Server(nullptr, std::move(options)) {}
-  /// A guest in the caller's loop, which must outlive it and be run by one thread: call listen().
+  /// A server in the caller's event loop, which must outlive it and be run by one thread: call listen().
   explicit Server(asio::io_context& loop, Options options = {}) : Server(&loop, std::move(options)) {}
-  /// Ends every session, so disconnect handlers run: what they refer to must be declared before the
-  /// server. Not from within one of its own handlers: close(), or post() to somebody who destroys it.
+  /// Closes every session, so disconnect handlers run: declare what they refer to before the server. Must not
+  /// be called in one of its own handlers: call close() there, or post() a function that destroys the server.
   ~Server();
 
-  /// The namespace of this name ("/chat"; "chat" is the same), made on first use.
+  /// The namespace of this name ("/chat"; "chat" is the same), made at the first call.
   Namespace& of(std::string_view name);
   Namespace& of(const std::string& name) { return of(std::string_view(name)); }
   Namespace& of(const char* name) { return of(std::string_view(name)); }
-  /// Namespaces made when a client asks for them: those whose name (and the client's auth) the predicate
-  /// accepts. It returns a bool, or takes a last std::function<void(bool)> and calls it, now or later.
-  /// Handlers and middlewares registered on what is returned count in all of them, and what is emitted to
-  /// it reaches all of them (but it cannot ask: emit_with_ack fails with operation_not_supported). Predicates are asked
-  /// in the order of their registration.
+  /// Namespaces made when a client asks for them, if the predicate accepts the name and the client's auth. The
+  /// predicate returns a bool, or takes a std::function<void(bool)> as its last parameter and calls it, now or later.
+  /// Predicates are called in the order of registration, until one accepts. The returned Namespace is the parent of all
+  /// these namespaces: its handlers and middlewares are called for all of them, and its emits go to all of them.
+  /// emit_with_ack on it fails with operation_not_supported.
   template <class Predicate>
   requires std::is_invocable_r_v<bool, Predicate&, std::string_view, const json&> ||
            std::is_invocable_v<Predicate&, std::string_view, const json&, std::function<void(bool)>>
@@ -6748,12 +6776,12 @@ class Server final : private engineio::Application, public Host, public detail::
         answer(predicate(name, auth));
       });
   }
-  /// Runs for each namespace that is made from now on (`new_namespace`).
+  /// Runs for each namespace that is made after this call (`new_namespace`).
   Server& on_new_namespace(std::function<void(Namespace&)> handler) {
     return new_namespace_.add(std::move(handler)), *this;
   }
-  /// Has every namespace use an adapter of another kind, such as redis::adapter(...), to join a cluster. Throws
-  /// std::logic_error when a client has come.
+  /// Makes every namespace use another adapter, such as redis::adapter(...), to join a cluster. Throws
+  /// std::logic_error if a client has connected already.
   Server& adapter(std::function<std::unique_ptr<Adapter>(Namespace&)> make);
   void measure(Metrics& out) const override;
 
@@ -6765,11 +6793,11 @@ class Server final : private engineio::Application, public Host, public detail::
   };
 
   template <class>
-  friend class detail::Gathers;
+  friend class detail::NamespaceApi;
   template <class>
-  friend class detail::Emits;
+  friend class detail::EventEmitter;
   template <class>
-  friend class detail::Listens;
+  friend class detail::EventListener;
   friend class detail::AckWait;
   friend class detail::Client;
   friend class detail::Children;
@@ -6794,11 +6822,11 @@ class Server final : private engineio::Application, public Host, public detail::
   Namespace* find_namespace(std::string_view name) const;
   std::vector<std::shared_ptr<Namespace>> all_namespaces() const;
   Namespace& add_parent(Predicate predicate);
-  /// The child of this name. null: its adapter cannot be made.
+  /// The child namespace of this name, made if necessary. null: its adapter cannot be made.
   Namespace* child(std::string_view name, const std::shared_ptr<Namespace>& parent);
   void announce(Namespace& nsp);
   void end(Namespace& nsp);
-  /// One client of the namespace is gone for good.
+  /// One client of the namespace has left.
   void release(Namespace& nsp);
   void end_child(Namespace& nsp);
   bool make_room();
@@ -6806,61 +6834,62 @@ class Server final : private engineio::Application, public Host, public detail::
   StringMap<std::shared_ptr<Namespace>> namespaces_;
   std::vector<Parent> parents_;
   std::size_t children_ = 0;
-  std::vector<Namespace*> deserted_;  // children that were empty when they were listed, and that nobody had joined
+  std::vector<Namespace*> unused_;  // children that no client had joined, and that were empty when they were added
   std::function<std::unique_ptr<Adapter>(Namespace&)> make_adapter_;
-  std::vector<std::unique_ptr<Adapter>> former_adapters_;  // one of them may be what calls adapter()
+  std::vector<std::unique_ptr<Adapter>>
+      former_adapters_;  // kept for a while, since one of them may have called adapter()
   bool drained_ = false;
   detail::Handlers<std::function<void(Namespace&)>> new_namespace_;
   socketio::Decoder decoder_;
-  socketio::Packet packet_;  // the one being handled; its memory is reused
+  socketio::Packet packet_;  // the packet being handled; a member to reuse its memory
   Namespace* main_;
 };
 
 namespace detail {
 
-/// A handler of a socket's, as the log calls it.
+/// A socket's handler, as the log names it.
 inline Callee handler_of(const Socket& socket, std::string_view event) {
   return {"A handler threw", "event", event, socket.id(), socket.nsp().name()};
 }
 
 void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error);
-/// A coroutine handler has thrown this.
+/// Handles an exception of a coroutine handler: sends an error to the client and logs it.
 void coroutine_failed(const Socket& socket, const AckRequest& ack, std::string_view event,
                       const std::exception_ptr& failure);
 EventError internal_error(std::string_view event);
-/// The name and the arguments of an event on its way out, its attachments in their places.
+/// The name and the arguments of an outgoing event, with its attachments in place of the placeholders.
 json::array_t values_of(const socketio::Writer& event);
 
 #if SIO_DEMO_BODIES
-/// What chapter 9 keeps with a session: the client's sockets, and a packet that waits for attachments.
+/// A session's context in chapter 9: the client's sockets, and a packet that waits for its attachments.
 class Client final : public engineio::Context {
  public:
   Client(Server& server, engineio::Session& session, const http::Request& request)
       : server_(server), session_(session), info_(std::make_shared<ConnectionInfo>(request)) {}
-  /// Whose socket it is: the state holds the session, and that holds its client.
+  /// The client of a socket.
   static Client& of(const SocketState& state) { return static_cast<Client&>(*state.session->context); }
-  /// What a handler is given.
+  /// The socket's handle for handlers.
   static Socket& handle(SocketState& state) { return static_cast<LiveSocket&>(state).socket; }
 
   engineio::Session& session() const { return session_; }
-  /// true at most once a second: a client cannot flood the log.
-  bool may_complain() {
+  /// true at most once a second, so that a client cannot flood the log.
+  bool log_allowed() {
     const auto now = server_.engine_.now();
-    return now - complained_ >= Seconds(1) ? complained_ = now, true : false;
+    return now - last_logged_ >= Seconds(1) ? last_logged_ = now, true : false;
   }
   void count(Reason reason) { server_.engine_.counters.add(reason); }
-  /// Whether error_rate lets the client hear of one more mistake.
-  bool may_tell_error() { return !spend(errors_, server_.options().error_rate); }
+  /// Whether error_rate allows one more error reply to the client.
+  bool error_reply_allowed() { return !spend(errors_, server_.options().error_rate); }
 
   void join_room(SocketState& state, const std::string& room) {
     if (state.nsp.adapter().here_.join(state, room, server_.options().max_rooms)) return;
     count(Reason::too_many_rooms);
-    if (may_complain())
+    if (log_allowed())
       log().write(LogLevel::warn, "A socket is in max_rooms rooms and joins no further one",
                   {{"socketId", state.id}, {"room", room}});
   }
 
-  /// The handlers that concern a socket: the namespace's, then its own, which a handler may take away.
+  /// Calls f(table) for the handlers of a socket: the parent namespace's, the namespace's, and its own.
   template <class F>
   static void each_table(const SocketState& state, F f) {
     if (state.nsp.parent_) f(state.nsp.parent_->events_);
@@ -6882,7 +6911,7 @@ class Client final : public engineio::Context {
     const Log::Hold hold(log());
     waiting_.reset();
     for (const auto& state : std::vector(sockets_)) leave(state, {reason, why});
-    each_wish([](Wish& wish) { wish.auth = std::string(); });
+    each_pending([](PendingConnect& pending) { pending.auth = std::string(); });
   }
 
   void upgraded() {
@@ -6890,7 +6919,7 @@ class Client final : public engineio::Context {
       if (state->connected) each_table(*state, [&](EventTable& table) { call(table.upgrade, *state, "upgrade"); });
   }
 
-  /// The server's own disconnect of one socket, or of all and the transport.
+  /// Disconnects one socket from the server's side; with `close`, all sockets of the client, and the transport.
   void disconnect(const StatePtr& state, bool close) {
     if (log().observing()) return log().later([state, close] { of(*state).disconnect(state, close); });
     const Log::Hold hold(log());
@@ -6904,7 +6933,7 @@ class Client final : public engineio::Context {
 
  private:
   enum class Fail : std::uint8_t { decoding, state };
-  /// A packet whose attachments are on their way.
+  /// A packet whose attachments have not all arrived.
   struct Waiting final : engineio::Timed {
     Waiting(Client& its_client, std::string_view its_text, std::size_t its_expected)
         : client(its_client), text(its_text), expected(its_expected) {}
@@ -6955,12 +6984,13 @@ class Client final : public engineio::Context {
     }
   }
 
-  /// A client that breaks the protocol loses the whole connection, without an error packet. The
-  /// reasons that sockets see are the reference's: over polling, when no poll is held that could
-  /// take the news, a wrong state ends the sockets at once, undecodable bytes when the news is taken.
+  /// A client that violates the protocol is disconnected from all namespaces, without an error packet. Reasons and
+  /// times are the official server's. Over polling without a held poll, a packet in the wrong state disconnects the
+  /// sockets at once, and an undecodable packet disconnects them when the next poll delivers the close.
   void fail(const char* why, Fail kind) {
     const Ref<engineio::Session> keep(&session_);
-    if (log().busy()) return log().later([this, keep, why, kind] { fail(why, kind); });  // a handler moves the clock
+    if (log().busy())
+      return log().later([this, keep, why, kind] { fail(why, kind); });  // a handler moved a ManualClock
     if (log().enabled(LogLevel::info))
       log().write(LogLevel::info, "Malformed packet",
                   {{"session", session_.id()}, {"address", info_->address()}, {"why", why}});
@@ -6987,81 +7017,82 @@ class Client final : public engineio::Context {
     if (kept() > server_.options().max_kept_bytes) return refuse_join(name, Reason::too_much_kept);
     std::string text(auth.empty() ? std::string_view() : packet.json);
     if (Namespace* nsp = server_.find_namespace(name)) return enter(*nsp, std::move(text));
-    auto& wishes = rarely().wishes;
-    std::erase_if(wishes, [](const auto& weak) {
-      const auto wish = weak.lock();
-      return !wish || wish->over;
+    auto& connects = extras().connects;
+    std::erase_if(connects, [](const auto& weak) {
+      const auto pending = weak.lock();
+      return !pending || pending->over;
     });
-    if (!server_.parents_.empty() && sockets_.size() + wishes.size() >= server_.options().max_namespaces)
+    if (!server_.parents_.empty() && sockets_.size() + connects.size() >= server_.options().max_namespaces)
       return refuse_join(name, Reason::too_many_namespaces);
-    const auto wish = std::make_shared<Wish>(Wish{std::string(name), std::move(text)});
-    wishes.push_back(wish);
-    resolve(wish, 0);
+    const auto pending = std::make_shared<PendingConnect>(PendingConnect{std::string(name), std::move(text)});
+    connects.push_back(pending);
+    resolve(pending, 0);
   }
 
-  /// That a client wants to join a namespace that does not exist yet.
-  struct Wish {
+  /// A CONNECT to a namespace that does not exist yet, while predicates are asked.
+  struct PendingConnect {
     std::string name, auth;
     bool over = false;
   };
   struct Held;
 
-  /// Calls f(wish) for those that wait for a predicate.
+  /// Calls f(pending) for each CONNECT that waits for a predicate.
   template <class F>
-  void each_wish(F f) const {
-    if (rarely_)
-      for (const auto& weak : rarely_->wishes)
-        if (const auto wish = weak.lock(); wish && !wish->over) f(*wish);
+  void each_pending(F f) const {
+    if (extras_)
+      for (const auto& weak : extras_->connects)
+        if (const auto pending = weak.lock(); pending && !pending->over) f(*pending);
   }
 
-  /// Bytes that max_kept_bytes bounds. They are counted anew, for few clients have more than one namespace.
+  /// The bytes that max_kept_bytes limits. Computed at each call, since most clients have only one namespace.
   std::size_t kept() const {
-    std::size_t sum = rarely_ ? rarely_->held_bytes : 0;
+    std::size_t sum = extras_ ? extras_->held_bytes : 0;
     for (const auto& state : sockets_) sum += state->auth.size();
-    each_wish([&](const Wish& wish) { sum += wish.name.size() + wish.auth.size(); });
+    each_pending([&](const PendingConnect& pending) { sum += pending.name.size() + pending.auth.size(); });
     return sum;
   }
 
-  /// What few clients have.
-  struct Rarely {
-    std::vector<std::string> left{};  // namespaces, at this time
+  /// State that few clients need; allocated on demand.
+  struct Extras {
+    std::vector<std::string> left{};  // namespaces that the client has left at the time left_at
     engineio::Time left_at{};
-    std::vector<std::weak_ptr<Wish>> wishes{};                    // predicates are being asked
-    std::map<std::uint64_t, std::shared_ptr<const Held>> held{};  // events that a middleware has not answered yet
+    std::vector<std::weak_ptr<PendingConnect>> connects{};        // CONNECTs that wait for a predicate
+    std::map<std::uint64_t, std::shared_ptr<const Held>> held{};  // events that wait for a middleware
     std::uint64_t next_held = 0;
     std::size_t held_bytes = 0;
   };
-  Rarely& rarely() {
-    if (!rarely_) rarely_ = std::make_unique<Rarely>();
-    return *rarely_;
+  Extras& extras() {
+    if (!extras_) extras_ = std::make_unique<Extras>();
+    return *extras_;
   }
 
-  /// Asks the predicates from `step` on whether there is a namespace of this name; each answers when it likes.
-  void resolve(const std::shared_ptr<Wish>& wish, std::size_t step) {
-    wish->over = step == server_.parents_.size();
-    if (wish->over) return send_error(wish->name, refuse("Invalid namespace"));
-    const auto answer = [this, keep = Ref<engineio::Session>(&session_), wish, step,
+  /// Calls the predicates from `step` on, one after the other, until one accepts the name; each may answer later.
+  void resolve(const std::shared_ptr<PendingConnect>& pending, std::size_t step) {
+    pending->over = step == server_.parents_.size();
+    if (pending->over) return send_error(pending->name, refuse("Invalid namespace"));
+    const auto answer = [this, keep = Ref<engineio::Session>(&session_), pending, step,
                          done = std::make_shared<bool>(false)](bool accepted) {
       if (std::exchange(*done, true) || !session_.open()) return;
-      log().later([this, keep, wish, step, accepted] { accepted ? make(wish, step) : resolve(wish, step + 1); });
+      log().later(
+          [this, keep, pending, step, accepted] { accepted ? make(pending, step) : resolve(pending, step + 1); });
     };
     const auto accepts = server_.parents_[step].accepts;
-    if (!log().call({"A handler threw", "event", "namespace predicate", "", wish->name},
-                    [&] { accepts(wish->name, auth_of(wish->auth), answer); }))
+    if (!log().call({"A handler threw", "event", "namespace predicate", "", pending->name},
+                    [&] { accepts(pending->name, auth_of(pending->auth), answer); }))
       answer(false);
   }
 
-  /// The namespace that a predicate has accepted is made, unless it is there by now, and entered.
-  void make(const std::shared_ptr<Wish>& wish, std::size_t step) {
-    wish->over = true;
+  /// Makes the namespace that a predicate has accepted, unless it exists by now, and joins it.
+  void make(const std::shared_ptr<PendingConnect>& pending, std::size_t step) {
+    pending->over = true;
     if (!session_.open()) return;
-    const bool is_new = !server_.find_namespace(wish->name);  // none is made that nobody may join
+    const bool is_new = !server_.find_namespace(pending->name);  // not made if the client may not join it
     if (sockets_.size() >= server_.options().max_namespaces || (is_new && !server_.make_room()))
-      return refuse_join(wish->name, Reason::too_many_namespaces);
-    Namespace* nsp = server_.child(wish->name, server_.parents_[step].nsp);
-    if (!nsp) return send_error(wish->name, refuse("Internal server error"));
-    if (session_.open()) return enter(*nsp, std::move(wish->auth));
-    ++nsp->clients_;  // who was told of the namespace has closed the session, and nobody is in it
+      return refuse_join(pending->name, Reason::too_many_namespaces);
+    Namespace* nsp = server_.child(pending->name, server_.parents_[step].nsp);
+    if (!nsp) return send_error(pending->name, refuse("Internal server error"));
+    if (session_.open()) return enter(*nsp, std::move(pending->auth));
+    ++nsp->clients_;  // an on_new_namespace handler has closed the session: release() handles the empty namespace
     server_.release(*nsp);
   }
 
@@ -7075,12 +7106,13 @@ class Client final : public engineio::Context {
     ++nsp.clients_;
     sockets_.push_back(state);
     if (nsp.recovery_.on())
-      state->comeback = std::make_unique<Comeback>(Comeback{restored ? restored->pid : server_.engine_.random.id()});
+      state->recovery =
+          std::make_unique<SocketRecovery>(SocketRecovery{restored ? restored->pid : server_.engine_.random.id()});
     if (restored) {
       state->recovered = true;
       state->data = std::move(restored->data), state->data_type = restored->data_type,
       state->data_json = restored->data_json;
-      state->comeback->restored = std::make_shared<Restored>(std::move(*restored));
+      state->recovery->restored = std::make_shared<Restored>(std::move(*restored));
       if (server_.options().connection_state_recovery.skip_middlewares) return join(state);
     }
     admit(state, middlewares(nsp), 0);
@@ -7098,7 +7130,7 @@ class Client final : public engineio::Context {
   using Middleware = std::function<void(Socket&, Next)>;
   using Middlewares = std::shared_ptr<const HandlerList::List>;
 
-  /// Those of a namespace, behind those of its parent.
+  /// The middlewares of the parent namespace, followed by the namespace's own.
   static Middlewares middlewares(const Namespace& nsp) {
     const auto own = nsp.middlewares_.list(), inherited = nsp.parent_ ? nsp.parent_->middlewares_.list() : nullptr;
     if (!own || !inherited) return own ? own : inherited;
@@ -7107,9 +7139,9 @@ class Client final : public engineio::Context {
     return both;
   }
 
-  /// Asks the middlewares from `step` on; each answers when it likes.
+  /// Calls the middlewares from `step` on, one after the other; each may answer later. Then joins.
   static void admit(const StatePtr& state, const Middlewares& middlewares, std::size_t step) {
-    if (state->gone || !state->session->open()) return;  // the client left meanwhile
+    if (state->gone || !state->session->open()) return;  // the client has disconnected meanwhile
     Client& client = of(*state);
     if (!middlewares || step == middlewares->size()) return client.join(state);
     const Next next([state, middlewares, step](std::optional<Refuse> refusal) {
@@ -7130,9 +7162,9 @@ class Client final : public engineio::Context {
     leave(state, {Reason::forbidden});
   }
 
-  /// What a socket gets back that was cut off, once; else null.
+  /// Takes out the recovered state of a socket; null if it has none.
   static std::shared_ptr<Restored> restored_of(const SocketState& state) {
-    return state.comeback ? std::exchange(state.comeback->restored, nullptr) : nullptr;
+    return state.recovery ? std::exchange(state.recovery->restored, nullptr) : nullptr;
   }
 
   void join(const StatePtr& state) {
@@ -7142,7 +7174,7 @@ class Client final : public engineio::Context {
     rooms.add(*state);
     ++server_.engine_.counters.sockets_joined;
     session_.close_at(engineio::never);
-    if (const auto restored = restored_of(*state)) {  // what it missed comes before the answer
+    if (const auto restored = restored_of(*state)) {  // missed events are sent before the CONNECT packet
       state->nsp.recovery_.catch_up(*restored);
       for (const auto& room : restored->rooms) join_room(*state, room);
       for (const auto& packet : restored->missed) packet.send_to(session_);
@@ -7150,7 +7182,7 @@ class Client final : public engineio::Context {
     socketio::Writer writer;
     writer.text = "{\"sid\":";
     bytes::append_string(writer.text, state->id);
-    if (state->comeback) writer.text += ",\"pid\":", bytes::append_string(writer.text, state->comeback->pid);
+    if (state->recovery) writer.text += ",\"pid\":", bytes::append_string(writer.text, state->recovery->pid);
     writer.text += '}';
     encode(socketio::PacketType::connect, state->nsp.name(), std::nullopt, std::move(writer)).send_to(session_);
     if (state->nsp.parent_) call(state->nsp.parent_->connection_, *state, "connection");
@@ -7174,7 +7206,7 @@ class Client final : public engineio::Context {
 
   // ---- events
 
-  /// A packet's arguments behind the first `skip`; nothing if a placeholder is malformed.
+  /// A packet's arguments without the first `skip`; nothing if a placeholder is malformed.
   static std::optional<socketio::Arguments> arguments_of(const socketio::Packet& packet,
                                                          const std::vector<std::string>* attachments,
                                                          std::size_t skip) {
@@ -7188,7 +7220,7 @@ class Client final : public engineio::Context {
   }
 
   void event(const StatePtr& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
-    if (packet.elements.empty()) return;  // an event without a name reaches nobody
+    if (packet.elements.empty()) return;  // an event without a name has no handler
     ++server_.engine_.counters.events;
     if (const auto wait = spend(events_, server_.options().event_rate)) return too_many_events(state, packet, *wait);
     const auto arguments = arguments_of(packet, attachments, 1);
@@ -7198,8 +7230,8 @@ class Client final : public engineio::Context {
     dispatch(*state, packet.name, packet.id, *arguments);
   }
 
-  /// Takes a token of a bucket that is made when it is first asked. How long the client has to wait for one; nothing if
-  /// it need not.
+  /// Takes a token from a bucket, which is made at the first call. Returns nothing, or how long the client must wait
+  /// for a token.
   std::optional<Bucket::Wait> spend(std::unique_ptr<Bucket>& bucket, const Rate& rate) {
     if (!rate.on()) return std::nullopt;
     const auto now = server_.engine_.now();
@@ -7207,10 +7239,10 @@ class Client final : public engineio::Context {
     return bucket->spend(rate, now);
   }
 
-  /// A client that waits for an ack gets one; the others are told once a second.
+  /// Refuses an event beyond event_rate. The error is sent as the ack; without one, as an event, at most once a second.
   void too_many_events(const StatePtr& state, const socketio::Packet& packet, Bucket::Wait wait) {
     count(Reason::too_many_events);
-    const bool first = may_complain();
+    const bool first = log_allowed();
     if (first)
       log().write(LogLevel::info, "Event refused: more than event_rate allows",
                   {{"socketId", state->id}, {"event", packet.name}});
@@ -7220,8 +7252,7 @@ class Client final : public engineio::Context {
     answer_error(Socket(state), AckRequest{*state, packet.id}, error);
   }
 
-  /// An event that a socket's middlewares look at, which may take their time. It is kept as it came, for a tree of it
-  /// would be many times as large.
+  /// An event that waits for a socket's middlewares. Kept as text, because a JSON tree is many times as large.
   struct Held {
     StatePtr state;
     std::string name, text;
@@ -7236,10 +7267,10 @@ class Client final : public engineio::Context {
     std::size_t bytes = sizeof(Held) + packet.name.size() + packet.json.size();
     if (attachments)
       for (const auto& attachment : *attachments) bytes += sizeof(std::string) + attachment.size();
-    auto& rare = rarely();
-    rare.held_bytes += bytes;
-    const auto number = rare.next_held++;
-    rare.held.emplace(
+    auto& extra = extras();
+    extra.held_bytes += bytes;
+    const auto number = extra.next_held++;
+    extra.held.emplace(
         number, std::make_shared<const Held>(Held{state, std::string(packet.name), std::string(packet.json), packet.id,
                                                   attachments ? *attachments : std::vector<std::string>(), bytes}));
     filter(state, number, state->events->middlewares.list(), 0);
@@ -7247,19 +7278,19 @@ class Client final : public engineio::Context {
 
   void too_much_kept(const StatePtr& state, const socketio::Packet& packet) {
     count(Reason::too_much_kept);
-    if (may_tell_error())
+    if (error_reply_allowed())
       answer_error(Socket(state), AckRequest{*state, packet.id},
                    {std::string(packet.name) + ": too many events wait", "OVERLOADED", std::string(packet.name)});
   }
 
-  /// Takes a held event out; null if its socket has left.
+  /// Takes out a held event; null if its socket has disconnected.
   std::shared_ptr<const Held> release(std::uint64_t number) {
-    auto& rare = rarely();
-    const auto found = rare.held.find(number);
-    if (found == rare.held.end()) return nullptr;
+    auto& extra = extras();
+    const auto found = extra.held.find(number);
+    if (found == extra.held.end()) return nullptr;
     auto held = std::move(found->second);
-    rare.held_bytes -= held->bytes;
-    rare.held.erase(found);
+    extra.held_bytes -= held->bytes;
+    extra.held.erase(found);
     return held;
   }
 
@@ -7283,8 +7314,8 @@ class Client final : public engineio::Context {
                               [&](const auto& arguments) { client.dispatch(*state, held->name, held->id, arguments); });
       return;
     }
-    const auto found = client.rarely().held.find(number);
-    if (found == client.rarely().held.end()) return;
+    const auto found = client.extras().held.find(number);
+    if (found == client.extras().held.end()) return;
     const Next next([state, number, middlewares, step](std::optional<Refuse> refusal) {
       if (state->gone) return;
       of(*state).log().later([state, number, middlewares, step, refusal] {
@@ -7293,7 +7324,7 @@ class Client final : public engineio::Context {
         of(*state).report(*state, *refusal);
       });
     });
-    const auto held = found->second;  // the middleware may answer at once
+    const auto held = found->second;  // a copy, because the middleware may answer at once, which removes it
     Socket& socket = handle(*state);
     bool good = true;
     client.with_arguments(*held, [&](const auto& arguments) {
@@ -7323,11 +7354,11 @@ class Client final : public engineio::Context {
         good = log().call(handler_of(socket, name), run) && good;
       };
       entry->second.each(handle_event, [&] { return !state.gone; });
-      if (!good && may_tell_error()) answer_error(socket, ack, internal_error(name));
+      if (!good && error_reply_allowed()) answer_error(socket, ack, internal_error(name));
     });
   }
 
-  /// An answer to what we asked; one that nobody waits for is ignored.
+  /// An ack from the client. One that was not requested is counted and ignored.
   void ack(SocketState& state, const socketio::Packet& packet, const std::vector<std::string>* attachments) {
     const auto arguments = arguments_of(packet, attachments, 0);
     if (!arguments) return fail("a malformed placeholder", Fail::decoding);
@@ -7339,7 +7370,7 @@ class Client final : public engineio::Context {
     wait->answer(*arguments);
   }
 
-  /// Calls each handler until one ends the socket; one that throws costs the others nothing. false: one threw.
+  /// Calls each handler, until one disconnects the socket. An exception does not stop the others. false: one threw.
   template <class List, class... Arguments>
   bool call(List& handlers, SocketState& state, std::string_view event, Arguments&... arguments) const {
     bool good = true;
@@ -7355,8 +7386,8 @@ class Client final : public engineio::Context {
 
   // ---- leaving
 
-  /// The one way out for a socket, whether it had joined or not. It is gone when this returns; its handlers, and those
-  /// who wait for its acks, hear of it as soon as no other handler runs.
+  /// Removes a socket, whether it has joined or not. Every socket leaves here, once. Its disconnect handlers, and the
+  /// completions of its missing acks, run as soon as no other handler runs.
   void leave(const StatePtr state, const Disconnect& why) {
     if (std::exchange(state->gone, true)) return;
     const Log::Hold hold(log());
@@ -7367,69 +7398,69 @@ class Client final : public engineio::Context {
       keep_for_recovery(*state, why.reason);
       state->nsp.adapter().here_.remove(*state);
       state->connected = false;
-      remember_leaving(state->nsp.name());
+      note_left(state->nsp.name());
       ++server_.engine_.counters.sockets_left;
-      if (session_.open()) count(why.reason);              // else its session's end was counted
-    } else if (const auto unused = restored_of(*state)) {  // it was refused, or gone too soon: it may try again
+      if (session_.open()) count(why.reason);              // else the session's close has been counted
+    } else if (const auto unused = restored_of(*state)) {  // recovered but not joined: kept for another attempt
       unused->data = state->data, unused->missed.clear();
       state->nsp.recovery_.keep(std::move(*unused), server_.engine_.now());
     }
     std::erase_if(sockets_, [gone = state.get()](const StatePtr& one) { return one.get() == gone; });
-    if (rarely_)
-      std::erase_if(rarely_->held, [&](const auto& entry) {
+    if (extras_)
+      std::erase_if(extras_->held, [&](const auto& entry) {
         if (entry.second->state != state) return false;
-        rarely_->held_bytes -= entry.second->bytes;
+        extras_->held_bytes -= entry.second->bytes;
         return true;
       });
     const auto acks = std::move(state->acks);
     log().later([state, joined, rooms = std::move(rooms), reason = why.reason, details = std::string(why.details)] {
-      if (joined) of(*state).tell(*state, {reason, details}, rooms);
-      else state->auth = std::string();  // a middleware that has still to answer may keep the socket for long
+      if (joined) of(*state).run_disconnect_handlers(*state, {reason, details}, rooms);
+      else state->auth = std::string();  // frees memory: a middleware that has not answered may keep the socket
       of(*state).end(*state);
     });
     if (acks)
       for (const auto& [id, wait] : *acks) wait->lost();
   }
 
-  /// The handlers of a socket that has left.
-  void tell(SocketState& state, const Disconnect& why, const std::vector<std::string>& rooms) {
-    state.was_in = &rooms;
+  /// Runs the disconnecting and disconnect handlers of a socket.
+  void run_disconnect_handlers(SocketState& state, const Disconnect& why, const std::vector<std::string>& rooms) {
+    state.former_rooms = &rooms;
     each_table(state, [&](EventTable& table) { call(table.disconnecting, state, "disconnect", why); });
-    state.was_in = nullptr;
+    state.former_rooms = nullptr;
     each_table(state, [&](EventTable& table) { call(table.disconnect, state, "disconnect", why); });
   }
 
-  /// What is left of a socket's state ends. Destructors are the program's code, too.
+  /// Destroys a socket's data and handlers. Their destructors are the application's code, so events are held back.
   void end(SocketState& state) {
     const Log::Hold hold(log());
     state.ended = true;
     state.data.reset();
-    state.events.reset();  // a handler may hold the socket that holds it
+    state.events.reset();  // breaks a reference cycle: a handler may hold its own socket
     server_.release(state.nsp);
   }
 
-  /// Unless one side has said goodbye, or the client cannot speak Engine.IO, it may come back.
+  /// Keeps a socket's state for recovery, unless one side sent DISCONNECT or the client violated the protocol.
   void keep_for_recovery(const SocketState& state, Reason reason) {
     auto& recovery = state.nsp.recovery_;
     if (!recovery.on() || reason == Reason::client_disconnect || reason == Reason::server_disconnect ||
         reason == Reason::parse_error)
       return;
-    Restored session{state.id, state.comeback->pid, {}, state.data, state.data_type, state.data_json};
+    Restored session{state.id, state.recovery->pid, {}, state.data, state.data_type, state.data_json};
     for (const auto& membership : state.rooms) session.rooms.push_back(membership.room->first);
     recovery.keep(std::move(session), server_.engine_.now());
   }
 
-  /// Whether a packet may have been sent before its sender could know of the end: it came with the
-  /// bytes that brought the end about, and costs nobody anything.
+  /// Whether the client has left the namespace at the current engine time, that is, in the same batch of input. A
+  /// packet to it is then ignored, because the client may have sent it before it knew of the disconnect.
   bool left_just_now(std::string_view nsp) const {
-    return rarely_ && rarely_->left_at == server_.engine_.now() &&
-           std::find(rarely_->left.begin(), rarely_->left.end(), nsp) != rarely_->left.end();
+    return extras_ && extras_->left_at == server_.engine_.now() &&
+           std::find(extras_->left.begin(), extras_->left.end(), nsp) != extras_->left.end();
   }
-  void remember_leaving(const std::string& nsp) {
-    if (!session_.open()) return;  // no packet comes any more
-    auto& rare = rarely();
-    if (std::exchange(rare.left_at, server_.engine_.now()) != server_.engine_.now()) rare.left.clear();
-    rare.left.push_back(nsp);
+  void note_left(const std::string& nsp) {
+    if (!session_.open()) return;  // no further packets arrive
+    auto& extra = extras();
+    if (std::exchange(extra.left_at, server_.engine_.now()) != server_.engine_.now()) extra.left.clear();
+    extra.left.push_back(nsp);
   }
 
   StatePtr find(std::string_view nsp) const {
@@ -7442,11 +7473,11 @@ class Client final : public engineio::Context {
   Server& server_;
   engineio::Session& session_;
   std::unique_ptr<Waiting> waiting_;
-  std::unique_ptr<Bucket> events_, errors_;  // once event_rate, or error_rate, has been asked about
+  std::unique_ptr<Bucket> events_, errors_;  // for event_rate and error_rate; made at first use
   std::vector<StatePtr> sockets_;            // joined, or waiting for a middleware
-  std::unique_ptr<Rarely> rarely_;
+  std::unique_ptr<Extras> extras_;
   std::shared_ptr<const ConnectionInfo> info_;
-  engineio::Time complained_{};
+  engineio::Time last_logged_{};
 };
 
 SIO_DEMO_INLINE void AckRequest::answer(socketio::Writer&& writer) const {
@@ -7475,8 +7506,8 @@ SIO_DEMO_INLINE void refuse_event(const Socket& socket, const AckRequest& ack, s
   if (error.path) {
     told.message = std::string(event) + ": " + told.message;
     client.count(Reason::invalid_payload);
-    if (!client.may_tell_error()) return;
-    if (log.enabled(LogLevel::info) && client.may_complain())
+    if (!client.error_reply_allowed()) return;
+    if (log.enabled(LogLevel::info) && client.log_allowed())
       log.write(LogLevel::info, "Invalid payload",
                 {{"socketId", socket.id()}, {"event", event}, {"path", *error.path}, {"why", told.message}});
   } else if (log.enabled(LogLevel::debug))
@@ -7485,7 +7516,7 @@ SIO_DEMO_INLINE void refuse_event(const Socket& socket, const AckRequest& ack, s
   answer_error(socket, ack, told);
 }
 
-/// The client learns that an event failed: as the ack's error, or as the event `error`.
+/// Sends an event's error to the client, as the ack, or as the event `error` if it asked for no ack.
 SIO_DEMO_INLINE void answer_error(const Socket& socket, const AckRequest& ack, const EventError& error) {
   if (ack.id) ack.answer(error_writer(error));
   else socket.emit("error", error);
@@ -7504,7 +7535,7 @@ SIO_DEMO_INLINE void coroutine_failed(const Socket& socket, const AckRequest& ac
       refuse_event(socket, ack, event, error);
     }
   });
-  if (!good && Client::of(ack.state).may_tell_error()) answer_error(socket, ack, internal_error(event));
+  if (!good && Client::of(ack.state).error_reply_allowed()) answer_error(socket, ack, internal_error(event));
 }
 
 SIO_DEMO_INLINE void check_handled(std::string_view event) {
@@ -7517,13 +7548,13 @@ SIO_DEMO_INLINE void check_handled(std::string_view event) {
 #endif  // SIO_DEMO_BODIES
 
 #ifdef ASIO_HAS_CO_AWAIT
-// A coroutine's frame in here may hold types of the user's that have no linkage, such as a local lambda; GCC
-// takes that for a mistake of the header's.
+// The coroutine's frame may hold types of the application without linkage, such as a local lambda; GCC warns about that
+// in a header.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsubobject-linkage"
 #endif
-/// The frame owns the socket's handle and the values, so references to them stay good while it waits.
+/// The coroutine's frame owns the handle and the values, so references to them stay valid while it is suspended.
 template <class Answer, class Handler, class... Values>
 asio::awaitable<void> await_handler(Handler handler, Socket socket, std::tuple<Values...> values, Reply<> reply) {
   const auto call = [&] {
@@ -7576,7 +7607,7 @@ SIO_DEMO_INLINE std::vector<std::pair<std::string, std::string>> Handshake::head
 SIO_DEMO_INLINE json Handshake::to_json() const {
   json fields = json::object(), parameters = json::object();
   for (const auto& [name, value] : headers()) {
-    auto& field = fields[name];  // of several lines of one name, one list (RFC 9110, 5.3)
+    auto& field = fields[name];  // several lines of one name are combined to one value (RFC 9110, 5.3)
     field = field.is_null() ? value : field.get<std::string>() + (name == "cookie" ? "; " : ", ") + value;
   }
   for (const auto& [name, value] : query().parameters) parameters[name] = value;
@@ -7598,7 +7629,7 @@ SIO_DEMO_INLINE http::Query Handshake::query() const {
   return query;
 }
 
-// ---- Waiting for acks
+// ---- AckWait
 
 namespace detail {
 
@@ -7625,7 +7656,7 @@ SIO_DEMO_INLINE bool AckWait::expect(SocketState& socket, std::uint64_t id) {
   return true;
 }
 
-/// Called while the operation is begun, which must not complete in there.
+/// Called in the initiation of the operation, in which it must not complete: hence the post.
 SIO_DEMO_INLINE void AckWait::seal() {
   sealed_ = true;
   if (!server_ || missing_ > 0) return;
@@ -7637,7 +7668,7 @@ SIO_DEMO_INLINE void AckWait::seal() {
 
 SIO_DEMO_INLINE void AckWait::answer(const socketio::Arguments& arguments) {
   if (!server_) return;
-  bool good = false;  // what reads the answer may be the program's
+  bool good = false;  // take() may call the application's from_json, which may throw
   server_->log().call({"A handler threw", "event", "ack"}, [&] { good = take(arguments); });
   if (!server_) return;
   if (!good && !error_) error_ = std::make_error_code(std::errc::bad_message);
@@ -7666,7 +7697,7 @@ SIO_DEMO_INLINE void AckWait::finish(std::error_code error) {
   });
 }
 
-/// The values of a JSON array that we have written, as its text has them.
+/// The values of a JSON array, as views into its text, which must be well formed.
 SIO_DEMO_INLINE std::vector<std::string_view> elements_of(std::string_view text) {
   std::vector<std::string_view> out;
   std::size_t begin = 1, depth = 0;
@@ -7686,7 +7717,7 @@ SIO_DEMO_INLINE std::vector<std::string_view> elements_of(std::string_view text)
   return out;
 }
 
-/// What C++ cannot hold becomes null, as it does on its way in: a program may send on what came as RawJson.
+/// A value that parse() discards becomes null: RawJson may have a number beyond the range of double.
 SIO_DEMO_INLINE json::array_t values_of(const socketio::Writer& event) {
   std::vector<std::string> attachments;
   attachments.reserve(event.attachments.size());
@@ -7700,7 +7731,7 @@ SIO_DEMO_INLINE json::array_t values_of(const socketio::Writer& event) {
   return values;
 }
 
-/// The reverse, with binary taken out again.
+/// The reverse of values_of(): writes the values, with binary as attachments.
 SIO_DEMO_INLINE socketio::Writer writer_of(const json::array_t& event) {
   socketio::Writer writer;
   writer.text = "[";
@@ -7713,13 +7744,13 @@ SIO_DEMO_INLINE socketio::Writer writer_of(const json::array_t& event) {
 
 namespace detail {
 
-/// What an operation brings that is begun when the server is gone.
+/// The result of an operation that begins after the server is destroyed.
 template <class Result>
 struct NoResult {
   Result value{};
 };
 
-/// Completes an operation of a server that is there, when no handler runs.
+/// Completes an operation as soon as no handler runs. The server must exist.
 template <class Handler, class Result>
 void complete_operation(Server& server, const std::shared_ptr<Completion<Handler>>& completion, std::error_code error,
                         Result result) {
@@ -7728,8 +7759,8 @@ void complete_operation(Server& server, const std::shared_ptr<Completion<Handler
   });
 }
 
-/// An operation of Asio's that `start(done)` begins; done(error, result) may be called at once or later, on
-/// the loop's thread.
+/// An asynchronous operation of Asio. `start(done)` begins it; done(error, result) may be called at once or later, on
+/// the event-loop thread.
 template <class Result, class Token, class Start>
 auto operation(const Namespace& nsp, Start start, Token&& token) {
   auto initiation = [&server = nsp.server(), alive = nsp.server_lifetime(),
@@ -7762,25 +7793,25 @@ SIO_DEMO_INLINE std::optional<Socket> Adapter::find(std::string_view id) const {
 
 SIO_DEMO_INLINE void Adapter::broadcast(socketio::Writer&& event, const Target& target) {
   if (here_.size() == 0 && !nsp_.recovery_.on()) return;
-  const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
+  const auto values = nsp_.has_outgoing_handlers() ? detail::values_of(event) : json::array_t();
   const auto packet = nsp_.encode(std::move(event), target);
   here_.visit(target, [&](detail::SocketState& state) {
     if (!target.droppable || state.session->writable()) packet.send_to(*state.session);
     else ++nsp_.server().engine_.counters.volatile_dropped;
   });
-  if (nsp_.watched()) nsp_.tell_watchers(sockets(target), values);
+  if (nsp_.has_outgoing_handlers()) nsp_.call_outgoing_handlers(sockets(target), values);
 }
 
 SIO_DEMO_INLINE void Adapter::broadcast_with_ack(socketio::Writer&& event, const Target& target,
                                                  const std::shared_ptr<detail::AckWait>& wait) {
-  const auto values = nsp_.watched() ? detail::values_of(event) : json::array_t();
+  const auto values = nsp_.has_outgoing_handlers() ? detail::values_of(event) : json::array_t();
   const std::uint64_t id = nsp_.next_ack_++;
   const auto packet =
       socketio::encode(socketio::PacketType::event, nsp_.name(), static_cast<double>(id), std::move(event));
   here_.visit(target, [&](detail::SocketState& state) {
     if (wait->expect(state, id)) packet.send_to(*state.session);
   });
-  if (nsp_.watched()) nsp_.tell_watchers(sockets(target), values);
+  if (nsp_.has_outgoing_handlers()) nsp_.call_outgoing_handlers(sockets(target), values);
   wait->seal();
 }
 
@@ -7823,7 +7854,7 @@ SIO_DEMO_INLINE void Adapter::server_count(std::function<void(std::error_code, s
 
 namespace detail {
 
-/// The adapter of what of(predicate) gave: what it is told, each of the namespaces made by it is.
+/// The adapter of a parent namespace, the result of of(predicate): forwards each operation to its child namespaces.
 class Children final : public Adapter {
  public:
   using Adapter::Adapter;
@@ -7936,8 +7967,9 @@ SIO_DEMO_INLINE Namespace::Namespace(Server& server, std::string name, std::shar
       name_(std::move(name)),
       parent_(std::move(parent)),
       recovery_(server.options().connection_state_recovery, server.engine_.deadlines) {
-  const bool real = name_.starts_with('/');  // what of(predicate) gives gets its adapter from there
-  if (const auto make = server.make_adapter_; make && real) adapter_ = make(*this);  // it may be replaced by itself
+  const bool real = name_.starts_with('/');  // false for a parent namespace, whose adapter add_parent() sets
+  if (const auto make = server.make_adapter_; make && real)
+    adapter_ = make(*this);  // a copy, because the call may replace it
   if (!adapter_) adapter_ = std::make_unique<Adapter>(*this);
 }
 
@@ -7949,45 +7981,45 @@ SIO_DEMO_INLINE socketio::Outgoing Namespace::encode(socketio::Writer&& event, c
   return packet;
 }
 
-/// With recovery, what is emitted to a socket while it is away is kept for it, and what is emitted to it from
-/// before reaches it when it is back.
+/// With recovery, an event for a disconnected socket is kept. If the client has reconnected already, an event emitted
+/// through the old handle goes to the new socket.
 SIO_DEMO_INLINE void Namespace::send(detail::SocketState& socket, socketio::Writer&& event, bool droppable) {
   if (socket.gone && !recovery_.on()) return;
   if (socket.gone)
     if (const auto back = adapter_->find(socket.id)) return send(*back->state_, std::move(event), droppable);
-  const auto values = watched() && !socket.gone ? detail::values_of(event) : json::array_t();
+  const auto values = has_outgoing_handlers() && !socket.gone ? detail::values_of(event) : json::array_t();
   const auto packet = recovery_.on()
                           ? encode(std::move(event), {.rooms = {socket.id}, .droppable = droppable})
                           : socketio::encode(socketio::PacketType::event, name_, std::nullopt, std::move(event));
   if (socket.gone) return;
   if (!droppable || socket.session->writable()) packet.send_to(*socket.session);
   else ++server_.engine_.counters.volatile_dropped;
-  if (watched()) tell_watchers({Socket(socket.shared_from_this())}, values);
+  if (has_outgoing_handlers()) call_outgoing_handlers({Socket(socket.shared_from_this())}, values);
 }
 
 SIO_DEMO_INLINE void Namespace::ask(detail::SocketState& socket, socketio::Writer&& event,
                                     const std::shared_ptr<detail::AckWait>& wait) {
-  const auto values = watched() ? detail::values_of(event) : json::array_t();
+  const auto values = has_outgoing_handlers() ? detail::values_of(event) : json::array_t();
   const std::uint64_t id = next_ack_++;
   if (!wait->expect(socket, id)) return;
   socketio::encode(socketio::PacketType::event, name_, static_cast<double>(id), std::move(event))
       .send_to(*socket.session);
-  if (watched()) tell_watchers({Socket(socket.shared_from_this())}, values);
+  if (has_outgoing_handlers()) call_outgoing_handlers({Socket(socket.shared_from_this())}, values);
 }
 
-/// Who watches hears of an event when it is on its way.
-SIO_DEMO_INLINE void Namespace::tell_watchers(const std::vector<Socket>& sockets, const json::array_t& event) {
+/// Calls the any_outgoing handlers of these sockets, after the event is queued.
+SIO_DEMO_INLINE void Namespace::call_outgoing_handlers(const std::vector<Socket>& sockets, const json::array_t& event) {
   std::string name;
   if (const auto* text = event.front().get_ptr<const std::string*>()) name = *text;
-  else bytes::append_number(name, event.front().get<double>());  // of another server's event
+  else bytes::append_number(name, event.front().get<double>());  // possible only in an event of another server
   server_.log().later([this, keep = shared_from_this(), sockets, name = std::move(name),
                        arguments = socketio::Arguments(json::array_t(event.begin() + 1, event.end()))] {
-    for (const Socket& socket : sockets) tell_watchers(*socket.state_, name, arguments);
+    for (const Socket& socket : sockets) call_outgoing_handlers(*socket.state_, name, arguments);
   });
 }
 
-SIO_DEMO_INLINE void Namespace::tell_watchers(detail::SocketState& state, std::string_view name,
-                                              const socketio::Arguments& arguments) {
+SIO_DEMO_INLINE void Namespace::call_outgoing_handlers(detail::SocketState& state, std::string_view name,
+                                                       const socketio::Arguments& arguments) {
   Socket& socket = detail::Client::handle(state);
   detail::Client::each_table(state, [&](detail::EventTable& table) {
     table.any_outgoing.each([&](const auto& handler) {
@@ -8012,26 +8044,26 @@ SIO_DEMO_INLINE void Namespace::server_side_event(const json::array_t& event, co
 namespace detail {
 
 template <class Derived>
-std::optional<Socket> Gathers<Derived>::find(std::string_view id) const {
+std::optional<Socket> NamespaceApi<Derived>::find(std::string_view id) const {
   return main().adapter().find(id);
 }
 
 template <class Derived>
 template <class Token>
-auto Gathers<Derived>::all_rooms(Token&& token) const {
+auto NamespaceApi<Derived>::all_rooms(Token&& token) const {
   auto start = [nsp = main().shared_from_this()](auto done) { nsp->adapter().all_rooms(std::move(done)); };
   return operation<std::vector<std::string>>(main(), std::move(start), std::forward<Token>(token));
 }
 
 template <class Derived>
 template <class... Values>
-void Gathers<Derived>::server_side_emit(std::string_view name, const Values&... values) const {
+void NamespaceApi<Derived>::server_side_emit(std::string_view name, const Values&... values) const {
   main().adapter().server_side_emit(values_of(named_event(name, values...)), nullptr);
 }
 
 template <class Derived>
 template <class... ValuesAndToken>
-auto Gathers<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const {
+auto NamespaceApi<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAndToken&&... rest) const {
   return with_last(
       [&](auto&& token, const auto&... values) {
         auto start = [nsp = main().shared_from_this(), event = values_of(named_event(name, values...))](auto done) {
@@ -8042,7 +8074,7 @@ auto Gathers<Derived>::server_side_emit_with_ack(std::string_view name, ValuesAn
       std::forward<ValuesAndToken>(rest)...);
 }
 
-/// A T as JSON, if it has such a form.
+/// A T as JSON; {} if it has no JSON form.
 template <class T>
 json json_of(const void* object) {
   if constexpr (Writable<T>) return value_of(*static_cast<const T*>(object));
@@ -8088,7 +8120,7 @@ SIO_DEMO_INLINE std::string_view Socket::transport() const { return conn() ? con
 SIO_DEMO_INLINE void Socket::join(const RoomNames& rooms) const {
   if (!state_->connected) return;
   const Log& log = state_->nsp.server().log();
-  if (log.observing()) return log.later([self = *this, rooms] { self.join(rooms); });  // somebody may walk the room
+  if (log.observing()) return log.later([self = *this, rooms] { self.join(rooms); });  // a caller may iterate over it
   for (const auto& room : rooms.names) detail::Client::of(*state_).join_room(*state_, room);
 }
 SIO_DEMO_INLINE void Socket::leave(std::string_view room) const {
@@ -8099,7 +8131,7 @@ SIO_DEMO_INLINE void Socket::leave(std::string_view room) const {
 }
 
 SIO_DEMO_INLINE std::vector<std::string> Socket::rooms() const {
-  if (state_->was_in) return *state_->was_in;
+  if (state_->former_rooms) return *state_->former_rooms;
   std::vector<std::string> out;
   if (state_->connected) out.push_back(state_->id);
   for (const auto& membership : state_->rooms) out.push_back(membership.room->first);
@@ -8159,7 +8191,7 @@ SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, const std::share
   if (!log().call({"The adapter's factory threw", "event", "adapter", "", name},
                   [&] { nsp = std::make_shared<Namespace>(*this, std::string(name), parent); }))
     return nullptr;
-  if (!namespaces_.emplace(name, nsp).second) return find_namespace(name);  // the factory has made it
+  if (!namespaces_.emplace(name, nsp).second) return find_namespace(name);  // the adapter's factory has made it
   ++children_;
   announce(*nsp);
   return nsp.get();
@@ -8168,7 +8200,7 @@ SIO_DEMO_INLINE Namespace* Server::child(std::string_view name, const std::share
 SIO_DEMO_INLINE void Server::release(Namespace& nsp) {
   if (--nsp.clients_ > 0 || !nsp.parent_) return;
   if (options().cleanup_empty_child_namespaces) return end_child(nsp);
-  if (!nsp.joined_ && !std::exchange(nsp.deserted_, true)) deserted_.push_back(&nsp);
+  if (!nsp.joined_ && !std::exchange(nsp.unused_, true)) unused_.push_back(&nsp);
 }
 
 SIO_DEMO_INLINE void Server::end_child(Namespace& nsp) {
@@ -8179,21 +8211,21 @@ SIO_DEMO_INLINE void Server::end_child(Namespace& nsp) {
   end(nsp);
 }
 
-/// Its adapter is told. Whoever keeps a socket keeps both.
+/// Calls close() of the namespace's adapter, as soon as no handler runs.
 SIO_DEMO_INLINE void Server::end(Namespace& nsp) {
   log().later([this, keep = nsp.shared_from_this()] {
     log().call({"An adapter's close() threw", "event", "close", "", keep->name()}, [&] { keep->adapter_->close(); });
   });
 }
 
-/// Whether one more child namespace may be. One that nobody was let into makes room, for a client must not use up what
-/// there is for all.
+/// Whether one more child namespace may be made. At the limit, removes one that no client was accepted into, so that a
+/// client cannot use up the limit by names alone.
 SIO_DEMO_INLINE bool Server::make_room() {
   if (children_ < options().max_child_namespaces) return true;
-  while (!deserted_.empty()) {
-    Namespace& nsp = *deserted_.back();
-    deserted_.pop_back();
-    nsp.deserted_ = false;
+  while (!unused_.empty()) {
+    Namespace& nsp = *unused_.back();
+    unused_.pop_back();
+    nsp.unused_ = false;
     if (nsp.joined_ || nsp.clients_ > 0) continue;
     end_child(nsp);
     return true;
@@ -8231,7 +8263,7 @@ SIO_DEMO_INLINE void Server::on_close(engineio::Session& session, Reason reason,
   static_cast<detail::Client&>(*session.context).closed(reason, why);
 }
 
-/// Options that cannot work are refused before anything starts.
+/// Throws std::invalid_argument for options that cannot work; completes the path.
 SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
   const auto refuse_if = [](bool wrong, const char* what) {
     if (wrong) throw std::invalid_argument(std::string("sio_demo::Options: ") + what);
@@ -11470,33 +11502,33 @@ SIO_DEMO_INLINE Factory adapter(std::string_view url, Options options) {
 // ================================================================================================
 // 12  Metrics and trace
 //
-// What the server counts, in the text format that Prometheus reads (exposition format 0.0.4).
+// The server's counters and gauges, in the text format of Prometheus (exposition format 0.0.4).
 //
 //     io.http().get("/metrics", sio::metrics(io));
 //
-//     # HELP sio_sessions Sessions that are open, by what they travel on
+//     # HELP sio_sessions Open sessions, by transport
 //     # TYPE sio_sessions gauge
 //     sio_sessions{transport="polling"} 3
 //     sio_sessions{transport="websocket"} 128
 //
-// Counting is an addition where something happens; the text is made when somebody asks for it. How
-// many lines there are is the program's doing, never a client's: reasons and transports are fixed, and the
-// namespaces that clients made by name are one row. No address and no id is shown.
+// Counting is one addition per event; the text is made at each request. Clients cannot add lines to it: the
+// reasons and transports are fixed, and all namespaces made by of(predicate) share one row. It has no
+// addresses and no ids.
 //
-// And what the server and its clients say, packet by packet, in plain words, for whoever learns or teaches
-// the protocol:
+// The trace shows each packet with an explanation, for people who learn or teach the protocol:
 //
 //     options.trace = [](const sio::TraceRecord& record) { std::puts(sio::trace_line(record, true).c_str()); };
 //
 //     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]   17 B  message · EVENT /demo ack 7 ["ping"]  The client ...
 //
-// A record is made only for a trace that is on; the words stand in tables, by packet type and by who sends it.
+// A record is made only if Options::trace is set. The texts are in tables, by packet type and direction.
 // ================================================================================================
 
-/// A route that answers with a server's metrics. The server must outlive it, which its own routes grant.
+/// A route that responds with a server's metrics. The server must outlive it; the server's own routes do not outlive
+/// it.
 http::Router::Handler metrics(const Host& server);
 
-/// Writes metrics one after the other. Names and labels are the caller's; label values are escaped.
+/// Writes metrics as text. Names and label names must be valid; label values are escaped.
 class Metrics {
  public:
   enum class Kind : std::uint8_t { counter, gauge };
@@ -11544,21 +11576,20 @@ SIO_DEMO_INLINE void Host::measure(Metrics& out) const {
   using Kind = Metrics::Kind;
   const Counters& c = counters_;
   const HandlerTimes& handlers = log_->handlers();
-  out.begin("sio_sessions", Kind::gauge, "Sessions that are open, by what they travel on")
+  out.begin("sio_sessions", Kind::gauge, "Open sessions, by transport")
       .value("transport", "polling", engine_.size() - c.websocket_sessions)
       .value("transport", "websocket", c.websocket_sessions);
-  out.begin("sio_connections", Kind::gauge, "TCP connections that are open")
-      .value(c.connections_opened - c.connections_closed);
-  out.begin("sio_deadlines", Kind::gauge, "Deadlines that are kept").value(engine_.deadlines.size());
-  out.begin("sio_queue_bytes", Kind::gauge, "Bytes that wait for clients").value(c.queue_bytes);
+  out.begin("sio_connections", Kind::gauge, "Open TCP connections").value(c.connections_opened - c.connections_closed);
+  out.begin("sio_deadlines", Kind::gauge, "Pending deadlines").value(engine_.deadlines.size());
+  out.begin("sio_queue_bytes", Kind::gauge, "Bytes queued for clients").value(c.queue_bytes);
   const struct {
     const char *name, *help;
     std::uint64_t value;
   } counters[] = {
       {"sio_connections_total", "TCP connections accepted", c.connections_opened},
       {"sio_requests_total", "HTTP requests read", c.requests},
-      {"sio_sessions_opened_total", "Sessions begun", c.sessions_opened},
-      {"sio_sessions_closed_total", "Sessions ended", c.sessions_closed},
+      {"sio_sessions_opened_total", "Sessions opened", c.sessions_opened},
+      {"sio_sessions_closed_total", "Sessions closed", c.sessions_closed},
       {"sio_packets_received_total", "Engine.IO packets, and messages of WebSocket routes, received",
        c.packets_received},
       {"sio_packets_sent_total", "Engine.IO packets, and messages of WebSocket routes, queued for sending",
@@ -11566,29 +11597,30 @@ SIO_DEMO_INLINE void Host::measure(Metrics& out) const {
       {"sio_bytes_received_total", "Bytes read from clients", c.bytes_received},
       {"sio_bytes_sent_total", "Bytes written to clients", c.bytes_sent},
       {"sio_events_total", "Events received", c.events},
-      {"sio_volatile_dropped_total", "Volatile events dropped, because their client could not take them",
+      {"sio_volatile_dropped_total", "Volatile events dropped because they could not be written at once",
        c.volatile_dropped},
-      {"sio_handlers_total", "Calls of the program's handlers", handlers.calls},
+      {"sio_handlers_total", "Calls of handlers", handlers.calls},
       {"sio_failed_handlers_total", "Handlers that threw", handlers.failed},
       {"sio_slow_handlers_total", "Handlers that took longer than slow_handler", handlers.slow},
-      {"sio_log_lines_dropped_total", "Log lines that the sink has lost", log_->dropped()},
+      {"sio_log_lines_dropped_total", "Log lines that the sink lost", log_->dropped()},
   };
   for (const auto& counter : counters) out.begin(counter.name, Kind::counter, counter.help).value(counter.value);
-  out.begin("sio_handler_seconds_total", Kind::counter, "Time in the program's handlers")
+  out.begin("sio_handler_seconds_total", Kind::counter, "Time spent in handlers")
       .value(std::chrono::duration<double>(handlers.sum).count());
   const auto by_reason = [&](bool ends) {
     for (const ReasonRow& r : reason_table)
       if (is_end(r.reason) == ends) out.value("reason", r.name, c.of(r.reason));
   };
-  out.begin("sio_refusals_total", Kind::counter, "What was refused, by reason");
+  out.begin("sio_refusals_total", Kind::counter, "Refusals, by reason");
   by_reason(false);
-  out.begin("sio_closes_total", Kind::counter, "Sessions that ended, and sockets that ended before theirs, by reason");
+  out.begin("sio_closes_total", Kind::counter,
+            "Sessions closed, and sockets disconnected from an open session, by reason");
   by_reason(true);
 }
 
 SIO_DEMO_INLINE void Server::measure(Metrics& out) const {
   Host::measure(out);
-  out.begin("sio_sockets", Metrics::Kind::gauge, "Sockets that are connected, by namespace");
+  out.begin("sio_sockets", Metrics::Kind::gauge, "Connected sockets, by namespace");
   std::size_t dynamic = 0;
   for (const auto& [name, nsp] : namespaces_)
     if (nsp->parent_) dynamic += nsp->size();
@@ -11600,14 +11632,15 @@ SIO_DEMO_INLINE void Server::measure(Metrics& out) const {
 SIO_DEMO_INLINE void redis::Adapter::measure(Metrics& out) const {
   using Kind = Metrics::Kind;
   const redis::Counters& c = bus_->counters();
-  out.begin("sio_redis_connected", Kind::gauge, "Whether Redis can be reached").value(bus_->connected() ? 1 : 0);
-  out.begin("sio_redis_queue_bytes", Kind::gauge, "Bytes that wait for Redis").value(bus_->queued());
-  out.begin("sio_redis_reconnects_total", Kind::counter, "Times that Redis was reached again").value(c.reconnects);
-  out.begin("sio_redis_published_total", Kind::counter, "Messages for other servers").value(c.published);
-  out.begin("sio_redis_dropped_total", Kind::counter, "Messages that the other servers may not have got")
+  out.begin("sio_redis_connected", Kind::gauge, "Whether Redis is connected").value(bus_->connected() ? 1 : 0);
+  out.begin("sio_redis_queue_bytes", Kind::gauge, "Bytes queued for Redis").value(bus_->queued());
+  out.begin("sio_redis_reconnects_total", Kind::counter, "Reconnects to Redis").value(c.reconnects);
+  out.begin("sio_redis_published_total", Kind::counter, "Messages published to other servers").value(c.published);
+  out.begin("sio_redis_dropped_total", Kind::counter, "Messages that other servers may not have received")
       .value(c.dropped);
-  out.begin("sio_redis_received_total", Kind::counter, "Messages from Redis, our own included").value(c.received);
-  out.begin("sio_redis_malformed_total", Kind::counter, "Messages that were malformed, and ignored").value(c.malformed);
+  out.begin("sio_redis_received_total", Kind::counter, "Messages from Redis, including this server's own")
+      .value(c.received);
+  out.begin("sio_redis_malformed_total", Kind::counter, "Malformed messages, which are ignored").value(c.malformed);
 }
 
 SIO_DEMO_INLINE http::Router::Handler metrics(const Host& server) {
@@ -11619,21 +11652,21 @@ SIO_DEMO_INLINE http::Router::Handler metrics(const Host& server) {
 }
 #endif  // SIO_DEMO_BODIES
 
-// ---- The trace in words
+// ---- Explanations of trace records
 
-/// What one record of the trace says, for people who learn the protocol.
+/// The explanation of one trace record.
 struct Explanation {
-  std::string layers;        // what it is, on each layer: message · EVENT /demo ack 7 ["ping"]
-  std::string sentence;      // what it is for
-  std::string_view chapter;  // which of this header does it: "6", "6 and 7"
-  std::string_view section;  // which part of which protocol tells it: "Engine.IO 4, Heartbeat"
+  std::string layers;        // the decoded text, by protocol layer: message · EVENT /demo ack 7 ["ping"]
+  std::string sentence;      // its purpose
+  std::string_view chapter;  // the chapters of this header that implement it: "6", "6 and 7"
+  std::string_view section;  // the section of the protocol's specification: "Engine.IO 4, Heartbeat"
 };
 
-/// Reads the record's bytes, as hostile as they are; its views are of tables, and live for ever.
+/// Explains a record, whose bytes may be invalid. The result's views are into static tables.
 Explanation explain(const TraceRecord& record);
 
-/// A record as one line for a terminal, aligned with the others, without the line's end. What a client sent is shown
-/// without control characters, and shortened; its bytes are counted. `colour`: with the escapes of ANSI terminals.
+/// A record as one line for a terminal, in aligned columns, without a line end. A client's text is shortened, and shown
+/// without control characters; its size is shown in bytes. `colour`: with ANSI escape sequences.
 ///
 ///     06:30:13.042 k3J9xQ2m C> websocket 42/demo,7["ping"]      17 B message · EVENT /demo ack 7 ["ping"] ...
 std::string trace_line(const TraceRecord& record, bool colour = false);
@@ -11641,11 +11674,11 @@ std::string trace_line(const TraceRecord& record, bool colour = false);
 #if SIO_DEMO_BODIES
 namespace detail {
 
-/// What a packet of Engine.IO is, by its type, who sends it and what it says.
+/// The explanation of an Engine.IO packet, by type, direction and payload.
 struct PacketRow {
   char type;
   bool incoming;
-  std::string_view payload;  // how it begins
+  std::string_view payload;  // a prefix of it
   std::string_view name, section, sentence;
 };
 inline constexpr std::array packet_rows{
@@ -11715,7 +11748,7 @@ SIO_DEMO_INLINE std::size_t width_of(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
-/// Text that clients sent, fit for a terminal: at most so many characters of it, none of control.
+/// A client's text for a terminal: at most `most` characters, with control characters replaced.
 SIO_DEMO_INLINE std::string shown(std::string_view text, std::size_t most) {
   std::string out;
   const bytes::Utf8Text readable(text.substr(0, 4 * most + 4));
@@ -11743,7 +11776,7 @@ SIO_DEMO_INLINE std::string id_text(double id) {
   return out;
 }
 
-/// What an event, an ack, a CONNECT... is about, in a sentence.
+/// The purpose of a Socket.IO packet in a sentence.
 SIO_DEMO_INLINE std::string sentence_of(const socketio::Packet& packet, bool incoming) {
   using Type = socketio::PacketType;
   const std::string who = incoming ? "The client" : "The server", other = incoming ? "server" : "client",
@@ -11904,17 +11937,19 @@ SIO_DEMO_INLINE std::string trace_line(const TraceRecord& record, bool colour) {
 // ================================================================================================
 // 13  Broadcaster
 //
-// Calls a function again and again, after a fresh uniform delay each time: one timer for everybody,
-// instead of one for each client. It does not know what is sent, nor to whom.
+// Calls a function repeatedly, after a new random delay each time, uniformly distributed in a range. The
+// function emits to a namespace, so one timer serves all clients.
 //
 //     Broadcaster<> broadcaster(loop.get_executor(), {5s, 15s}, [&] { chat.emit(tick, now()); });
 //     broadcaster.start();
 //
-// The timer is a parameter: anything with expires_after, async_wait and cancel, so that tests can play
-// hours in a moment. A callback that throws does not stop it; the exception goes to the loop's runner.
+// The timer is a template parameter: any type with expires_after, async_wait and cancel, so that tests can
+// simulate hours. If the callback throws, the next call is scheduled already, and the exception leaves the
+// event loop's run().
 // ================================================================================================
 
-/// Begins with start(), and ends with stop() or its destruction; all of it on the executor's thread.
+/// Calls a function repeatedly between start() and stop() or destruction. Everything is called on the executor's
+/// thread.
 template <class Timer = asio::steady_timer>
 class Broadcaster {
  public:
@@ -11934,7 +11969,7 @@ class Broadcaster {
   void start() {
     if (!std::exchange(running_, true)) wait();
   }
-  /// No call follows, not even one that was due.
+  /// No call follows, not even one whose timer has expired.
   void stop() {
     running_ = false;
     ++round_;
@@ -11947,7 +11982,7 @@ class Broadcaster {
     timer_.expires_after(Milliseconds(delay_(random_)));
     timer_.async_wait([this, round = ++round_, alive = std::weak_ptr<void>(alive_)](const std::error_code& cancelled) {
       if (cancelled || alive.expired() || !running_ || round != round_) return;
-      const auto callback = callback_;  // it may throw, stop us, or destroy us
+      const auto callback = callback_;  // a copy, because the callback may destroy this object
       wait();
       callback();
     });
@@ -11965,78 +12000,78 @@ class Broadcaster {
 // ================================================================================================
 // 14  Fake server
 //
-// For the unit test of a program that is a client: a server inside the test, whose answers the test
-// scripts, and which keeps what it was told. It is the real server on a real port, of the system's
-// choosing, so whatever speaks Socket.IO can be tested; what makes tests slow or shaky is not real:
+// For unit tests of clients: a server inside the test, with scripted replies, which records the events
+// that it receives. It is the real server on a real port, chosen by the system, so any Socket.IO client can
+// be tested. Three things are different, to make tests fast and repeatable:
 //
-//     time     moves when the test says so: a missed heartbeat or a retry in a minute takes no time
+//     time     is a manual clock: a test of a missed heartbeat, or of a retry after a minute, takes no time
 //     ids      are the same in each run
-//     the loop runs while the test waits for something, run_until(), and not behind its back
+//     the event loop runs only while the test calls run_until() or advance()
 //
 //     sio::FakeServer fake;
-//     fake.reply("price", 3.5);                      // the ack of "price", again and again
+//     fake.reply("price", 3.5);                      // the ack of each "price"
 //     client.connect(fake.url());
 //     client.ask_price("AAPL");
 //     CHECK(fake.run_until([&] { return client.price() == 3.5; }));
 //     CHECK(fake.received().front().arguments == sio::json{"AAPL"});
-//     fake.advance(25s + 20s);                       // a client that is silent has lost its session now
+//     fake.advance(25s + 20s);                       // closes the session of a client that does not respond
 //
-// A client that makes the test's own thread wait needs a loop that runs in another one: fake.server().run() there,
-// which fake.server().loop().stop() ends; what is called here meanwhile goes through fake.server().post().
+// For a client that blocks the test's thread, run the event loop in another thread: fake.server().run() there, which
+// fake.server().loop().stop() ends. Meanwhile, call everything through fake.server().post().
 // ================================================================================================
 
-/// A server that answers by script, listening at 127.0.0.1 from its making to its end. Called on the thread that
-/// runs its loop, as a Server is.
+/// A server with scripted replies, which listens at 127.0.0.1 from construction to destruction. Called on the thread
+/// that runs its event loop, as a Server is.
 class FakeServer {
  public:
-  /// An event that came, whether somebody handles it or not.
+  /// A received event, with a handler or without.
   struct Event {
-    std::string nsp, socket, name;  // `socket`: the id of who sent it
+    std::string nsp, socket, name;  // `socket`: the id of the sending socket
     json::array_t arguments;
   };
 
-  /// Listens at once, at 127.0.0.1; every other option counts, but for those. Logs nothing if no sink is given.
-  /// Throws what Server and listen() throw.
+  /// Listens at once, at 127.0.0.1 and a port that the system chooses; Options::host and port are ignored. Logs nothing
+  /// if there is no log_sink. Throws the exceptions of Server and listen().
   explicit FakeServer(Options options = {}) : io_(prepared(std::move(options))) { begin(); }
-  /// The same in the loop of the client under test.
+  /// The same in the event loop of the client under test.
   explicit FakeServer(asio::io_context& loop, Options options = {}) : io_(loop, prepared(std::move(options))) {
     begin();
   }
   FakeServer(const FakeServer&) = delete;
   FakeServer& operator=(const FakeServer&) = delete;
 
-  /// The server itself, to emit from and for handlers of the test's own.
+  /// The server itself, to emit events and to add handlers.
   Server& server() { return io_; }
   std::uint16_t port() const { return io_.port(); }
-  /// What an official client connects to: "http://127.0.0.1:PORT".
+  /// The URL for official clients: "http://127.0.0.1:PORT".
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port()); }
 
-  /// The ack of this event, in whatever namespace. Called several times, the replies are given one after the
-  /// other, and the last one again and again. An event without a script has no ack.
+  /// Sets the ack of this event, in all namespaces. Several calls make a list: each event takes the next reply, and the
+  /// last one is repeated. An event without a reply gets no ack.
   template <class... Values>
   FakeServer& reply(std::string_view event, const Values&... values) {
     const auto [entry, is_new] = scripts_.try_emplace(std::string(event), std::make_shared<Replies>());
     json::array_t& ack = entry->second->emplace_back();
     (ack.push_back(json(values)), ...);
     if (is_new)
-      for (const auto& nsp : io_.namespaces_) play(*nsp.second, entry->first, entry->second);
+      for (const auto& nsp : io_.namespaces_) add_reply(*nsp.second, entry->first, entry->second);
     return *this;
   }
-  /// From now on whoever wants to join a namespace is refused, until accept().
+  /// Refuses all CONNECTs to namespaces until accept() is called.
   FakeServer& refuse(std::string message, json data = nullptr) {
     refusal_ = sio_demo::refuse(std::move(message), std::move(data));
     return *this;
   }
   FakeServer& accept() { return refusal_.reset(), *this; }
-  /// Ends all connections without a word, as when a cable breaks: clients connect again.
+  /// Closes all TCP connections without close packets, as a network failure does. Clients reconnect.
   FakeServer& drop_clients() { return io_.drop_connections(), *this; }
 
-  /// What came, in its order.
+  /// The received events, in order.
   const std::vector<Event>& received() const { return received_; }
-  /// Empties what was received.
+  /// Clears the received events.
   void forget() { received_.clear(); }
 
-  /// Runs the loop until `done()` says so. false: it did not, within this much of real time.
+  /// Runs the event loop until `done()` returns true. false: it did not within this much real time.
   template <class Done>
   bool run_until(Done done, Milliseconds limit = Milliseconds(5'000)) {
     const auto end = std::chrono::steady_clock::now() + limit;
@@ -12047,14 +12082,14 @@ class FakeServer {
     }
     return true;
   }
-  /// Lets time pass. What is due is done in its order, and what that writes has left at the end. Clients
-  /// do not answer meanwhile, as if they slept; for one that is to live on, go in steps, with run_until() between.
+  /// Moves the clock. Everything due is run in order of time, and its output is written before this returns. Clients
+  /// cannot respond meanwhile; to keep one connected, advance in steps, with run_until() in between.
   void advance(engineio::Time::duration by) {
     const auto end = clock().now() + by;
     while (clock().step(end)) run_ready();
     run_ready();
   }
-  /// The clock that advance() moves, to be shared with another server by Options::clock.
+  /// The clock that advance() moves. Another server can share it by Options::clock.
   engineio::ManualClock& clock() { return *io_.options().clock; }
 
  private:
@@ -12062,14 +12097,14 @@ class FakeServer {
 
   static Options prepared(Options options);
   void begin();
-  void watch(Namespace& nsp);
-  static void play(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies);
+  void observe(Namespace& nsp);
+  static void add_reply(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies);
   void run_ready();
 
   std::map<std::string, std::shared_ptr<Replies>, std::less<>> scripts_;
   std::vector<Event> received_;
   std::optional<Refuse> refusal_;
-  Server io_;  // last: its end may still call handlers
+  Server io_;  // the last member, because its destructor may call handlers that use the others
 };
 
 #if SIO_DEMO_BODIES
@@ -12083,21 +12118,22 @@ SIO_DEMO_INLINE Options FakeServer::prepared(Options options) {
 
 SIO_DEMO_INLINE void FakeServer::begin() {
   io_.engine_.random.seed(1);
-  watch(io_.of("/"));
-  io_.on_new_namespace([this](Namespace& nsp) { watch(nsp); });
+  observe(io_.of("/"));
+  io_.on_new_namespace([this](Namespace& nsp) { observe(nsp); });
   io_.of([](std::string_view, const json&) { return true; });
   io_.listen();
 }
 
-SIO_DEMO_INLINE void FakeServer::watch(Namespace& nsp) {
+SIO_DEMO_INLINE void FakeServer::observe(Namespace& nsp) {
   nsp.use([this](Socket&, const Next& next) { refusal_ ? next(*refusal_) : next(sio_demo::accept); });
   nsp.on_any([this](Socket& socket, std::string_view name, const socketio::Arguments& arguments) {
     received_.push_back({socket.nsp().name(), socket.id(), std::string(name), arguments.values()});
   });
-  for (const auto& [event, replies] : scripts_) play(nsp, event, replies);
+  for (const auto& [event, replies] : scripts_) add_reply(nsp, event, replies);
 }
 
-SIO_DEMO_INLINE void FakeServer::play(Namespace& nsp, std::string_view event, const std::shared_ptr<Replies>& replies) {
+SIO_DEMO_INLINE void FakeServer::add_reply(Namespace& nsp, std::string_view event,
+                                           const std::shared_ptr<Replies>& replies) {
   nsp.on(event, [replies](Socket&, const json::array_t&, const Reply<>& reply) {
     reply(each(replies->front()));
     if (replies->size() > 1) replies->pop_front();
@@ -12113,27 +12149,27 @@ SIO_DEMO_INLINE void FakeServer::run_ready() {
 // ================================================================================================
 // 15  Demo service
 //
-// What main.cpp runs, and an example of everything above: typed events, a middleware with a limit,
-// an ack with a limit, a broadcast, a route of its own, a place in a cluster, an orderly end.
+// The service that main.cpp runs, as an example of the API: typed events, a middleware that limits
+// connections, an ack, a limit on pings, a broadcast, an HTTP route, a cluster, a clean shutdown.
 //
 //     S> connectionStatus "connected"                       to each client that connects
-//     S> randomString {"value":"k3J9xQ2mZa","timestamp":1}  the same to everybody, every 5 to 15 s
+//     S> randomString {"value":"k3J9xQ2mZa","timestamp":1}  the same to all clients, every 5 to 15 s
 //     C> ping                ack {"status":"ok","timestamp":1,"serverTime":1}
-//     S> error {"message":"Ping limit exceeded","code":"PING_LIMIT"}, then the end, on ping 101
-//     S> CONNECT_ERROR "Too many connections from this IP"  for the eleventh from one address
-//     GET /api/websocket/health                             who is connected
+//     S> error {"message":"Ping limit exceeded","code":"PING_LIMIT"}  on ping 101, then a disconnect
+//     S> CONNECT_ERROR "Too many connections from this IP"  for the eleventh client of one address
+//     GET /api/websocket/health                             status, and the number of clients
 //     GET /metrics                                          see chapter 12
 // ================================================================================================
 
 #if SIO_DEMO_BODIES
 namespace demo {
 
-// ---- What is said
+// ---- Events, and the body of the health response
 
-/// What a client hears, or asks for, field by field as it stands in the JSON.
+/// The types of the events' payloads. Field names are those in the JSON.
 struct RandomString {
   std::string value;
-  std::int64_t timestamp = 0;  // ms since 1970, as all times here
+  std::int64_t timestamp = 0;  // ms since 1970, as are all times here
 };
 SIO_DEMO_FIELDS(RandomString, value, timestamp)
 
@@ -12154,7 +12190,7 @@ SIO_DEMO_FIELDS(Pong, status, timestamp, serverTime)
 
 struct Health {
   std::string status;
-  std::size_t connections = 0;  // of this process
+  std::size_t connections = 0;  // to this process
   std::optional<std::size_t> clusterConnections;
   std::optional<std::map<std::string, std::size_t>> connectionsByIP;
   std::int64_t timestamp = 0;
@@ -12166,8 +12202,8 @@ inline constexpr ServerToClient<"connectionStatus", void(ConnectionStatus)> conn
 inline constexpr ServerToClient<"error", void(Problem)> error;
 inline constexpr ClientToServer<"ping", Pong()> ping;
 
-/// The demo's part of a cluster: who of its processes sends the strings, and how many clients there are in all. Each
-/// tells the others how many it has, once a second; who is silent for some has none.
+/// The demo's membership of a cluster: decides which process sends the strings, and counts the clients of all
+/// processes. Each process reports its count to the others once a second; a report is valid for 3.5 s.
 class Membership {
  public:
   using Role = redis::Lease::State;
@@ -12178,55 +12214,56 @@ class Membership {
         clients_(clients),
         redis_(redis::adapter(url, {.client_name = "sio_demo" + clients.name()})),
         lease_(redis_, redis_.cluster().options().key + "-lease#" + clients.name() + "#randomString"),
-        news_(io.loop().get_executor(), {Seconds(1), Seconds(1)}, [this] { tell(clients_.size()); }) {
+        reporter_(io.loop().get_executor(), {Seconds(1), Seconds(1)}, [this] { send_report(clients_.size()); }) {
     io.adapter(redis_);
-    clients.on_server_side_emit("connections", [this](const json::array_t& told, const auto&) { hear(told); });
-    lease_.on_change([this](Role role) { explain(role); });
+    clients.on_server_side_emit("connections",
+                                [this](const json::array_t& report, const auto&) { handle_report(report); });
+    lease_.on_change([this](Role role) { log_role(role); });
   }
 
   void start() {
     lease_.start();
-    news_.start();
+    reporter_.start();
   }
   void stop() {
-    news_.stop();
-    tell(0);
+    reporter_.stop();
+    send_report(0);
     lease_.release();
   }
 
   Role role() const { return lease_.state(); }
-  /// Everybody's, as last heard.
+  /// The clients of all processes, by their last reports.
   std::size_t connections() const {
     std::size_t sum = clients_.size();
     const auto now = std::chrono::steady_clock::now();
     for (const auto& [id, other] : others_)
-      if (now - other.heard < silence) sum += other.connections;
+      if (now - other.reported < silence) sum += other.connections;
     return sum;
   }
 
  private:
   struct Other {
     std::size_t connections;
-    std::chrono::steady_clock::time_point heard;
+    std::chrono::steady_clock::time_point reported;
   };
   static constexpr auto silence = Milliseconds(3'500);
   static constexpr std::size_t most_others = 1'000, most_connections = 100'000'000;
 
-  void tell(std::size_t connections) { clients_.server_side_emit("connections", lease_.id(), connections); }
+  void send_report(std::size_t connections) { clients_.server_side_emit("connections", lease_.id(), connections); }
 
-  /// What comes is as hostile as everything of Redis: checked, and bounded.
-  void hear(const json::array_t& told) {
-    if (told.size() != 2 || !told[0].is_string() ||
-        told[0].get_ref<const std::string&>().size() != lease_.id().size() || !told[1].is_number_unsigned())
+  /// Handles a report, which comes through Redis and is not trusted: checks it, and limits how many are kept.
+  void handle_report(const json::array_t& report) {
+    if (report.size() != 2 || !report[0].is_string() ||
+        report[0].get_ref<const std::string&>().size() != lease_.id().size() || !report[1].is_number_unsigned())
       return;
     const auto now = std::chrono::steady_clock::now();
-    std::erase_if(others_, [&](const auto& other) { return now - other.second.heard >= silence; });
-    const auto& id = told[0].get_ref<const std::string&>();
+    std::erase_if(others_, [&](const auto& other) { return now - other.second.reported >= silence; });
+    const auto& id = report[0].get_ref<const std::string&>();
     if (others_.size() >= most_others && !others_.contains(id)) return;
-    others_.insert_or_assign(id, Other{(std::min)(told[1].get<std::size_t>(), most_connections), now});
+    others_.insert_or_assign(id, Other{(std::min)(report[1].get<std::size_t>(), most_connections), now});
   }
 
-  void explain(Role role) const {
+  void log_role(Role role) const {
     switch (role) {
       case Role::held:
         return io_.log().write(LogLevel::info, "Random strings: this process sends them to the whole cluster");
@@ -12243,36 +12280,36 @@ class Membership {
   Namespace& clients_;
   redis::Factory redis_;
   redis::Lease lease_;
-  Broadcaster<> news_;
+  Broadcaster<> reporter_;
   std::map<std::string, Other> others_;
 };
 
-/// The service's own knobs, beside the server's.
+/// The service's options.
 struct Config {
-  /// Where it listens, who may read it, when it gives up a client. Default: the server's, but for these.
+  /// The server's options. Default: the server's, except for these.
   Options server{.port = 4001,
                  .ping_timeout = Milliseconds(60'000),
                  .cors = {.origins = {"http://localhost:5173", "http://127.0.0.1:5173"}, .credentials = true},
                  .log_level = LogLevel::info};
-  /// Default: "/demo".
+  /// The namespace. Default: "/demo".
   std::string name = "/demo";
-  /// Pings of one client; the next one ends it. Default: 100.
+  /// Pings of one client; the next one disconnects it. Default: 100.
   std::uint32_t max_pings_per_client = 100;
   /// Clients of one address (IPv6: of one /64); the next one is refused. Default: 10.
   std::uint32_t max_connections_per_ip = 10;
-  /// Between two random strings, uniformly. Default: 5 to 15 s.
+  /// Time between two random strings, uniformly distributed. Default: 5 to 15 s.
   Broadcaster<>::Range random_string_interval{Milliseconds(5'000), Milliseconds(15'000)};
-  /// Default: "/api/websocket/health".
+  /// URL path of the health response. Default: "/api/websocket/health".
   std::string health_path = "/api/websocket/health";
-  /// Whether the health answer says who is connected (connectionsByIP). Default: true.
+  /// Whether the health response has the number of clients by address (connectionsByIP). Default: true.
   bool health_addresses = true;
-  /// Where the metrics are; empty: nowhere. Default: "/metrics".
+  /// URL path of the metrics; empty: no such route. Default: "/metrics".
   std::string metrics_path = "/metrics";
-  /// The Redis of a cluster, "redis://user:password@host:6379/0"; empty: none, the service is alone. Default: empty.
+  /// URL of the cluster's Redis, "redis://user:password@host:6379/0"; empty: no cluster. Default: empty.
   std::string redis_url{};
 };
 
-/// `size` letters and digits, each as likely: a text to look at, not a secret to rely on.
+/// `size` random letters and digits, uniformly distributed. Not meant as a secret.
 SIO_DEMO_INLINE std::string random_text(std::size_t size, bytes::Random& random) {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   std::uniform_int_distribution<std::size_t> digit(0, alphabet.size() - 1);  // no modulo bias
@@ -12281,10 +12318,11 @@ SIO_DEMO_INLINE std::string random_text(std::size_t size, bytes::Random& random)
   return text;
 }
 
-/// The whole service: make it, start() it, run the loop, stop() it. All of it on the loop's thread.
+/// The whole service: construct it, call start(), run the event loop, call stop(). Everything is called on the
+/// event-loop thread.
 class Service {
  public:
-  /// In the caller's loop, which must outlive it. Throws as Server does.
+  /// Runs in the caller's event loop, which must outlive it. Throws as Server does.
   Service(asio::io_context& loop, Config config)
       : config_(std::move(config)),
         io_(loop, config_.server),
@@ -12304,7 +12342,7 @@ class Service {
 
   Server& server() { return io_; }
 
-  /// Listens and begins to broadcast. Throws std::system_error with the reason if it cannot listen.
+  /// Listens and starts to broadcast. Throws std::system_error with the reason if it cannot listen.
   void start() {
     io_.listen();
     broadcaster_.start();
@@ -12317,8 +12355,8 @@ class Service {
          {"maxPingsPerClient", config_.max_pings_per_client}});
   }
 
-  /// Ends in order: no more clients, no more strings, every client told, everything flushed; then
-  /// `done` is called, within drain_timeout.
+  /// Shuts down: stops broadcasting and accepting, closes every session, and calls `done` when everything is written,
+  /// within drain_timeout.
   void stop(std::function<void()> done = {}) {
     if (std::exchange(state_, State::draining) == State::draining) return;
     log(LogLevel::info, "WebSocket service shutting down", {{"connections", clients_.size()}});
@@ -12371,7 +12409,7 @@ class Service {
     socket.emit(connection_status, ConnectionStatus::connected);
   }
 
-  /// Counts every ping, well-formed or not; one too many is the client's last.
+  /// Counts every ping, valid or not. Beyond max_pings_per_client, sends an error and disconnects the client.
   void count_ping(Socket& socket, std::string_view event) {
     if (event != ping.name || ++socket.data<Client>().pings <= config_.max_pings_per_client) return;
     log(LogLevel::warn, "Ping rate limit exceeded",
@@ -12398,7 +12436,8 @@ class Service {
          {"totalPings", client.pings}});
   }
 
-  /// In a cluster one process sends for all, if it can; else each for itself, and what it sends stays here.
+  /// In a cluster, only the process that holds the lease sends, to all clients. Without a cluster, or while Redis is
+  /// unreachable, each process sends to its own clients.
   void broadcast() {
     const auto role = cluster_ ? cluster_->role() : Membership::Role::alone;
     if (role == Membership::Role::elsewhere) return;
@@ -12428,7 +12467,7 @@ class Service {
   Config config_;
   Server io_;
   Namespace& clients_;
-  RateLimiter limiter_, complaints_{{.burst = 1, .per_second = 1}};  // complaints_: a line a second of each address
+  RateLimiter limiter_, complaints_{{.burst = 1, .per_second = 1}};  // complaints_: limits log lines by address
   Broadcaster<> broadcaster_;
   std::optional<Membership> cluster_;
   bytes::Random random_;
@@ -12441,8 +12480,8 @@ class Service {
 // ================================================================================================
 // 16  End
 //
-// Macros that were only for this file are gone; SIO_DEMO_FIELDS, SIO_DEMO_ENUM, what they are made
-// of, and the version remain. What to read next: main.cpp, the flags and signals around chapter 15.
+// Macros for internal use are undefined here. SIO_DEMO_FIELDS and SIO_DEMO_ENUM, the macros that they use,
+// and the version remain. What to read next: main.cpp, the flags and signals around chapter 15.
 //
 // Changelog
 //   0.1.0  Engine.IO 4 and Socket.IO 5 over polling, WebSocket and upgrade; typed events; acks both ways;

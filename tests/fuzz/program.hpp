@@ -700,7 +700,7 @@ struct World {
     holds(socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) == 0, "there are sockets");
     const auto tcp = asio::ip::tcp::v6();  // which Asio takes them for
     Wire near(asio::ip::tcp::socket(loop, tcp, ends[0]));
-    sio::net::Stream far(loop.get_executor(), tcp, ends[1]);
+    sio::net::TcpSocket far(loop.get_executor(), tcp, ends[1]);
     if (!host.closing()) host.serve(std::move(far), already);
     return near;
   }
