@@ -243,8 +243,9 @@ build/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(call PCH) | buil
 build/sanitize/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(call PCH,sanitize/) | build/sanitize/unit
 	$(SANITIZED) -c $< -o $@
 
-build/sanitize/sio_demo: main.cpp build/sanitize/bodies.o $(call PCH,sanitize/)
-	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
+# Chapter 15, the demo service, is where the implementation is.
+build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
+	$(COMPILE) $(ASAN) -O1 main.cpp -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o $(call PCH,sanitize/)
 	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
