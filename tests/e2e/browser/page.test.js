@@ -154,7 +154,7 @@ describe('the page', () => {
   it('shows the source of its client', async () => {
     const tab = await connected(`${server.url}/`);
     await tab.page.click('summary');
-    assert.match(await tab.run(() => document.getElementById('source').innerText), /^"use strict";\n\/\/ Socket\.IO by hand[^]*class Connection[^]*\}$/);
+    assert.match(await tab.run(() => document.getElementById('source').innerText), /^"use strict";\n\/\/ A Socket\.IO client with fetch and WebSocket only[^]*class Connection[^]*\}$/);
   });
 
   it('pings, and plots the round trips with their numbers', async () => {
