@@ -813,7 +813,7 @@ std::string address(std::string_view text) {
 
 TEST_CASE("addresses: read and written in their one form") {
   struct Row {
-    std::string_view text, expected;
+    std::string text, expected;
   };
   const Row rows[] = {
       {"127.0.0.1", "127.0.0.1"},

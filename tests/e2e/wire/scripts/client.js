@@ -346,9 +346,10 @@ inEveryMode('namespaces made on demand', async (w, mode) => {
 });
 inEveryMode('events that a middleware of the socket refuses', async (w, mode) => {
   const s = await opened(w, mode, '/watched');
+  const troubles = events(s, 'trouble', 2);            // the first may come behind the time-out where the machine is busy
   w.log(await new Promise((resolve) => s.timeout(500).emit('refused', (error) => resolve(error ? error.message : 'an ack'))));
   s.emit('refused later', Buffer.from([1]));
-  w.log(show(await event(s, 'trouble')));
+  for (const args of await troubles) w.log(show(args));
   const told = events(s, 'told', 2);                   // both may come at once where the machine is busy
   s.emit('slow', 'later', Buffer.from([1, 2]));
   s.emit('tell', 'at once');
