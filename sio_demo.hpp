@@ -2157,14 +2157,14 @@ inline std::string http_date(std::chrono::system_clock::time_point time) {
   const auto month = static_cast<unsigned>(std::chrono::year_month_day(day).month());
   const std::string iso = iso_8601(time);
   return formatted("%.3s, %.2s %.3s %.4s %.8s GMT",
-                   &"SunMonTueWedThuFriSat"[3 * std::chrono::weekday(day).c_encoding()], &iso[8],
-                   &"JanFebMarAprMayJunJulAugSepOctNovDec"[3 * (month - 1)], &iso[0], &iso[11]);
+                   &"SunMonTueWedThuFriSat"[3 * std::chrono::weekday(day).c_encoding()], iso.data() + 8,
+                   &"JanFebMarAprMayJunJulAugSepOctNovDec"[3 * (month - 1)], iso.data(), iso.data() + 11);
 }
 
 /// "Mon Nov 23 2026 06:30:13 GMT+0000 (Coordinated Universal Time)", as JavaScript's Date prints itself.
 inline std::string javascript_date(std::chrono::system_clock::time_point time) {
   const std::string date = http_date(time);
-  return formatted("%.3s %.3s %.2s", &date[0], &date[8], &date[5]) + date.substr(11) +
+  return formatted("%.3s %.3s %.2s", date.data(), date.data() + 8, date.data() + 5) + date.substr(11) +
          "+0000 (Coordinated Universal Time)";
 }
 
@@ -8711,6 +8711,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   std::size_t weight_ = 0;       // bytes that place_ knows of
 };
 
+/// A client's TCP socket.
 class TcpStream final : public Stream {
  public:
   explicit TcpStream(TcpSocket socket) : socket_(std::move(socket)) {
@@ -10474,9 +10475,11 @@ struct Event {
   Target target{};
 };
 
+/// An EVENT packet as the adapter's messages carry it.
 SIO_DEMO_INLINE json packet_of(std::string_view nsp, const json::array_t& values) {
   return {{"type", 2}, {"data", values}, {"nsp", nsp}};
 }
+/// The rooms of a target as the adapter's messages carry them.
 SIO_DEMO_INLINE json options_of(const Target& target) { return {{"rooms", target.rooms}, {"except", target.except}}; }
 
 /// Packets other than events are malformed here; the official server sends them to its clients.
@@ -10506,6 +10509,7 @@ SIO_DEMO_INLINE bool read_options(const json* options, Target& out, std::optiona
   return true;
 }
 
+/// A broadcast: msgpack of [uid, packet, options].
 SIO_DEMO_INLINE std::string encode(const Event& event) {
   json options = options_of(event.target);
   options["flags"] = json::object();
@@ -10513,6 +10517,7 @@ SIO_DEMO_INLINE std::string encode(const Event& event) {
   return to_msgpack(json::array({event.uid, packet_of(event.nsp, event.values), std::move(options)}));
 }
 
+/// Reads a broadcast. nullopt: it is malformed.
 SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text) {
   auto message = from_msgpack(text);
   if (!message || !message->is_array() || message->size() < 3 || !message->front().is_string()) return std::nullopt;
@@ -10573,6 +10578,7 @@ SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
   }
 }
 
+/// Reads a request, as JSON or msgpack. nullopt: it is malformed.
 SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text) {
   auto message = from_text(text);
   const auto type = message ? number_field(*message, "type") : std::nullopt;
