@@ -1475,7 +1475,7 @@ constexpr std::string_view level_name(LogLevel level) {
 /// snprintf into a string, of 63 characters at most; `format` is a literal, and fits its values.
 template <std::size_t Size, class... Values>
 std::string formatted(const char (&format)[Size], Values... values) {
-  std::array<char, 64> text;
+  std::array<char, 64> text{};
   const int size = std::snprintf(text.data(), text.size(), format, values...);
   return {text.data(), static_cast<std::size_t>(size)};
 }
