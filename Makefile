@@ -35,7 +35,7 @@ run: sio_demo                    ## build and start it; flags: make run ARGS="--
 test: setup-test                 ## what to run after a change: 8 minutes or less; some: make test SUITES="unit e2e" ONLY=recovery
 	@python3 tests/run.py test $(SUITES)
 
-check: setup-check               ## every suite, the sanitizers too: about 45 minutes; SUITES and ONLY as above
+check: setup-check               ## every suite, the sanitizers too: about 35 minutes; SUITES and ONLY as above
 	@python3 tests/run.py check $(SUITES)
 
 check-rest: setup-check          ## what check has beyond test
