@@ -385,6 +385,7 @@ struct World {
     const int outer = std::exchange(depth, 0);
     io.reset();
     depth = outer;
+    posted = 0;  // what was posted to it is not called any more
     server = nullptr, parent = nullptr, destroying = false;
     for (const auto& [id, life] : lives) holds(!life.live, "a server's end disconnects everybody", {id});
     holds(live_data == 0, "a server's end is that of all data");
