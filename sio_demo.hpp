@@ -613,7 +613,7 @@ constexpr int base64_digit(char c) {
   return c == '/' || c == '_' ? 63 : -1;
 }
 
-/// Lenient, as the reference: skips foreign characters, ends at the first '='.
+/// Lenient, as the official server: skips foreign characters, ends at the first '='.
 inline std::string base64_decode(std::string_view in) {
   std::string out;
   out.reserve(in.size() / 4 * 3 + 2);
@@ -2190,7 +2190,7 @@ inline const char* cookie_fault(const CookieOptions& cookie) {
   return nullptr;
 }
 
-/// The value of Set-Cookie, attributes in the reference's order. `value` needs no escaping.
+/// The value of Set-Cookie, attributes in the official server's order. `value` needs no escaping.
 inline std::string cookie_text(const CookieOptions& cookie, std::string_view value) {
   std::string out = cookie.name + "=" + std::string(value);
   const auto add = [&](bool given, std::string_view name, std::string_view text = {}) {
@@ -2466,7 +2466,7 @@ inline std::string accept_key(std::string_view key) {
   return bytes::base64_encode(bytes::sha1(std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
 }
 
-/// What is wrong with a handshake; status 0: nothing is. The texts are those of the reference.
+/// What is wrong with a handshake; status 0: nothing is. The texts are those of the official server.
 struct Refusal {
   std::uint16_t status = 0;
   std::string_view text{};
@@ -8237,7 +8237,7 @@ SIO_DEMO_INLINE Server& Server::adapter(std::function<std::unique_ptr<Adapter>(N
   if (counters().sessions_opened > 0) throw std::logic_error("adapter: set it before any client comes");
   make_adapter_ = make;
   for (const auto& nsp : all_namespaces()) former_adapters_.push_back(std::exchange(nsp->adapter_, make(*nsp)));
-  post([this] { former_adapters_.clear(); });
+  post([this] { const auto former = std::exchange(former_adapters_, {}); });  // their ends may call adapter(), too
   return *this;
 }
 
@@ -9334,7 +9334,7 @@ SIO_DEMO_INLINE void Connection::begin_post(const Ref<engineio::Session>& sessio
 }
 
 /// A path that is not Engine.IO's: the user's route, or 404. An upgrade that nobody serves gets no
-/// bytes, as in the reference, where another handler might still take it.
+/// bytes, as in the official server, where another handler might still take it.
 SIO_DEMO_INLINE void Connection::on_route_request() {
   auto& request = this->request();
   if (request.upgrade()) {
@@ -9850,7 +9850,7 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
     const std::string tag = version.empty() ? http::entity_tag(contents) : '"' + std::string(version) + '"';
     router_.get(base + name, [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](
                                  const http::Request& request) {
-      if (http::has_already(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the reference's
+      if (http::has_already(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the official server's
       return http::Response{
           200, {}, *kept, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
     });

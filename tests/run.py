@@ -15,9 +15,9 @@ hangs or runs nothing counts as one failure, and so does each report of a saniti
 """
 
 import argparse
+import concurrent.futures
 import glob
 import os
-import queue
 import re
 import shutil
 import signal
@@ -269,50 +269,43 @@ class Runner:
 
     def all(self):
         """Builds and runs everything: first the suites that wait, beside the builds of the others, then those."""
-        waiting, computing = self.lanes(), self.lanes()
         waits = [suite for suite in self.suites if suite.waits]
         others = [suite for suite in self.suites if not suite.waits]
-        for suite in waits:
-            self.begin(suite, waiting)
-        if len(others) > 1:
-            self.make("all that the other suites need", others, "-k")   # what fails is told where it is needed
-        alone: "queue.Queue[Optional[Suite]]" = queue.Queue()
-        for suite in others:
-            self.begin(suite, alone if suite.alone else computing)
-        for lanes in (waiting, computing):
-            self.close(lanes)
-        while not alone.empty():
-            self.run(alone.get())
+        alone = []
+        with Lanes(LANES) as waiting, Lanes(LANES) as computing:
+            for suite in waits:
+                self.begin(suite, waiting.submit)
+            if len(others) > 1:
+                self.make("all that the other suites need", others, "-k")   # what fails is told where it is needed
+            for suite in others:
+                self.begin(suite, (lambda _, suite: alone.append(suite)) if suite.alone else computing.submit)
+        for suite in alone:
+            self.run(suite)
 
-    def begin(self, suite: Suite, lanes: "queue.Queue[Optional[Suite]]"):
-        """Builds a suite and has it run."""
+    def begin(self, suite: Suite, submit: Callable):
+        """Builds a suite and submits its run."""
         begin = time.monotonic()
         wrong = self.make(suite.name, [suite])
         if wrong:
             self.report(suite, Counts(), [wrong], "", time.monotonic() - begin)
         else:
-            lanes.put(suite)
+            submit(self.run, suite)
 
-    def lanes(self) -> "queue.Queue[Optional[Suite]]":
-        """A queue of suites of which two run at a time: few of them keep both cores busy all the time."""
-        suites: "queue.Queue[Optional[Suite]]" = queue.Queue()
 
-        def lane():
-            while suite := suites.get():
-                self.run(suite)
-                suites.task_done()
-            suites.task_done()
+class Lanes(concurrent.futures.ThreadPoolExecutor):
+    """Runs some suites at a time. At its end, what a run has thrown is thrown; when we are interrupted, no more begin."""
 
-        for _ in range(LANES):
-            threading.Thread(target=lane, daemon=True).start()
-        return suites
+    def __enter__(self):
+        self.futures = []
+        return self
 
-    @staticmethod
-    def close(suites: "queue.Queue[Optional[Suite]]"):
-        """Waits until all of a queue have run."""
-        for _ in range(LANES):
-            suites.put(None)
-        suites.join()
+    def submit(self, *what):
+        self.futures.append(super().submit(*what))
+
+    def __exit__(self, kind, value, trace):
+        self.shutdown(wait=kind is None, cancel_futures=kind is not None)
+        for future in self.futures if kind is None else ():
+            future.result()
 
 
 def main() -> int:

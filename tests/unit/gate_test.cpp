@@ -1,6 +1,6 @@
 // Chapter 3's gate, and what chapters 6, 9 and 10 owe to it: a handler may do anything at any time. Each case ends what
 // is in use, then checks that handlers ran once, one after the other, and that what was kept is inert. Most of them
-// show a memory error only under AddressSanitizer: make test-sanitize SUITES=unit.
+// show a memory error only under AddressSanitizer: make check SUITES=unit-sanitized.
 #include "raw_client.hpp"
 #include "sio_demo.hpp"
 
@@ -440,6 +440,25 @@ TEST_CASE("gate: an adapter replaces itself while no handler runs") {
   CHECK(dynamic_cast<Faulty*>(&stage.io.of("/").adapter()) != nullptr);
 }
 
+TEST_CASE("gate: a former adapter replaces adapters again as it ends") {
+  struct Again final : sio::Adapter {
+    Again(sio::Namespace& nsp, int& its_turns) : Adapter(nsp), turns(its_turns) {}
+    ~Again() override {
+      if (turns-- > 0)
+        nsp_.server().adapter([&left = turns](sio::Namespace& nsp) { return std::make_unique<Again>(nsp, left); });
+    }
+    int& turns;
+  };
+  int turns = 0;
+  Stage stage;
+  stage.io.of("/other");
+  stage.io.adapter([&](sio::Namespace& nsp) { return std::make_unique<Again>(nsp, turns); });
+  turns = 5;
+  stage.io.adapter([](sio::Namespace& nsp) { return std::make_unique<Faulty>(nsp); });
+  settle(stage.loop, 5ms);
+  CHECK(turns <= 0);
+}
+
 TEST_CASE("gate: an adapter that cannot be made, or ended, and functions that throw cost their own call") {
   int done = 0;
   Texts logged;
@@ -627,6 +646,40 @@ TEST_CASE("gate: what was made of a server is inert when it is gone") {
   remote[0].emit_with_ack("q", complete);
   session->send_text("4x"), session->close();
   CHECK(completed == 6);
+}
+
+TEST_CASE("gate: a handler moves the clock beyond the deadline of attachments") {
+  const auto clock = std::make_shared<sio::engineio::ManualClock>();
+  Stage stage({.attachment_timeout = 1s, .clock = clock});
+  bool inside = false;
+  int errors = 0, events = 0;
+  stage.io.on_error([&](sio::Socket&, const sio::Refuse&) {
+    CHECK(!inside);
+    ++errors;
+  });
+  stage.io.on("move", [&](sio::Socket&, const Arguments&) {
+    inside = true;
+    clock->advance(2s);
+    inside = false;
+    ++events;
+  });
+  const auto client = stage.client(), other = stage.client();
+  stage.wait([&] { return stage.io.sockets().size() == 2; });
+  stage.tell(*client, {R"(451-["move",{"_placeholder":true,"num":0}])"});
+  settle(stage.loop, 5ms);
+  SUBCASE("that have come: nothing is due any more") {
+    client->send(raw_client::binary("x"));
+    stage.wait([&] { return events == 1; });
+    settle(stage.loop, 5ms);
+    CHECK(errors == 0);
+    CHECK(stage.io.clients_count() == 2);
+  }
+  SUBCASE("of another client: it ends when the handler has returned") {
+    stage.tell(*other, {R"(42["move"])"});
+    stage.wait([&] { return errors == 1; });
+    CHECK(events == 1);
+    stage.wait([&] { return stage.io.clients_count() == 1; });
+  }
 }
 
 TEST_CASE("gate: a handler that runs the loop has no other one called inside it") {

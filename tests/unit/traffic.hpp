@@ -1,4 +1,5 @@
-// Messages of all sizes and kinds, and a client's frames of them, made of chance that is the same in every run.
+// Messages of all sizes and kinds, a client's frames of them, made of chance that is the same in every run, and a
+// server that sends them back.
 #pragma once
 
 #include "sequence.hpp"
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace traffic {
 
@@ -61,6 +63,23 @@ inline void add_message(std::string& out, std::string& expected, std::string_vie
 inline std::string said_frame(std::string_view payload, bool binary) {
   return sio_demo::websocket::frame(binary ? sio_demo::websocket::Opcode::binary : sio_demo::websocket::Opcode::text,
                                     payload);
+}
+
+/// What the server is given, at /echo and by the event `back`, is written down and sent back.
+inline void send_back(sio_demo::Server& io, std::vector<std::string>& got) {
+  namespace sio = sio_demo;
+  io.http().websocket("/echo", {.message = [&got](sio::websocket::Socket& socket, std::string_view text, bool binary) {
+                        got.emplace_back(text);
+                        binary ? socket.send_binary(text) : socket.send_text(text);
+                      }});
+  io.http().post("/echo", [&got](const sio::http::Request& request) {
+    got.emplace_back(request.body);
+    return sio::http::Response{200, "text/plain", std::string(request.body), {}};
+  });
+  io.on("back", [&got](sio::Socket& socket, const sio::json::array_t& values) {
+    got.push_back(sio::json(values).dump());
+    socket.emit("back", sio::each(values));
+  });
 }
 
 }  // namespace traffic

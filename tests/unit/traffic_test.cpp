@@ -25,19 +25,7 @@ using polling_client::run_until;
 /// A server whose sends are blocked by a few kilobytes that nobody reads.
 struct Stage {
   Stage() : io(loop, {.host = "127.0.0.1", .port = 0, .max_payload = 300'000, .log_level = sio::LogLevel::off}) {
-    io.http().websocket("/echo",
-                        {.message = [this](sio::websocket::Socket& socket, std::string_view text, bool binary) {
-                          got.emplace_back(text);
-                          binary ? socket.send_binary(text) : socket.send_text(text);
-                        }});
-    io.http().post("/echo", [this](const sio::http::Request& request) {
-      got.emplace_back(request.body);
-      return sio::http::Response{200, "text/plain", std::string(request.body), {}};
-    });
-    io.on("back", [this](sio::Socket& socket, const sio::json::array_t& values) {
-      got.push_back(sio::json(values).dump());
-      socket.emit("back", sio::each(values));
-    });
+    send_back(io, got);
     acceptor.set_option(asio::socket_base::send_buffer_size(4096));  // which accepted ones inherit
   }
 

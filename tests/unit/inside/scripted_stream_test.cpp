@@ -216,19 +216,7 @@ struct Run {
 /// A server whose handlers write down what they get and send it back.
 struct Theatre {
   explicit Theatre(std::size_t packets_per_turn) : io(loop, options(packets_per_turn)) {
-    io.http().websocket("/echo",
-                        {.message = [this](sio::websocket::Socket& socket, std::string_view text, bool binary) {
-                          got.emplace_back(text);
-                          binary ? socket.send_binary(text) : socket.send_text(text);
-                        }});
-    io.http().post("/echo", [this](const sio::http::Request& request) {
-      got.emplace_back(request.body);
-      return sio::http::Response{200, "text/plain", std::string(request.body), {}};
-    });
-    io.on("back", [this](sio::Socket& socket, const sio::json::array_t& values) {
-      got.push_back(sio::json(values).dump());
-      socket.emit("back", sio::each(values));
-    });
+    traffic::send_back(io, got);
     io.on("ask", [this](sio::Socket&, const sio::json::array_t& values, sio::Reply<> reply) {
       got.push_back(sio::json(values).dump());
       reply(sio::each(values));
