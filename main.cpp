@@ -390,6 +390,14 @@ bool colourful() {
 
 void add_page(sio::Server& io, const Config& config);  // the appendix
 
+/// Queues a line that is not a log record. The queue throws when a line is lost, which must not end the service.
+void announce(sio::LogQueue& log, const std::string& line) {
+  try {
+    log.push(line);
+  } catch (const std::runtime_error&) {  // nobody reads the log, so nobody can be told
+  }
+}
+
 /// Runs the service until a signal. Returns the program's exit code.
 int serve(const Config& config, sio::LogQueue& log) {
   asio::io_context loop(1);
@@ -399,8 +407,8 @@ int serve(const Config& config, sio::LogQueue& log) {
     add_page(service.server(), config);
     service.start();
     const std::string port = std::to_string(service.server().port());
-    log.push("Server running on port " + port + "\n");
-    log.push("WebSocket service available at ws://localhost:" + port + config.name + "\n");
+    announce(log, "Server running on port " + port + "\n");
+    announce(log, "WebSocket service available at ws://localhost:" + port + config.name + "\n");
     signals.async_wait([&](std::error_code error, int) {
       if (error) return;
       signals.async_wait([](std::error_code again, int) {
