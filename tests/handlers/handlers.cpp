@@ -154,7 +154,6 @@ constexpr std::array places{
     "engine upgrade",
     "engine closes",
 };
-constexpr std::size_t no_place = places.size();
 
 constexpr std::size_t place(std::string_view name) {
   for (std::size_t i = 0; i < places.size(); ++i)

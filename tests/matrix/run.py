@@ -8,7 +8,7 @@ interest at least once, not each with each. What a row lacks is installed (apt-g
 at the price of another package); what cannot be had is skipped aloud. Each program is then started on a port
 that the system chooses, and smoke.js talks to it with the official client and ends it.
 
-Two rows are for libraries newer than the packaged ones: those of Debian's unstable distribution, which are unpacked
+One row is for libraries newer than the packaged ones: those of Debian's unstable distribution, which are unpacked
 and not installed, or those that the environment names:
 
     SIO_ASIO_INCLUDE=.../asio/include SIO_JSON_INCLUDE=.../json/include make matrix ONLY="asio|json"
@@ -51,9 +51,8 @@ class Row:
     libraries: str = ""                     # for the linker, after the sources
     runner: Tuple[str, ...] = ()            # what starts the program
     cross: bool = False                     # no header of this machine but those of Asio and nlohmann/json
-    apart: bool = False                     # two files, and the header's bodies in one of them
-    newer: str = ""                         # of NEWER: this library is not the installed one
-    include: str = ""                       # the folder where it is, once known
+    newer: bool = False                     # the libraries of NEWER are not the installed ones
+    include: Tuple[str, ...] = ()           # the folders where they are, once known
 
 
 # The header's troubles come from libraries and levels more than from versions: the first rows are the most telling.
@@ -68,25 +67,18 @@ ROWS = [
         "-std=c++20 -O1 -static -D_WIN32_WINNT=0x0A00", "-lws2_32 -lmswsock", runner=(WINE,), cross=True),
     # Asio does not see by itself that there is no typeid, and wants to be told.
     Row("g++-11 c++20 O2 no-rtti", "g++-11", "g++-11", "-std=c++20 -O2 -fno-rtti -DASIO_NO_TYPEID"),
-    Row("clang++-14 c++20 O0 explicit json", "clang++-14", "clang-14",
-        "-std=c++20 -O0 -DJSON_USE_IMPLICIT_CONVERSIONS=0"),
+    Row("clang++-14 c++23 no-rtti explicit json", "clang++-14", "clang-14",
+        "-std=c++2b -O0 -fno-rtti -DASIO_NO_TYPEID -DJSON_USE_IMPLICIT_CONVERSIONS=0"),
     Row("arm aarch64 c++20", "aarch64-linux-gnu-g++", "g++-aarch64-linux-gnu qemu-user", "-std=c++20 -O0 -static",
         runner=("qemu-aarch64",), cross=True),
     Row("g++-12 32-bit c++20 O2", "g++-12", "g++-12-multilib",
         "-std=c++20 -O2 -m32 -idirafter /usr/include/x86_64-linux-gnu"),
-    Row("g++-12 c++23 O3 lto", "g++-12", "g++-12", "-std=c++23 -O3 -flto"),
-    Row("g++-12 c++20 O0 assertions json diagnostics", "g++-12", "g++-12",
-        "-std=c++20 -O0 -D_GLIBCXX_ASSERTIONS -DJSON_DIAGNOSTICS=1"),
-    Row("g++-12 c++20 two files", "g++-12", "g++-12", "-std=c++20 -O0", apart=True),
-    Row("g++-11 c++23 no deprecated asio", "g++-11", "g++-11", "-std=c++23 -O0 -DASIO_NO_DEPRECATED"),
-    Row("clang++-14 c++23 no-rtti", "clang++-14", "clang-14", "-std=c++2b -O0 -fno-rtti -DASIO_NO_TYPEID"),
-    Row("clang++-15 c++20", "clang++-15", "clang-15", "-std=c++20 -O1"),
-    Row("clang++-16 c++20 two files", "clang++-16", "clang-16", "-std=c++20 -O0", apart=True),
+    Row("g++-12 c++23 O3 lto", "g++-12", "g++-12", "-std=c++23 -O3 -flto -DASIO_NO_DEPRECATED"),
+    Row("clang++-15 c++20", "clang++-15", "clang-15", "-std=c++20 -O0"),
+    Row("clang++-16 c++20 O1", "clang++-16", "clang-16", "-std=c++20 -O1"),
     Row("clang++-19 c++23 O3", "clang++-19", "clang-19", "-std=c++23 -O3"),
-    Row("clang++-22 c++20 libstdc++ explicit json assertions", "clang++-22", "clang-22",
-        "-std=c++20 -O0 -DJSON_USE_IMPLICIT_CONVERSIONS=0 -D_GLIBCXX_ASSERTIONS"),
-    Row("newer asio", "g++-12", "g++-12", "-std=c++20 -O0 -DASIO_NO_DEPRECATED", newer="SIO_ASIO_INCLUDE"),
-    Row("newer json", "g++-12", "g++-12", "-std=c++20 -O0", newer="SIO_JSON_INCLUDE"),
+    Row("clang++-22 c++20 libstdc++ assertions", "clang++-22", "clang-22", "-std=c++20 -O0 -D_GLIBCXX_ASSERTIONS"),
+    Row("newer asio and json", "g++-12", "g++-12", "-std=c++20 -O0 -DASIO_NO_DEPRECATED -DJSON_DIAGNOSTICS=1", newer=True),
 ]
 
 
@@ -197,15 +189,15 @@ class Unstable:
 
 def lacks(row: Row, packages: Packages, unstable: Unstable) -> str:
     """Why the row cannot be run here, or ''."""
-    if row.newer:
-        header, package = NEWER[row.newer]
-        row.include, why = os.environ.get(row.newer, ""), ""
-        if not row.include:
-            row.include, why = unstable.headers(package)
-        if not why and not os.path.isfile(os.path.join(row.include, header)):
-            why = f"there is no {header} in {row.include}"
+    for variable, (header, package) in NEWER.items() if row.newer else ():
+        folder, why = os.environ.get(variable, ""), ""
+        if not folder:
+            folder, why = unstable.headers(package)
+        if not why and not os.path.isfile(os.path.join(folder, header)):
+            why = f"there is no {header} in {folder}"
         if why:
-            return f"{why}; or let {row.newer} name the folder that has {header}"
+            return f"{why}; or let {variable} name the folder that has {header}"
+        row.include += (folder,)
     absent = [name for name in HEADERS if not os.path.exists(os.path.join("/usr/include", name))] if row.cross else []
     if absent:
         return f"/usr/include has no {' and no '.join(absent)}; Debian has them in: libasio-dev nlohmann-json3-dev"
@@ -225,34 +217,17 @@ def lacks(row: Row, packages: Packages, unstable: Unstable) -> str:
 # ---- Running a row ----------------------------------------------------------------------------------------------
 
 
-# Where bodies are apart, the demo service (chapter 14) is where they are, so main.cpp has them, and this has not. It
-# makes a server before main() starts; without the other file's bodies it could not be linked.
-OTHER_FILE = """#undef SIO_DEMO_IMPLEMENTATION
-#include "sio_demo.hpp"
-extern const bool made_a_server;
-const bool made_a_server = (static_cast<void>(sio_demo::Server()), true);
-"""
-
-
 def build(row: Row, folder: str) -> Tuple[str, str]:
     """(the program's path, '') or ('', the compiler's words)."""
     program = os.path.join(folder, "demo.exe")  # Windows wants the ending, and nobody else minds
-    sources, include = ["main.cpp"], CPPFLAGS
-    separate = []
-    if row.apart:
-        separate = ["-DSIO_DEMO_SEPARATE", "-DSIO_DEMO_IMPLEMENTATION"]
-        sources.append(os.path.join(folder, "other.cpp"))
-        with open(sources[1], "w", encoding="utf-8") as file:
-            file.write(OTHER_FILE)
-    if row.include:
-        include = ["-isystem", row.include, *CPPFLAGS]
+    include = [*(word for path in row.include for word in ("-isystem", path)), *CPPFLAGS]
     if row.cross:                           # /usr/include itself holds the C library of this machine
         include = ["-isystem", os.path.join(folder, "include")]
         os.mkdir(include[1])
         for name in HEADERS:
             os.symlink(os.path.join("/usr/include", name), os.path.join(include[1], name))
     command = [row.compiler, *row.flags.split(), "-pthread", *STRICT, *include, "-I.",
-               *separate, *sources, "-o", program, *row.libraries.split()]
+               "main.cpp", "-o", program, *row.libraries.split()]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace",
                             stdin=subprocess.DEVNULL, timeout=COMPILE_SECONDS, env={**os.environ, "LC_ALL": "C"})
     words = result.stdout + result.stderr

@@ -29,8 +29,8 @@ using polling_client::run_until;
 using polling_client::settle;
 using sio::Milliseconds;
 
-constexpr const char* handshake = "/engine.io/?EIO=4&transport=polling";
-constexpr const char* handshake_ws = "/engine.io/?EIO=4&transport=websocket";
+constexpr const char* handshake_url = "/engine.io/?EIO=4&transport=polling";
+constexpr const char* handshake_ws_url = "/engine.io/?EIO=4&transport=websocket";
 
 sio::Options quiet() {
   return {.host = "127.0.0.1", .port = 0, .path = "/engine.io/", .log_level = sio::LogLevel::off};
@@ -88,13 +88,13 @@ TEST_CASE("allow_request: asked once a session, with the request") {
   };
   Engine stage(options);
   stage.io.on_message([](eio::Session& session, std::string_view payload, bool) { session.send_text(payload); });
-  auto raw = stage.raw(get(handshake + "&n=1"s, "X-Who: me\r\n"));
+  auto raw = stage.raw(get(handshake_url + "&n=1"s, "X-Who: me\r\n"));
   const auto sid = sid_of(raw.answer());
-  raw.send(post(handshake + "&sid="s + sid, "4hi"));
+  raw.send(post(handshake_url + "&sid="s + sid, "4hi"));
   CHECK(raw.answer().ends_with("ok"));
-  raw.send(get(handshake + "&sid="s + sid));
+  raw.send(get(handshake_url + "&sid="s + sid));
   CHECK(raw.answer().ends_with("4hi"));
-  auto ws = stage.raw(upgrade(handshake_ws + "&sid="s + sid));
+  auto ws = stage.raw(upgrade(handshake_ws_url + "&sid="s + sid));
   ws.hears(switched());
   CHECK(asked == std::vector<std::string>{"me 127.0.0.1 1"});
 }
@@ -104,14 +104,14 @@ TEST_CASE("allow_request: refused, over polling and WebSocket, with a text and w
   auto options = quiet();
   options.allow_request = [&](const sio::http::Request&, const sio::Next& next) { next(sio::refuse(text)); };
   Engine stage(options);
-  auto raw = stage.raw(get(handshake));
+  auto raw = stage.raw(get(handshake_url));
   raw.hears(json_answer("403 Forbidden", R"({"code":4,"message":"not you, \"friend\""})"));
-  stage.raw(upgrade(handshake_ws)).hears(plain_refusal(text));
+  stage.raw(upgrade(handshake_ws_url)).hears(plain_refusal(text));
   text = "";
-  raw.send(get(handshake));
+  raw.send(get(handshake_url));
   raw.hears(json_answer("403 Forbidden", R"({"code":4,"message":"Forbidden"})"));
   text = "two\r\nlines\xff";
-  raw.send(get(handshake));
+  raw.send(get(handshake_url));
   raw.hears(json_answer("403 Forbidden", "{\"code\":4,\"message\":\"two\\r\\nlines\xEF\xBF\xBD\"}"));
   CHECK(stage.io.clients_count() == 0);
   CHECK(stage.io.counters().of(sio::Reason::forbidden) == 4);
@@ -128,9 +128,9 @@ TEST_CASE("allow_request: its place among the checks") {
   Engine stage(options);
   const auto body = [&](const std::string& request) { return stage.raw(request).answer(); };
   CHECK(body(get("/engine.io/?EIO=4&transport=tcp")).ends_with(R"("message":"Transport unknown"})"));
-  CHECK(body(get(handshake + "&sid=x"s)).ends_with(R"("message":"Session ID unknown"})"));
-  CHECK(body(post(handshake, "x")).ends_with(R"("message":"Bad handshake method"})"));
-  CHECK(body(get(handshake_ws)).ends_with(R"("message":"Bad request"})"));
+  CHECK(body(get(handshake_url + "&sid=x"s)).ends_with(R"("message":"Session ID unknown"})"));
+  CHECK(body(post(handshake_url, "x")).ends_with(R"("message":"Bad handshake method"})"));
+  CHECK(body(get(handshake_ws_url)).ends_with(R"("message":"Bad request"})"));
   CHECK(asked == 0);
   CHECK(body(get("/engine.io/?EIO=3&transport=polling")).ends_with(R"("message":"Forbidden"})"));
   let_in = true;
@@ -145,10 +145,11 @@ TEST_CASE("allow_request: answers later; what stands behind the request waits") 
   options.allow_request = [&](const sio::http::Request&, const sio::Next& next) { waiting.push_back(next); };
   Engine stage(options);
   stage.io.on_message([](eio::Session& session, std::string_view payload, bool) { session.send_text(payload); });
-  auto polling = stage.raw(get(handshake + "&id=P"s) + post(handshake + "&sid=P"s, "4hi") + get(handshake + "&sid=P"s));
-  auto ws = stage.raw(upgrade(handshake_ws + "&id=W"s) + text("4one") + text("4two"));
-  auto refused = stage.raw(get(handshake) + get("/elsewhere"));
-  auto refused_ws = stage.raw(upgrade(handshake_ws));
+  auto polling = stage.raw(get(handshake_url + "&id=P"s) + post(handshake_url + "&sid=P"s, "4hi") +
+                           get(handshake_url + "&sid=P"s));
+  auto ws = stage.raw(upgrade(handshake_ws_url + "&id=W"s) + text("4one") + text("4two"));
+  auto refused = stage.raw(get(handshake_url) + get("/elsewhere"));
+  auto refused_ws = stage.raw(upgrade(handshake_ws_url));
   CHECK(run_until(stage.loop, [&] { return waiting.size() == 4; }));
   CHECK(polling.is_quiet());
   CHECK(stage.io.clients_count() == 0);
@@ -179,7 +180,7 @@ TEST_CASE("allow_request: a handshake with a body, in pieces, while the answer i
   auto options = quiet();
   options.allow_request = [&](const sio::http::Request&, const sio::Next& next) { waiting.push_back(next); };
   Engine stage(options);
-  auto raw = stage.raw(head("GET", handshake, "Content-Length: 10\r\n") + "01234");
+  auto raw = stage.raw(head("GET", handshake_url, "Content-Length: 10\r\n") + "01234");
   CHECK(run_until(stage.loop, [&] { return waiting.size() == 1; }));
   raw.send("56789" + get("/elsewhere"));
   CHECK(raw.is_quiet());
@@ -199,9 +200,9 @@ TEST_CASE("allow_request: answered by whoever handles another request") {
     waiting.push_back(next);
   };
   Engine stage(options);
-  auto a = stage.raw(get(handshake + "&n=1"s, "X-N: one\r\n"));
+  auto a = stage.raw(get(handshake_url + "&n=1"s, "X-N: one\r\n"));
   settle(stage.loop);
-  auto b = stage.raw(get(handshake + "&n=2"s, "X-N: two\r\n"));
+  auto b = stage.raw(get(handshake_url + "&n=2"s, "X-N: two\r\n"));
   CHECK(a.answer().find("0{\"sid\"") != std::string::npos);
   CHECK(b.is_quiet());
   CHECK(seen == "1one2two");
@@ -212,7 +213,8 @@ TEST_CASE("allow_request: the client has left when the answer comes") {
   auto options = quiet();
   options.allow_request = [&](const sio::http::Request&, const sio::Next& next) { waiting.push_back(next); };
   Engine stage(options);
-  for (const auto& request : {get(handshake), upgrade(handshake_ws), get(handshake)}) stage.raw(request).leave();
+  for (const auto& request : {get(handshake_url), upgrade(handshake_ws_url), get(handshake_url)})
+    stage.raw(request).leave();
   CHECK(run_until(stage.loop, [&] { return waiting.size() == 3; }));
   settle(stage.loop);
   waiting[0](sio::accept), waiting[1](sio::accept), waiting[2](sio::refuse("no"));
@@ -229,7 +231,7 @@ TEST_CASE("allow_request: the server, and its loop, are gone when the answer com
     auto options = quiet();
     options.allow_request = [&](const sio::http::Request&, const sio::Next& next) { waiting.push_back(next); };
     Engine stage(options);
-    auto a = stage.raw(get(handshake)), b = stage.raw(upgrade(handshake_ws));
+    auto a = stage.raw(get(handshake_url)), b = stage.raw(upgrade(handshake_ws_url));
     CHECK(run_until(stage.loop, [&] { return waiting.size() == 2; }));
     waiting[1](sio::accept);  // posted, but the loop does not come to it
   }
@@ -241,7 +243,7 @@ TEST_CASE("allow_request: while the server closes, nobody is let in") {
   auto options = quiet();
   options.allow_request = [&](const sio::http::Request&, const sio::Next& next) { waiting.push_back(next); };
   Engine stage(options);
-  auto raw = stage.raw(get(handshake));
+  auto raw = stage.raw(get(handshake_url));
   CHECK(run_until(stage.loop, [&] { return waiting.size() == 1; }));
   bool done = false;
   stage.io.close([&] { done = true; });
@@ -259,10 +261,10 @@ TEST_CASE("allow_request: one that throws refuses, unless it had answered") {
     throw std::runtime_error("a bug");
   };
   Engine stage(options);
-  auto raw = stage.raw(get(handshake));
+  auto raw = stage.raw(get(handshake_url));
   raw.hears(json_answer("403 Forbidden", R"({"code":4,"message":"Forbidden"})"));
-  stage.raw(upgrade(handshake_ws)).hears(plain_refusal("Forbidden"));
-  raw.send(get(handshake));
+  stage.raw(upgrade(handshake_ws_url)).hears(plain_refusal("Forbidden"));
+  raw.send(get(handshake_url));
   CHECK(raw.answer().find("0{\"sid\"") != std::string::npos);
   CHECK(stage.errors == std::vector<std::string>(3, "allow_request threw"));
 }
@@ -273,7 +275,7 @@ TEST_CASE("allow_request: one that never answers costs header_timeout") {
   options.http.header_timeout = Milliseconds(60);
   options.allow_request = [&](const sio::http::Request&, const sio::Next& next) { waiting.push_back(next); };
   Engine stage(options);
-  auto raw = stage.raw(get(handshake) + get("/elsewhere"));
+  auto raw = stage.raw(get(handshake_url) + get("/elsewhere"));
   raw.hears("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
   CHECK(raw.is_closed());
   waiting[0](sio::accept);
@@ -292,10 +294,10 @@ TEST_CASE("generate_id: its ids are the sessions', if they are good ones") {
   };
   Engine stage(options);
   auto raw = stage.raw();
-  const auto next_sid = [&] { return raw.send(get(handshake)), sid_of(raw.answer()); };
+  const auto next_sid = [&] { return raw.send(get(handshake_url)), sid_of(raw.answer()); };
   CHECK(next_sid() == id);
   CHECK(stage.errors.empty());
-  raw.send(post(handshake + "&sid="s + id, "4x"));
+  raw.send(post(handshake_url + "&sid="s + id, "4x"));
   CHECK(raw.answer().ends_with("ok"));
   for (const std::string& bad :
        {id, ""s, std::string(129, 'x'), "a b"s, "a\r\nb"s, "a/b"s, "a\"b"s, "a%20b"s, "\xc3\xa9"s, "a\0b"s, "throw"s}) {
@@ -328,23 +330,23 @@ TEST_CASE("headers: at the end of every answer of the engine, those of the hands
   const std::string cors = "Access-Control-Allow-Origin: *\r\n",
                     polling = cors + "Content-Type: text/plain; charset=UTF-8\r\n";
 
-  auto raw = stage.raw(get(handshake + "&n=7"s));
+  auto raw = stage.raw(get(handshake_url + "&n=7"s));
   raw.hears(answered("200 OK",
                      polling + "Content-Length: 99\r\ncache-control: no-store\r\nSet-Cookie: io=P; Path=/; HttpOnly; "
                                "SameSite=Lax\r\nx-initial: 7\r\nx-every: GET\r\n",
                      opened("P")));
-  raw.send(get(handshake + "&sid=P"s));  // held: its answer comes when the request is gone
+  raw.send(get(handshake_url + "&sid=P"s));  // held: its answer comes when the request is gone
   CHECK(raw.is_quiet());
   session->send_text("late");
   raw.hears(answered("200 OK", polling + "Content-Length: 5\r\ncache-control: no-store\r\nx-every: GET\r\n", "4late"));
-  raw.send(post(handshake + "&sid=P"s, "4x"));
+  raw.send(post(handshake_url + "&sid=P"s, "4x"));
   raw.hears(answered(
       "200 OK", cors + "Content-Type: text/html\r\nContent-Length: 2\r\ncache-control: no-store\r\nx-every: POST\r\n",
       "ok"));
-  stage.raw(upgrade(handshake_ws + "&sid=P"s)).hears(switched(cors + "x-every: GET\r\n"));
-  stage.raw(upgrade(handshake_ws + "&n=8"s))
+  stage.raw(upgrade(handshake_ws_url + "&sid=P"s)).hears(switched(cors + "x-every: GET\r\n"));
+  stage.raw(upgrade(handshake_ws_url + "&n=8"s))
       .hears(switched(cors + "x-initial: 8\r\nx-every: GET\r\n") + said(0x81, opened("W", "")));
-  raw.send(get(handshake + "&sid=nobody"s));  // no hook for what is refused
+  raw.send(get(handshake_url + "&sid=nobody"s));  // no hook for what is refused
   const auto body = R"({"code":1,"message":"Session ID unknown"})"s;
   raw.hears(answered("400 Bad Request", cors + "Content-Type: application/json\r\nContent-Length: 41\r\n", body));
 }
@@ -365,12 +367,12 @@ TEST_CASE("headers: what they change, what they may not, what cannot be written"
       headers.emplace_back(own, "1");
   };
   Engine stage(options);
-  stage.raw(get(handshake + "&echo=%0d%0aX:%20y"s))
+  stage.raw(get(handshake_url + "&echo=%0d%0aX:%20y"s))
       .hears(answered("200 OK",
                       "Content-Type: text/plain; charset=UTF-8\r\nContent-Length: 99\r\ncache-control: "
                       "no-cache\r\nX-Good: a\tb\r\n",
                       opened("P")));
-  stage.raw(upgrade(handshake_ws + "&sid=P&echo=%00"s)).hears(switched("X-Good: a\tb\r\n"));
+  stage.raw(upgrade(handshake_ws_url + "&sid=P&echo=%00"s)).hears(switched("X-Good: a\tb\r\n"));
 }
 
 TEST_CASE("headers: hooks that throw, take everything away, or close the session") {
@@ -389,14 +391,14 @@ TEST_CASE("headers: hooks that throw, take everything away, or close the session
   auto raw = stage.raw();
   for (const auto* way : {"throw", "clear"}) {
     what = way;
-    raw.send(get(handshake));
+    raw.send(get(handshake_url));
     const auto answer = raw.answer();
     CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
     CHECK(answer.find("cache-control: no-store\r\n") != answer.npos);
   }
   CHECK(stage.errors == std::vector<std::string>{"initial_headers threw"});
   what = "close";
-  raw.send(get(handshake + "&sid="s + session->id()) + post(handshake + "&sid="s + session->id(), "4x"));
+  raw.send(get(handshake_url + "&sid="s + session->id()) + post(handshake_url + "&sid="s + session->id(), "4x"));
   CHECK(run_until(stage.loop, [&] { return raw.heard().ends_with("\"Session ID unknown\"}"); }));
   CHECK(raw.heard().find("6\x1e"
                          "1") != std::string::npos);
@@ -510,11 +512,11 @@ TEST_CASE("connection errors: code, message and request of whatever is refused")
   stage.io.on_connection_error([](const sio::ConnectionError&) { throw std::runtime_error("a bug"); });
   const auto ask = [&](const std::string& request) { stage.raw(request).answer(); };
   ask(get("/engine.io/?EIO=4&transport=tcp&n=a"));
-  ask(get(handshake + "&sid=x&n=b"s));
-  ask(post(handshake + "&n=c"s, "x"));
-  ask(get(handshake_ws + "&n=d"s));
-  ask(get(handshake + "&no=why&n=e"s));
-  ask(upgrade(handshake_ws + "&no=why&n=f"s));
+  ask(get(handshake_url + "&sid=x&n=b"s));
+  ask(post(handshake_url + "&n=c"s, "x"));
+  ask(get(handshake_ws_url + "&n=d"s));
+  ask(get(handshake_url + "&no=why&n=e"s));
+  ask(upgrade(handshake_ws_url + "&no=why&n=f"s));
   ask(get("/engine.io/?EIO=3&transport=polling&n=g"));
   ask(get("/elsewhere"));
   CHECK(seen ==
@@ -534,11 +536,11 @@ TEST_CASE("connection errors: a late refusal has its request, too") {
   stage.io.on_connection_error([&](const sio::ConnectionError& error) {
     seen = std::string(error.request.target) + " " + error.request.address;
   });
-  auto raw = stage.raw(get(handshake));
+  auto raw = stage.raw(get(handshake_url));
   CHECK(run_until(stage.loop, [&] { return waiting.has_value(); }));
   (*waiting)(sio::refuse(""));
   raw.answer();
-  CHECK(seen == handshake + " 127.0.0.1"s);
+  CHECK(seen == handshake_url + " 127.0.0.1"s);
 }
 
 // ---- engineio::Server -----------------------------------------------------------------------------------
@@ -561,17 +563,17 @@ TEST_CASE("engine: texts and bytes, over polling, the upgrade, and the end") {
     journal.push_back(std::string("close ") + sio::row(reason).text);
     session.send_text("nobody hears this");
   });
-  auto raw = stage.raw(get(handshake + "&who=me"s));
+  auto raw = stage.raw(get(handshake_url + "&who=me"s));
   const auto open = raw.answer();
   CHECK(
       open.ends_with("}\x1e"
                      "4welcome"));
   const auto session = "&sid="s + sid_of(open);
-  raw.send(post(handshake + session,
+  raw.send(post(handshake_url + session,
                 "4hi\x1e"
                 "bAQID"));
   CHECK(raw.answer().ends_with("ok"));
-  auto ws = stage.raw(upgrade(handshake_ws + session) + text("2probe"));
+  auto ws = stage.raw(upgrade(handshake_ws_url + session) + text("2probe"));
   ws.hears(switched() + said(0x81, "3probe"));
   ws.send(text("5"));  // what waits comes first, then what on_upgrade sends
   ws.hears(said(0x81, "4hi") + said(0x82, "\x01\x02\x03") + said(0x81, "4up"));
@@ -593,7 +595,7 @@ TEST_CASE("engine: what is no UTF-8 is repaired, what throws is logged, who clos
   });
   int second = 0;
   stage.io.on_message([&](eio::Session&, std::string_view, bool) { ++second; });
-  auto ws = stage.raw(upgrade(handshake_ws));
+  auto ws = stage.raw(upgrade(handshake_ws_url));
   CHECK(run_until(stage.loop, [&] { return ws.heard().find("maxPayload") != std::string::npos; }));
   ws.take(1);
   ws.send(text("4throw") + text("4x"));
@@ -605,10 +607,10 @@ TEST_CASE("engine: what is no UTF-8 is repaired, what throws is logged, who clos
 
   Engine unfriendly;
   unfriendly.io.on_connection([](eio::Session& session, const sio::http::Request&) { session.close(); });
-  auto shown_out = unfriendly.raw(upgrade(handshake_ws));
+  auto shown_out = unfriendly.raw(upgrade(handshake_ws_url));
   CHECK(run_until(unfriendly.loop, [&] { return shown_out.heard().ends_with(said(0x88, "")); }));
-  auto polling = unfriendly.raw(get(handshake));
-  polling.send(get(handshake + "&sid="s + sid_of(polling.answer())));
+  auto polling = unfriendly.raw(get(handshake_url));
+  polling.send(get(handshake_url + "&sid="s + sid_of(polling.answer())));
   CHECK(
       polling.answer().ends_with("6\x1e"
                                  "1"));
@@ -620,7 +622,7 @@ TEST_CASE("engine: a session that is kept is inert when the server is gone") {
     Engine stage;
     stage.io.on_connection(
         [&](eio::Session& session, const sio::http::Request&) { kept = sio::Ref<eio::Session>(&session); });
-    auto raw = stage.raw(get(handshake));
+    auto raw = stage.raw(get(handshake_url));
     raw.answer();
     CHECK(kept->open());
   }
@@ -634,7 +636,7 @@ TEST_CASE("engine: the default path, and a handler that closes the server") {
   Engine stage;
   bool done = false;
   stage.io.on_connection([&](eio::Session&, const sio::http::Request&) { stage.io.close([&] { done = true; }); });
-  auto raw = stage.raw(get(handshake));
+  auto raw = stage.raw(get(handshake_url));
   raw.answer();
   CHECK(run_until(stage.loop, [&] { return done; }));
 }
@@ -647,7 +649,7 @@ TEST_CASE("http server: routes, and nothing of Engine.IO") {
                       [](const sio::http::Request&) { return sio::http::Response{200, "text/plain", "hi", {}}; });
   auto raw = stage.raw(get("/hi"));
   raw.hears(answered("200 OK", "Content-Type: text/plain\r\nContent-Length: 2\r\n", "hi"));
-  for (const auto& target : {handshake, handshake_ws, "/"}) {
+  for (const auto& target : {handshake_url, handshake_ws_url, "/"}) {
     raw.send(get(target));
     raw.hears(answered("404 Not Found", "Content-Length: 0\r\n", ""));
   }
@@ -770,7 +772,7 @@ TEST_CASE("serve: a connection of another loop, with the bytes that were read fr
   asio::io_context theirs;
   Engine stage;
   std::optional<Raw> client;
-  const std::string request = get("/elsewhere") + upgrade(handshake_ws) + text("2probe");
+  const std::string request = get("/elsewhere") + upgrade(handshake_ws_url) + text("2probe");
   for (const std::size_t read : {std::size_t{0}, std::size_t{1}, std::size_t{20}, get("/elsewhere").size() + 5,
                                  request.size() - 3, request.size()}) {
     auto socket = accepted<asio::ip::tcp::socket>(theirs, stage.loop, client);

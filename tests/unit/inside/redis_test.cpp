@@ -197,7 +197,7 @@ const std::string with_binary =
     hex("93 a6 67 46 5a 42 77 74 83 a4 74 79 70 65 02 a4 64 61 74 61 93 a3 62 69 6e c4 03 01 02 03 82 a1 64 c4 01 09 "
         "a1 74 d7 ff 1d 53 53 00 65 53 f1 00"
         "a3 6e 73 70 a1 2f 83 a5 72 6f 6f 6d 73 90 a6 65 78 63 65 70 74 90 a5 66 6c 61 67 73 80");
-const std::string asked =
+const std::string sockets_request =
     hex("85 a3 75 69 64 a6 67 46 5a 42 77 74 a9 72 65 71 75 65 73 74 49 64 a6 48 63 76 47 32 35 a4 74 79 70 65 07 a6 "
         "70 61 63 6b 65 74 83 a4 74 79 70 65 02"
         "a4 64 61 74 61 92 a3 61 73 6b 07 a3 6e 73 70 a1 2f a4 6f 70 74 73 83 a5 72 6f 6f 6d 73 90 a6 65 78 63 65 70 "
@@ -268,7 +268,7 @@ TEST_CASE("messages: events that are none") {
   CHECK_FALSE(redis::decode_event(hello + '\0'));
   for (std::size_t size = 0; size < hello.size(); ++size)
     CHECK_FALSE(redis::decode_event(std::string_view(hello).substr(0, size)));
-  for (const auto& good : {to_rooms, with_binary, asked})
+  for (const auto& good : {to_rooms, with_binary, sockets_request})
     dialogue::each_mutation(
         good, [](std::string_view text) { (void)redis::decode_event(text), (void)redis::decode_request(text); });
 }
@@ -323,8 +323,8 @@ TEST_CASE("messages: requests") {
   same(R"({"uid":"gFZBwt","requestId":"hKuaxo","type":5,"opts":{"rooms":[],"except":[]}})");
   same(R"({"uid":"gFZBwt","type":6,"data":["ping2",1]})");
   same(R"({"uid":"gFZBwt","requestId":"fVCAok","type":6,"data":["ping2","z"]})");
-  same(asked);
-  CHECK(redis::decode_request(asked)->timeout == 500ms);
+  same(sockets_request);
+  CHECK(redis::decode_request(sockets_request)->timeout == 500ms);
   const auto binary =
       redis::encode({.type = redis::Type::server_side_emit, .uid = "u", .values = {"e", json::binary({1})}});
   CHECK(binary[0] != '{');  // JSON could not say it
