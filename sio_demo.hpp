@@ -519,25 +519,25 @@ struct Options {
 // ================================================================================================
 // 2  Bytes and text
 //
-// References, and small tools that the codecs share: pure functions of their arguments, but for Random, which asks the
-// operating system.
+// Reference counting (Ref, Counted), maps with string keys (StringMap, ById), and tools that the codecs share. The
+// tools are pure functions, except for Random and the key of StringMap's hash, which come from the operating system.
 //
-//   base64     "AQIDBA==" <-> 01 02 03 04      RFC 4648; decoding skips what is not of the alphabet
-//   sha1       for Sec-WebSocket-Accept only   RFC 3174
+//   base64     "AQIDBA==" <-> 01 02 03 04         RFC 4648; decoding skips characters outside the alphabet
+//   sha1       Sec-WebSocket-Accept, entity tags  RFC 3174
 //   utf8       validity, and repair with U+FFFD   RFC 3629
-//   numbers    1e21 -> 1e+21, 1.0 -> 1         as JavaScript prints them (ECMA-262 Number::toString)
-//   outline    the JSON guard                  RFC 8259
+//   numbers    1e21 -> 1e+21, 1.0 -> 1            as JavaScript prints them (ECMA-262 Number::toString)
+//   Outline    the JSON guard                     RFC 8259
 //
-// The JSON guard is one linear pass over text from the network, before a tree is built. It accepts exactly JSON within
-// a depth (deep trees overflow the stack when they are copied or written) and a number of tokens (a megabyte of
-// `[],[],` becomes 17 MB of tree). It notes where the elements of the outermost array begin and end, so that a value is
-// parsed only when a handler asks for it, or passed on as text.
+// The JSON guard checks text from the network in one linear pass, before a tree is built. It accepts any valid JSON, up
+// to a depth (deep trees overflow the stack when they are copied or written) and a number of tokens (a megabyte of
+// `[],[],` becomes 17 MB of tree). It does not check UTF-8. It returns the elements of the outermost array as views, so
+// that a value is parsed only when a handler asks for it, or is passed on as text.
 //
 //   in    ["say",{"from":"a"},[1,2]]
 //   out   elements: `"say"`  `{"from":"a"}`  `[1,2]`
 // ================================================================================================
 
-/// A reference to a counted object. The count is not atomic: all of them live on the loop's thread.
+/// A reference to an object that counts its references. The count is not atomic: use it on the event-loop thread only.
 template <class T>
 class Ref {
  public:
@@ -564,7 +564,7 @@ class Ref {
   T* object_ = nullptr;
 };
 
-/// Base of objects that a Ref counts.
+/// A base class for objects that Ref refers to. The last reference deletes the object.
 template <class T>
 class Counted {
  public:
@@ -580,7 +580,7 @@ class Counted {
   ~Counted() = default;
 
  private:
-  /// Not inlined, or g++ 12 at -O3 takes the second of two releases for a use after free.
+  /// Not inlined: g++ 12 at -O3 would warn of a use after free where two references to one object are released.
   [[gnu::noinline]] void destroy() { delete static_cast<T*>(this); }
 
   std::uint32_t references_ = 0;
@@ -604,7 +604,7 @@ inline std::string base64_encode(std::string_view in) {
   return out;
 }
 
-/// The value of a base64 digit of either alphabet (RFC 4648, 4 and 5), or -1.
+/// The value of a digit of base64 or base64url (RFC 4648, 4 and 5); -1 for any other character.
 constexpr int base64_digit(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
@@ -613,7 +613,7 @@ constexpr int base64_digit(char c) {
   return c == '/' || c == '_' ? 63 : -1;
 }
 
-/// Lenient, as the official server: skips foreign characters, ends at the first '='.
+/// Lenient, as the official server is: skips characters outside the alphabet, and stops at the first '='.
 inline std::string base64_decode(std::string_view in) {
   std::string out;
   out.reserve(in.size() / 4 * 3 + 2);
@@ -632,7 +632,7 @@ inline std::string base64_decode(std::string_view in) {
   return out;
 }
 
-/// SHA-1 of a short text, as 20 raw bytes. Broken as a signature; RFC 6455 asks for it all the same.
+/// SHA-1, as 20 bytes. It is not secure, but RFC 6455 requires it.
 inline std::string sha1(std::string_view in) {
   std::string text(in);
   text += '\x80';
@@ -652,9 +652,13 @@ inline std::string sha1(std::string_view in) {
                                 : i < 60 ? ((b & c) | (b & d) | (c & d)) + 0x8F1BBCDC
                                          : (b ^ c ^ d) + 0xCA62C1D6;
       const std::uint32_t next = std::rotl(a, 5) + mix + e + w[i];
-      e = d, d = c, c = std::rotl(b, 30), b = a, a = next;
+      std::tie(a, b, c, d, e) = std::tuple(next, a, std::rotl(b, 30), c, d);
     }
-    h[0] += a, h[1] += b, h[2] += c, h[3] += d, h[4] += e;
+    h[0] += a;
+    h[1] += b;
+    h[2] += c;
+    h[3] += d;
+    h[4] += e;
   }
   std::string out;
   for (const std::uint32_t word : h)
@@ -662,10 +666,11 @@ inline std::string sha1(std::string_view in) {
   return out;
 }
 
-/// The front of a text: a character of `size` bytes or, if not good, as many bytes as could have begun one.
+/// The first character of a text and its size in bytes. If it is not valid, `size` is that of the bytes which one
+/// U+FFFD replaces: the longest beginning of a valid character, or one byte.
 struct Utf8Character {
   std::size_t size;
-  bool good;
+  bool valid;
 };
 inline Utf8Character utf8_character(std::string_view in) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(in[i]); };
@@ -673,7 +678,7 @@ inline Utf8Character utf8_character(std::string_view in) {
   if (lead < 0x80) return {1, true};
   if (lead < 0xC2 || lead > 0xF4) return {1, false};
   const std::size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  // The second byte excludes overlong forms, surrogates, and what lies beyond U+10FFFF.
+  // The range of the second byte excludes overlong forms, surrogates, and code points beyond U+10FFFF.
   std::uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   std::uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   for (std::size_t i = 1; i < size; ++i, low = 0x80, high = 0xBF)
@@ -681,7 +686,7 @@ inline Utf8Character utf8_character(std::string_view in) {
   return {size, true};
 }
 
-/// Where the first byte that is not UTF-8 stands; in.size() if there is none.
+/// The size of the longest prefix that is valid UTF-8.
 inline std::size_t utf8_valid_prefix(std::string_view in) {
   std::size_t at = 0;
   while (at < in.size()) {
@@ -692,7 +697,7 @@ inline std::size_t utf8_valid_prefix(std::string_view in) {
     if (at == in.size()) break;
     const auto character =
         static_cast<std::uint8_t>(in[at]) < 0x80 ? Utf8Character{1, true} : utf8_character(in.substr(at));
-    if (!character.good) return at;
+    if (!character.valid) return at;
     at += character.size;
   }
   return in.size();
@@ -700,14 +705,14 @@ inline std::size_t utf8_valid_prefix(std::string_view in) {
 
 inline bool utf8_valid(std::string_view in) { return utf8_valid_prefix(in) == in.size(); }
 
-/// Replaces what is no character by U+FFFD, as the WHATWG's decoder does.
+/// Replaces invalid bytes by U+FFFD, as the decoder of the WHATWG Encoding Standard does.
 inline std::string utf8_repair(std::string_view in) {
   std::string out;
   out.reserve(in.size() + 8);
   while (!in.empty()) {
-    const std::size_t good = utf8_valid_prefix(in);
-    out += in.substr(0, good);
-    in.remove_prefix(good);
+    const std::size_t valid = utf8_valid_prefix(in);
+    out += in.substr(0, valid);
+    in.remove_prefix(valid);
     if (in.empty()) break;
     out += "\xEF\xBF\xBD";
     in.remove_prefix(utf8_character(in).size);
@@ -715,33 +720,33 @@ inline std::string utf8_repair(std::string_view in) {
   return out;
 }
 
-/// A text that is UTF-8, repaired if it has to be. The view is good while this lives, and the text does.
+/// A text as valid UTF-8, repaired only if necessary. view() is valid while both this object and the text exist.
 class Utf8Text {
  public:
   explicit Utf8Text(std::string_view text)
-      : good_(utf8_valid(text)), text_(text), repaired_(good_ ? std::string() : utf8_repair(text)) {}
-  std::string_view view() const { return good_ ? text_ : repaired_; }
+      : valid_(utf8_valid(text)), text_(text), repaired_(valid_ ? std::string() : utf8_repair(text)) {}
+  std::string_view view() const { return valid_ ? text_ : repaired_; }
 
  private:
-  bool good_;
+  bool valid_;
   std::string_view text_;
   std::string repaired_;
 };
 
-/// Unpredictable bits from the operating system; a source for <random>'s distributions, too.
+/// Random bits from the operating system, for ids and keys. Also a generator for the distributions of <random>.
 class Random {
  public:
   using result_type = unsigned;
   static constexpr result_type(min)() { return 0; }
   static constexpr result_type(max)() { return (std::numeric_limits<unsigned>::max)(); }
-  result_type operator()() { return seeded_ ? mixed() : device_(); }
-  /// For tests alone: makes the sequence deterministic.
+  result_type operator()() { return seeded_ ? next_seeded() : device_(); }
+  /// For tests only: makes the sequence deterministic.
   void seed(std::uint64_t seed) {
     seed_ = seed;
     seeded_ = true;
   }
 
-  /// 20 characters [A-Za-z0-9_-], 120 bits, as the official server's ids; some adapters know ids by their length.
+  /// 20 characters [A-Za-z0-9_-], 120 bits, as the official server's ids: some adapters recognise ids by their length.
   std::string id() {
     constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     std::string id;
@@ -754,7 +759,7 @@ class Random {
   }
 
  private:
-  /// The system's generator, where it can be chosen: on some virtual machines, GCC's default takes 20 us a word.
+  /// Uses /dev/urandom if the standard library can: on some virtual machines, GCC's default takes 20 us per word.
   static std::random_device open() {
     try {
       return std::random_device("/dev/urandom");
@@ -762,8 +767,8 @@ class Random {
       return std::random_device();
     }
   }
-  /// SplitMix64 (Steele, Lea, Flood 2014): one word of state.
-  unsigned mixed() {
+  /// SplitMix64 (Steele, Lea, Flood 2014).
+  unsigned next_seeded() {
     std::uint64_t z = seed_ += 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
@@ -774,24 +779,24 @@ class Random {
   std::uint64_t seed_ = 0;
 };
 
-/// SipHash-1-3 (Aumasson, Bernstein 2012), by which nobody without the key can name texts that collide. Words are read
-/// in the machine's order, so values differ between machines.
+/// SipHash-1-3 (Aumasson, Bernstein 2012). Without the key, a client cannot construct texts whose hashes collide. Words
+/// are read in the machine's byte order, so values differ between machines.
 inline std::uint64_t siphash(std::string_view in, const std::array<std::uint64_t, 2>& key) {
   std::array<std::uint64_t, 4> v{key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
                                  key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
-  const auto half = [&](std::size_t a, std::size_t b, int by) {
+  const auto half_round = [&](std::size_t a, std::size_t b, int by) {
     v[a] += v[b];
     v[b] = std::rotl(v[b], by) ^ v[a];
   };
   const auto round = [&] {
-    half(0, 1, 13);
+    half_round(0, 1, 13);
     v[0] = std::rotl(v[0], 32);
-    half(2, 3, 16);
-    half(0, 3, 21);
-    half(2, 1, 17);
+    half_round(2, 3, 16);
+    half_round(0, 3, 21);
+    half_round(2, 1, 17);
     v[2] = std::rotl(v[2], 32);
   };
-  const auto take = [&](std::uint64_t word) {
+  const auto absorb = [&](std::uint64_t word) {
     v[3] ^= word;
     round();
     v[0] ^= word;
@@ -800,17 +805,17 @@ inline std::uint64_t siphash(std::string_view in, const std::array<std::uint64_t
   std::uint64_t word = 0;
   for (; in.size() >= 8; in.remove_prefix(8)) {
     std::memcpy(&word, in.data(), 8);
-    take(word);
+    absorb(word);
   }
   word = 0;
   if (!in.empty()) std::memcpy(&word, in.data(), in.size());
-  take(word ^ size);
+  absorb(word ^ size);
   v[2] ^= 0xff;
   for (int i = 0; i < 3; ++i) round();
   return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/// The hash of all tables, under a key that each process draws for itself.
+/// SipHash with a random key, which is chosen once per process.
 inline std::size_t keyed_hash(std::string_view text) {
   static const auto key = [] {
     Random random;
@@ -820,10 +825,11 @@ inline std::size_t keyed_hash(std::string_view text) {
   return static_cast<std::size_t>(siphash(text, key));
 }
 
+/// The lower-case form of an ASCII letter; any other character unchanged.
 inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-/// A letter or digit of ASCII, or one of `others`.
-inline bool is_plain(char c, std::string_view others) {
+/// Whether a character is an ASCII letter or digit, or one of `others`.
+inline bool is_alnum_or(char c, std::string_view others) {
   return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || others.find(c) != others.npos;
 }
 
@@ -832,6 +838,7 @@ inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
+/// Without the spaces and tabs at both ends.
 inline std::string_view trim(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
   while (!text.empty() && blank(text.front())) text.remove_prefix(1);
@@ -839,7 +846,7 @@ inline std::string_view trim(std::string_view text) {
   return text;
 }
 
-/// Whether f(part) is true for one of the trimmed parts between separators; it is not called for those behind.
+/// Calls f with each part between separators, trimmed, until it returns true. Returns whether it did.
 template <class F>
 bool any_part(std::string_view text, char separator, F f) {
   for (;;) {
@@ -850,12 +857,13 @@ bool any_part(std::string_view text, char separator, F f) {
   }
 }
 
-/// Whether a comma-separated header value holds this token, in any case.
+/// Whether a comma-separated list contains this token, ignoring case.
 inline bool has_token(std::string_view list, std::string_view token) {
   return any_part(list, ',', [&](std::string_view part) { return equal_ignoring_case(part, token); });
 }
 
-/// A text of digits, hexadecimal for base 16, as a number; nothing if it has other characters or overflows.
+/// Parses digits of the given base, without a sign or prefix. nullopt if the text is empty, has other characters, or is
+/// too large a number.
 inline std::optional<std::uint64_t> whole_number(std::string_view text, int base = 10) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
@@ -869,14 +877,17 @@ void append_integer(std::string& out, Integer value) {
   out.append(text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr);
 }
 
-/// A number as JavaScript prints it: shortest digits that read back the same; plain notation from
-/// 1e-6 up to 1e21; null for what JSON cannot say.
+/// Appends a number as JavaScript prints it: the shortest digits that read back as the same number, without an exponent
+/// from 1e-6 up to 1e21. Infinity and NaN, which JSON does not have, become null.
 inline void append_number(std::string& out, double value) {
   if (!std::isfinite(value)) {
     out += "null";
     return;
   }
-  if (value < 0) out += '-', value = -value;
+  if (value < 0) {
+    out += '-';
+    value = -value;
+  }
   if (value < 9007199254740992.0 && value == std::floor(value))
     return append_integer(out, static_cast<std::int64_t>(value));
   std::array<char, 32> text;
@@ -888,24 +899,23 @@ inline void append_number(std::string& out, double value) {
   }
   std::string digits(begin, std::to_chars(begin, limit, value, std::chars_format::scientific).ptr);  // d.ddde+xx
   const auto e = digits.find('e');
-  if (value >= 1e-6 && value < 1e21) {  // an integer of 16 to 21 digits, of which 17 count
+  if (value >= 1e-6 && value < 1e21) {  // an integer of 16 to 21 digits, at most 17 of them significant
     const auto size = 10 * (digits[e + 2] - '0') + digits[e + 3] - '0' + 1;
     digits.resize(e);
     if (e > 1) digits.erase(1, 1);
     digits.resize(static_cast<std::size_t>(size), '0');
   } else if (digits[e + 2] == '0') {
-    digits.erase(e + 2, 1);
+    digits.erase(e + 2, 1);  // JavaScript prints 1e-7, to_chars 1e-07
   }
   out += digits;
 }
 
-/// Appends all of these.
 inline void append(std::string& out, std::initializer_list<std::string_view> parts) {
   for (const auto part : parts) out += part;
 }
 
-/// How many characters at the front of a text are neither control characters nor one of these two; reads eight at a
-/// time.
+/// The number of characters at the front of a text before the first one that is below 0x20, `one` or `other`. Tests
+/// eight at a time.
 inline std::size_t prefix_without(std::string_view in, char one, char other) {
   constexpr std::uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
   const std::uint64_t all_one = ones * static_cast<std::uint8_t>(one),
@@ -917,17 +927,18 @@ inline std::size_t prefix_without(std::string_view in, char one, char other) {
     const std::uint64_t found =
         ((word - ones * 0x20) | ((word ^ all_one) - ones) | ((word ^ all_other) - ones)) & ~word & high;
     if (found == 0) continue;
-    if constexpr (std::endian::native != std::endian::little) break;  // else the lowest bit is the first's
+    // The lowest set bit is exact; higher ones may come from borrows. On big-endian machines the loop below searches.
+    if constexpr (std::endian::native != std::endian::little) break;
     return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
   }
   while (at < in.size() && static_cast<std::uint8_t>(in[at]) >= 0x20 && in[at] != one && in[at] != other) ++at;
   return at;
 }
 
-/// How many characters at the front of a text stand in a JSON string as they are.
+/// The number of characters at the front of a text that a JSON string contains unescaped.
 inline std::size_t plain_prefix(std::string_view in) { return prefix_without(in, '"', '\\'); }
 
-/// A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so emitting never fails.
+/// Appends a text as a JSON string, with quotes. Invalid UTF-8 is repaired, so that this never fails.
 inline void append_string(std::string& out, std::string_view text) {
   constexpr char hex[] = "0123456789abcdef";
   if (!utf8_valid(text)) return append_string(out, utf8_repair(text));
@@ -947,15 +958,18 @@ inline void append_string(std::string& out, std::string_view text) {
       case '\n': out += 'n'; break;
       case '\r': out += 'r'; break;
       case '\t': out += 't'; break;
-      default: out += "u00", out += hex[c >> 4], out += hex[c & 15];
+      default:
+        out += "u00";
+        out += hex[c >> 4];
+        out += hex[c & 15];
     }
   }
   out += '"';
 }
 
-/// Makes U+FFFD of each \\uXXXX in a JSON text that is half a surrogate pair, which UTF-8 cannot hold.
+/// Replaces each escaped surrogate without its other half in a JSON text by \\ufffd, because UTF-8 cannot encode it.
 inline std::string replace_lone_surrogates(std::string_view text) {
-  const auto unit = [&](std::size_t i) {  // the code unit of the escape at i, or 0
+  const auto unit = [&](std::size_t i) {  // the code unit of the \uXXXX at i, or 0
     return i < text.size() && text.substr(i, 2) == "\\u" ? whole_number(text.substr(i + 2, 4), 16).value_or(0) : 0;
   };
   std::string out;
@@ -973,19 +987,21 @@ inline std::string replace_lone_surrogates(std::string_view text) {
 }
 
 struct JsonLimits {
-  unsigned depth = 64;  // at most 64: one bit each in Outline::arrays_
+  unsigned depth = 64;  // at most 64: Outline::arrays_ has one bit per level
   std::size_t tokens = 100'000;
 };
 
-/// The JSON guard: see the chapter's opening.
+/// The JSON guard; see the beginning of the chapter.
 class Outline {
  public:
   explicit Outline(JsonLimits limits) : limits_(limits) {}
 
-  /// nullptr if `text` is one JSON value within the limits, else what is wrong with it.
-  /// `elements` gets views into `text`, the values of the outermost array.
+  /// Returns nullptr if `text` is one JSON value within the limits, otherwise what is wrong with it.
+  /// If it is an array, `elements` gets its elements, as views into `text`.
   const char* read(std::string_view text, std::vector<std::string_view>* elements = nullptr) {
-    text_ = text, elements_ = elements, at_ = 0, depth_ = 0, tokens_ = 0;
+    *this = Outline(limits_);
+    text_ = text;
+    elements_ = elements;
     if (elements) elements->clear();
     Expect expect = Expect::value;
     for (;;) {
@@ -998,13 +1014,15 @@ class Outline {
   }
 
  private:
+  /// What the next token may be; from value_or_close on, also a closing bracket.
   enum class Expect : std::uint8_t { value, key, colon, end, value_or_close, key_or_close, comma_or_close };
 
   static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
   bool in_array() const { return arrays_ >> (depth_ - 1) & 1; }
   Expect after_value() {
     if (depth_ == 0) return Expect::end;
-    if (depth_ == 1 && elements_ && in_array()) elements_->push_back(text_.substr(element_, at_ - element_));
+    if (depth_ == 1 && elements_ && in_array())
+      elements_->push_back(text_.substr(element_start_, at_ - element_start_));
     return Expect::comma_or_close;
   }
 
@@ -1017,7 +1035,7 @@ class Outline {
         expect = Expect::value;
         return nullptr;
       case Expect::comma_or_close:
-        if (c != ',') return "JSON is not closed as it was opened";
+        if (c != ',') return "JSON lacks a comma or a closing bracket";
         ++at_;
         expect = in_array() ? Expect::value : Expect::key;
         return nullptr;
@@ -1028,7 +1046,7 @@ class Outline {
   }
 
   const char* value(char c, Expect& expect) {
-    if (depth_ == 1) element_ = at_;
+    if (depth_ == 1) element_start_ = at_;
     if (c == '[' || c == '{') return open(c, expect);
     const char* why = c == '"' ? string() : c == '-' || (c >= '0' && c <= '9') ? number() : literal();
     expect = after_value();
@@ -1045,7 +1063,7 @@ class Outline {
   }
 
   const char* close(char c, Expect& expect) {
-    if (c != (in_array() ? ']' : '}')) return "JSON is not closed as it was opened";
+    if (c != (in_array() ? ']' : '}')) return "JSON has a closing bracket of the wrong kind";
     --depth_;
     ++at_;
     expect = after_value();
@@ -1056,10 +1074,12 @@ class Outline {
     for (++at_;; ++at_) {
       at_ += plain_prefix(text_.substr(at_));
       if (at_ >= text_.size()) return "a JSON string does not end";
-      if (text_[at_] == '"') return ++at_, nullptr;
+      if (text_[at_] == '"') break;
       if (text_[at_] != '\\') return "a JSON string holds a control character";
       if (!escape()) return "a JSON string holds an unknown escape";
     }
+    ++at_;
+    return nullptr;
   }
 
   bool escape() {
@@ -1076,33 +1096,37 @@ class Outline {
     return at_ > first;
   }
 
-  bool skip(std::string_view any) {
-    if (at_ == text_.size() || any.find(text_[at_]) == any.npos) return false;
-    return ++at_, true;
+  bool skip_one_of(std::string_view characters) {
+    if (at_ == text_.size() || characters.find(text_[at_]) == characters.npos) return false;
+    ++at_;
+    return true;
   }
 
   const char* number() {
     constexpr const char* why = "a JSON number is malformed";
-    skip("-");
-    if (!skip("0") && !digits()) return why;
-    if (skip(".") && !digits()) return why;
-    if (!skip("eE")) return nullptr;
-    skip("+-");
+    skip_one_of("-");
+    if (!skip_one_of("0") && !digits()) return why;
+    if (skip_one_of(".") && !digits()) return why;
+    if (!skip_one_of("eE")) return nullptr;
+    skip_one_of("+-");
     return digits() ? nullptr : why;
   }
 
   const char* literal() {
-    for (const std::string_view word : {"true", "false", "null"})
-      if (text_.substr(at_, word.size()) == word) return at_ += word.size(), nullptr;
-    return "JSON holds an unknown word";
+    for (const std::string_view word : {"true", "false", "null"}) {
+      if (text_.substr(at_, word.size()) != word) continue;
+      at_ += word.size();
+      return nullptr;
+    }
+    return "JSON holds an unknown literal";
   }
 
   JsonLimits limits_;
   std::string_view text_;
   std::vector<std::string_view>* elements_ = nullptr;
-  std::size_t at_ = 0, element_ = 0, tokens_ = 0;
+  std::size_t at_ = 0, element_start_ = 0, tokens_ = 0;
   unsigned depth_ = 0;
-  std::uint64_t arrays_ = 0;  // bit n: the bracket at depth n+1 is an array's
+  std::uint64_t arrays_ = 0;  // bit n: the bracket at depth n + 1 opens an array
 };
 
 }  // namespace bytes
@@ -1116,7 +1140,7 @@ struct StringHash {
 template <class T>
 using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
 
-/// Objects by their id. The key is a view of the id, which the object itself holds.
+/// Objects by their id. The key is a view of the id in the object, which must outlive its entry.
 template <class Pointer>
 using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equal_to<>>;
 
@@ -1897,7 +1921,7 @@ struct Request {
 /// RFC 9110, 5.6.2
 inline bool is_token(std::string_view text) {
   return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return bytes::is_plain(c, "!#$%&'*+-.^_`|~"); });
+         std::all_of(text.begin(), text.end(), [](char c) { return bytes::is_alnum_or(c, "!#$%&'*+-.^_`|~"); });
 }
 
 /// Whether a text may stand as a header's value: no control character but tab.
@@ -2175,7 +2199,7 @@ inline std::string javascript_date(std::chrono::system_clock::time_point time) {
 inline const char* cookie_fault(const CookieOptions& cookie) {
   using Texts = std::set<std::string_view>;
   const auto plain = [](char c) { return c >= ' ' && c < 0x7f && c != ';'; };
-  const auto of_host = [](char c) { return bytes::is_plain(c, ".-"); };
+  const auto of_host = [](char c) { return bytes::is_alnum_or(c, ".-"); };
   if (!is_token(cookie.name)) return "the cookie's name is not a token (RFC 6265, 4.1.1)";
   if (!std::all_of(cookie.path.begin(), cookie.path.end(), plain))
     return "the cookie's path holds a ';' or characters other than ASCII";
@@ -2478,7 +2502,7 @@ inline Refusal check_handshake(const http::Request& request) {
   if (!bytes::equal_ignoring_case(request.header("upgrade"), "websocket")) return {400, "Invalid Upgrade header"};
   const auto key = request.header("sec-websocket-key");
   if (key.size() != 24 || !key.ends_with("==") ||
-      !std::all_of(key.begin(), key.end() - 2, [](char c) { return bytes::is_plain(c, "+/"); }))
+      !std::all_of(key.begin(), key.end() - 2, [](char c) { return bytes::is_alnum_or(c, "+/"); }))
     return {400, "Missing or invalid Sec-WebSocket-Key header"};
   const auto version = request.header("sec-websocket-version");
   if (version != "13" && version != "8")
@@ -3275,7 +3299,7 @@ class Engine {
     if (!options.generate_id) return random.id();
     std::string id;
     log.call({"generate_id threw", "url", request.target}, [&] { id = options.generate_id(request); });
-    const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return bytes::is_plain(c, "_.~-"); });
+    const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return bytes::is_alnum_or(c, "_.~-"); });
     if (plain && !id.empty() && id.size() <= 128 && !sessions_.contains(id)) return id;
     log.write(LogLevel::error,
               "An id of generate_id is empty, too long, taken, or not of A-Z a-z 0-9 _ . ~ -: a random one is used",
@@ -4895,7 +4919,7 @@ class TypeScript {
     return name;
   }
   static std::string key(std::string_view name) {
-    const auto in_word = [](char c) { return bytes::is_plain(c, "_$"); };
+    const auto in_word = [](char c) { return bytes::is_alnum_or(c, "_$"); };
     std::string quoted;
     bytes::append_string(quoted, name);
     const bool plain =
