@@ -1147,47 +1147,48 @@ using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equa
 // ================================================================================================
 // 3  Reasons, limits, log
 //
-// Whatever is refused or closed has one Reason. The wire, the log, the counters and the disconnect handlers read the
-// same row of one table. Its texts are the official server's, its codes those of engine.io-protocol ("code") and of
+// Every refusal and every close has a Reason. The wire, the log, the counters and the disconnect handlers use the same
+// row of one table. Its texts are the official server's. Its codes are those of engine.io-protocol ("code") and of
 // RFC 6455, 7.4.1 ("close").
 //
 //     reason              HTTP   code  close  text
 //     session_unknown      400      1         {"code":1,"message":"Session ID unknown"}
-//     message_too_big                  1009   -> the session ends with "transport error"
+//     message_too_big                  1009   -> the session closes with "transport error"
 //     ping_timeout                            "ping timeout"
 //
-// Limits by key, such as a client's address, bound how many there are at a time, and how many a second.
+// A RateLimiter has limits per key, such as a client's address: permits at a time, and operations per second.
 //
 //     RateLimiter limiter({.concurrent = 10});
-//     if (auto permit = limiter.acquire("203.0.113.7")) ...   // its destructor gives the place back
+//     if (auto permit = limiter.acquire("203.0.113.7")) ...   // its destructor releases the permit
 //
 //     RateLimiter pings({.burst = 20, .per_second = 5});
 //     if (auto wait = pings.spend(id, now)) ...               // over the limit: try again after *wait
 //
-// `spend` is a token bucket; it is refilled when it is asked, so no timer runs. The table is bounded. When it is full,
-// keys that hold no place and have a full bucket are dropped, because they carry no state. If there is none, new keys
-// are refused: otherwise a flood of keys would clear an offender's history. Time is an argument, from a steady clock.
+// spend() is a token bucket. It computes the refill when it is called, so no timer runs. Time is an argument, from a
+// steady clock. The table of keys is bounded. When it is full, keys that hold no permit and have a full bucket are
+// dropped, because they carry no state. If there is no such key, new keys are refused: otherwise a flood of keys would
+// clear an offender's history.
 //
 // A log record is a level, a constant message and named fields. json_line() escapes and shortens what clients sent, so
 // one record is always one line of JSON. If the sink may block, put a LogQueue in front of it.
 //
-// The log is the gate to the program's code, too: all of it is called by Log::call, which contains what it throws
-// and names what takes long. No handler runs inside another one. What a handler ends is over at once, but whom
-// that concerns hears of it later, when the handler has returned:
+// Log also calls the application's code: Log::call catches and logs its exceptions, and logs slow handlers. An event
+// handler never runs inside another one. A handler may close or disconnect anything. The state changes at once, but the
+// handlers for that run after it has returned:
 //
-//     a handler calls socket.disconnect()    connected() is false, rooms are left, a DISCONNECT is queued,
-//                                            and Log::later keeps the disconnect handlers
-//     the handler returns                    Log::settle runs them, one after the other
+//     a handler calls socket.disconnect()    connected() is false, the socket has left its rooms, a DISCONNECT is
+//                                            queued, and Log::later defers the disconnect handlers
+//     the handler returns                    Log::run_deferred runs them, one after the other
 //
-// So the stack is never deeper than one handler, and whoever has called one finds that anything may have ended:
-// it goes on with what it holds a reference to, and asks again whether that is still open.
+// So handlers do not nest on the stack. Code that has called a handler must expect that anything was closed meanwhile:
+// it keeps a reference to each object that it goes on to use, and checks again whether that is still open.
 // ================================================================================================
 
-// Each reason, of which an enumerator and a row of reason_table are made: its name, its text on the wire and for
-// handlers, its HTTP status (0: none), its code of Engine.IO (-1: none), its close code of WebSocket (0: none).
+// All reasons: name, text on the wire and for handlers, HTTP status (0: none), code of Engine.IO (-1: none), close code
+// of WebSocket (0: none). The enum Reason and reason_table are made from this list.
 // clang-format off: one a line
 #define SIO_DEMO_REASONS(X) \
-  /* A request of a session is refused; text and code are Engine.IO's. */ \
+  /* A request on Engine.IO's path is refused; text and code are those of Engine.IO. */ \
   X(transport_unknown, "Transport unknown", 400, 0, 0) \
   X(session_unknown, "Session ID unknown", 400, 1, 0) \
   X(bad_handshake_method, "Bad handshake method", 400, 2, 0) \
@@ -1197,7 +1198,7 @@ using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equa
   X(too_many_sessions, "Too many sessions", 503, 3, 0) \
   X(too_many_sessions_from_address, "Too many sessions from this address", 429, 3, 0) \
   X(too_many_handshakes, "Too many handshakes from this address", 429, 3, 0) \
-  /* A connection, or a request before it is routed, is refused. */ \
+  /* A connection or an HTTP request is refused, or a route fails. */ \
   X(too_many_connections, "Too many connections from this address", 0, -1, 0) \
   X(malformed_request, "Bad Request", 400, -1, 0) \
   X(request_line_too_long, "URI Too Long", 414, -1, 0) \
@@ -1211,7 +1212,7 @@ using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equa
   X(method_not_allowed, "Method Not Allowed", 405, -1, 0) \
   X(handler_failed, "Internal Server Error", 500, -1, 0) \
   X(draining, "The server is closing", 503, 3, 0) \
-  /* What a client sent is refused. It stays, but for malformed_packet: that session ends by forced_close. */ \
+  /* Something within a session is refused; only malformed_packet closes the session, with forced_close. */ \
   X(malformed_packet, "Malformed packet", 0, -1, 0) \
   X(too_many_namespaces, "Too many namespaces", 0, -1, 0) \
   X(too_many_rooms, "Too many rooms", 0, -1, 0) \
@@ -1220,21 +1221,21 @@ using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equa
   X(too_much_kept, "Too much is kept for this client", 0, -1, 0) \
   X(invalid_payload, "Invalid payload", 0, -1, 0) \
   X(unknown_ack, "Unknown ack", 0, -1, 0) \
-  /* A WebSocket broke RFC 6455 or a limit. From here on, something ends. */ \
+  /* A WebSocket violates RFC 6455 or a limit. This reason and all that follow close a session or a socket. */ \
   X(frame_malformed, "transport error", 0, -1, 1002) \
   X(text_not_utf8, "transport error", 0, -1, 1007) \
   X(too_many_fragments, "transport error", 0, -1, 1008) \
   X(message_too_big, "transport error", 0, -1, 1009) \
   X(too_many_packets, "transport error", 0, -1, 1008) \
   X(too_much_input, "transport error", 0, -1, 1008) \
-  /* A session ends (in the official server: the transport's reasons). */ \
+  /* A session closes. */ \
   X(transport_close, "transport close", 0, -1, 0) \
   X(transport_error, "transport error", 0, -1, 0) \
   X(parse_error, "parse error", 0, -1, 0) \
   X(ping_timeout, "ping timeout", 0, -1, 0) \
   X(forced_close, "forced close", 0, -1, 0) \
   X(slow_consumer, "transport error", 0, -1, 0) \
-  /* A socket ends without its session. */ \
+  /* A socket is disconnected; the session may stay open. */ \
   X(client_disconnect, "client namespace disconnect", 0, -1, 0) \
   X(server_disconnect, "server namespace disconnect", 0, -1, 0) \
   X(forced_server_close, "forced server close", 0, -1, 0) \
@@ -1242,11 +1243,11 @@ using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equa
 // clang-format on
 
 #define SIO_DEMO_REASON(name, ...) name,
-/// Why something was refused, or ended.
+/// Why something was refused or closed.
 enum class Reason : std::uint8_t { SIO_DEMO_REASONS(SIO_DEMO_REASON) count_ };
 #undef SIO_DEMO_REASON
 
-/// What a reason is called, and how it is told: in HTTP, in Engine.IO, in WebSocket's close frame.
+/// A reason's name, and how it is reported in HTTP, in Engine.IO and in a WebSocket's close frame.
 struct ReasonRow {
   Reason reason;
   const char* name;      // in counters and metrics
@@ -1263,27 +1264,27 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
 #undef SIO_DEMO_REASON
 #undef SIO_DEMO_REASONS
 
-/// A reason's row. There is one for each but count_, which is no reason.
+/// A reason's row in the table. `reason` must not be count_.
 constexpr const ReasonRow& row(Reason reason) { return reason_table[static_cast<std::size_t>(reason)]; }
-/// Whether it ends a session or a socket; the others refuse one thing.
+/// Whether the reason closes a session or a socket, rather than refusing a connection, a request or a packet.
 constexpr bool is_end(Reason reason) { return reason >= Reason::frame_malformed; }
 
-/// What has happened since the server began, and how often for each reason; a session that ends counts once, whatever
-/// its sockets. Read it on the loop's thread.
+/// Totals since the server began, some of them by reason. A session that closes counts once, however many sockets it
+/// has. Read it on the event-loop thread.
 struct Counters {
   std::array<std::uint64_t, reason_table.size()> reasons{};
   std::uint64_t connections_opened = 0, connections_closed = 0, requests = 0;
   std::uint64_t bytes_received = 0, bytes_sent = 0, packets_received = 0, packets_sent = 0;
   std::uint64_t sessions_opened = 0, sessions_closed = 0;
   std::uint64_t sockets_joined = 0, sockets_left = 0, events = 0, volatile_dropped = 0;
-  std::size_t queue_bytes = 0;         // as of now: what waits for all clients
-  std::size_t websocket_sessions = 0;  // as of now
+  std::size_t queue_bytes = 0;         // current value: bytes queued for all clients
+  std::size_t websocket_sessions = 0;  // current value
 
   void add(Reason reason) { ++reasons[static_cast<std::size_t>(reason)]; }
   std::uint64_t of(Reason reason) const { return reasons[static_cast<std::size_t>(reason)]; }
 };
 
-/// The tokens of one Rate, which each call is given again, so that many buckets share it.
+/// A token bucket. Each call gets the rate as an argument, so that a bucket does not have to store it.
 class Bucket {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -1291,9 +1292,9 @@ class Bucket {
 
   Bucket(const Rate& rate, Time now) : tokens_(rate.burst), refilled_(now) {}
 
-  /// Whether it is as good as new.
   bool full(const Rate& rate, Time now) const { return tokens(rate, now) >= rate.burst; }
-  /// Takes one token. Nothing if there was one, else how long until there is.
+  /// Takes one token. Returns nullopt if there was one, otherwise the time until there is one, or an hour if the bucket
+  /// is never refilled.
   std::optional<Wait> spend(const Rate& rate, Time now) {
     tokens_ = tokens(rate, now);
     refilled_ = (std::max)(refilled_, now);
@@ -1311,22 +1312,22 @@ class Bucket {
   Time refilled_;
 };
 
-/// See the chapter's opening.
+/// Limits by key; see the beginning of the chapter. Called on one thread.
 class RateLimiter {
  public:
   struct Rules {
-    std::size_t concurrent = 0;  // places of a key; 0: no limit
-    double burst = 0;            // tokens of a full bucket; 0: no limit
-    double per_second = 0;       // refill
-    std::size_t max_keys = 100'000;
+    std::size_t concurrent = 0;      // permits of one key at a time; 0: no limit
+    double burst = 0;                // tokens of a full bucket; 0: no limit
+    double per_second = 0;           // tokens added per second
+    std::size_t max_keys = 100'000;  // keys with state; further ones are refused
   };
   using Time = Bucket::Time;
 
  private:
   struct Entry {
-    std::size_t held = 0;            // places
+    std::size_t permits = 0;         // how many are held
     std::size_t bytes = 0;           // see Permit::weigh
-    std::optional<Bucket> bucket{};  // once a token was asked for
+    std::optional<Bucket> bucket{};  // made by the first spend()
   };
   using Entries = StringMap<Entry>;
   struct Table : Counted<Table> {
@@ -1335,34 +1336,35 @@ class RateLimiter {
     Rules rules;
     Rate rate;
     Entries entries{};
-    Time now{};  // of the last call that had one
+    Time now{};  // of the last spend(); acquire() has no time
     Time swept{};
-    bool freed = false;
+    bool released = false;  // whether a permit was, since the last sweep
 
-    /// Drops the keys that hold no place and have a full bucket: once a second, or when a place was freed, so that a
-    /// flood of keys does not pay for a walk each.
+    /// Drops the keys that hold no permit and have a full bucket. As this visits all keys, it is done at most once a
+    /// second, or if a permit was released.
     void sweep() {
-      if (!std::exchange(freed, false) && now - swept < std::chrono::seconds(1)) return;
+      if (!std::exchange(released, false) && now - swept < std::chrono::seconds(1)) return;
       swept = now;
-      std::erase_if(entries, [&](const auto& one) {
-        const Entry& entry = one.second;
-        return entry.held == 0 && (!entry.bucket || entry.bucket->full(rate, now));
+      std::erase_if(entries, [&](const auto& item) {
+        const Entry& entry = item.second;
+        return entry.permits == 0 && (!entry.bucket || entry.bucket->full(rate, now));
       });
     }
+    /// The entry of this key, or null if the table is full.
     Entries::pointer find_or_make(std::string_view key) {
       if (const auto found = entries.find(key); found != entries.end()) return &*found;
       if (entries.size() >= rules.max_keys) sweep();
       if (entries.size() >= rules.max_keys) return nullptr;
       return &*entries.emplace(std::string(key), Entry{}).first;
     }
-    void free_place(Entries::pointer entry) {
-      freed = true;
-      if (--entry->second.held == 0 && !rate.on()) entries.erase(entries.find(entry->first));
+    void release_permit(Entries::pointer entry) {
+      released = true;
+      if (--entry->second.permits == 0 && !rate.on()) entries.erase(entries.find(entry->first));
     }
   };
 
  public:
-  /// A place that is held. Moves; gives the place back when it is destroyed, even after the limiter.
+  /// A permit, or none. Movable. Its destructor releases the permit; it may outlive the limiter.
   class Permit {
    public:
     Permit() = default;
@@ -1373,17 +1375,17 @@ class RateLimiter {
       return *this;
     }
     ~Permit() {
-      if (table_) table_->free_place(entry_);
+      if (table_) table_->release_permit(entry_);
     }
     explicit operator bool() const { return bool(table_); }
-    /// What this place holds were `from` bytes and are `to`. The sum of all places of the key.
+    /// Changes the bytes that are counted for this permit from `from` to `to`. Returns the sum of the key's permits.
     std::size_t weigh(std::size_t from, std::size_t to) { return entry_->second.bytes += to - from; }
 
    private:
     friend class RateLimiter;
     Permit(Ref<Table> table, Entries::pointer entry) : table_(std::move(table)), entry_(entry) {}
     Ref<Table> table_;
-    Entries::pointer entry_ = nullptr;  // stays valid: an entry with a held place is never erased
+    Entries::pointer entry_ = nullptr;  // stays valid: an entry with a permit is never erased
   };
 
   explicit RateLimiter(const Rules& rules) : table_(new Table(rules)) {
@@ -1391,15 +1393,15 @@ class RateLimiter {
       throw std::invalid_argument("sio_demo::RateLimiter: burst must be 0 or at least 1, per_second not negative");
   }
 
-  /// A permit, or an empty one if the key has no place left.
+  /// Returns an empty permit if the key already has `concurrent` permits, or the table of keys is full.
   Permit acquire(std::string_view key) {
     const auto entry = table_->find_or_make(key);
-    if (!entry || (table_->rules.concurrent > 0 && entry->second.held >= table_->rules.concurrent)) return {};
-    ++entry->second.held;
+    if (!entry || (table_->rules.concurrent > 0 && entry->second.permits >= table_->rules.concurrent)) return {};
+    ++entry->second.permits;
     return Permit(table_, entry);
   }
 
-  /// Takes one token. Nothing if there was one, else how long until there is.
+  /// Takes one token of the key. Returns nullopt if there was one, otherwise how long to wait before the next attempt.
   std::optional<std::chrono::duration<double>> spend(std::string_view key, Time now) {
     if (!table_->rate.on()) return std::nullopt;
     table_->now = now;
@@ -1410,59 +1412,61 @@ class RateLimiter {
     return bucket->spend(table_->rate, now);
   }
 
-  /// How many places each key holds.
+  /// The number of permits of each key that has any.
   std::map<std::string, std::size_t> held() const {
     std::map<std::string, std::size_t> out;
     for (const auto& [key, entry] : table_->entries)
-      if (entry.held > 0) out.emplace(key, entry.held);
+      if (entry.permits > 0) out.emplace(key, entry.permits);
     return out;
   }
+  /// The number of keys in the table.
   std::size_t keys() const { return table_->entries.size(); }
 
  private:
   Ref<Table> table_;
 };
 
-/// What allow_request and middlewares answer: next(accept) lets the client in, next(refuse("why")) does not.
+/// The arguments of Next: next(accept) lets the client in, next(refuse("why")) does not.
 struct Accept {};
 inline constexpr Accept accept{};
 struct Refuse {
   std::string message;
-  json data;  // of a middleware: what the client finds as err.data; null: nothing
+  json data;  // from a middleware: the client gets it as err.data; null: none
 };
 inline Refuse refuse(std::string_view message, json data = nullptr) { return {std::string(message), std::move(data)}; }
 
-/// That answer, now or later, once: further calls do nothing, nor does one that comes when the client or the
-/// server is gone. Copyable; called on the loop's thread.
+/// The callback with which allow_request or a middleware gives its decision, during its call or later. Only the first
+/// call has an effect, and none after the client has disconnected or the server is destroyed. Copyable; called on the
+/// event-loop thread.
 class Next {
  public:
-  explicit Next(std::function<void(std::optional<Refuse>)> answer)
-      : answer_(std::make_shared<Answer>(std::move(answer))) {}
+  explicit Next(std::function<void(std::optional<Refuse>)> callback)
+      : callback_(std::make_shared<Callback>(std::move(callback))) {}
 
   void operator()(Accept = {}) const { (*this)(std::optional<Refuse>()); }
   void operator()(Refuse refusal) const { (*this)(std::optional<Refuse>(std::move(refusal))); }
 
  private:
-  using Answer = std::function<void(std::optional<Refuse>)>;
+  using Callback = std::function<void(std::optional<Refuse>)>;
   void operator()(std::optional<Refuse> refusal) const {
-    if (const auto answer = std::exchange(*answer_, nullptr)) answer(std::move(refusal));
+    if (const auto callback = std::exchange(*callback_, nullptr)) callback(std::move(refusal));
   }
-  std::shared_ptr<Answer> answer_;
+  std::shared_ptr<Callback> callback_;
 };
 
-/// A request on Engine.IO's path that was refused (reference: connection_error). Lives while its handler runs.
+/// A refused request on Engine.IO's path (`connection_error`). Valid while the handler runs.
 struct ConnectionError {
   const http::Request& request;
   Reason reason;
-  std::string_view details{};   // what allow_request said
-  int code = row(reason).code;  // 0 to 5, as engine.io-protocol counts
+  std::string_view details{};   // the message of allow_request
+  int code = row(reason).code;  // 0 to 5, of engine.io-protocol
   std::string_view message = row(reason).text;
 };
 
-/// The named fields of a log record, in their order. They live only for the statement that makes them.
+/// The named fields of a log record, in output order. Valid only for the statement that makes them.
 using Fields = std::initializer_list<std::pair<std::string_view, json>>;
 
-/// A log record, as the sink gets it. The views and the fields live only while the sink runs.
+/// A log record, as passed to the sink. The views and the fields are valid only while the sink runs.
 struct LogRecord {
   LogLevel level;
   std::string_view message;
@@ -1470,33 +1474,35 @@ struct LogRecord {
   std::chrono::system_clock::time_point time;
 };
 
-/// A packet, request or step of a session, as Options::trace gets it. The views live only while the sink runs.
+/// A packet, request or state change of a session, as passed to Options::trace. The views are valid only during that
+/// call.
 struct TraceRecord {
+  /// Each kind with what `text` is for it.
   enum class Kind : std::uint8_t {
-    request,   // HTTP: the method and the target
-    response,  // HTTP: the body, `status` beside it
-    packet,    // Engine.IO: the text of one as polling has it, or the bytes of a binary one
-    step,      // of an upgrade, or of an end: the session's new state
-    close      // a session's end: the reason as Socket.IO calls it
+    request,   // of HTTP: the method and the target
+    response,  // of HTTP: the body
+    packet,    // of Engine.IO: its text as sent over polling, or the bytes of a binary one
+    step,      // of an upgrade or a close: the session's new state
+    close      // of a session: the reason's text
   };
   Kind kind = Kind::packet;
-  bool incoming = false;         // from the client
-  bool binary = false;           // of a packet
-  std::uint16_t status = 0;      // of a response
-  std::string_view session{};    // its id; empty before it begins
+  bool incoming = false;         // whether it comes from the client
+  bool binary = false;           // for a packet
+  std::uint16_t status = 0;      // for a response
+  std::string_view session{};    // the id; empty before the session begins
   std::string_view transport{};  // "http", "polling" or "websocket"
   std::string_view text{};
-  std::string_view details{};  // of a close: why; of a step: the old state
+  std::string_view details{};  // for a close: details of the reason; for a step: the old state
   std::chrono::system_clock::time_point time = std::chrono::system_clock::now();
 };
 
-/// As JSON lines call it: "debug" to "error".
+/// The level's name in log records: "debug" to "error", or "off".
 constexpr std::string_view level_name(LogLevel level) {
   constexpr std::array<std::string_view, 5> names{"debug", "info", "warn", "error", "off"};
   return names[static_cast<std::size_t>(level)];
 }
 
-/// snprintf into a string, of 63 characters at most; `format` is a literal, and fits its values.
+/// The output of snprintf as a string, which must not exceed 63 characters. `format` must match the values.
 template <std::size_t Size, class... Values>
 std::string formatted(const char (&format)[Size], Values... values) {
   std::array<char, 64> text{};
@@ -1519,10 +1525,10 @@ inline std::int64_t unix_milliseconds(std::chrono::system_clock::time_point time
   return std::chrono::duration_cast<Milliseconds>(time.time_since_epoch()).count();
 }
 
-/// The record as one line of JSON, without the line's end:
+/// The record as one line of JSON, without a line end:
 /// {"level":"info","message":"Client connected","socketId":"...","timestamp":"2026-11-23T..."}
 inline std::string json_line(const LogRecord& record) {
-  constexpr std::size_t longest = 1024;  // of a client's text in a line
+  constexpr std::size_t longest = 1024;  // bytes of a text value, which a client may have sent
   std::string line = "{\"level\":";
   bytes::append_string(line, level_name(record.level));
   line += ",\"message\":";
@@ -1538,13 +1544,15 @@ inline std::string json_line(const LogRecord& record) {
   return line + ",\"timestamp\":\"" + iso_8601(record.time) + "\"}";
 }
 
-/// What the program's handlers cost: taken where they are called, of the outermost one only. How many failed.
+/// Statistics of the application's handlers. `calls`, `slow` and `sum` count outermost calls, and only if handlers are
+/// timed (Options::slow_handler). `failed` counts all that threw.
 struct HandlerTimes {
   std::uint64_t calls = 0, slow = 0, failed = 0;
   std::chrono::steady_clock::duration sum{};
 };
 
-/// A function that is called while the statement runs that names it. Two pointers: nothing is copied.
+/// A reference to a function object, for parameters. Unlike std::function, it never allocates. Valid until the end of
+/// the statement that makes it.
 class FunctionRef {
  public:
   template <class F>
@@ -1558,75 +1566,74 @@ class FunctionRef {
   void (*call_)(void*);
 };
 
-/// Which code of the program's is called: what the log says when it throws, and one field, or those of a socket's
-/// handler. Lives only for the call.
+/// Which code of the application is called, for log records: the message if it throws, and a field that identifies it.
+/// For a handler of a socket, also the socket's id and namespace. Valid only for the call.
 struct Callee {
   std::string_view failed, field, value;
   std::string_view socket{}, nsp{};
 };
 
-/// The server's log, and the gate to the program's code. Logging never takes a server down.
+/// The server's log, which also calls the application's code; see the beginning of the chapter. Exceptions of a sink or
+/// a handler never leave it.
 class Log {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  /// A slow_handler of 0: the time of handlers is not taken.
+  /// If `slow_handler` is 0, handlers are not timed.
   Log(LogLevel level, std::function<void(const LogRecord&)> sink, Milliseconds slow_handler = {})
       : level_(level), slow_handler_(slow_handler), sink_(std::move(sink)) {}
 
   bool enabled(LogLevel level) const { return level >= level_; }
 
-  /// A line that the sink itself causes is lost.
+  /// A record that the sink itself causes, or for which it throws, is dropped and counted.
   void write(LogLevel level, std::string_view message, Fields fields = {}) const {
     if (!enabled(level)) return;
     const LogRecord record{level, message, fields, std::chrono::system_clock::now()};
-    const bool good = observe([&] {
+    const bool written = observe([&] {
       if (sink_) return sink_(record);
       const std::string line = json_line(record) + '\n';
       if (std::fwrite(line.data(), 1, line.size(), stderr) != line.size()) ++dropped_;
     });
-    if (!good) ++dropped_;  // there is nobody left to tell
+    if (!written) ++dropped_;
   }
 
-  /// Calls a sink, in the middle of whatever is observed: what it asks to end waits, see observing(). false: it threw,
-  /// which is logged if a callee is given, or a sink runs already.
+  /// Calls a sink of log or trace records; while it runs, observing() is true. Returns false if it threw, or if a sink
+  /// is running already. An exception is logged if a callee is given.
   bool observe(FunctionRef sink, const Callee* callee = nullptr) const;
 
-  /// Lines that the sink has lost.
+  /// The number of log records that were lost.
   std::uint64_t dropped() const { return dropped_; }
   const HandlerTimes& handlers() const { return handlers_; }
 
-  /// Calls code of the program's, and then what was kept for later. What it throws ends here, and is logged. A client
-  /// that makes a handler fail cannot fill a disk: there are a hundred such lines at once, and ten a second. false: it
-  /// threw.
+  /// Calls code of the application, then what was deferred meanwhile. Returns false if it threw, which is logged.
   bool call(const Callee& callee, FunctionRef f) const;
 
-  /// Calls f, now or, while code of the program's runs, when that has returned.
+  /// Calls f: at once, or when busy() has become false.
   template <class F>
   void later(F f) const {
     if (!busy()) return f();
-    kept_.emplace_back(std::move(f));
+    deferred_.emplace_back(std::move(f));
   }
-  /// Whether code of the program's runs, or a change is not complete.
+  /// Whether code of the application runs, or a Hold exists.
   bool busy() const { return depth_ > 0 || observing_; }
-  /// Whether a sink runs: what it asks to end must wait, for it may be in the middle of being changed.
+  /// Whether a sink runs. Closes that it requests must be deferred: its caller may be in the middle of a change.
   bool observing() const { return observing_; }
-  /// Calls what was kept for later, unless it is too early.
-  void settle() const {
-    if (kept_.empty() || busy() || std::exchange(settling_, true)) return;
-    finish();
-    settling_ = false;
+  /// Calls what later() has deferred, unless busy.
+  void run_deferred() const {
+    if (deferred_.empty() || busy() || std::exchange(running_deferred_, true)) return;
+    run_all_deferred();
+    running_deferred_ = false;
   }
-  /// The same, early or not: the server ends, so it is now or never.
-  void finish() const;
+  /// The same even if busy, for a server's destructor.
+  void run_all_deferred() const;
 
-  /// As long as one is there, handlers wait: of a change in several parts they hear when it is complete.
+  /// Defers handlers as long as it exists, so that they run after a change of several steps is complete.
   class Hold {
    public:
     explicit Hold(const Log& log) : log_(log) { ++log_.depth_; }
     ~Hold() {
       --log_.depth_;
-      log_.settle();
+      log_.run_deferred();
     }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
@@ -1636,99 +1643,99 @@ class Log {
   };
 
  private:
-  void tell(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
-            std::string_view detail) const;
-  /// How long it took, if that is to be said.
-  std::optional<Milliseconds> took_long(Time start) const {
-    const Time now = std::chrono::steady_clock::now();
-    ++handlers_.calls;
-    handlers_.sum += now - start;
-    if (now - start < slow_handler_) return std::nullopt;
-    ++handlers_.slow;
-    if (handlers_.slow > 1 && now - complained_ < Seconds(1)) return std::nullopt;
-    complained_ = now;
-    return std::chrono::duration_cast<Milliseconds>(now - start);
-  }
+  /// Calls f. Returns the text of the exception that it throws, if any.
+  static std::optional<std::string> exception_of(FunctionRef f);
+  void report_time(const Callee& callee, Time start) const;
+  void report_failure(const Callee& callee, std::string_view what) const;
+  void report(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
+              std::string_view detail) const;
 
-  bool may_tell_failure() const {
-    ++handlers_.failed;
-    return !failures_.spend(failure_rate, std::chrono::steady_clock::now());
-  }
-
-  static constexpr Rate failure_rate{100, 10};
+  static constexpr Rate failure_rate{100, 10};  // of log records, so that a failing handler cannot fill a disk
   LogLevel level_;
   Milliseconds slow_handler_;
   std::function<void(const LogRecord&)> sink_;
-  // Whoever may log may count: the log is not part of what its users change.
+  // mutable, so that a const Log& is enough to log and to call handlers
   mutable std::uint64_t dropped_ = 0;
   mutable HandlerTimes handlers_;
   mutable Bucket failures_{failure_rate, Time()};
-  mutable Time complained_{};
-  mutable std::deque<std::function<void()>> kept_;  // for later
-  mutable int depth_ = 0;                           // calls and holds that are not over
-  mutable bool timing_ = false, observing_ = false, settling_ = false;
+  mutable Time slow_reported_{};
+  mutable std::deque<std::function<void()>> deferred_;
+  mutable int depth_ = 0;  // running calls, and Holds
+  mutable bool timing_ = false, observing_ = false, running_deferred_ = false;
 };
 
 #if SIO_DEMO_BODIES
 SIO_DEMO_INLINE bool Log::call(const Callee& callee, FunctionRef f) const {
   const bool timed = slow_handler_.count() > 0 && !std::exchange(timing_, true);
   const Time start = timed ? std::chrono::steady_clock::now() : Time();
-  bool good = false;
   ++depth_;
-  try {
-    f();
-    good = true;
-  } catch (const std::exception& error) {
-    if (may_tell_failure()) tell(callee, LogLevel::error, callee.failed, "error", error.what());
-  } catch (...) {
-    if (may_tell_failure()) tell(callee, LogLevel::error, callee.failed, "error", "not a std::exception");
-  }
+  const auto failure = exception_of(f);
+  if (failure) report_failure(callee, *failure);
   if (timed) {
     timing_ = false;
-    if (const auto took = took_long(start))
-      tell(callee, LogLevel::warn, "A handler is slow: nothing else runs meanwhile", "time",
-           std::to_string(took->count()) + " ms");
+    report_time(callee, start);
   }
   --depth_;
-  settle();
-  return good;
+  run_deferred();
+  return !failure;
 }
 
-SIO_DEMO_INLINE void Log::tell(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
-                               std::string_view detail) const {
+SIO_DEMO_INLINE bool Log::observe(FunctionRef sink, const Callee* callee) const {
+  if (std::exchange(observing_, true)) return false;
+  const auto failure = exception_of(sink);
+  observing_ = false;
+  if (failure && callee) report_failure(*callee, *failure);
+  return !failure;
+}
+
+SIO_DEMO_INLINE std::optional<std::string> Log::exception_of(FunctionRef f) {
+  try {
+    f();
+    return std::nullopt;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "not a std::exception";
+  }
+}
+
+SIO_DEMO_INLINE void Log::report_time(const Callee& callee, Time start) const {
+  const Time now = std::chrono::steady_clock::now();
+  ++handlers_.calls;
+  handlers_.sum += now - start;
+  if (now - start < slow_handler_) return;
+  ++handlers_.slow;
+  if (handlers_.slow > 1 && now - slow_reported_ < Seconds(1)) return;
+  slow_reported_ = now;
+  const auto time = std::chrono::duration_cast<Milliseconds>(now - start).count();
+  report(callee, LogLevel::warn, "A handler is slow: nothing else runs meanwhile", "time",
+         std::to_string(time) + " ms");
+}
+
+SIO_DEMO_INLINE void Log::report_failure(const Callee& callee, std::string_view what) const {
+  ++handlers_.failed;
+  if (failures_.spend(failure_rate, std::chrono::steady_clock::now())) return;
+  report(callee, LogLevel::error, callee.failed, "error", what);
+}
+
+SIO_DEMO_INLINE void Log::report(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
+                                 std::string_view detail) const {
   if (callee.nsp.empty()) return write(level, message, {{callee.field, callee.value}, {name, detail}});
   write(level, message,
         {{callee.field, callee.value}, {"socketId", callee.socket}, {"namespace", callee.nsp}, {name, detail}});
 }
 
-SIO_DEMO_INLINE bool Log::observe(FunctionRef sink, const Callee* callee) const {
-  if (std::exchange(observing_, true)) return false;
-  bool good = false;
-  std::string what;
-  try {
-    sink();
-    good = true;
-  } catch (const std::exception& error) {
-    what = error.what();
-  } catch (...) {
-    what = "not a std::exception";
-  }
-  observing_ = false;
-  if (!good && callee && may_tell_failure()) tell(*callee, LogLevel::error, callee->failed, "error", what);
-  return good;
-}
-
-SIO_DEMO_INLINE void Log::finish() const {
-  while (!kept_.empty()) {
-    const auto next = std::move(kept_.front());
-    kept_.pop_front();
+SIO_DEMO_INLINE void Log::run_all_deferred() const {
+  while (!deferred_.empty()) {
+    const auto next = std::move(deferred_.front());
+    deferred_.pop_front();
     next();
   }
 }
 #endif  // SIO_DEMO_BODIES
 
-/// Log lines between the loop and a thread of the program that writes them. If the writer blocks, on a full disk or a
-/// pipe that nobody reads, lines are lost and the loop goes on.
+/// A queue of log lines between the event loop and a thread of the application that writes them. If that thread blocks,
+/// because a disk is full or a pipe is not read, lines are lost and the event loop goes on.
 ///
 ///     sio::LogQueue queue;                                       // outlives the server
 ///     options.log_sink = [&](const sio::LogRecord& record) { queue.push(sio::json_line(record) + '\n'); };
@@ -1736,20 +1743,24 @@ SIO_DEMO_INLINE void Log::finish() const {
 ///
 class LogQueue {
  public:
-  /// `most`: bytes that may wait; further lines are lost. Default: 1 MiB.
+  /// At most `most` bytes are queued; further lines are lost. Default: 1 MiB.
   explicit LogQueue(std::size_t most = 1024 * 1024) : most_(most) {}
 
-  /// Queues a line with its end. Throws std::runtime_error once for each lost line, which a Log counts. Any thread.
+  /// Queues a line, which must include its line end. Throws std::runtime_error if a line was lost, this or an earlier
+  /// one, once for each: the Log whose sink this is counts them. Any thread.
   void push(std::string_view line) {
     const std::lock_guard lock(mutex_);
-    const bool fits = line.size() <= most_ - lines_.size();
-    if (fits) lines_ += line, filled_.notify_one();
-    else ++lost_;
+    if (line.size() <= most_ - lines_.size()) {
+      lines_ += line;
+      filled_.notify_one();
+    } else {
+      ++lost_;
+    }
     if (lost_ == 0) return;
     --lost_;
     throw std::runtime_error("a log line was lost: its writer does not keep up, or cannot write");
   }
-  /// Waits for lines and takes all there are. false: the queue was closed, and is empty. Any thread.
+  /// Waits for lines and takes all queued ones. Returns false once the queue is closed and empty. Any thread.
   bool take(std::string& lines) {
     std::unique_lock lock(mutex_);
     filled_.wait(lock, [&] { return closed_ || !lines_.empty(); });
@@ -1757,12 +1768,12 @@ class LogQueue {
     std::swap(lines, lines_);
     return !lines.empty();
   }
-  /// Counts lines that were taken and could not be written.
+  /// Counts lines as lost that take() has returned and that could not be written. Any thread.
   void lost(std::string_view lines) {
     const std::lock_guard lock(mutex_);
     lost_ += static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
   }
-  /// No more lines come.
+  /// Ends take() when the queue is empty. Any thread.
   void close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
@@ -5034,7 +5045,7 @@ std::string typescript(const Events&... events) {
 // Threads: call everything on the thread that runs the event loop; only server.post(f) may be called on any thread.
 // Lifetime: a Socket is a handle, cheap to copy. After the disconnect, calls on it have no effect: emits are dropped,
 // rooms() is empty. The same is true of the other handles, even after the server is destroyed. A handler may close or
-// disconnect anything; the handlers for that run after it has returned, see the gate of chapter 3.
+// disconnect anything; the handlers for that run after it has returned, see chapter 3.
 // Exceptions: if a handler throws, the other handlers still run. An Error is sent to the client. Any other exception is
 // logged, and the client gets the code INTERNAL_ERROR, as the ack {"error":{...}} or as the event `error`.
 // ================================================================================================
@@ -8461,7 +8472,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
       driver.engine.advance(driver.now());
     }
     ~Turn() {
-      if (driver_->depth_ == 1 && !driver_->abandoned_) driver_->log.settle();
+      if (driver_->depth_ == 1 && !driver_->abandoned_) driver_->log.run_deferred();
       if (--driver_->depth_ == 0) driver_->end_turn();
     }
     Turn(const Turn&) = delete;
@@ -9773,7 +9784,7 @@ SIO_DEMO_INLINE Host::Host(asio::io_context* loop, Options options, engineio::Ap
 SIO_DEMO_INLINE Host::~Host() = default;
 SIO_DEMO_INLINE void Host::abandon() {
   driver_->abandon();
-  log_->finish();
+  log_->run_all_deferred();
 }
 SIO_DEMO_INLINE void Host::listen(const std::string& host, std::uint16_t port) {
   engine_.assert_thread();
@@ -9887,7 +9898,7 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
 SIO_DEMO_INLINE Server::~Server() {
   abandon();
   drained();
-  log().finish();
+  log().run_all_deferred();
   for (const auto& nsp : all_namespaces()) nsp->recovery_.end();
   for (const auto& parent : parents_) parent.nsp->recovery_.end();
 }
