@@ -1792,22 +1792,25 @@ class LogQueue {
 // ================================================================================================
 // 4  HTTP/1.1
 //
-// Engine.IO begins in HTTP (RFC 9112). This chapter reads requests and writes what answers have in common: dates,
-// cookies, CORS. It finds out the client's address behind proxies, and has the program's own routes. The readers are
-// incremental: they say `complete`, `more` or `malformed`, and what a request views are the bytes they were given.
+// Engine.IO begins in HTTP (RFC 9112). This chapter has the readers of requests, the parts that responses share (status
+// line, headers, dates, cookies, CORS), the client's address behind proxies, and the application's routes. The readers
+// are incremental: they return `complete`, `more` or `malformed`. A request's header section is views into the input;
+// its query and body are copies.
 //
 //     GET /socket.io/?EIO=4&transport=polling&t=w70ufd61 HTTP/1.1\r\n
 //     Host: localhost:3000\r\n
 //     \r\n
 //
-// The reader is strict where leniency lets requests be smuggled (RFC 9112, 2.2, 5, 6.1): line ends are CR LF, no space
-// before a colon, no folded lines, one Content-Length of digits only and never together with Transfer-Encoding, which
-// is `chunked` or refused. Only the query of the target is percent-decoded, after it was split.
+// The readers are strict where leniency allows request smuggling (RFC 9112, 2.2, 5, 6.1): lines end with CR LF, a colon
+// has no space before it, and lines are not folded. At most one Content-Length is accepted, of digits only, and none
+// together with Transfer-Encoding, which must be `chunked`. Only the query of the target is percent-decoded, after it
+// was split at '&' and '='.
 // ================================================================================================
 
 enum class Progress : std::uint8_t { complete, more, malformed };
 
-/// A reader's result: `size` bytes are used up when complete; `reason` and `why` are set when malformed.
+/// A reader's result. `size`: the bytes that a complete header section has consumed. `reason` and `why`: set if
+/// malformed.
 struct Parsed {
   Progress progress = Progress::more;
   std::size_t size = 0;
@@ -1831,7 +1834,7 @@ struct Header {
   std::string_view name, value;
 };
 
-/// Takes the next line off the front of a request's header lines. The name is empty if it has none.
+/// Removes the next line from the front of a request's header lines. If it has no colon, the result is empty.
 inline Header next_header(std::string_view& lines) {
   const auto line = lines.substr(0, lines.find("\r\n"));
   lines.remove_prefix((std::min)(lines.size(), line.size() + 2));
@@ -1840,14 +1843,14 @@ inline Header next_header(std::string_view& lines) {
   return {line.substr(0, colon), bytes::trim(line.substr(colon + 1))};
 }
 
-/// The value of the first header of this name among header lines, in any case; empty if there is none.
+/// The value of the first header with this name, ignoring case; empty if there is none.
 inline std::string_view find_header(std::string_view lines, std::string_view name) {
   while (!lines.empty())
     if (const auto header = next_header(lines); bytes::equal_ignoring_case(header.name, name)) return header.value;
   return {};
 }
 
-/// Percent-decoding of one key or value as in a URL query: '+' is a space, a broken escape stays.
+/// Percent-decodes one key or value of a URL query: '+' becomes a space, an invalid escape stays as it is.
 inline std::string percent_decode(std::string_view in) {
   std::string out;
   out.reserve(in.size());
@@ -1859,11 +1862,11 @@ inline std::string percent_decode(std::string_view in) {
   return out;
 }
 
-/// Decoded query parameters in their order; the last of equal keys counts.
+/// Decoded query parameters, in their order. For a repeated key, find() returns the last value.
 struct Query {
   std::vector<std::pair<std::string, std::string>> parameters;
 
-  /// false if there are more than `limit` parameters.
+  /// Returns false if there are more than `limit` parameters.
   bool read(std::string_view text, std::size_t limit) {
     parameters.clear();
     while (!text.empty()) {
@@ -1890,21 +1893,21 @@ struct Query {
   }
 };
 
-/// A request. Its views are valid while the handler that got it runs; copy what you keep.
+/// A request. Its views are valid only while the handler that gets it runs.
 struct Request {
   std::string_view method;      // "GET"
-  std::string_view target;      // as it came: "/socket.io/?EIO=4"
+  std::string_view target;      // as received: "/socket.io/?EIO=4"
   std::string_view path;        // the target up to '?', not decoded
-  std::string_view query_text;  // what follows it, not decoded
-  std::string_view head;        // the header lines as they came
-  std::string_view whole_head;  // with the request line and the end: for a HeadReader, once the views are not valid
+  std::string_view query_text;  // between '?' and '#', not decoded
+  std::string_view head;        // the header lines as received
+  std::string_view whole_head;  // from the request line to the blank line; a copy of it can be parsed again
   int minor = 1;                // HTTP/1.minor
   std::vector<Header> headers;
   Query query;
-  std::string_view body;  // complete, for routes
+  std::string_view body;  // of a request to a route; otherwise empty
   std::string address;    // the client's, see ClientAddress
 
-  /// The first header of this name, in any case; nullptr if there is none.
+  /// The value of the first header with this name, ignoring case; nullptr if there is none.
   const std::string_view* find(std::string_view name) const {
     for (const Header& header : headers)
       if (bytes::equal_ignoring_case(header.name, name)) return &header.value;
@@ -1918,24 +1921,24 @@ struct Request {
     return static_cast<std::size_t>(std::count_if(
         headers.begin(), headers.end(), [&](const Header& h) { return bytes::equal_ignoring_case(h.name, name); }));
   }
-  /// Whether a header that is a list holds this token, on whichever of its lines (RFC 9110, 5.3).
+  /// Whether a header that is a list contains this token, in any of its lines (RFC 9110, 5.3).
   bool lists(std::string_view name, std::string_view token) const {
     return std::any_of(headers.begin(), headers.end(), [&](const Header& h) {
       return bytes::equal_ignoring_case(h.name, name) && bytes::has_token(h.value, token);
     });
   }
   bool keep_alive() const { return minor == 0 ? lists("connection", "keep-alive") : !lists("connection", "close"); }
-  /// Whether the client wants to leave HTTP/1.1 (RFC 9110, 7.8).
+  /// Whether the client asks to change to another protocol (RFC 9110, 7.8).
   bool upgrade() const { return find("upgrade") && lists("connection", "upgrade"); }
 };
 
-/// RFC 9110, 5.6.2
+/// Whether a text is a token (RFC 9110, 5.6.2), such as a header's name.
 inline bool is_token(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return bytes::is_alnum_or(c, "!#$%&'*+-.^_`|~"); });
 }
 
-/// Whether a text may stand as a header's value: no control character but tab.
+/// Whether a text can be a header's value: it has no control characters except tabs.
 inline bool is_field_value(std::string_view text) {
   for (;;) {
     text.remove_prefix(bytes::prefix_without(text, '\x7f', '\x7f'));
@@ -1945,28 +1948,28 @@ inline bool is_field_value(std::string_view text) {
   }
 }
 
-/// Reads a request's head. However the bytes trickle in, each line is checked once, when it is complete, and a first
-/// line that no request has is refused before the rest comes. When the head is complete, its lines are taken apart.
+/// Reads a request's header section: the request line and the header lines. Each byte is searched only once, even if
+/// they arrive one by one. An invalid request line is refused without waiting for the header lines.
 class HeadReader {
  public:
-  /// `in` begins with the request and has grown since the last call. When complete, `out` views it.
+  /// `in` must be the same request as in the last call, with more bytes. When complete, `out` has views into it.
   Parsed read(std::string_view in, const HttpLimits& limits, Request& out) {
     const bool was_begun = begun_;
     for (;;) {
       if (!begun_ && start_ < in.size() && in[start_] != '\r' && !is_token(in.substr(start_, 1)))
         return Parsed::malformed("the request does not begin with a method");
-      const auto lf = in.find('\n', seen_);
-      seen_ = (std::min)(lf, in.size());
-      if (!begun_ && limits.request_line < limits.header_bytes && seen_ - start_ > limits.request_line)
+      const auto lf = in.find('\n', searched_);
+      searched_ = (std::min)(lf, in.size());
+      if (!begun_ && limits.request_line < limits.header_bytes && searched_ - start_ > limits.request_line)
         return Parsed::malformed("the request line is too long", Reason::request_line_too_long);
-      if (seen_ + (lf != in.npos) - start_ > limits.header_bytes)
-        return Parsed::malformed("the request's head is too large", Reason::headers_too_large);
+      if (searched_ + (lf != in.npos) - start_ > limits.header_bytes)
+        return Parsed::malformed("the request's header section is too large", Reason::headers_too_large);
       if (lf == in.npos) break;
       auto line = in.substr(line_, lf - line_);
-      seen_ = line_ = lf + 1;
-      if (!line.ends_with('\r')) return Parsed::malformed("a line of the request's head ends without CR");
+      searched_ = line_ = lf + 1;
+      if (!line.ends_with('\r')) return Parsed::malformed("a line of the request's header section ends without CR");
       line.remove_suffix(1);
-      if (!is_field_value(line)) return Parsed::malformed("a control character in the request's head");
+      if (!is_field_value(line)) return Parsed::malformed("a control character in the request's header section");
       if (!line.empty()) {
         begun_ = true;
       } else if (begun_) {
@@ -1974,13 +1977,14 @@ class HeadReader {
         *this = HeadReader();
         const auto parsed = parse(out.whole_head.substr(0, out.whole_head.size() - 2), limits, out);
         return parsed.progress == Progress::complete ? Parsed::complete(lf + 1) : parsed;
-      } else if (start_ = line_; start_ > 16) {  // blank lines before a request are skipped (RFC 9112, 2.2)
-        return Parsed::malformed("too many blank lines before a request");
+      } else {  // blank lines before a request are skipped (RFC 9112, 2.2)
+        start_ = line_;
+        if (start_ > 16) return Parsed::malformed("too many blank lines before a request");
       }
     }
     if (!begun_ || was_begun) return Parsed::more();
-    Request unfinished;  // another protocol's greeting is refused at once, not when its time is over
-    const auto line = request_line(in.substr(start_, in.find('\r', start_) - start_), unfinished);
+    Request ignored;  // checks the request line, so that another protocol is refused at once, not after a timeout
+    const auto line = request_line(in.substr(start_, in.find('\r', start_) - start_), ignored);
     return line.progress == Progress::malformed ? line : Parsed::more();
   }
 
@@ -1992,7 +1996,7 @@ class HeadReader {
     out.head = head.substr(end + 2);
     for (auto rest = out.head; !rest.empty();) {
       const Header header = next_header(rest);
-      if (!is_token(header.name)) return Parsed::malformed("a header line lacks a proper name");
+      if (!is_token(header.name)) return Parsed::malformed("a header line has no valid name");
       if (out.headers.size() == limits.headers)
         return Parsed::malformed("the request has too many headers", Reason::headers_too_large);
       out.headers.push_back(header);
@@ -2022,7 +2026,7 @@ class HeadReader {
     if (version.size() != 8 || version.substr(0, 5) != "HTTP/")
       return Parsed::malformed("the HTTP version is malformed");
     if (version.substr(5, 2) != "1." || (version[7] != '0' && version[7] != '1'))
-      return Parsed::malformed("only HTTP/1.0 and 1.1 are spoken here", Reason::version_not_supported);
+      return Parsed::malformed("the HTTP version is neither 1.0 nor 1.1", Reason::version_not_supported);
     out.minor = version[7] - '0';
     out.path = out.target.substr(0, out.target.find('?'));
     out.query_text = out.target.substr((std::min)(out.path.size() + 1, out.target.size()));
@@ -2030,20 +2034,21 @@ class HeadReader {
     return Parsed::complete(0);
   }
 
-  std::size_t seen_ = 0;   // bytes looked at
-  std::size_t start_ = 0;  // where the request line begins
-  std::size_t line_ = 0;   // where the line begins that is not complete
-  bool begun_ = false;     // the request line is complete
+  std::size_t searched_ = 0;  // bytes searched for a line's end
+  std::size_t start_ = 0;     // where the request line begins
+  std::size_t line_ = 0;      // where the incomplete line begins
+  bool begun_ = false;        // whether the request line is complete
 };
 
-/// Reads a body framed by Content-Length or chunked (RFC 9112, 6 and 7.1). Data beyond the limit is read past, so that
-/// the connection can be used further.
+/// Reads a body framed by Content-Length or chunked (RFC 9112, 6 and 7.1). A body beyond the limit is consumed but not
+/// stored, so that the connection stays usable.
 class BodyReader {
  public:
-  /// Prepares for the body that these headers announce.
+  /// Begins the body of this request, of at most `limit` bytes. `overhead`: HttpLimits::chunk_overhead.
   Parsed begin(const Request& request, std::size_t limit, std::size_t overhead) {
     *this = BodyReader();
-    limit_ = limit, overhead_ = overhead;
+    limit_ = limit;
+    overhead_ = overhead;
     const std::size_t lengths = request.count("content-length");
     if (const auto* coding = request.find("transfer-encoding")) {
       if (lengths > 0) return Parsed::malformed("both Content-Length and Transfer-Encoding");
@@ -2063,7 +2068,7 @@ class BodyReader {
     return Parsed::complete(0);
   }
 
-  /// Takes what belongs to the body off the front of `in`: complete when the body is.
+  /// Removes bytes of the body from the front of `in`, until the body is complete.
   Parsed read(std::string_view& in) {
     while (state_ != State::done) {
       if (in.empty()) return Parsed::more();
@@ -2073,7 +2078,7 @@ class BodyReader {
     return Parsed::complete(0);
   }
 
-  /// Consumes the body without storing it.
+  /// Consumes the rest of the body without storing it, as if it were too large.
   void discard() { too_large_ = true; }
   bool done() const { return state_ == State::done; }
   bool too_large() const { return too_large_; }
@@ -2094,11 +2099,12 @@ class BodyReader {
     if (left_ == 0) state_ = state_ == State::data ? State::done : State::chunk_end;
   }
 
-  /// Takes a byte of a framing line. Of a line, only its beginning is kept: extensions and trailers are dropped.
+  /// Reads one byte of a framing line. Only the beginning of a line is kept: extensions and trailers are ignored.
   const char* take_framing(std::string_view& in) {
     if (++framing_ > overhead_ + data_ / 64 * 8) return "too much chunk framing";
     const char c = in.front();
     in.remove_prefix(1);
+    // LF must follow CR, and nothing else may.
     if (std::exchange(after_cr_, c == '\r') != (c == '\n')) return "a line of chunked framing does not end with CR LF";
     if (c == '\n') return framing_line(std::exchange(line_, {}));
     if (c != '\r' && line_.size() <= most_digits) line_ += c;
@@ -2111,7 +2117,7 @@ class BodyReader {
       const auto size = digits.size() <= most_digits ? bytes::whole_number(digits, 16) : std::nullopt;
       if (!size) return "a malformed chunk size";
       left_ = *size;
-      if (left_ > limit_ - (std::min)(limit_, body_.size())) discard();  // refused before it comes
+      if (left_ > limit_ - (std::min)(limit_, body_.size())) discard();  // refused before the data arrives
       state_ = left_ > 0 ? State::chunk_data : State::trailer;
     } else if (state_ == State::chunk_end) {
       state_ = State::chunk_size;
@@ -2130,7 +2136,7 @@ class BodyReader {
   std::string line_, body_;
 };
 
-/// What a route answers. Dropped by the writer: headers with control characters, and those that frame messages.
+/// The response of a route. Headers that frame the message, and those with control characters, are not sent.
 struct Response {
   std::uint16_t status = 200;
   std::string type{};  // Content-Type; empty: none
@@ -2161,32 +2167,33 @@ constexpr std::string_view status_text(std::uint16_t status) {
   }
 }
 
-/// "HTTP/1.1 404 Not Found" and the line's end.
+/// Appends "HTTP/1.1 404 Not Found" and CR LF.
 inline void append_status_line(std::string& out, std::uint16_t status) {
   bytes::append(out, {"HTTP/1.1 ", std::to_string(status), " ", status_text(status), "\r\n"});
 }
 
-/// Appends "Name: value CR LF", unless that would let the value write headers of its own.
+/// Appends "Name: value" and CR LF, or nothing if the name or the value could add another header.
 inline void append_header(std::string& out, std::string_view name, std::string_view value) {
   if (is_token(name) && is_field_value(value)) bytes::append(out, {name, ": ", value, "\r\n"});
 }
 
-/// Whether a header is the server's own to write: it frames the message or speaks for the connection.
+/// Whether only the server may write this header: it frames the message or controls the connection.
 inline bool is_framing(std::string_view name) {
-  constexpr std::array<std::string_view, 6> own{"connection", "content-length",    "date",
-                                                "keep-alive", "transfer-encoding", "upgrade"};
+  constexpr std::array<std::string_view, 6> names{"connection", "content-length",    "date",
+                                                  "keep-alive", "transfer-encoding", "upgrade"};
   return bytes::equal_ignoring_case(name.substr(0, 14), "sec-websocket-") ||
-         std::any_of(own.begin(), own.end(), [&](std::string_view o) { return bytes::equal_ignoring_case(name, o); });
+         std::any_of(names.begin(), names.end(),
+                     [&](std::string_view other) { return bytes::equal_ignoring_case(name, other); });
 }
 
-/// Appends the program's headers, a Content-Type only if there is none yet.
+/// Appends the application's headers, except those of is_framing() and, if `typed`, Content-Type.
 inline void append_headers(std::string& out, const Headers& headers, bool typed) {
   for (const auto& [name, value] : headers)
     if (!is_framing(name) && !(typed && bytes::equal_ignoring_case(name, "content-type")))
       append_header(out, name, value);
 }
 
-/// "Mon, 23 Nov 2026 06:30:13 GMT" (RFC 9110, 5.6.7), in English whatever the program's locale is.
+/// "Mon, 23 Nov 2026 06:30:13 GMT" (RFC 9110, 5.6.7), in English whatever the locale is.
 inline std::string http_date(std::chrono::system_clock::time_point time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const auto month = static_cast<unsigned>(std::chrono::year_month_day(day).month());
@@ -2196,7 +2203,7 @@ inline std::string http_date(std::chrono::system_clock::time_point time) {
                    &"JanFebMarAprMayJunJulAugSepOctNovDec"[3 * (month - 1)], iso.data(), iso.data() + 11);
 }
 
-/// "Mon Nov 23 2026 06:30:13 GMT+0000 (Coordinated Universal Time)", as JavaScript's Date prints itself.
+/// "Mon Nov 23 2026 06:30:13 GMT+0000 (Coordinated Universal Time)", as JavaScript prints a Date.
 inline std::string javascript_date(std::chrono::system_clock::time_point time) {
   const std::string date = http_date(time);
   return formatted("%.3s %.3s %.2s", date.data(), date.data() + 8, date.data() + 5) + date.substr(11) +
@@ -2205,27 +2212,27 @@ inline std::string javascript_date(std::chrono::system_clock::time_point time) {
 
 // ---- cookies and versions
 
-/// What keeps these options from being a cookie, or nullptr. Characters of the syntax in a name, path or domain could
-/// set attributes, or other cookies (RFC 6265, 4.1.1; CVE-2024-47764).
+/// Why these options are invalid, or nullptr. Certain characters in a name, path or domain could add attributes or
+/// other cookies (RFC 6265, 4.1.1; CVE-2024-47764).
 inline const char* cookie_fault(const CookieOptions& cookie) {
   using Texts = std::set<std::string_view>;
-  const auto plain = [](char c) { return c >= ' ' && c < 0x7f && c != ';'; };
-  const auto of_host = [](char c) { return bytes::is_alnum_or(c, ".-"); };
+  const auto in_path = [](char c) { return c >= ' ' && c < 0x7f && c != ';'; };
+  const auto in_domain = [](char c) { return bytes::is_alnum_or(c, ".-"); };
   if (!is_token(cookie.name)) return "the cookie's name is not a token (RFC 6265, 4.1.1)";
-  if (!std::all_of(cookie.path.begin(), cookie.path.end(), plain))
+  if (!std::all_of(cookie.path.begin(), cookie.path.end(), in_path))
     return "the cookie's path holds a ';' or characters other than ASCII";
-  if (!std::all_of(cookie.domain.begin(), cookie.domain.end(), of_host))
+  if (!std::all_of(cookie.domain.begin(), cookie.domain.end(), in_domain))
     return "the cookie's domain is not a host name";
   if (!Texts{"", "Strict", "Lax", "None"}.contains(cookie.same_site))
     return "the cookie's same_site is not \"Strict\", \"Lax\", \"None\" or \"\"";
   if (!cookie.secure && (cookie.partitioned || cookie.same_site == "None"))
-    return "browsers take a cookie that is partitioned, or of same_site \"None\", only if it is secure";
+    return "browsers accept a cookie that is partitioned, or of same_site \"None\", only if it is secure";
   if (!Texts{"", "Low", "Medium", "High"}.contains(cookie.priority))
     return "the cookie's priority is not \"Low\", \"Medium\", \"High\" or \"\"";
   return nullptr;
 }
 
-/// The value of Set-Cookie, attributes in the official server's order. `value` needs no escaping.
+/// The value of Set-Cookie, with attributes in the official server's order. `value` is not escaped.
 inline std::string cookie_text(const CookieOptions& cookie, std::string_view value) {
   std::string out = cookie.name + "=" + std::string(value);
   const auto add = [&](bool given, std::string_view name, std::string_view text = {}) {
@@ -2243,24 +2250,24 @@ inline std::string cookie_text(const CookieOptions& cookie, std::string_view val
   return out;
 }
 
-/// An entity tag that changes with the contents (RFC 9110, 8.8.3).
+/// An entity tag (RFC 9110, 8.8.3): a hash of the contents.
 inline std::string entity_tag(std::string_view contents) {
   return '"' + bytes::base64_encode(bytes::sha1(contents)) + '"';
 }
 
-/// Whether the client says that it has what this tag stands for (RFC 9110, 13.1.2).
-inline bool has_already(const Request& request, std::string_view tag) {
-  return bytes::any_part(request.header("if-none-match"), ',', [&](std::string_view its) {
-    if (its.starts_with("W/")) its.remove_prefix(2);
-    return its == tag || its == "*";
+/// Whether If-None-Match contains this tag: the client has the contents already (RFC 9110, 13.1.2).
+inline bool etag_matches(const Request& request, std::string_view tag) {
+  return bytes::any_part(request.header("if-none-match"), ',', [&](std::string_view candidate) {
+    if (candidate.starts_with("W/")) candidate.remove_prefix(2);
+    return candidate == tag || candidate == "*";
   });
 }
 
-// ---- CORS (Fetch standard, 3.2). The browser enforces it; we say the same on every answer.
+// ---- CORS (Fetch standard, 3.2). Browsers enforce it for HTTP requests; the server only sends the headers.
 
 inline bool origin_listed(const CorsOptions& cors, std::string_view origin) {
   return std::any_of(cors.origins.begin(), cors.origins.end(),
-                     [&](const std::string& o) { return o == "*" || o == origin; });
+                     [&](const std::string& allowed) { return allowed == "*" || allowed == origin; });
 }
 
 inline std::string joined(const std::vector<std::string>& names) {
@@ -2269,7 +2276,7 @@ inline std::string joined(const std::vector<std::string>& names) {
   return list;
 }
 
-/// The CORS header lines of an answer to this Origin ("" if there was none), and of the one to a preflight.
+/// The CORS header lines of a response to this Origin ("" if the request has none), or to a preflight request.
 inline std::string cors_headers(const CorsOptions& cors, std::string_view origin, const Request* preflight = nullptr) {
   std::string out;
   if (!cors.on()) return out;
@@ -2290,9 +2297,9 @@ inline std::string cors_headers(const CorsOptions& cors, std::string_view origin
   return out;
 }
 
-/// Whether a page of this origin may open a WebSocket. Browsers do not apply CORS to WebSockets, so without this check
-/// any page could use a visitor's cookies (cross-site WebSocket hijacking). Allowed are requests without an Origin,
-/// which programs send, and pages of this host.
+/// Whether a request may open a WebSocket. Browsers do not apply CORS to WebSockets, so without this check any page
+/// could open one with the user's cookies (cross-site WebSocket hijacking). Allowed are the configured origins, pages
+/// of this host, and requests without an Origin, which do not come from browsers.
 inline bool websocket_origin_allowed(const CorsOptions& cors, const Request& request) {
   const auto* origin = request.find("origin");
   if (!cors.on() || !origin) return true;
@@ -2304,18 +2311,19 @@ inline bool websocket_origin_allowed(const CorsOptions& cors, const Request& req
 
 // ---- the client's address
 
-/// An IPv4 or IPv6 address as 16 bytes; IPv4 is mapped (::ffff:a.b.c.d), so each has one form.
+/// An IPv4 or IPv6 address as 16 bytes. IPv4 is mapped (::ffff:a.b.c.d), so that both are compared alike.
 struct Address {
   std::array<std::uint8_t, 16> bytes{};
 
   Address() = default;
-  Address(const asio::ip::address& from)  // NOLINT: implicit, for a peer's address is one
+  Address(const asio::ip::address& from)  // NOLINT: implicit on purpose
       : bytes((from.is_v6() ? from.to_v6() : asio::ip::make_address_v6(asio::ip::v4_mapped, from.to_v4())).to_bytes()) {
   }
 
   bool v4() const { return asio::ip::address_v6(bytes).is_v4_mapped(); }
 
-  /// "203.0.113.7", "2001:db8::1", "[2001:db8::1]:80", "::ffff:1.2.3.4", "fe80::1%eth0"; else nothing.
+  /// Parses forms such as "203.0.113.7", "203.0.113.7:80", "2001:db8::1", "[2001:db8::1]:80", "::ffff:1.2.3.4" and
+  /// "fe80::1%eth0". Port and zone are ignored.
   static std::optional<Address> parse(std::string_view text) {
     if (text.size() > 64) return std::nullopt;
     std::string_view port;
@@ -2342,8 +2350,8 @@ struct Address {
     return v4() ? asio::ip::make_address_v4(asio::ip::v4_mapped, address).to_string() : address.to_string();
   }
 
-  /// The key of limits by address: an IPv4 address, or an IPv6 /64, which is what one customer gets.
-  std::string bucket() const {
+  /// The key for limits by address: the IPv4 address or the IPv6 /64, which one customer usually gets.
+  std::string limit_key() const {
     if (v4()) return to_string();
     Address network = *this;
     std::fill(network.bytes.begin() + 8, network.bytes.end(), std::uint8_t{0});
@@ -2351,11 +2359,12 @@ struct Address {
   }
 };
 
-/// "10.0.0.0/8", "::1"
+/// A range of addresses.
 struct Network {
   Address base;
-  unsigned bits = 128;
+  unsigned bits = 128;  // length of the common prefix
 
+  /// Parses forms such as "10.0.0.0/8" and "::1".
   static std::optional<Network> parse(std::string_view text) {
     const auto slash = text.find('/');
     const auto base = Address::parse(text.substr(0, slash));
@@ -2377,10 +2386,11 @@ struct Network {
 };
 
 /// Finds the client's address: the peer's or, if that is a trusted proxy, the right-most entry of X-Forwarded-For that
-/// is not one. Entries left of it can be forged by the client. An entry that is not an address ends the search.
+/// is not a trusted proxy. The client can forge the entries left of it. An entry that is not an address ends the
+/// search.
 class ClientAddress {
  public:
-  /// Throws std::invalid_argument for a text that is no network.
+  /// Throws std::invalid_argument for a text that is not a network.
   explicit ClientAddress(const std::vector<std::string>& trusted) {
     for (const auto& text : trusted) {
       const auto network = Network::parse(text);
@@ -2401,7 +2411,7 @@ class ClientAddress {
       for (std::size_t comma = 0; comma != rest.npos; rest = rest.substr(0, comma)) {
         if (!trusts(*client) || ++hops > most_hops) return client->to_string();
         comma = rest.rfind(',');
-        const auto hop = Address::parse(bytes::trim(rest.substr(comma + 1)));  // all of it, if there is no comma
+        const auto hop = Address::parse(bytes::trim(rest.substr(comma + 1)));  // npos + 1 is 0: the whole rest
         if (!hop) return client->to_string();
         client = hop;
       }
@@ -2412,38 +2422,38 @@ class ClientAddress {
   bool trusts(const Address& address) const {
     return std::any_of(trusted_.begin(), trusted_.end(), [&](const Network& n) { return n.contains(address); });
   }
-  /// The key of this address in limits by address; empty if it is exempt.
-  std::string bucket(std::string_view address) const {
+  /// The key of this address for limits by address; empty if it is a trusted proxy, which is not limited.
+  std::string limit_key(std::string_view address) const {
     const auto parsed = Address::parse(address);
     if (!parsed) return std::string(address);
-    return trusts(*parsed) ? std::string() : parsed->bucket();
+    return trusts(*parsed) ? std::string() : parsed->limit_key();
   }
 
  private:
   std::vector<Network> trusted_;
 };
 
-/// The program's own routes: exact path and method; GET's handler serves HEAD, too. A route has precedence over
-/// Engine.IO's path. Registering one again replaces it.
+/// The application's routes, by exact path and method. A handler of GET also serves HEAD. Routes take precedence over
+/// Engine.IO's path. Registering a route again replaces its handler.
 class Router {
  public:
   using Handler = std::function<Response(const Request&)>;
 
   Router& get(std::string path, Handler handler) { return add("GET", std::move(path), std::move(handler)); }
   Router& post(std::string path, Handler handler) { return add("POST", std::move(path), std::move(handler)); }
-  /// Serves these bytes, which are kept in memory; a client that has them already is told so (304).
+  /// Serves these contents from memory, with an entity tag: a client that has them already gets 304.
   Router& file(std::string path, const std::string& type, std::string contents) {
     const std::string tag = entity_tag(contents);
     return get(std::move(path),
-               [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](const Request& request) {
-                 if (has_already(request, tag)) return Response{304, {}, {}, {{"ETag", tag}}};
-                 return Response{200, type, *kept, {{"ETag", tag}}};
+               [type, tag, shared = std::make_shared<const std::string>(std::move(contents))](const Request& request) {
+                 if (etag_matches(request, tag)) return Response{304, {}, {}, {{"ETag", tag}}};
+                 return Response{200, type, *shared, {{"ETag", tag}}};
                });
   }
-  /// Serves WebSockets on this path, without Engine.IO; see websocket::Socket.
+  /// Serves WebSockets without Engine.IO on this path; see websocket::Socket.
   Router& websocket(std::string path, websocket::Handlers handlers);
 
-  /// The handler, or why there is none: not_found or method_not_allowed.
+  /// The handler. If it is null, the reason is not_found or method_not_allowed.
   std::pair<const Handler*, Reason> find(std::string_view method, std::string_view path) const {
     const auto route = routes_.find(path);
     if (route == routes_.end()) return {nullptr, Reason::not_found};
@@ -2451,12 +2461,12 @@ class Router {
     if (handler == route->second.end()) return {nullptr, Reason::method_not_allowed};
     return {&handler->second, Reason::not_found};
   }
-  /// The handlers of WebSockets on this path, or null.
+  /// The handlers for WebSockets on this path, or null.
   std::shared_ptr<const websocket::Handlers> find_websocket(std::string_view path) const {
     const auto found = websockets_.find(path);
     return found == websockets_.end() ? nullptr : found->second;
   }
-  /// Whether there is a route for exactly this request.
+  /// Whether there is a route for the path and method of this request, or for its WebSocket.
   bool serves(const Request& request) const {
     return request.upgrade() ? find_websocket(request.path) != nullptr
                              : find(request.method, request.path).first != nullptr;
@@ -3254,7 +3264,7 @@ class Engine {
     if (sessions_.size() + guests >= options.max_sessions) return {Verdict::Act::refuse, Reason::too_many_sessions};
     Verdict verdict{Verdict::Act::open_websocket};
     if (options.max_sessions_per_address == 0 && !options.handshake_rate.on()) return verdict;
-    const std::string key = client_address.bucket(request.address);
+    const std::string key = client_address.limit_key(request.address);
     if (key.empty()) return verdict;
     if (const auto wait = addresses_.spend(key, now_)) {
       const auto seconds = static_cast<std::int64_t>(std::ceil((std::min)(wait->count(), 3600.0)));
@@ -8863,7 +8873,7 @@ SIO_DEMO_INLINE std::optional<RateLimiter::Permit> Driver::admit(const http::Add
   RateLimiter::Permit place;
   const bool trusted = engine.client_address.trusts(address);
   if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
-    place = peers_.acquire(address.bucket());
+    place = peers_.acquire(address.limit_key());
     if (!place) {
       engine.counters.add(Reason::too_many_connections);
       complain(
@@ -9885,7 +9895,7 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
     const std::string tag = version.empty() ? http::entity_tag(contents) : '"' + std::string(version) + '"';
     router_.get(base + name, [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](
                                  const http::Request& request) {
-      if (http::has_already(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the official server's
+      if (http::etag_matches(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the official server's
       return http::Response{
           200, {}, *kept, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
     });
@@ -12426,7 +12436,7 @@ class Service {
 
   static std::string bucket(const Socket& socket) {
     const auto address = http::Address::parse(socket.handshake().address);
-    return address ? address->bucket() : std::string(socket.handshake().address);
+    return address ? address->limit_key() : std::string(socket.handshake().address);
   }
 
   void admit(Socket& socket, const Next& next) {

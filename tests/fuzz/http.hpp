@@ -163,7 +163,7 @@ inline void check(Request& request, std::string_view memory, std::uint8_t knobs)
   const auto cors = cors_of(knobs);
   check_cors(request, cors);
   check_handshake(request, sio::http::cors_headers(cors, request.header("origin")));
-  sio::http::has_already(request, "\"tag\"");
+  sio::http::etag_matches(request, "\"tag\"");
   holds(sio::http::find_header(memory, "").size() <= memory.size(), "find_header stays in its lines");
 }
 
