@@ -2487,7 +2487,7 @@ class Router {
 // ================================================================================================
 // 5  WebSocket
 //
-// RFC 6455: a handshake in HTTP, then frames. A client's text frame "2probe":
+// RFC 6455: a handshake in HTTP, then frames. A client's frame with the text "2probe":
 //
 //     81        FIN, opcode 1 (text)
 //     86        MASK, length 6
@@ -2496,22 +2496,22 @@ class Router {
 //
 //     length 0..125: in the second byte; 126: two more bytes; 127: eight more bytes (5.2)
 //
-// The reader unmasks in place and gives one event at a time: a whole message (fragments put together), a control frame,
-// or a violation with its close code (7.4.1). A header is checked before its payload is waited for, and nothing is
-// allocated for promised bytes. No extension is ever negotiated (9), so every RSV bit is a violation. Server frames are
-// unmasked and never fragmented (5.1).
+// The reader unmasks in place and returns one event at a time: a complete message, joined from its fragments, a control
+// frame, or a violation with a reason that has a close code (7.4.1). It checks a frame's header before the payload
+// arrives, and allocates memory only for bytes that have arrived. Extensions are not negotiated (9), so any RSV bit is
+// a violation. The server's frames are not masked (5.1) and not fragmented.
 // ================================================================================================
 
 namespace websocket {
 
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
-/// Sec-WebSocket-Accept for a Sec-WebSocket-Key (4.2.2).
+/// The value of Sec-WebSocket-Accept for a Sec-WebSocket-Key (4.2.2).
 inline std::string accept_key(std::string_view key) {
   return bytes::base64_encode(bytes::sha1(std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
 }
 
-/// What is wrong with a handshake; status 0: nothing is. The texts are those of the official server.
+/// The response to an invalid handshake; status 0 if it is valid. The texts are those of the official server.
 struct Refusal {
   std::uint16_t status = 0;
   std::string_view text{};
@@ -2530,16 +2530,16 @@ inline Refusal check_handshake(const http::Request& request) {
     return {400, "Missing or invalid Sec-WebSocket-Version header",
             "Content-Type: text/html\r\nSec-WebSocket-Version: 13, 8\r\n"};
   std::set<std::string_view> seen;
-  const auto bad = [&](std::string_view protocol) {
+  const auto invalid = [&](std::string_view protocol) {
     return !http::is_token(protocol) || !seen.insert(protocol).second;
   };
   const auto* protocols = request.find("sec-websocket-protocol");
-  if (protocols && bytes::any_part(*protocols, ',', bad)) return {400, "Invalid Sec-WebSocket-Protocol header"};
+  if (protocols && bytes::any_part(*protocols, ',', invalid)) return {400, "Invalid Sec-WebSocket-Protocol header"};
   return {};
 }
 
-/// The answer that turns the connection into a WebSocket. The first offered subprotocol is taken.
-inline std::string handshake_answer(const http::Request& request, std::string_view cors) {
+/// The 101 response to a valid handshake. Of the offered subprotocols, it selects the first one.
+inline std::string handshake_response(const http::Request& request, std::string_view cors) {
   std::string out = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
   http::append_header(out, "Sec-WebSocket-Accept", accept_key(request.header("sec-websocket-key")));
   const auto protocols = request.header("sec-websocket-protocol");
@@ -2551,26 +2551,29 @@ inline std::string handshake_answer(const http::Request& request, std::string_vi
 
 constexpr std::size_t longest_header = 10;  // of an unmasked frame
 
-/// Writes a server frame's header and returns its size, at most longest_header.
+/// Writes the header of a server's frame and returns its size, at most longest_header.
 inline std::size_t frame_header(char* out, Opcode opcode, std::size_t size) {
   const auto put = [&](std::size_t at, std::size_t value) { out[at] = static_cast<char>(value & 0xff); };
   put(0, 0x80u | static_cast<std::size_t>(opcode));
-  if (size < 126) return put(1, size), 2;
+  if (size < 126) {
+    put(1, size);
+    return 2;
+  }
   const std::size_t width = size < 65536 ? 2 : 8;
   put(1, width == 2 ? 126 : 127);
   for (std::size_t i = 0; i < width; ++i) put(2 + i, static_cast<std::uint64_t>(size) >> 8 * (width - 1 - i));
   return 2 + width;
 }
 
-/// A control frame, or anything else that is small and sent once.
+/// A whole frame with a copy of the payload, for control frames.
 inline std::string frame(Opcode opcode, std::string_view payload) {
   std::array<char, longest_header> header{};
   const std::size_t size = frame_header(header.data(), opcode, payload.size());
   return std::string(header.data(), size).append(payload);
 }
 
-/// The payload of a close frame: code 0 sends none, which clients report as 1005. The text is cut at 123
-/// bytes, for a control frame holds 125 (5.5).
+/// The payload of a close frame, empty for code 0, which clients report as 1005. The text is cut to valid UTF-8 of 123
+/// bytes, because a control frame has at most 125 (5.5).
 inline std::string close_payload(std::uint16_t code, std::string_view text = {}) {
   if (code == 0) return {};
   text = text.substr(0, 123);
@@ -2578,19 +2581,19 @@ inline std::string close_payload(std::uint16_t code, std::string_view text = {})
       text.substr(0, bytes::utf8_valid_prefix(text)));
 }
 
-/// The codes that may stand in a close frame (7.4).
+/// Whether a close frame may have this code (7.4).
 constexpr bool close_code_valid(unsigned code) {
   return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
          (code >= 3000 && code <= 4999);
 }
 
-/// XORs with the masking key, eight bytes at a time.
+/// XORs the data with the masking key of 4 bytes, eight bytes at a time.
 inline void unmask(char* data, std::size_t size, const char* key) {
-  std::array<char, 8> twice;
-  std::memcpy(twice.data(), key, 4);
-  std::memcpy(twice.data() + 4, key, 4);
+  std::array<char, 8> doubled;
+  std::memcpy(doubled.data(), key, 4);
+  std::memcpy(doubled.data() + 4, key, 4);
   std::uint64_t mask = 0;
-  std::memcpy(&mask, twice.data(), 8);
+  std::memcpy(&mask, doubled.data(), 8);
   std::size_t i = 0;
   for (; i + 8 <= size; i += 8) {
     std::uint64_t word = 0;
@@ -2601,6 +2604,7 @@ inline void unmask(char* data, std::size_t size, const char* key) {
   for (; i < size; ++i) data[i] = static_cast<char>(data[i] ^ key[i % 4]);
 }
 
+/// A reader's result. `more`: the next frame is incomplete. `reason` and `why`: set for a violation.
 struct Event {
   enum class Kind : std::uint8_t { more, text, binary, ping, pong, close, violation };
   Kind kind = Kind::more;
@@ -2609,13 +2613,13 @@ struct Event {
   const char* why = "";
 };
 
-/// Reads frames and puts messages together. One per connection; holds memory only for fragments.
+/// Reads a connection's frames and joins fragments to messages. It allocates memory only for fragments.
 class Reader {
  public:
   explicit Reader(const Options& options) : options_(options) {}
 
-  /// Takes one event off the front of `in`, which it unmasks in place. `more`: the rest of `in` is
-  /// an incomplete frame. After a violation the connection is of no further use.
+  /// Removes frames from the front of `in` until they make one event, and unmasks them in place. With `more`, the rest
+  /// of `in` is an incomplete frame. After a violation the connection must be closed.
   Event next(std::span<char>& in) {
     if (fragments_ && fragments_->complete) fragments_.reset();
     for (;;) {
@@ -2625,24 +2629,24 @@ class Reader {
       char* payload = in.data() + frame.header;
       unmask(payload, frame.size, payload - 4);
       in = in.subspan(frame.header + frame.size);
-      const Event event = accept(frame, {payload, frame.size});
+      const Event event = event_of(frame, {payload, frame.size});
       if (event.kind != Event::Kind::more) return event;
     }
   }
-  /// Bytes of memory that it holds.
+  /// The memory of fragments, in bytes.
   std::size_t held() const { return fragments_ ? fragments_->message.capacity() : 0; }
 
  private:
   struct Frame {
-    std::size_t header = 0, size = 0;  // header 0: it is not complete yet
+    std::size_t header = 0, size = 0;  // bytes of header and payload; header is 0 while it is incomplete
     Opcode opcode = Opcode::text;
     bool last = false;
   };
 
   static Event violation(Reason reason, const char* why) { return {Event::Kind::violation, {}, reason, why}; }
 
-  /// What the first two bytes of a frame violate; nullptr: nothing.
-  const char* fault(unsigned first, unsigned second) const {
+  /// The rule that a frame's first two bytes violate, or nullptr.
+  const char* header_fault(unsigned first, unsigned second) const {
     const auto opcode = static_cast<Opcode>(first & 15);
     if (first & 0x70) return "a reserved bit is set (RFC 6455, 5.2)";
     if ((first & 7) > 2) return "an unknown opcode (RFC 6455, 5.2)";
@@ -2655,11 +2659,11 @@ class Reader {
     return fragments_ ? "a new message within a fragmented one (RFC 6455, 5.4)" : nullptr;
   }
 
-  /// Reads a frame's header; `more` if nothing is wrong with it.
+  /// Reads a frame's header, if it is complete. Returns a violation or `more`.
   Event read_header(std::span<const char> in, Frame& frame) const {
     const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(in[i]); };
     if (in.size() < 2) return {};
-    if (const char* why = fault(byte(0), byte(1))) return violation(Reason::frame_malformed, why);
+    if (const char* why = header_fault(byte(0), byte(1))) return violation(Reason::frame_malformed, why);
     frame.opcode = static_cast<Opcode>(byte(0) & 15);
     frame.last = byte(0) & 0x80;
     const unsigned short_size = byte(1) & 0x7f;
@@ -2679,8 +2683,8 @@ class Reader {
     return {};
   }
 
-  /// Makes an event of an unmasked frame; `more` for a fragment that is not the last.
-  Event accept(const Frame& frame, std::string_view payload) {
+  /// The event of an unmasked frame; `more` for a fragment that is not the last one.
+  Event event_of(const Frame& frame, std::string_view payload) {
     switch (frame.opcode) {
       case Opcode::ping: return {Event::Kind::ping, payload};
       case Opcode::pong: return {Event::Kind::pong, payload};
@@ -2715,7 +2719,8 @@ class Reader {
     return {Event::Kind::close, payload};
   }
 
-  /// A message that is being put together; once complete, it is kept for the event's view.
+  /// The fragments of a message so far. Once complete, it stays until the next call, because the event has a view of
+  /// it.
   struct Fragments {
     Opcode opcode;
     bool complete = false;
@@ -9540,7 +9545,7 @@ SIO_DEMO_INLINE bool Connection::begin_websocket() {
   if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers), false;
   trace_response(101, {}, request().query["sid"]);
   enqueue(engineio::Message::raw(
-      {websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
+      {websocket::handshake_response(request(), http_->pending.back().cors + http_->pending.back().headers)}));
   http_.reset();
   mode_ = Mode::websocket;
   engine().deadlines.forget(*this);
