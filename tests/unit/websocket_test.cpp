@@ -170,9 +170,9 @@ TEST_CASE("handshake: the answer") {
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
   CHECK(websocket::handshake_response(upgrade("GET", {{"sec-websocket-key", sample_key},
-                                                    {"SEC-WEBSOCKET-PROTOCOL", " foo , bar"},
-                                                    {"Sec-WebSocket-Extensions", "permessage-deflate"}}),
-                                    "Vary: Origin\r\n") ==
+                                                      {"SEC-WEBSOCKET-PROTOCOL", " foo , bar"},
+                                                      {"Sec-WebSocket-Extensions", "permessage-deflate"}}),
+                                      "Vary: Origin\r\n") ==
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: foo\r\nVary: Origin\r\n\r\n");
 }
