@@ -519,25 +519,25 @@ struct Options {
 // ================================================================================================
 // 2  Bytes and text
 //
-// References, and small tools that the codecs share: pure functions of their arguments, but for Random, which asks the
-// operating system.
+// Reference counting (Ref, Counted), maps with string keys (StringMap, ById), and tools that the codecs share. The
+// tools are pure functions, except for Random and the key of StringMap's hash, which come from the operating system.
 //
-//   base64     "AQIDBA==" <-> 01 02 03 04      RFC 4648; decoding skips what is not of the alphabet
-//   sha1       for Sec-WebSocket-Accept only   RFC 3174
+//   base64     "AQIDBA==" <-> 01 02 03 04         RFC 4648; decoding skips characters outside the alphabet
+//   sha1       Sec-WebSocket-Accept, entity tags  RFC 3174
 //   utf8       validity, and repair with U+FFFD   RFC 3629
-//   numbers    1e21 -> 1e+21, 1.0 -> 1         as JavaScript prints them (ECMA-262 Number::toString)
-//   outline    the JSON guard                  RFC 8259
+//   numbers    1e21 -> 1e+21, 1.0 -> 1            as JavaScript prints them (ECMA-262 Number::toString)
+//   Outline    the JSON guard                     RFC 8259
 //
-// The JSON guard is one linear pass over text from the network, before a tree is built. It accepts exactly JSON within
-// a depth (deep trees overflow the stack when they are copied or written) and a number of tokens (a megabyte of
-// `[],[],` becomes 17 MB of tree). It notes where the elements of the outermost array begin and end, so that a value is
-// parsed only when a handler asks for it, or passed on as text.
+// The JSON guard checks text from the network in one linear pass, before a tree is built. It accepts any valid JSON, up
+// to a depth (deep trees overflow the stack when they are copied or written) and a number of tokens (a megabyte of
+// `[],[],` becomes 17 MB of tree). It does not check UTF-8. It returns the elements of the outermost array as views, so
+// that a value is parsed only when a handler asks for it, or is passed on as text.
 //
 //   in    ["say",{"from":"a"},[1,2]]
 //   out   elements: `"say"`  `{"from":"a"}`  `[1,2]`
 // ================================================================================================
 
-/// A reference to a counted object. The count is not atomic: all of them live on the loop's thread.
+/// A reference to an object that counts its references. The count is not atomic: use it on the event-loop thread only.
 template <class T>
 class Ref {
  public:
@@ -564,7 +564,7 @@ class Ref {
   T* object_ = nullptr;
 };
 
-/// Base of objects that a Ref counts.
+/// A base class for objects that Ref refers to. The last reference deletes the object.
 template <class T>
 class Counted {
  public:
@@ -580,7 +580,7 @@ class Counted {
   ~Counted() = default;
 
  private:
-  /// Not inlined, or g++ 12 at -O3 takes the second of two releases for a use after free.
+  /// Not inlined: g++ 12 at -O3 would warn of a use after free where two references to one object are released.
   [[gnu::noinline]] void destroy() { delete static_cast<T*>(this); }
 
   std::uint32_t references_ = 0;
@@ -604,7 +604,7 @@ inline std::string base64_encode(std::string_view in) {
   return out;
 }
 
-/// The value of a base64 digit of either alphabet (RFC 4648, 4 and 5), or -1.
+/// The value of a digit of base64 or base64url (RFC 4648, 4 and 5); -1 for any other character.
 constexpr int base64_digit(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
@@ -613,7 +613,7 @@ constexpr int base64_digit(char c) {
   return c == '/' || c == '_' ? 63 : -1;
 }
 
-/// Lenient, as the official server: skips foreign characters, ends at the first '='.
+/// Lenient, as the official server is: skips characters outside the alphabet, and stops at the first '='.
 inline std::string base64_decode(std::string_view in) {
   std::string out;
   out.reserve(in.size() / 4 * 3 + 2);
@@ -632,7 +632,7 @@ inline std::string base64_decode(std::string_view in) {
   return out;
 }
 
-/// SHA-1 of a short text, as 20 raw bytes. Broken as a signature; RFC 6455 asks for it all the same.
+/// SHA-1, as 20 bytes. It is not secure, but RFC 6455 requires it.
 inline std::string sha1(std::string_view in) {
   std::string text(in);
   text += '\x80';
@@ -652,9 +652,13 @@ inline std::string sha1(std::string_view in) {
                                 : i < 60 ? ((b & c) | (b & d) | (c & d)) + 0x8F1BBCDC
                                          : (b ^ c ^ d) + 0xCA62C1D6;
       const std::uint32_t next = std::rotl(a, 5) + mix + e + w[i];
-      e = d, d = c, c = std::rotl(b, 30), b = a, a = next;
+      std::tie(a, b, c, d, e) = std::tuple(next, a, std::rotl(b, 30), c, d);
     }
-    h[0] += a, h[1] += b, h[2] += c, h[3] += d, h[4] += e;
+    h[0] += a;
+    h[1] += b;
+    h[2] += c;
+    h[3] += d;
+    h[4] += e;
   }
   std::string out;
   for (const std::uint32_t word : h)
@@ -662,10 +666,11 @@ inline std::string sha1(std::string_view in) {
   return out;
 }
 
-/// The front of a text: a character of `size` bytes or, if not good, as many bytes as could have begun one.
+/// The first character of a text and its size in bytes. If it is not valid, `size` is that of the bytes which one
+/// U+FFFD replaces: the longest beginning of a valid character, or one byte.
 struct Utf8Character {
   std::size_t size;
-  bool good;
+  bool valid;
 };
 inline Utf8Character utf8_character(std::string_view in) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(in[i]); };
@@ -673,7 +678,7 @@ inline Utf8Character utf8_character(std::string_view in) {
   if (lead < 0x80) return {1, true};
   if (lead < 0xC2 || lead > 0xF4) return {1, false};
   const std::size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  // The second byte excludes overlong forms, surrogates, and what lies beyond U+10FFFF.
+  // The range of the second byte excludes overlong forms, surrogates, and code points beyond U+10FFFF.
   std::uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   std::uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   for (std::size_t i = 1; i < size; ++i, low = 0x80, high = 0xBF)
@@ -681,7 +686,7 @@ inline Utf8Character utf8_character(std::string_view in) {
   return {size, true};
 }
 
-/// Where the first byte that is not UTF-8 stands; in.size() if there is none.
+/// The size of the longest prefix that is valid UTF-8.
 inline std::size_t utf8_valid_prefix(std::string_view in) {
   std::size_t at = 0;
   while (at < in.size()) {
@@ -692,7 +697,7 @@ inline std::size_t utf8_valid_prefix(std::string_view in) {
     if (at == in.size()) break;
     const auto character =
         static_cast<std::uint8_t>(in[at]) < 0x80 ? Utf8Character{1, true} : utf8_character(in.substr(at));
-    if (!character.good) return at;
+    if (!character.valid) return at;
     at += character.size;
   }
   return in.size();
@@ -700,14 +705,14 @@ inline std::size_t utf8_valid_prefix(std::string_view in) {
 
 inline bool utf8_valid(std::string_view in) { return utf8_valid_prefix(in) == in.size(); }
 
-/// Replaces what is no character by U+FFFD, as the WHATWG's decoder does.
+/// Replaces invalid bytes by U+FFFD, as the decoder of the WHATWG Encoding Standard does.
 inline std::string utf8_repair(std::string_view in) {
   std::string out;
   out.reserve(in.size() + 8);
   while (!in.empty()) {
-    const std::size_t good = utf8_valid_prefix(in);
-    out += in.substr(0, good);
-    in.remove_prefix(good);
+    const std::size_t valid = utf8_valid_prefix(in);
+    out += in.substr(0, valid);
+    in.remove_prefix(valid);
     if (in.empty()) break;
     out += "\xEF\xBF\xBD";
     in.remove_prefix(utf8_character(in).size);
@@ -715,33 +720,33 @@ inline std::string utf8_repair(std::string_view in) {
   return out;
 }
 
-/// A text that is UTF-8, repaired if it has to be. The view is good while this lives, and the text does.
+/// A text as valid UTF-8, repaired only if necessary. view() is valid while both this object and the text exist.
 class Utf8Text {
  public:
   explicit Utf8Text(std::string_view text)
-      : good_(utf8_valid(text)), text_(text), repaired_(good_ ? std::string() : utf8_repair(text)) {}
-  std::string_view view() const { return good_ ? text_ : repaired_; }
+      : valid_(utf8_valid(text)), text_(text), repaired_(valid_ ? std::string() : utf8_repair(text)) {}
+  std::string_view view() const { return valid_ ? text_ : repaired_; }
 
  private:
-  bool good_;
+  bool valid_;
   std::string_view text_;
   std::string repaired_;
 };
 
-/// Unpredictable bits from the operating system; a source for <random>'s distributions, too.
+/// Random bits from the operating system, for ids and keys. Also a generator for the distributions of <random>.
 class Random {
  public:
   using result_type = unsigned;
   static constexpr result_type(min)() { return 0; }
   static constexpr result_type(max)() { return (std::numeric_limits<unsigned>::max)(); }
-  result_type operator()() { return seeded_ ? mixed() : device_(); }
-  /// For tests alone: makes the sequence deterministic.
+  result_type operator()() { return seeded_ ? next_seeded() : device_(); }
+  /// For tests only: makes the sequence deterministic.
   void seed(std::uint64_t seed) {
     seed_ = seed;
     seeded_ = true;
   }
 
-  /// 20 characters [A-Za-z0-9_-], 120 bits, as the official server's ids; some adapters know ids by their length.
+  /// 20 characters [A-Za-z0-9_-], 120 bits, as the official server's ids: some adapters recognise ids by their length.
   std::string id() {
     constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     std::string id;
@@ -754,7 +759,7 @@ class Random {
   }
 
  private:
-  /// The system's generator, where it can be chosen: on some virtual machines, GCC's default takes 20 us a word.
+  /// Uses /dev/urandom if the standard library can: on some virtual machines, GCC's default takes 20 us per word.
   static std::random_device open() {
     try {
       return std::random_device("/dev/urandom");
@@ -762,8 +767,8 @@ class Random {
       return std::random_device();
     }
   }
-  /// SplitMix64 (Steele, Lea, Flood 2014): one word of state.
-  unsigned mixed() {
+  /// SplitMix64 (Steele, Lea, Flood 2014).
+  unsigned next_seeded() {
     std::uint64_t z = seed_ += 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
@@ -774,24 +779,24 @@ class Random {
   std::uint64_t seed_ = 0;
 };
 
-/// SipHash-1-3 (Aumasson, Bernstein 2012), by which nobody without the key can name texts that collide. Words are read
-/// in the machine's order, so values differ between machines.
+/// SipHash-1-3 (Aumasson, Bernstein 2012). Without the key, a client cannot construct texts whose hashes collide. Words
+/// are read in the machine's byte order, so values differ between machines.
 inline std::uint64_t siphash(std::string_view in, const std::array<std::uint64_t, 2>& key) {
   std::array<std::uint64_t, 4> v{key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
                                  key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
-  const auto half = [&](std::size_t a, std::size_t b, int by) {
+  const auto half_round = [&](std::size_t a, std::size_t b, int by) {
     v[a] += v[b];
     v[b] = std::rotl(v[b], by) ^ v[a];
   };
   const auto round = [&] {
-    half(0, 1, 13);
+    half_round(0, 1, 13);
     v[0] = std::rotl(v[0], 32);
-    half(2, 3, 16);
-    half(0, 3, 21);
-    half(2, 1, 17);
+    half_round(2, 3, 16);
+    half_round(0, 3, 21);
+    half_round(2, 1, 17);
     v[2] = std::rotl(v[2], 32);
   };
-  const auto take = [&](std::uint64_t word) {
+  const auto absorb = [&](std::uint64_t word) {
     v[3] ^= word;
     round();
     v[0] ^= word;
@@ -800,17 +805,17 @@ inline std::uint64_t siphash(std::string_view in, const std::array<std::uint64_t
   std::uint64_t word = 0;
   for (; in.size() >= 8; in.remove_prefix(8)) {
     std::memcpy(&word, in.data(), 8);
-    take(word);
+    absorb(word);
   }
   word = 0;
   if (!in.empty()) std::memcpy(&word, in.data(), in.size());
-  take(word ^ size);
+  absorb(word ^ size);
   v[2] ^= 0xff;
   for (int i = 0; i < 3; ++i) round();
   return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/// The hash of all tables, under a key that each process draws for itself.
+/// SipHash with a random key, which is chosen once per process.
 inline std::size_t keyed_hash(std::string_view text) {
   static const auto key = [] {
     Random random;
@@ -820,10 +825,11 @@ inline std::size_t keyed_hash(std::string_view text) {
   return static_cast<std::size_t>(siphash(text, key));
 }
 
+/// The lower-case form of an ASCII letter; any other character unchanged.
 inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-/// A letter or digit of ASCII, or one of `others`.
-inline bool is_plain(char c, std::string_view others) {
+/// Whether a character is an ASCII letter or digit, or one of `others`.
+inline bool is_alnum_or(char c, std::string_view others) {
   return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || others.find(c) != others.npos;
 }
 
@@ -832,6 +838,7 @@ inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
+/// Without the spaces and tabs at both ends.
 inline std::string_view trim(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
   while (!text.empty() && blank(text.front())) text.remove_prefix(1);
@@ -839,7 +846,7 @@ inline std::string_view trim(std::string_view text) {
   return text;
 }
 
-/// Whether f(part) is true for one of the trimmed parts between separators; it is not called for those behind.
+/// Calls f with each part between separators, trimmed, until it returns true. Returns whether it did.
 template <class F>
 bool any_part(std::string_view text, char separator, F f) {
   for (;;) {
@@ -850,12 +857,13 @@ bool any_part(std::string_view text, char separator, F f) {
   }
 }
 
-/// Whether a comma-separated header value holds this token, in any case.
+/// Whether a comma-separated list contains this token, ignoring case.
 inline bool has_token(std::string_view list, std::string_view token) {
   return any_part(list, ',', [&](std::string_view part) { return equal_ignoring_case(part, token); });
 }
 
-/// A text of digits, hexadecimal for base 16, as a number; nothing if it has other characters or overflows.
+/// Parses digits of the given base, without a sign or prefix. nullopt if the text is empty, has other characters, or is
+/// too large a number.
 inline std::optional<std::uint64_t> whole_number(std::string_view text, int base = 10) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
@@ -869,14 +877,17 @@ void append_integer(std::string& out, Integer value) {
   out.append(text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr);
 }
 
-/// A number as JavaScript prints it: shortest digits that read back the same; plain notation from
-/// 1e-6 up to 1e21; null for what JSON cannot say.
+/// Appends a number as JavaScript prints it: the shortest digits that read back as the same number, without an exponent
+/// from 1e-6 up to 1e21. Infinity and NaN, which JSON does not have, become null.
 inline void append_number(std::string& out, double value) {
   if (!std::isfinite(value)) {
     out += "null";
     return;
   }
-  if (value < 0) out += '-', value = -value;
+  if (value < 0) {
+    out += '-';
+    value = -value;
+  }
   if (value < 9007199254740992.0 && value == std::floor(value))
     return append_integer(out, static_cast<std::int64_t>(value));
   std::array<char, 32> text;
@@ -888,24 +899,23 @@ inline void append_number(std::string& out, double value) {
   }
   std::string digits(begin, std::to_chars(begin, limit, value, std::chars_format::scientific).ptr);  // d.ddde+xx
   const auto e = digits.find('e');
-  if (value >= 1e-6 && value < 1e21) {  // an integer of 16 to 21 digits, of which 17 count
+  if (value >= 1e-6 && value < 1e21) {  // an integer of 16 to 21 digits, at most 17 of them significant
     const auto size = 10 * (digits[e + 2] - '0') + digits[e + 3] - '0' + 1;
     digits.resize(e);
     if (e > 1) digits.erase(1, 1);
     digits.resize(static_cast<std::size_t>(size), '0');
   } else if (digits[e + 2] == '0') {
-    digits.erase(e + 2, 1);
+    digits.erase(e + 2, 1);  // JavaScript prints 1e-7, to_chars 1e-07
   }
   out += digits;
 }
 
-/// Appends all of these.
 inline void append(std::string& out, std::initializer_list<std::string_view> parts) {
   for (const auto part : parts) out += part;
 }
 
-/// How many characters at the front of a text are neither control characters nor one of these two; reads eight at a
-/// time.
+/// The number of characters at the front of a text before the first one that is below 0x20, `one` or `other`. Tests
+/// eight at a time.
 inline std::size_t prefix_without(std::string_view in, char one, char other) {
   constexpr std::uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
   const std::uint64_t all_one = ones * static_cast<std::uint8_t>(one),
@@ -917,17 +927,18 @@ inline std::size_t prefix_without(std::string_view in, char one, char other) {
     const std::uint64_t found =
         ((word - ones * 0x20) | ((word ^ all_one) - ones) | ((word ^ all_other) - ones)) & ~word & high;
     if (found == 0) continue;
-    if constexpr (std::endian::native != std::endian::little) break;  // else the lowest bit is the first's
+    // The lowest set bit is exact; higher ones may come from borrows. On big-endian machines the loop below searches.
+    if constexpr (std::endian::native != std::endian::little) break;
     return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
   }
   while (at < in.size() && static_cast<std::uint8_t>(in[at]) >= 0x20 && in[at] != one && in[at] != other) ++at;
   return at;
 }
 
-/// How many characters at the front of a text stand in a JSON string as they are.
+/// The number of characters at the front of a text that a JSON string contains unescaped.
 inline std::size_t plain_prefix(std::string_view in) { return prefix_without(in, '"', '\\'); }
 
-/// A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so emitting never fails.
+/// Appends a text as a JSON string, with quotes. Invalid UTF-8 is repaired, so that this never fails.
 inline void append_string(std::string& out, std::string_view text) {
   constexpr char hex[] = "0123456789abcdef";
   if (!utf8_valid(text)) return append_string(out, utf8_repair(text));
@@ -947,15 +958,18 @@ inline void append_string(std::string& out, std::string_view text) {
       case '\n': out += 'n'; break;
       case '\r': out += 'r'; break;
       case '\t': out += 't'; break;
-      default: out += "u00", out += hex[c >> 4], out += hex[c & 15];
+      default:
+        out += "u00";
+        out += hex[c >> 4];
+        out += hex[c & 15];
     }
   }
   out += '"';
 }
 
-/// Makes U+FFFD of each \\uXXXX in a JSON text that is half a surrogate pair, which UTF-8 cannot hold.
+/// Replaces each escaped surrogate without its other half in a JSON text by \\ufffd, because UTF-8 cannot encode it.
 inline std::string replace_lone_surrogates(std::string_view text) {
-  const auto unit = [&](std::size_t i) {  // the code unit of the escape at i, or 0
+  const auto unit = [&](std::size_t i) {  // the code unit of the \uXXXX at i, or 0
     return i < text.size() && text.substr(i, 2) == "\\u" ? whole_number(text.substr(i + 2, 4), 16).value_or(0) : 0;
   };
   std::string out;
@@ -973,19 +987,21 @@ inline std::string replace_lone_surrogates(std::string_view text) {
 }
 
 struct JsonLimits {
-  unsigned depth = 64;  // at most 64: one bit each in Outline::arrays_
+  unsigned depth = 64;  // at most 64: Outline::arrays_ has one bit per level
   std::size_t tokens = 100'000;
 };
 
-/// The JSON guard: see the chapter's opening.
+/// The JSON guard; see the beginning of the chapter.
 class Outline {
  public:
   explicit Outline(JsonLimits limits) : limits_(limits) {}
 
-  /// nullptr if `text` is one JSON value within the limits, else what is wrong with it.
-  /// `elements` gets views into `text`, the values of the outermost array.
+  /// Returns nullptr if `text` is one JSON value within the limits, otherwise what is wrong with it.
+  /// If it is an array, `elements` gets its elements, as views into `text`.
   const char* read(std::string_view text, std::vector<std::string_view>* elements = nullptr) {
-    text_ = text, elements_ = elements, at_ = 0, depth_ = 0, tokens_ = 0;
+    *this = Outline(limits_);
+    text_ = text;
+    elements_ = elements;
     if (elements) elements->clear();
     Expect expect = Expect::value;
     for (;;) {
@@ -998,13 +1014,15 @@ class Outline {
   }
 
  private:
+  /// What the next token may be; from value_or_close on, also a closing bracket.
   enum class Expect : std::uint8_t { value, key, colon, end, value_or_close, key_or_close, comma_or_close };
 
   static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
   bool in_array() const { return arrays_ >> (depth_ - 1) & 1; }
   Expect after_value() {
     if (depth_ == 0) return Expect::end;
-    if (depth_ == 1 && elements_ && in_array()) elements_->push_back(text_.substr(element_, at_ - element_));
+    if (depth_ == 1 && elements_ && in_array())
+      elements_->push_back(text_.substr(element_start_, at_ - element_start_));
     return Expect::comma_or_close;
   }
 
@@ -1017,7 +1035,7 @@ class Outline {
         expect = Expect::value;
         return nullptr;
       case Expect::comma_or_close:
-        if (c != ',') return "JSON is not closed as it was opened";
+        if (c != ',') return "JSON lacks a comma or a closing bracket";
         ++at_;
         expect = in_array() ? Expect::value : Expect::key;
         return nullptr;
@@ -1028,7 +1046,7 @@ class Outline {
   }
 
   const char* value(char c, Expect& expect) {
-    if (depth_ == 1) element_ = at_;
+    if (depth_ == 1) element_start_ = at_;
     if (c == '[' || c == '{') return open(c, expect);
     const char* why = c == '"' ? string() : c == '-' || (c >= '0' && c <= '9') ? number() : literal();
     expect = after_value();
@@ -1045,7 +1063,7 @@ class Outline {
   }
 
   const char* close(char c, Expect& expect) {
-    if (c != (in_array() ? ']' : '}')) return "JSON is not closed as it was opened";
+    if (c != (in_array() ? ']' : '}')) return "JSON has a closing bracket of the wrong kind";
     --depth_;
     ++at_;
     expect = after_value();
@@ -1056,10 +1074,12 @@ class Outline {
     for (++at_;; ++at_) {
       at_ += plain_prefix(text_.substr(at_));
       if (at_ >= text_.size()) return "a JSON string does not end";
-      if (text_[at_] == '"') return ++at_, nullptr;
+      if (text_[at_] == '"') break;
       if (text_[at_] != '\\') return "a JSON string holds a control character";
       if (!escape()) return "a JSON string holds an unknown escape";
     }
+    ++at_;
+    return nullptr;
   }
 
   bool escape() {
@@ -1076,33 +1096,37 @@ class Outline {
     return at_ > first;
   }
 
-  bool skip(std::string_view any) {
-    if (at_ == text_.size() || any.find(text_[at_]) == any.npos) return false;
-    return ++at_, true;
+  bool skip_one_of(std::string_view characters) {
+    if (at_ == text_.size() || characters.find(text_[at_]) == characters.npos) return false;
+    ++at_;
+    return true;
   }
 
   const char* number() {
     constexpr const char* why = "a JSON number is malformed";
-    skip("-");
-    if (!skip("0") && !digits()) return why;
-    if (skip(".") && !digits()) return why;
-    if (!skip("eE")) return nullptr;
-    skip("+-");
+    skip_one_of("-");
+    if (!skip_one_of("0") && !digits()) return why;
+    if (skip_one_of(".") && !digits()) return why;
+    if (!skip_one_of("eE")) return nullptr;
+    skip_one_of("+-");
     return digits() ? nullptr : why;
   }
 
   const char* literal() {
-    for (const std::string_view word : {"true", "false", "null"})
-      if (text_.substr(at_, word.size()) == word) return at_ += word.size(), nullptr;
-    return "JSON holds an unknown word";
+    for (const std::string_view word : {"true", "false", "null"}) {
+      if (text_.substr(at_, word.size()) != word) continue;
+      at_ += word.size();
+      return nullptr;
+    }
+    return "JSON holds an unknown literal";
   }
 
   JsonLimits limits_;
   std::string_view text_;
   std::vector<std::string_view>* elements_ = nullptr;
-  std::size_t at_ = 0, element_ = 0, tokens_ = 0;
+  std::size_t at_ = 0, element_start_ = 0, tokens_ = 0;
   unsigned depth_ = 0;
-  std::uint64_t arrays_ = 0;  // bit n: the bracket at depth n+1 is an array's
+  std::uint64_t arrays_ = 0;  // bit n: the bracket at depth n + 1 opens an array
 };
 
 }  // namespace bytes
@@ -1116,54 +1140,55 @@ struct StringHash {
 template <class T>
 using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
 
-/// Objects by their id. The key is a view of the id, which the object itself holds.
+/// Objects by their id. The key is a view of the id in the object, which must outlive its entry.
 template <class Pointer>
 using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equal_to<>>;
 
 // ================================================================================================
 // 3  Reasons, limits, log
 //
-// Whatever is refused or closed has one Reason. The wire, the log, the counters and the disconnect handlers read the
-// same row of one table. Its texts are the official server's, its codes those of engine.io-protocol ("code") and of
+// Every refusal and every close has a Reason. The wire, the log, the counters and the disconnect handlers use the same
+// row of one table. Its texts are the official server's. Its codes are those of engine.io-protocol ("code") and of
 // RFC 6455, 7.4.1 ("close").
 //
 //     reason              HTTP   code  close  text
 //     session_unknown      400      1         {"code":1,"message":"Session ID unknown"}
-//     message_too_big                  1009   -> the session ends with "transport error"
+//     message_too_big                  1009   -> the session closes with "transport error"
 //     ping_timeout                            "ping timeout"
 //
-// Limits by key, such as a client's address, bound how many there are at a time, and how many a second.
+// A RateLimiter has limits per key, such as a client's address: permits at a time, and operations per second.
 //
 //     RateLimiter limiter({.concurrent = 10});
-//     if (auto permit = limiter.acquire("203.0.113.7")) ...   // its destructor gives the place back
+//     if (auto permit = limiter.acquire("203.0.113.7")) ...   // its destructor releases the permit
 //
 //     RateLimiter pings({.burst = 20, .per_second = 5});
 //     if (auto wait = pings.spend(id, now)) ...               // over the limit: try again after *wait
 //
-// `spend` is a token bucket; it is refilled when it is asked, so no timer runs. The table is bounded. When it is full,
-// keys that hold no place and have a full bucket are dropped, because they carry no state. If there is none, new keys
-// are refused: otherwise a flood of keys would clear an offender's history. Time is an argument, from a steady clock.
+// spend() is a token bucket. It computes the refill when it is called, so no timer runs. Time is an argument, from a
+// steady clock. The table of keys is bounded. When it is full, keys that hold no permit and have a full bucket are
+// dropped, because they carry no state. If there is no such key, new keys are refused: otherwise a flood of keys would
+// clear an offender's history.
 //
 // A log record is a level, a constant message and named fields. json_line() escapes and shortens what clients sent, so
 // one record is always one line of JSON. If the sink may block, put a LogQueue in front of it.
 //
-// The log is the gate to the program's code, too: all of it is called by Log::call, which contains what it throws
-// and names what takes long. No handler runs inside another one. What a handler ends is over at once, but whom
-// that concerns hears of it later, when the handler has returned:
+// Log also calls the application's code: Log::call catches and logs its exceptions, and logs slow handlers. An event
+// handler never runs inside another one. A handler may close or disconnect anything. The state changes at once, but the
+// handlers for that run after it has returned:
 //
-//     a handler calls socket.disconnect()    connected() is false, rooms are left, a DISCONNECT is queued,
-//                                            and Log::later keeps the disconnect handlers
-//     the handler returns                    Log::settle runs them, one after the other
+//     a handler calls socket.disconnect()    connected() is false, the socket has left its rooms, a DISCONNECT is
+//                                            queued, and Log::later defers the disconnect handlers
+//     the handler returns                    Log::run_deferred runs them, one after the other
 //
-// So the stack is never deeper than one handler, and whoever has called one finds that anything may have ended:
-// it goes on with what it holds a reference to, and asks again whether that is still open.
+// So handlers do not nest on the stack. Code that has called a handler must expect that anything was closed meanwhile:
+// it keeps a reference to each object that it goes on to use, and checks again whether that is still open.
 // ================================================================================================
 
-// Each reason, of which an enumerator and a row of reason_table are made: its name, its text on the wire and for
-// handlers, its HTTP status (0: none), its code of Engine.IO (-1: none), its close code of WebSocket (0: none).
+// All reasons: name, text on the wire and for handlers, HTTP status (0: none), code of Engine.IO (-1: none), close code
+// of WebSocket (0: none). The enum Reason and reason_table are made from this list.
 // clang-format off: one a line
 #define SIO_DEMO_REASONS(X) \
-  /* A request of a session is refused; text and code are Engine.IO's. */ \
+  /* A request on Engine.IO's path is refused; text and code are those of Engine.IO. */ \
   X(transport_unknown, "Transport unknown", 400, 0, 0) \
   X(session_unknown, "Session ID unknown", 400, 1, 0) \
   X(bad_handshake_method, "Bad handshake method", 400, 2, 0) \
@@ -1173,7 +1198,7 @@ using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equa
   X(too_many_sessions, "Too many sessions", 503, 3, 0) \
   X(too_many_sessions_from_address, "Too many sessions from this address", 429, 3, 0) \
   X(too_many_handshakes, "Too many handshakes from this address", 429, 3, 0) \
-  /* A connection, or a request before it is routed, is refused. */ \
+  /* A connection or an HTTP request is refused, or a route fails. */ \
   X(too_many_connections, "Too many connections from this address", 0, -1, 0) \
   X(malformed_request, "Bad Request", 400, -1, 0) \
   X(request_line_too_long, "URI Too Long", 414, -1, 0) \
@@ -1187,7 +1212,7 @@ using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equa
   X(method_not_allowed, "Method Not Allowed", 405, -1, 0) \
   X(handler_failed, "Internal Server Error", 500, -1, 0) \
   X(draining, "The server is closing", 503, 3, 0) \
-  /* What a client sent is refused. It stays, but for malformed_packet: that session ends by forced_close. */ \
+  /* Something within a session is refused; only malformed_packet closes the session, with forced_close. */ \
   X(malformed_packet, "Malformed packet", 0, -1, 0) \
   X(too_many_namespaces, "Too many namespaces", 0, -1, 0) \
   X(too_many_rooms, "Too many rooms", 0, -1, 0) \
@@ -1196,21 +1221,21 @@ using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equa
   X(too_much_kept, "Too much is kept for this client", 0, -1, 0) \
   X(invalid_payload, "Invalid payload", 0, -1, 0) \
   X(unknown_ack, "Unknown ack", 0, -1, 0) \
-  /* A WebSocket broke RFC 6455 or a limit. From here on, something ends. */ \
+  /* A WebSocket violates RFC 6455 or a limit. This reason and all that follow close a session or a socket. */ \
   X(frame_malformed, "transport error", 0, -1, 1002) \
   X(text_not_utf8, "transport error", 0, -1, 1007) \
   X(too_many_fragments, "transport error", 0, -1, 1008) \
   X(message_too_big, "transport error", 0, -1, 1009) \
   X(too_many_packets, "transport error", 0, -1, 1008) \
   X(too_much_input, "transport error", 0, -1, 1008) \
-  /* A session ends (in the official server: the transport's reasons). */ \
+  /* A session closes. */ \
   X(transport_close, "transport close", 0, -1, 0) \
   X(transport_error, "transport error", 0, -1, 0) \
   X(parse_error, "parse error", 0, -1, 0) \
   X(ping_timeout, "ping timeout", 0, -1, 0) \
   X(forced_close, "forced close", 0, -1, 0) \
   X(slow_consumer, "transport error", 0, -1, 0) \
-  /* A socket ends without its session. */ \
+  /* A socket is disconnected; the session may stay open. */ \
   X(client_disconnect, "client namespace disconnect", 0, -1, 0) \
   X(server_disconnect, "server namespace disconnect", 0, -1, 0) \
   X(forced_server_close, "forced server close", 0, -1, 0) \
@@ -1218,11 +1243,11 @@ using ById = std::unordered_map<std::string_view, Pointer, StringHash, std::equa
 // clang-format on
 
 #define SIO_DEMO_REASON(name, ...) name,
-/// Why something was refused, or ended.
+/// Why something was refused or closed.
 enum class Reason : std::uint8_t { SIO_DEMO_REASONS(SIO_DEMO_REASON) count_ };
 #undef SIO_DEMO_REASON
 
-/// What a reason is called, and how it is told: in HTTP, in Engine.IO, in WebSocket's close frame.
+/// A reason's name, and how it is reported in HTTP, in Engine.IO and in a WebSocket's close frame.
 struct ReasonRow {
   Reason reason;
   const char* name;      // in counters and metrics
@@ -1239,27 +1264,27 @@ inline constexpr std::array<ReasonRow, static_cast<std::size_t>(Reason::count_)>
 #undef SIO_DEMO_REASON
 #undef SIO_DEMO_REASONS
 
-/// A reason's row. There is one for each but count_, which is no reason.
+/// A reason's row in the table. `reason` must not be count_.
 constexpr const ReasonRow& row(Reason reason) { return reason_table[static_cast<std::size_t>(reason)]; }
-/// Whether it ends a session or a socket; the others refuse one thing.
+/// Whether the reason closes a session or a socket, rather than refusing a connection, a request or a packet.
 constexpr bool is_end(Reason reason) { return reason >= Reason::frame_malformed; }
 
-/// What has happened since the server began, and how often for each reason; a session that ends counts once, whatever
-/// its sockets. Read it on the loop's thread.
+/// Totals since the server began, some of them by reason. A session that closes counts once, however many sockets it
+/// has. Read it on the event-loop thread.
 struct Counters {
   std::array<std::uint64_t, reason_table.size()> reasons{};
   std::uint64_t connections_opened = 0, connections_closed = 0, requests = 0;
   std::uint64_t bytes_received = 0, bytes_sent = 0, packets_received = 0, packets_sent = 0;
   std::uint64_t sessions_opened = 0, sessions_closed = 0;
   std::uint64_t sockets_joined = 0, sockets_left = 0, events = 0, volatile_dropped = 0;
-  std::size_t queue_bytes = 0;         // as of now: what waits for all clients
-  std::size_t websocket_sessions = 0;  // as of now
+  std::size_t queue_bytes = 0;         // current value: bytes queued for all clients
+  std::size_t websocket_sessions = 0;  // current value
 
   void add(Reason reason) { ++reasons[static_cast<std::size_t>(reason)]; }
   std::uint64_t of(Reason reason) const { return reasons[static_cast<std::size_t>(reason)]; }
 };
 
-/// The tokens of one Rate, which each call is given again, so that many buckets share it.
+/// A token bucket. Each call gets the rate as an argument, so that a bucket does not have to store it.
 class Bucket {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -1267,9 +1292,9 @@ class Bucket {
 
   Bucket(const Rate& rate, Time now) : tokens_(rate.burst), refilled_(now) {}
 
-  /// Whether it is as good as new.
   bool full(const Rate& rate, Time now) const { return tokens(rate, now) >= rate.burst; }
-  /// Takes one token. Nothing if there was one, else how long until there is.
+  /// Takes one token. Returns nullopt if there was one, otherwise the time until there is one, or an hour if the bucket
+  /// is never refilled.
   std::optional<Wait> spend(const Rate& rate, Time now) {
     tokens_ = tokens(rate, now);
     refilled_ = (std::max)(refilled_, now);
@@ -1287,22 +1312,22 @@ class Bucket {
   Time refilled_;
 };
 
-/// See the chapter's opening.
+/// Limits by key; see the beginning of the chapter. Called on one thread.
 class RateLimiter {
  public:
   struct Rules {
-    std::size_t concurrent = 0;  // places of a key; 0: no limit
-    double burst = 0;            // tokens of a full bucket; 0: no limit
-    double per_second = 0;       // refill
-    std::size_t max_keys = 100'000;
+    std::size_t concurrent = 0;      // permits of one key at a time; 0: no limit
+    double burst = 0;                // tokens of a full bucket; 0: no limit
+    double per_second = 0;           // tokens added per second
+    std::size_t max_keys = 100'000;  // keys with state; further ones are refused
   };
   using Time = Bucket::Time;
 
  private:
   struct Entry {
-    std::size_t held = 0;            // places
+    std::size_t permits = 0;         // how many are held
     std::size_t bytes = 0;           // see Permit::weigh
-    std::optional<Bucket> bucket{};  // once a token was asked for
+    std::optional<Bucket> bucket{};  // made by the first spend()
   };
   using Entries = StringMap<Entry>;
   struct Table : Counted<Table> {
@@ -1311,34 +1336,35 @@ class RateLimiter {
     Rules rules;
     Rate rate;
     Entries entries{};
-    Time now{};  // of the last call that had one
+    Time now{};  // of the last spend(); acquire() has no time
     Time swept{};
-    bool freed = false;
+    bool released = false;  // whether a permit was, since the last sweep
 
-    /// Drops the keys that hold no place and have a full bucket: once a second, or when a place was freed, so that a
-    /// flood of keys does not pay for a walk each.
+    /// Drops the keys that hold no permit and have a full bucket. As this visits all keys, it is done at most once a
+    /// second, or if a permit was released.
     void sweep() {
-      if (!std::exchange(freed, false) && now - swept < std::chrono::seconds(1)) return;
+      if (!std::exchange(released, false) && now - swept < std::chrono::seconds(1)) return;
       swept = now;
-      std::erase_if(entries, [&](const auto& one) {
-        const Entry& entry = one.second;
-        return entry.held == 0 && (!entry.bucket || entry.bucket->full(rate, now));
+      std::erase_if(entries, [&](const auto& item) {
+        const Entry& entry = item.second;
+        return entry.permits == 0 && (!entry.bucket || entry.bucket->full(rate, now));
       });
     }
+    /// The entry of this key, or null if the table is full.
     Entries::pointer find_or_make(std::string_view key) {
       if (const auto found = entries.find(key); found != entries.end()) return &*found;
       if (entries.size() >= rules.max_keys) sweep();
       if (entries.size() >= rules.max_keys) return nullptr;
       return &*entries.emplace(std::string(key), Entry{}).first;
     }
-    void free_place(Entries::pointer entry) {
-      freed = true;
-      if (--entry->second.held == 0 && !rate.on()) entries.erase(entries.find(entry->first));
+    void release_permit(Entries::pointer entry) {
+      released = true;
+      if (--entry->second.permits == 0 && !rate.on()) entries.erase(entries.find(entry->first));
     }
   };
 
  public:
-  /// A place that is held. Moves; gives the place back when it is destroyed, even after the limiter.
+  /// A permit, or none. Movable. Its destructor releases the permit; it may outlive the limiter.
   class Permit {
    public:
     Permit() = default;
@@ -1349,17 +1375,17 @@ class RateLimiter {
       return *this;
     }
     ~Permit() {
-      if (table_) table_->free_place(entry_);
+      if (table_) table_->release_permit(entry_);
     }
     explicit operator bool() const { return bool(table_); }
-    /// What this place holds were `from` bytes and are `to`. The sum of all places of the key.
+    /// Changes the bytes that are counted for this permit from `from` to `to`. Returns the sum of the key's permits.
     std::size_t weigh(std::size_t from, std::size_t to) { return entry_->second.bytes += to - from; }
 
    private:
     friend class RateLimiter;
     Permit(Ref<Table> table, Entries::pointer entry) : table_(std::move(table)), entry_(entry) {}
     Ref<Table> table_;
-    Entries::pointer entry_ = nullptr;  // stays valid: an entry with a held place is never erased
+    Entries::pointer entry_ = nullptr;  // stays valid: an entry with a permit is never erased
   };
 
   explicit RateLimiter(const Rules& rules) : table_(new Table(rules)) {
@@ -1367,15 +1393,15 @@ class RateLimiter {
       throw std::invalid_argument("sio_demo::RateLimiter: burst must be 0 or at least 1, per_second not negative");
   }
 
-  /// A permit, or an empty one if the key has no place left.
+  /// Returns an empty permit if the key already has `concurrent` permits, or the table of keys is full.
   Permit acquire(std::string_view key) {
     const auto entry = table_->find_or_make(key);
-    if (!entry || (table_->rules.concurrent > 0 && entry->second.held >= table_->rules.concurrent)) return {};
-    ++entry->second.held;
+    if (!entry || (table_->rules.concurrent > 0 && entry->second.permits >= table_->rules.concurrent)) return {};
+    ++entry->second.permits;
     return Permit(table_, entry);
   }
 
-  /// Takes one token. Nothing if there was one, else how long until there is.
+  /// Takes one token of the key. Returns nullopt if there was one, otherwise how long to wait before the next attempt.
   std::optional<std::chrono::duration<double>> spend(std::string_view key, Time now) {
     if (!table_->rate.on()) return std::nullopt;
     table_->now = now;
@@ -1386,59 +1412,61 @@ class RateLimiter {
     return bucket->spend(table_->rate, now);
   }
 
-  /// How many places each key holds.
+  /// The number of permits of each key that has any.
   std::map<std::string, std::size_t> held() const {
     std::map<std::string, std::size_t> out;
     for (const auto& [key, entry] : table_->entries)
-      if (entry.held > 0) out.emplace(key, entry.held);
+      if (entry.permits > 0) out.emplace(key, entry.permits);
     return out;
   }
+  /// The number of keys in the table.
   std::size_t keys() const { return table_->entries.size(); }
 
  private:
   Ref<Table> table_;
 };
 
-/// What allow_request and middlewares answer: next(accept) lets the client in, next(refuse("why")) does not.
+/// The arguments of Next: next(accept) lets the client in, next(refuse("why")) does not.
 struct Accept {};
 inline constexpr Accept accept{};
 struct Refuse {
   std::string message;
-  json data;  // of a middleware: what the client finds as err.data; null: nothing
+  json data;  // from a middleware: the client gets it as err.data; null: none
 };
 inline Refuse refuse(std::string_view message, json data = nullptr) { return {std::string(message), std::move(data)}; }
 
-/// That answer, now or later, once: further calls do nothing, nor does one that comes when the client or the
-/// server is gone. Copyable; called on the loop's thread.
+/// The callback with which allow_request or a middleware gives its decision, during its call or later. Only the first
+/// call has an effect, and none after the client has disconnected or the server is destroyed. Copyable; called on the
+/// event-loop thread.
 class Next {
  public:
-  explicit Next(std::function<void(std::optional<Refuse>)> answer)
-      : answer_(std::make_shared<Answer>(std::move(answer))) {}
+  explicit Next(std::function<void(std::optional<Refuse>)> callback)
+      : callback_(std::make_shared<Callback>(std::move(callback))) {}
 
   void operator()(Accept = {}) const { (*this)(std::optional<Refuse>()); }
   void operator()(Refuse refusal) const { (*this)(std::optional<Refuse>(std::move(refusal))); }
 
  private:
-  using Answer = std::function<void(std::optional<Refuse>)>;
+  using Callback = std::function<void(std::optional<Refuse>)>;
   void operator()(std::optional<Refuse> refusal) const {
-    if (const auto answer = std::exchange(*answer_, nullptr)) answer(std::move(refusal));
+    if (const auto callback = std::exchange(*callback_, nullptr)) callback(std::move(refusal));
   }
-  std::shared_ptr<Answer> answer_;
+  std::shared_ptr<Callback> callback_;
 };
 
-/// A request on Engine.IO's path that was refused (reference: connection_error). Lives while its handler runs.
+/// A refused request on Engine.IO's path (`connection_error`). Valid while the handler runs.
 struct ConnectionError {
   const http::Request& request;
   Reason reason;
-  std::string_view details{};   // what allow_request said
-  int code = row(reason).code;  // 0 to 5, as engine.io-protocol counts
+  std::string_view details{};   // the message of allow_request
+  int code = row(reason).code;  // 0 to 5, of engine.io-protocol
   std::string_view message = row(reason).text;
 };
 
-/// The named fields of a log record, in their order. They live only for the statement that makes them.
+/// The named fields of a log record, in output order. Valid only for the statement that makes them.
 using Fields = std::initializer_list<std::pair<std::string_view, json>>;
 
-/// A log record, as the sink gets it. The views and the fields live only while the sink runs.
+/// A log record, as passed to the sink. The views and the fields are valid only while the sink runs.
 struct LogRecord {
   LogLevel level;
   std::string_view message;
@@ -1446,33 +1474,35 @@ struct LogRecord {
   std::chrono::system_clock::time_point time;
 };
 
-/// A packet, request or step of a session, as Options::trace gets it. The views live only while the sink runs.
+/// A packet, request or state change of a session, as passed to Options::trace. The views are valid only during that
+/// call.
 struct TraceRecord {
+  /// Each kind with what `text` is for it.
   enum class Kind : std::uint8_t {
-    request,   // HTTP: the method and the target
-    response,  // HTTP: the body, `status` beside it
-    packet,    // Engine.IO: the text of one as polling has it, or the bytes of a binary one
-    step,      // of an upgrade, or of an end: the session's new state
-    close      // a session's end: the reason as Socket.IO calls it
+    request,   // of HTTP: the method and the target
+    response,  // of HTTP: the body
+    packet,    // of Engine.IO: its text as sent over polling, or the bytes of a binary one
+    step,      // of an upgrade or a close: the session's new state
+    close      // of a session: the reason's text
   };
   Kind kind = Kind::packet;
-  bool incoming = false;         // from the client
-  bool binary = false;           // of a packet
-  std::uint16_t status = 0;      // of a response
-  std::string_view session{};    // its id; empty before it begins
+  bool incoming = false;         // whether it comes from the client
+  bool binary = false;           // for a packet
+  std::uint16_t status = 0;      // for a response
+  std::string_view session{};    // the id; empty before the session begins
   std::string_view transport{};  // "http", "polling" or "websocket"
   std::string_view text{};
-  std::string_view details{};  // of a close: why; of a step: the old state
+  std::string_view details{};  // for a close: details of the reason; for a step: the old state
   std::chrono::system_clock::time_point time = std::chrono::system_clock::now();
 };
 
-/// As JSON lines call it: "debug" to "error".
+/// The level's name in log records: "debug" to "error", or "off".
 constexpr std::string_view level_name(LogLevel level) {
   constexpr std::array<std::string_view, 5> names{"debug", "info", "warn", "error", "off"};
   return names[static_cast<std::size_t>(level)];
 }
 
-/// snprintf into a string, of 63 characters at most; `format` is a literal, and fits its values.
+/// The output of snprintf as a string, which must not exceed 63 characters. `format` must match the values.
 template <std::size_t Size, class... Values>
 std::string formatted(const char (&format)[Size], Values... values) {
   std::array<char, 64> text{};
@@ -1495,10 +1525,10 @@ inline std::int64_t unix_milliseconds(std::chrono::system_clock::time_point time
   return std::chrono::duration_cast<Milliseconds>(time.time_since_epoch()).count();
 }
 
-/// The record as one line of JSON, without the line's end:
+/// The record as one line of JSON, without a line end:
 /// {"level":"info","message":"Client connected","socketId":"...","timestamp":"2026-11-23T..."}
 inline std::string json_line(const LogRecord& record) {
-  constexpr std::size_t longest = 1024;  // of a client's text in a line
+  constexpr std::size_t longest = 1024;  // bytes of a text value, which a client may have sent
   std::string line = "{\"level\":";
   bytes::append_string(line, level_name(record.level));
   line += ",\"message\":";
@@ -1514,13 +1544,15 @@ inline std::string json_line(const LogRecord& record) {
   return line + ",\"timestamp\":\"" + iso_8601(record.time) + "\"}";
 }
 
-/// What the program's handlers cost: taken where they are called, of the outermost one only. How many failed.
+/// Statistics of the application's handlers. `calls`, `slow` and `sum` count outermost calls, and only if handlers are
+/// timed (Options::slow_handler). `failed` counts all that threw.
 struct HandlerTimes {
   std::uint64_t calls = 0, slow = 0, failed = 0;
   std::chrono::steady_clock::duration sum{};
 };
 
-/// A function that is called while the statement runs that names it. Two pointers: nothing is copied.
+/// A reference to a function object, for parameters. Unlike std::function, it never allocates. Valid until the end of
+/// the statement that makes it.
 class FunctionRef {
  public:
   template <class F>
@@ -1534,75 +1566,74 @@ class FunctionRef {
   void (*call_)(void*);
 };
 
-/// Which code of the program's is called: what the log says when it throws, and one field, or those of a socket's
-/// handler. Lives only for the call.
+/// Which code of the application is called, for log records: the message if it throws, and a field that identifies it.
+/// For a handler of a socket, also the socket's id and namespace. Valid only for the call.
 struct Callee {
   std::string_view failed, field, value;
   std::string_view socket{}, nsp{};
 };
 
-/// The server's log, and the gate to the program's code. Logging never takes a server down.
+/// The server's log, which also calls the application's code; see the beginning of the chapter. Exceptions of a sink or
+/// a handler never leave it.
 class Log {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  /// A slow_handler of 0: the time of handlers is not taken.
+  /// If `slow_handler` is 0, handlers are not timed.
   Log(LogLevel level, std::function<void(const LogRecord&)> sink, Milliseconds slow_handler = {})
       : level_(level), slow_handler_(slow_handler), sink_(std::move(sink)) {}
 
   bool enabled(LogLevel level) const { return level >= level_; }
 
-  /// A line that the sink itself causes is lost.
+  /// A record that the sink itself causes, or for which it throws, is dropped and counted.
   void write(LogLevel level, std::string_view message, Fields fields = {}) const {
     if (!enabled(level)) return;
     const LogRecord record{level, message, fields, std::chrono::system_clock::now()};
-    const bool good = observe([&] {
+    const bool written = observe([&] {
       if (sink_) return sink_(record);
       const std::string line = json_line(record) + '\n';
       if (std::fwrite(line.data(), 1, line.size(), stderr) != line.size()) ++dropped_;
     });
-    if (!good) ++dropped_;  // there is nobody left to tell
+    if (!written) ++dropped_;
   }
 
-  /// Calls a sink, in the middle of whatever is observed: what it asks to end waits, see observing(). false: it threw,
-  /// which is logged if a callee is given, or a sink runs already.
+  /// Calls a sink of log or trace records; while it runs, observing() is true. Returns false if it threw, or if a sink
+  /// is running already. An exception is logged if a callee is given.
   bool observe(FunctionRef sink, const Callee* callee = nullptr) const;
 
-  /// Lines that the sink has lost.
+  /// The number of log records that were lost.
   std::uint64_t dropped() const { return dropped_; }
   const HandlerTimes& handlers() const { return handlers_; }
 
-  /// Calls code of the program's, and then what was kept for later. What it throws ends here, and is logged. A client
-  /// that makes a handler fail cannot fill a disk: there are a hundred such lines at once, and ten a second. false: it
-  /// threw.
+  /// Calls code of the application, then what was deferred meanwhile. Returns false if it threw, which is logged.
   bool call(const Callee& callee, FunctionRef f) const;
 
-  /// Calls f, now or, while code of the program's runs, when that has returned.
+  /// Calls f: at once, or when busy() has become false.
   template <class F>
   void later(F f) const {
     if (!busy()) return f();
-    kept_.emplace_back(std::move(f));
+    deferred_.emplace_back(std::move(f));
   }
-  /// Whether code of the program's runs, or a change is not complete.
+  /// Whether code of the application runs, or a Hold exists.
   bool busy() const { return depth_ > 0 || observing_; }
-  /// Whether a sink runs: what it asks to end must wait, for it may be in the middle of being changed.
+  /// Whether a sink runs. Closes that it requests must be deferred: its caller may be in the middle of a change.
   bool observing() const { return observing_; }
-  /// Calls what was kept for later, unless it is too early.
-  void settle() const {
-    if (kept_.empty() || busy() || std::exchange(settling_, true)) return;
-    finish();
-    settling_ = false;
+  /// Calls what later() has deferred, unless busy.
+  void run_deferred() const {
+    if (deferred_.empty() || busy() || std::exchange(running_deferred_, true)) return;
+    run_all_deferred();
+    running_deferred_ = false;
   }
-  /// The same, early or not: the server ends, so it is now or never.
-  void finish() const;
+  /// The same even if busy, for a server's destructor.
+  void run_all_deferred() const;
 
-  /// As long as one is there, handlers wait: of a change in several parts they hear when it is complete.
+  /// Defers handlers as long as it exists, so that they run after a change of several steps is complete.
   class Hold {
    public:
     explicit Hold(const Log& log) : log_(log) { ++log_.depth_; }
     ~Hold() {
       --log_.depth_;
-      log_.settle();
+      log_.run_deferred();
     }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
@@ -1612,99 +1643,99 @@ class Log {
   };
 
  private:
-  void tell(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
-            std::string_view detail) const;
-  /// How long it took, if that is to be said.
-  std::optional<Milliseconds> took_long(Time start) const {
-    const Time now = std::chrono::steady_clock::now();
-    ++handlers_.calls;
-    handlers_.sum += now - start;
-    if (now - start < slow_handler_) return std::nullopt;
-    ++handlers_.slow;
-    if (handlers_.slow > 1 && now - complained_ < Seconds(1)) return std::nullopt;
-    complained_ = now;
-    return std::chrono::duration_cast<Milliseconds>(now - start);
-  }
+  /// Calls f. Returns the text of the exception that it throws, if any.
+  static std::optional<std::string> exception_of(FunctionRef f);
+  void report_time(const Callee& callee, Time start) const;
+  void report_failure(const Callee& callee, std::string_view what) const;
+  void report(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
+              std::string_view detail) const;
 
-  bool may_tell_failure() const {
-    ++handlers_.failed;
-    return !failures_.spend(failure_rate, std::chrono::steady_clock::now());
-  }
-
-  static constexpr Rate failure_rate{100, 10};
+  static constexpr Rate failure_rate{100, 10};  // of log records, so that a failing handler cannot fill a disk
   LogLevel level_;
   Milliseconds slow_handler_;
   std::function<void(const LogRecord&)> sink_;
-  // Whoever may log may count: the log is not part of what its users change.
+  // mutable, so that a const Log& is enough to log and to call handlers
   mutable std::uint64_t dropped_ = 0;
   mutable HandlerTimes handlers_;
   mutable Bucket failures_{failure_rate, Time()};
-  mutable Time complained_{};
-  mutable std::deque<std::function<void()>> kept_;  // for later
-  mutable int depth_ = 0;                           // calls and holds that are not over
-  mutable bool timing_ = false, observing_ = false, settling_ = false;
+  mutable Time slow_reported_{};
+  mutable std::deque<std::function<void()>> deferred_;
+  mutable int depth_ = 0;  // running calls, and Holds
+  mutable bool timing_ = false, observing_ = false, running_deferred_ = false;
 };
 
 #if SIO_DEMO_BODIES
 SIO_DEMO_INLINE bool Log::call(const Callee& callee, FunctionRef f) const {
   const bool timed = slow_handler_.count() > 0 && !std::exchange(timing_, true);
   const Time start = timed ? std::chrono::steady_clock::now() : Time();
-  bool good = false;
   ++depth_;
-  try {
-    f();
-    good = true;
-  } catch (const std::exception& error) {
-    if (may_tell_failure()) tell(callee, LogLevel::error, callee.failed, "error", error.what());
-  } catch (...) {
-    if (may_tell_failure()) tell(callee, LogLevel::error, callee.failed, "error", "not a std::exception");
-  }
+  const auto failure = exception_of(f);
+  if (failure) report_failure(callee, *failure);
   if (timed) {
     timing_ = false;
-    if (const auto took = took_long(start))
-      tell(callee, LogLevel::warn, "A handler is slow: nothing else runs meanwhile", "time",
-           std::to_string(took->count()) + " ms");
+    report_time(callee, start);
   }
   --depth_;
-  settle();
-  return good;
+  run_deferred();
+  return !failure;
 }
 
-SIO_DEMO_INLINE void Log::tell(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
-                               std::string_view detail) const {
+SIO_DEMO_INLINE bool Log::observe(FunctionRef sink, const Callee* callee) const {
+  if (std::exchange(observing_, true)) return false;
+  const auto failure = exception_of(sink);
+  observing_ = false;
+  if (failure && callee) report_failure(*callee, *failure);
+  return !failure;
+}
+
+SIO_DEMO_INLINE std::optional<std::string> Log::exception_of(FunctionRef f) {
+  try {
+    f();
+    return std::nullopt;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "not a std::exception";
+  }
+}
+
+SIO_DEMO_INLINE void Log::report_time(const Callee& callee, Time start) const {
+  const Time now = std::chrono::steady_clock::now();
+  ++handlers_.calls;
+  handlers_.sum += now - start;
+  if (now - start < slow_handler_) return;
+  ++handlers_.slow;
+  if (handlers_.slow > 1 && now - slow_reported_ < Seconds(1)) return;
+  slow_reported_ = now;
+  const auto time = std::chrono::duration_cast<Milliseconds>(now - start).count();
+  report(callee, LogLevel::warn, "A handler is slow: nothing else runs meanwhile", "time",
+         std::to_string(time) + " ms");
+}
+
+SIO_DEMO_INLINE void Log::report_failure(const Callee& callee, std::string_view what) const {
+  ++handlers_.failed;
+  if (failures_.spend(failure_rate, std::chrono::steady_clock::now())) return;
+  report(callee, LogLevel::error, callee.failed, "error", what);
+}
+
+SIO_DEMO_INLINE void Log::report(const Callee& callee, LogLevel level, std::string_view message, std::string_view name,
+                                 std::string_view detail) const {
   if (callee.nsp.empty()) return write(level, message, {{callee.field, callee.value}, {name, detail}});
   write(level, message,
         {{callee.field, callee.value}, {"socketId", callee.socket}, {"namespace", callee.nsp}, {name, detail}});
 }
 
-SIO_DEMO_INLINE bool Log::observe(FunctionRef sink, const Callee* callee) const {
-  if (std::exchange(observing_, true)) return false;
-  bool good = false;
-  std::string what;
-  try {
-    sink();
-    good = true;
-  } catch (const std::exception& error) {
-    what = error.what();
-  } catch (...) {
-    what = "not a std::exception";
-  }
-  observing_ = false;
-  if (!good && callee && may_tell_failure()) tell(*callee, LogLevel::error, callee->failed, "error", what);
-  return good;
-}
-
-SIO_DEMO_INLINE void Log::finish() const {
-  while (!kept_.empty()) {
-    const auto next = std::move(kept_.front());
-    kept_.pop_front();
+SIO_DEMO_INLINE void Log::run_all_deferred() const {
+  while (!deferred_.empty()) {
+    const auto next = std::move(deferred_.front());
+    deferred_.pop_front();
     next();
   }
 }
 #endif  // SIO_DEMO_BODIES
 
-/// Log lines between the loop and a thread of the program that writes them. If the writer blocks, on a full disk or a
-/// pipe that nobody reads, lines are lost and the loop goes on.
+/// A queue of log lines between the event loop and a thread of the application that writes them. If that thread blocks,
+/// because a disk is full or a pipe is not read, lines are lost and the event loop goes on.
 ///
 ///     sio::LogQueue queue;                                       // outlives the server
 ///     options.log_sink = [&](const sio::LogRecord& record) { queue.push(sio::json_line(record) + '\n'); };
@@ -1712,20 +1743,24 @@ SIO_DEMO_INLINE void Log::finish() const {
 ///
 class LogQueue {
  public:
-  /// `most`: bytes that may wait; further lines are lost. Default: 1 MiB.
+  /// At most `most` bytes are queued; further lines are lost. Default: 1 MiB.
   explicit LogQueue(std::size_t most = 1024 * 1024) : most_(most) {}
 
-  /// Queues a line with its end. Throws std::runtime_error once for each lost line, which a Log counts. Any thread.
+  /// Queues a line, which must include its line end. Throws std::runtime_error if a line was lost, this or an earlier
+  /// one, once for each: the Log whose sink this is counts them. Any thread.
   void push(std::string_view line) {
     const std::lock_guard lock(mutex_);
-    const bool fits = line.size() <= most_ - lines_.size();
-    if (fits) lines_ += line, filled_.notify_one();
-    else ++lost_;
+    if (line.size() <= most_ - lines_.size()) {
+      lines_ += line;
+      filled_.notify_one();
+    } else {
+      ++lost_;
+    }
     if (lost_ == 0) return;
     --lost_;
     throw std::runtime_error("a log line was lost: its writer does not keep up, or cannot write");
   }
-  /// Waits for lines and takes all there are. false: the queue was closed, and is empty. Any thread.
+  /// Waits for lines and takes all queued ones. Returns false once the queue is closed and empty. Any thread.
   bool take(std::string& lines) {
     std::unique_lock lock(mutex_);
     filled_.wait(lock, [&] { return closed_ || !lines_.empty(); });
@@ -1733,12 +1768,12 @@ class LogQueue {
     std::swap(lines, lines_);
     return !lines.empty();
   }
-  /// Counts lines that were taken and could not be written.
+  /// Counts lines as lost that take() has returned and that could not be written. Any thread.
   void lost(std::string_view lines) {
     const std::lock_guard lock(mutex_);
     lost_ += static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
   }
-  /// No more lines come.
+  /// Ends take() when the queue is empty. Any thread.
   void close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
@@ -1757,22 +1792,25 @@ class LogQueue {
 // ================================================================================================
 // 4  HTTP/1.1
 //
-// Engine.IO begins in HTTP (RFC 9112). This chapter reads requests and writes what answers have in common: dates,
-// cookies, CORS. It finds out the client's address behind proxies, and has the program's own routes. The readers are
-// incremental: they say `complete`, `more` or `malformed`, and what a request views are the bytes they were given.
+// Engine.IO begins in HTTP (RFC 9112). This chapter has the readers of requests, the parts that responses share (status
+// line, headers, dates, cookies, CORS), the client's address behind proxies, and the application's routes. The readers
+// are incremental: they return `complete`, `more` or `malformed`. A request's header section is views into the input;
+// its query and body are copies.
 //
 //     GET /socket.io/?EIO=4&transport=polling&t=w70ufd61 HTTP/1.1\r\n
 //     Host: localhost:3000\r\n
 //     \r\n
 //
-// The reader is strict where leniency lets requests be smuggled (RFC 9112, 2.2, 5, 6.1): line ends are CR LF, no space
-// before a colon, no folded lines, one Content-Length of digits only and never together with Transfer-Encoding, which
-// is `chunked` or refused. Only the query of the target is percent-decoded, after it was split.
+// The readers are strict where leniency allows request smuggling (RFC 9112, 2.2, 5, 6.1): lines end with CR LF, a colon
+// has no space before it, and lines are not folded. At most one Content-Length is accepted, of digits only, and none
+// together with Transfer-Encoding, which must be `chunked`. Only the query of the target is percent-decoded, after it
+// was split at '&' and '='.
 // ================================================================================================
 
 enum class Progress : std::uint8_t { complete, more, malformed };
 
-/// A reader's result: `size` bytes are used up when complete; `reason` and `why` are set when malformed.
+/// A reader's result. `size`: the bytes that a complete header section has consumed. `reason` and `why`: set if
+/// malformed.
 struct Parsed {
   Progress progress = Progress::more;
   std::size_t size = 0;
@@ -1796,7 +1834,7 @@ struct Header {
   std::string_view name, value;
 };
 
-/// Takes the next line off the front of a request's header lines. The name is empty if it has none.
+/// Removes the next line from the front of a request's header lines. If it has no colon, the result is empty.
 inline Header next_header(std::string_view& lines) {
   const auto line = lines.substr(0, lines.find("\r\n"));
   lines.remove_prefix((std::min)(lines.size(), line.size() + 2));
@@ -1805,14 +1843,14 @@ inline Header next_header(std::string_view& lines) {
   return {line.substr(0, colon), bytes::trim(line.substr(colon + 1))};
 }
 
-/// The value of the first header of this name among header lines, in any case; empty if there is none.
+/// The value of the first header with this name, ignoring case; empty if there is none.
 inline std::string_view find_header(std::string_view lines, std::string_view name) {
   while (!lines.empty())
     if (const auto header = next_header(lines); bytes::equal_ignoring_case(header.name, name)) return header.value;
   return {};
 }
 
-/// Percent-decoding of one key or value as in a URL query: '+' is a space, a broken escape stays.
+/// Percent-decodes one key or value of a URL query: '+' becomes a space, an invalid escape stays as it is.
 inline std::string percent_decode(std::string_view in) {
   std::string out;
   out.reserve(in.size());
@@ -1824,11 +1862,11 @@ inline std::string percent_decode(std::string_view in) {
   return out;
 }
 
-/// Decoded query parameters in their order; the last of equal keys counts.
+/// Decoded query parameters, in their order. For a repeated key, find() returns the last value.
 struct Query {
   std::vector<std::pair<std::string, std::string>> parameters;
 
-  /// false if there are more than `limit` parameters.
+  /// Returns false if there are more than `limit` parameters.
   bool read(std::string_view text, std::size_t limit) {
     parameters.clear();
     while (!text.empty()) {
@@ -1855,21 +1893,21 @@ struct Query {
   }
 };
 
-/// A request. Its views are valid while the handler that got it runs; copy what you keep.
+/// A request. Its views are valid only while the handler that gets it runs.
 struct Request {
   std::string_view method;      // "GET"
-  std::string_view target;      // as it came: "/socket.io/?EIO=4"
+  std::string_view target;      // as received: "/socket.io/?EIO=4"
   std::string_view path;        // the target up to '?', not decoded
-  std::string_view query_text;  // what follows it, not decoded
-  std::string_view head;        // the header lines as they came
-  std::string_view whole_head;  // with the request line and the end: for a HeadReader, once the views are not valid
+  std::string_view query_text;  // between '?' and '#', not decoded
+  std::string_view head;        // the header lines as received
+  std::string_view whole_head;  // from the request line to the blank line; a copy of it can be parsed again
   int minor = 1;                // HTTP/1.minor
   std::vector<Header> headers;
   Query query;
-  std::string_view body;  // complete, for routes
+  std::string_view body;  // of a request to a route; otherwise empty
   std::string address;    // the client's, see ClientAddress
 
-  /// The first header of this name, in any case; nullptr if there is none.
+  /// The value of the first header with this name, ignoring case; nullptr if there is none.
   const std::string_view* find(std::string_view name) const {
     for (const Header& header : headers)
       if (bytes::equal_ignoring_case(header.name, name)) return &header.value;
@@ -1883,24 +1921,24 @@ struct Request {
     return static_cast<std::size_t>(std::count_if(
         headers.begin(), headers.end(), [&](const Header& h) { return bytes::equal_ignoring_case(h.name, name); }));
   }
-  /// Whether a header that is a list holds this token, on whichever of its lines (RFC 9110, 5.3).
+  /// Whether a header that is a list contains this token, in any of its lines (RFC 9110, 5.3).
   bool lists(std::string_view name, std::string_view token) const {
     return std::any_of(headers.begin(), headers.end(), [&](const Header& h) {
       return bytes::equal_ignoring_case(h.name, name) && bytes::has_token(h.value, token);
     });
   }
   bool keep_alive() const { return minor == 0 ? lists("connection", "keep-alive") : !lists("connection", "close"); }
-  /// Whether the client wants to leave HTTP/1.1 (RFC 9110, 7.8).
+  /// Whether the client asks to change to another protocol (RFC 9110, 7.8).
   bool upgrade() const { return find("upgrade") && lists("connection", "upgrade"); }
 };
 
-/// RFC 9110, 5.6.2
+/// Whether a text is a token (RFC 9110, 5.6.2), such as a header's name.
 inline bool is_token(std::string_view text) {
   return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return bytes::is_plain(c, "!#$%&'*+-.^_`|~"); });
+         std::all_of(text.begin(), text.end(), [](char c) { return bytes::is_alnum_or(c, "!#$%&'*+-.^_`|~"); });
 }
 
-/// Whether a text may stand as a header's value: no control character but tab.
+/// Whether a text can be a header's value: it has no control characters except tabs.
 inline bool is_field_value(std::string_view text) {
   for (;;) {
     text.remove_prefix(bytes::prefix_without(text, '\x7f', '\x7f'));
@@ -1910,28 +1948,28 @@ inline bool is_field_value(std::string_view text) {
   }
 }
 
-/// Reads a request's head. However the bytes trickle in, each line is checked once, when it is complete, and a first
-/// line that no request has is refused before the rest comes. When the head is complete, its lines are taken apart.
+/// Reads a request's header section: the request line and the header lines. Each byte is searched only once, even if
+/// they arrive one by one. An invalid request line is refused without waiting for the header lines.
 class HeadReader {
  public:
-  /// `in` begins with the request and has grown since the last call. When complete, `out` views it.
+  /// `in` must be the same request as in the last call, with more bytes. When complete, `out` has views into it.
   Parsed read(std::string_view in, const HttpLimits& limits, Request& out) {
     const bool was_begun = begun_;
     for (;;) {
       if (!begun_ && start_ < in.size() && in[start_] != '\r' && !is_token(in.substr(start_, 1)))
         return Parsed::malformed("the request does not begin with a method");
-      const auto lf = in.find('\n', seen_);
-      seen_ = (std::min)(lf, in.size());
-      if (!begun_ && limits.request_line < limits.header_bytes && seen_ - start_ > limits.request_line)
+      const auto lf = in.find('\n', searched_);
+      searched_ = (std::min)(lf, in.size());
+      if (!begun_ && limits.request_line < limits.header_bytes && searched_ - start_ > limits.request_line)
         return Parsed::malformed("the request line is too long", Reason::request_line_too_long);
-      if (seen_ + (lf != in.npos) - start_ > limits.header_bytes)
-        return Parsed::malformed("the request's head is too large", Reason::headers_too_large);
+      if (searched_ + (lf != in.npos) - start_ > limits.header_bytes)
+        return Parsed::malformed("the request's header section is too large", Reason::headers_too_large);
       if (lf == in.npos) break;
       auto line = in.substr(line_, lf - line_);
-      seen_ = line_ = lf + 1;
-      if (!line.ends_with('\r')) return Parsed::malformed("a line of the request's head ends without CR");
+      searched_ = line_ = lf + 1;
+      if (!line.ends_with('\r')) return Parsed::malformed("a line of the request's header section ends without CR");
       line.remove_suffix(1);
-      if (!is_field_value(line)) return Parsed::malformed("a control character in the request's head");
+      if (!is_field_value(line)) return Parsed::malformed("a control character in the request's header section");
       if (!line.empty()) {
         begun_ = true;
       } else if (begun_) {
@@ -1939,13 +1977,14 @@ class HeadReader {
         *this = HeadReader();
         const auto parsed = parse(out.whole_head.substr(0, out.whole_head.size() - 2), limits, out);
         return parsed.progress == Progress::complete ? Parsed::complete(lf + 1) : parsed;
-      } else if (start_ = line_; start_ > 16) {  // blank lines before a request are skipped (RFC 9112, 2.2)
-        return Parsed::malformed("too many blank lines before a request");
+      } else {  // blank lines before a request are skipped (RFC 9112, 2.2)
+        start_ = line_;
+        if (start_ > 16) return Parsed::malformed("too many blank lines before a request");
       }
     }
     if (!begun_ || was_begun) return Parsed::more();
-    Request unfinished;  // another protocol's greeting is refused at once, not when its time is over
-    const auto line = request_line(in.substr(start_, in.find('\r', start_) - start_), unfinished);
+    Request ignored;  // checks the request line, so that another protocol is refused at once, not after a timeout
+    const auto line = request_line(in.substr(start_, in.find('\r', start_) - start_), ignored);
     return line.progress == Progress::malformed ? line : Parsed::more();
   }
 
@@ -1957,7 +1996,7 @@ class HeadReader {
     out.head = head.substr(end + 2);
     for (auto rest = out.head; !rest.empty();) {
       const Header header = next_header(rest);
-      if (!is_token(header.name)) return Parsed::malformed("a header line lacks a proper name");
+      if (!is_token(header.name)) return Parsed::malformed("a header line has no valid name");
       if (out.headers.size() == limits.headers)
         return Parsed::malformed("the request has too many headers", Reason::headers_too_large);
       out.headers.push_back(header);
@@ -1987,7 +2026,7 @@ class HeadReader {
     if (version.size() != 8 || version.substr(0, 5) != "HTTP/")
       return Parsed::malformed("the HTTP version is malformed");
     if (version.substr(5, 2) != "1." || (version[7] != '0' && version[7] != '1'))
-      return Parsed::malformed("only HTTP/1.0 and 1.1 are spoken here", Reason::version_not_supported);
+      return Parsed::malformed("the HTTP version is neither 1.0 nor 1.1", Reason::version_not_supported);
     out.minor = version[7] - '0';
     out.path = out.target.substr(0, out.target.find('?'));
     out.query_text = out.target.substr((std::min)(out.path.size() + 1, out.target.size()));
@@ -1995,20 +2034,21 @@ class HeadReader {
     return Parsed::complete(0);
   }
 
-  std::size_t seen_ = 0;   // bytes looked at
-  std::size_t start_ = 0;  // where the request line begins
-  std::size_t line_ = 0;   // where the line begins that is not complete
-  bool begun_ = false;     // the request line is complete
+  std::size_t searched_ = 0;  // bytes searched for a line's end
+  std::size_t start_ = 0;     // where the request line begins
+  std::size_t line_ = 0;      // where the incomplete line begins
+  bool begun_ = false;        // whether the request line is complete
 };
 
-/// Reads a body framed by Content-Length or chunked (RFC 9112, 6 and 7.1). Data beyond the limit is read past, so that
-/// the connection can be used further.
+/// Reads a body framed by Content-Length or chunked (RFC 9112, 6 and 7.1). A body beyond the limit is consumed but not
+/// stored, so that the connection stays usable.
 class BodyReader {
  public:
-  /// Prepares for the body that these headers announce.
+  /// Begins the body of this request, of at most `limit` bytes. `overhead`: HttpLimits::chunk_overhead.
   Parsed begin(const Request& request, std::size_t limit, std::size_t overhead) {
     *this = BodyReader();
-    limit_ = limit, overhead_ = overhead;
+    limit_ = limit;
+    overhead_ = overhead;
     const std::size_t lengths = request.count("content-length");
     if (const auto* coding = request.find("transfer-encoding")) {
       if (lengths > 0) return Parsed::malformed("both Content-Length and Transfer-Encoding");
@@ -2028,7 +2068,7 @@ class BodyReader {
     return Parsed::complete(0);
   }
 
-  /// Takes what belongs to the body off the front of `in`: complete when the body is.
+  /// Removes bytes of the body from the front of `in`, until the body is complete.
   Parsed read(std::string_view& in) {
     while (state_ != State::done) {
       if (in.empty()) return Parsed::more();
@@ -2038,7 +2078,7 @@ class BodyReader {
     return Parsed::complete(0);
   }
 
-  /// Consumes the body without storing it.
+  /// Consumes the rest of the body without storing it, as if it were too large.
   void discard() { too_large_ = true; }
   bool done() const { return state_ == State::done; }
   bool too_large() const { return too_large_; }
@@ -2059,11 +2099,12 @@ class BodyReader {
     if (left_ == 0) state_ = state_ == State::data ? State::done : State::chunk_end;
   }
 
-  /// Takes a byte of a framing line. Of a line, only its beginning is kept: extensions and trailers are dropped.
+  /// Reads one byte of a framing line. Only the beginning of a line is kept: extensions and trailers are ignored.
   const char* take_framing(std::string_view& in) {
     if (++framing_ > overhead_ + data_ / 64 * 8) return "too much chunk framing";
     const char c = in.front();
     in.remove_prefix(1);
+    // LF must follow CR, and nothing else may.
     if (std::exchange(after_cr_, c == '\r') != (c == '\n')) return "a line of chunked framing does not end with CR LF";
     if (c == '\n') return framing_line(std::exchange(line_, {}));
     if (c != '\r' && line_.size() <= most_digits) line_ += c;
@@ -2076,7 +2117,7 @@ class BodyReader {
       const auto size = digits.size() <= most_digits ? bytes::whole_number(digits, 16) : std::nullopt;
       if (!size) return "a malformed chunk size";
       left_ = *size;
-      if (left_ > limit_ - (std::min)(limit_, body_.size())) discard();  // refused before it comes
+      if (left_ > limit_ - (std::min)(limit_, body_.size())) discard();  // refused before the data arrives
       state_ = left_ > 0 ? State::chunk_data : State::trailer;
     } else if (state_ == State::chunk_end) {
       state_ = State::chunk_size;
@@ -2095,7 +2136,7 @@ class BodyReader {
   std::string line_, body_;
 };
 
-/// What a route answers. Dropped by the writer: headers with control characters, and those that frame messages.
+/// The response of a route. Headers that frame the message, and those with control characters, are not sent.
 struct Response {
   std::uint16_t status = 200;
   std::string type{};  // Content-Type; empty: none
@@ -2126,32 +2167,33 @@ constexpr std::string_view status_text(std::uint16_t status) {
   }
 }
 
-/// "HTTP/1.1 404 Not Found" and the line's end.
+/// Appends "HTTP/1.1 404 Not Found" and CR LF.
 inline void append_status_line(std::string& out, std::uint16_t status) {
   bytes::append(out, {"HTTP/1.1 ", std::to_string(status), " ", status_text(status), "\r\n"});
 }
 
-/// Appends "Name: value CR LF", unless that would let the value write headers of its own.
+/// Appends "Name: value" and CR LF, or nothing if the name or the value could add another header.
 inline void append_header(std::string& out, std::string_view name, std::string_view value) {
   if (is_token(name) && is_field_value(value)) bytes::append(out, {name, ": ", value, "\r\n"});
 }
 
-/// Whether a header is the server's own to write: it frames the message or speaks for the connection.
+/// Whether only the server may write this header: it frames the message or controls the connection.
 inline bool is_framing(std::string_view name) {
-  constexpr std::array<std::string_view, 6> own{"connection", "content-length",    "date",
-                                                "keep-alive", "transfer-encoding", "upgrade"};
+  constexpr std::array<std::string_view, 6> names{"connection", "content-length",    "date",
+                                                  "keep-alive", "transfer-encoding", "upgrade"};
   return bytes::equal_ignoring_case(name.substr(0, 14), "sec-websocket-") ||
-         std::any_of(own.begin(), own.end(), [&](std::string_view o) { return bytes::equal_ignoring_case(name, o); });
+         std::any_of(names.begin(), names.end(),
+                     [&](std::string_view other) { return bytes::equal_ignoring_case(name, other); });
 }
 
-/// Appends the program's headers, a Content-Type only if there is none yet.
+/// Appends the application's headers, except those of is_framing() and, if `typed`, Content-Type.
 inline void append_headers(std::string& out, const Headers& headers, bool typed) {
   for (const auto& [name, value] : headers)
     if (!is_framing(name) && !(typed && bytes::equal_ignoring_case(name, "content-type")))
       append_header(out, name, value);
 }
 
-/// "Mon, 23 Nov 2026 06:30:13 GMT" (RFC 9110, 5.6.7), in English whatever the program's locale is.
+/// "Mon, 23 Nov 2026 06:30:13 GMT" (RFC 9110, 5.6.7), in English whatever the locale is.
 inline std::string http_date(std::chrono::system_clock::time_point time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const auto month = static_cast<unsigned>(std::chrono::year_month_day(day).month());
@@ -2161,7 +2203,7 @@ inline std::string http_date(std::chrono::system_clock::time_point time) {
                    &"JanFebMarAprMayJunJulAugSepOctNovDec"[3 * (month - 1)], iso.data(), iso.data() + 11);
 }
 
-/// "Mon Nov 23 2026 06:30:13 GMT+0000 (Coordinated Universal Time)", as JavaScript's Date prints itself.
+/// "Mon Nov 23 2026 06:30:13 GMT+0000 (Coordinated Universal Time)", as JavaScript prints a Date.
 inline std::string javascript_date(std::chrono::system_clock::time_point time) {
   const std::string date = http_date(time);
   return formatted("%.3s %.3s %.2s", date.data(), date.data() + 8, date.data() + 5) + date.substr(11) +
@@ -2170,27 +2212,27 @@ inline std::string javascript_date(std::chrono::system_clock::time_point time) {
 
 // ---- cookies and versions
 
-/// What keeps these options from being a cookie, or nullptr. Characters of the syntax in a name, path or domain could
-/// set attributes, or other cookies (RFC 6265, 4.1.1; CVE-2024-47764).
+/// Why these options are invalid, or nullptr. Certain characters in a name, path or domain could add attributes or
+/// other cookies (RFC 6265, 4.1.1; CVE-2024-47764).
 inline const char* cookie_fault(const CookieOptions& cookie) {
   using Texts = std::set<std::string_view>;
-  const auto plain = [](char c) { return c >= ' ' && c < 0x7f && c != ';'; };
-  const auto of_host = [](char c) { return bytes::is_plain(c, ".-"); };
+  const auto in_path = [](char c) { return c >= ' ' && c < 0x7f && c != ';'; };
+  const auto in_domain = [](char c) { return bytes::is_alnum_or(c, ".-"); };
   if (!is_token(cookie.name)) return "the cookie's name is not a token (RFC 6265, 4.1.1)";
-  if (!std::all_of(cookie.path.begin(), cookie.path.end(), plain))
+  if (!std::all_of(cookie.path.begin(), cookie.path.end(), in_path))
     return "the cookie's path holds a ';' or characters other than ASCII";
-  if (!std::all_of(cookie.domain.begin(), cookie.domain.end(), of_host))
+  if (!std::all_of(cookie.domain.begin(), cookie.domain.end(), in_domain))
     return "the cookie's domain is not a host name";
   if (!Texts{"", "Strict", "Lax", "None"}.contains(cookie.same_site))
     return "the cookie's same_site is not \"Strict\", \"Lax\", \"None\" or \"\"";
   if (!cookie.secure && (cookie.partitioned || cookie.same_site == "None"))
-    return "browsers take a cookie that is partitioned, or of same_site \"None\", only if it is secure";
+    return "browsers accept a cookie that is partitioned, or of same_site \"None\", only if it is secure";
   if (!Texts{"", "Low", "Medium", "High"}.contains(cookie.priority))
     return "the cookie's priority is not \"Low\", \"Medium\", \"High\" or \"\"";
   return nullptr;
 }
 
-/// The value of Set-Cookie, attributes in the official server's order. `value` needs no escaping.
+/// The value of Set-Cookie, with attributes in the official server's order. `value` is not escaped.
 inline std::string cookie_text(const CookieOptions& cookie, std::string_view value) {
   std::string out = cookie.name + "=" + std::string(value);
   const auto add = [&](bool given, std::string_view name, std::string_view text = {}) {
@@ -2208,24 +2250,24 @@ inline std::string cookie_text(const CookieOptions& cookie, std::string_view val
   return out;
 }
 
-/// An entity tag that changes with the contents (RFC 9110, 8.8.3).
+/// An entity tag (RFC 9110, 8.8.3): a hash of the contents.
 inline std::string entity_tag(std::string_view contents) {
   return '"' + bytes::base64_encode(bytes::sha1(contents)) + '"';
 }
 
-/// Whether the client says that it has what this tag stands for (RFC 9110, 13.1.2).
-inline bool has_already(const Request& request, std::string_view tag) {
-  return bytes::any_part(request.header("if-none-match"), ',', [&](std::string_view its) {
-    if (its.starts_with("W/")) its.remove_prefix(2);
-    return its == tag || its == "*";
+/// Whether If-None-Match contains this tag: the client has the contents already (RFC 9110, 13.1.2).
+inline bool etag_matches(const Request& request, std::string_view tag) {
+  return bytes::any_part(request.header("if-none-match"), ',', [&](std::string_view candidate) {
+    if (candidate.starts_with("W/")) candidate.remove_prefix(2);
+    return candidate == tag || candidate == "*";
   });
 }
 
-// ---- CORS (Fetch standard, 3.2). The browser enforces it; we say the same on every answer.
+// ---- CORS (Fetch standard, 3.2). Browsers enforce it for HTTP requests; the server only sends the headers.
 
 inline bool origin_listed(const CorsOptions& cors, std::string_view origin) {
   return std::any_of(cors.origins.begin(), cors.origins.end(),
-                     [&](const std::string& o) { return o == "*" || o == origin; });
+                     [&](const std::string& allowed) { return allowed == "*" || allowed == origin; });
 }
 
 inline std::string joined(const std::vector<std::string>& names) {
@@ -2234,7 +2276,7 @@ inline std::string joined(const std::vector<std::string>& names) {
   return list;
 }
 
-/// The CORS header lines of an answer to this Origin ("" if there was none), and of the one to a preflight.
+/// The CORS header lines of a response to this Origin ("" if the request has none), or to a preflight request.
 inline std::string cors_headers(const CorsOptions& cors, std::string_view origin, const Request* preflight = nullptr) {
   std::string out;
   if (!cors.on()) return out;
@@ -2255,9 +2297,9 @@ inline std::string cors_headers(const CorsOptions& cors, std::string_view origin
   return out;
 }
 
-/// Whether a page of this origin may open a WebSocket. Browsers do not apply CORS to WebSockets, so without this check
-/// any page could use a visitor's cookies (cross-site WebSocket hijacking). Allowed are requests without an Origin,
-/// which programs send, and pages of this host.
+/// Whether a request may open a WebSocket. Browsers do not apply CORS to WebSockets, so without this check any page
+/// could open one with the user's cookies (cross-site WebSocket hijacking). Allowed are the configured origins, pages
+/// of this host, and requests without an Origin, which do not come from browsers.
 inline bool websocket_origin_allowed(const CorsOptions& cors, const Request& request) {
   const auto* origin = request.find("origin");
   if (!cors.on() || !origin) return true;
@@ -2269,18 +2311,19 @@ inline bool websocket_origin_allowed(const CorsOptions& cors, const Request& req
 
 // ---- the client's address
 
-/// An IPv4 or IPv6 address as 16 bytes; IPv4 is mapped (::ffff:a.b.c.d), so each has one form.
+/// An IPv4 or IPv6 address as 16 bytes. IPv4 is mapped (::ffff:a.b.c.d), so that both are compared alike.
 struct Address {
   std::array<std::uint8_t, 16> bytes{};
 
   Address() = default;
-  Address(const asio::ip::address& from)  // NOLINT: implicit, for a peer's address is one
+  Address(const asio::ip::address& from)  // NOLINT: implicit on purpose
       : bytes((from.is_v6() ? from.to_v6() : asio::ip::make_address_v6(asio::ip::v4_mapped, from.to_v4())).to_bytes()) {
   }
 
   bool v4() const { return asio::ip::address_v6(bytes).is_v4_mapped(); }
 
-  /// "203.0.113.7", "2001:db8::1", "[2001:db8::1]:80", "::ffff:1.2.3.4", "fe80::1%eth0"; else nothing.
+  /// Parses forms such as "203.0.113.7", "203.0.113.7:80", "2001:db8::1", "[2001:db8::1]:80", "::ffff:1.2.3.4" and
+  /// "fe80::1%eth0". Port and zone are ignored.
   static std::optional<Address> parse(std::string_view text) {
     if (text.size() > 64) return std::nullopt;
     std::string_view port;
@@ -2307,8 +2350,8 @@ struct Address {
     return v4() ? asio::ip::make_address_v4(asio::ip::v4_mapped, address).to_string() : address.to_string();
   }
 
-  /// The key of limits by address: an IPv4 address, or an IPv6 /64, which is what one customer gets.
-  std::string bucket() const {
+  /// The key for limits by address: the IPv4 address or the IPv6 /64, which one customer usually gets.
+  std::string limit_key() const {
     if (v4()) return to_string();
     Address network = *this;
     std::fill(network.bytes.begin() + 8, network.bytes.end(), std::uint8_t{0});
@@ -2316,11 +2359,12 @@ struct Address {
   }
 };
 
-/// "10.0.0.0/8", "::1"
+/// A range of addresses.
 struct Network {
   Address base;
-  unsigned bits = 128;
+  unsigned bits = 128;  // length of the common prefix
 
+  /// Parses forms such as "10.0.0.0/8" and "::1".
   static std::optional<Network> parse(std::string_view text) {
     const auto slash = text.find('/');
     const auto base = Address::parse(text.substr(0, slash));
@@ -2342,10 +2386,11 @@ struct Network {
 };
 
 /// Finds the client's address: the peer's or, if that is a trusted proxy, the right-most entry of X-Forwarded-For that
-/// is not one. Entries left of it can be forged by the client. An entry that is not an address ends the search.
+/// is not a trusted proxy. The client can forge the entries left of it. An entry that is not an address ends the
+/// search.
 class ClientAddress {
  public:
-  /// Throws std::invalid_argument for a text that is no network.
+  /// Throws std::invalid_argument for a text that is not a network.
   explicit ClientAddress(const std::vector<std::string>& trusted) {
     for (const auto& text : trusted) {
       const auto network = Network::parse(text);
@@ -2366,7 +2411,7 @@ class ClientAddress {
       for (std::size_t comma = 0; comma != rest.npos; rest = rest.substr(0, comma)) {
         if (!trusts(*client) || ++hops > most_hops) return client->to_string();
         comma = rest.rfind(',');
-        const auto hop = Address::parse(bytes::trim(rest.substr(comma + 1)));  // all of it, if there is no comma
+        const auto hop = Address::parse(bytes::trim(rest.substr(comma + 1)));  // npos + 1 is 0: the whole rest
         if (!hop) return client->to_string();
         client = hop;
       }
@@ -2377,38 +2422,38 @@ class ClientAddress {
   bool trusts(const Address& address) const {
     return std::any_of(trusted_.begin(), trusted_.end(), [&](const Network& n) { return n.contains(address); });
   }
-  /// The key of this address in limits by address; empty if it is exempt.
-  std::string bucket(std::string_view address) const {
+  /// The key of this address for limits by address; empty if it is a trusted proxy, which is not limited.
+  std::string limit_key(std::string_view address) const {
     const auto parsed = Address::parse(address);
     if (!parsed) return std::string(address);
-    return trusts(*parsed) ? std::string() : parsed->bucket();
+    return trusts(*parsed) ? std::string() : parsed->limit_key();
   }
 
  private:
   std::vector<Network> trusted_;
 };
 
-/// The program's own routes: exact path and method; GET's handler serves HEAD, too. A route has precedence over
-/// Engine.IO's path. Registering one again replaces it.
+/// The application's routes, by exact path and method. A handler of GET also serves HEAD. Routes take precedence over
+/// Engine.IO's path. Registering a route again replaces its handler.
 class Router {
  public:
   using Handler = std::function<Response(const Request&)>;
 
   Router& get(std::string path, Handler handler) { return add("GET", std::move(path), std::move(handler)); }
   Router& post(std::string path, Handler handler) { return add("POST", std::move(path), std::move(handler)); }
-  /// Serves these bytes, which are kept in memory; a client that has them already is told so (304).
+  /// Serves these contents from memory, with an entity tag: a client that has them already gets 304.
   Router& file(std::string path, const std::string& type, std::string contents) {
     const std::string tag = entity_tag(contents);
     return get(std::move(path),
-               [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](const Request& request) {
-                 if (has_already(request, tag)) return Response{304, {}, {}, {{"ETag", tag}}};
-                 return Response{200, type, *kept, {{"ETag", tag}}};
+               [type, tag, shared = std::make_shared<const std::string>(std::move(contents))](const Request& request) {
+                 if (etag_matches(request, tag)) return Response{304, {}, {}, {{"ETag", tag}}};
+                 return Response{200, type, *shared, {{"ETag", tag}}};
                });
   }
-  /// Serves WebSockets on this path, without Engine.IO; see websocket::Socket.
+  /// Serves WebSockets without Engine.IO on this path; see websocket::Socket.
   Router& websocket(std::string path, websocket::Handlers handlers);
 
-  /// The handler, or why there is none: not_found or method_not_allowed.
+  /// The handler. If it is null, the reason is not_found or method_not_allowed.
   std::pair<const Handler*, Reason> find(std::string_view method, std::string_view path) const {
     const auto route = routes_.find(path);
     if (route == routes_.end()) return {nullptr, Reason::not_found};
@@ -2416,12 +2461,12 @@ class Router {
     if (handler == route->second.end()) return {nullptr, Reason::method_not_allowed};
     return {&handler->second, Reason::not_found};
   }
-  /// The handlers of WebSockets on this path, or null.
+  /// The handlers for WebSockets on this path, or null.
   std::shared_ptr<const websocket::Handlers> find_websocket(std::string_view path) const {
     const auto found = websockets_.find(path);
     return found == websockets_.end() ? nullptr : found->second;
   }
-  /// Whether there is a route for exactly this request.
+  /// Whether there is a route for the path and method of this request, or for its WebSocket.
   bool serves(const Request& request) const {
     return request.upgrade() ? find_websocket(request.path) != nullptr
                              : find(request.method, request.path).first != nullptr;
@@ -2442,7 +2487,7 @@ class Router {
 // ================================================================================================
 // 5  WebSocket
 //
-// RFC 6455: a handshake in HTTP, then frames. A client's text frame "2probe":
+// RFC 6455: a handshake in HTTP, then frames. A client's frame with the text "2probe":
 //
 //     81        FIN, opcode 1 (text)
 //     86        MASK, length 6
@@ -2451,22 +2496,22 @@ class Router {
 //
 //     length 0..125: in the second byte; 126: two more bytes; 127: eight more bytes (5.2)
 //
-// The reader unmasks in place and gives one event at a time: a whole message (fragments put together), a control frame,
-// or a violation with its close code (7.4.1). A header is checked before its payload is waited for, and nothing is
-// allocated for promised bytes. No extension is ever negotiated (9), so every RSV bit is a violation. Server frames are
-// unmasked and never fragmented (5.1).
+// The reader unmasks in place and returns one event at a time: a complete message, joined from its fragments, a control
+// frame, or a violation with a reason that has a close code (7.4.1). It checks a frame's header before the payload
+// arrives, and allocates memory only for bytes that have arrived. Extensions are not negotiated (9), so any RSV bit is
+// a violation. The server's frames are not masked (5.1) and not fragmented.
 // ================================================================================================
 
 namespace websocket {
 
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
-/// Sec-WebSocket-Accept for a Sec-WebSocket-Key (4.2.2).
+/// The value of Sec-WebSocket-Accept for a Sec-WebSocket-Key (4.2.2).
 inline std::string accept_key(std::string_view key) {
   return bytes::base64_encode(bytes::sha1(std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
 }
 
-/// What is wrong with a handshake; status 0: nothing is. The texts are those of the official server.
+/// The response to an invalid handshake; status 0 if it is valid. The texts are those of the official server.
 struct Refusal {
   std::uint16_t status = 0;
   std::string_view text{};
@@ -2478,23 +2523,23 @@ inline Refusal check_handshake(const http::Request& request) {
   if (!bytes::equal_ignoring_case(request.header("upgrade"), "websocket")) return {400, "Invalid Upgrade header"};
   const auto key = request.header("sec-websocket-key");
   if (key.size() != 24 || !key.ends_with("==") ||
-      !std::all_of(key.begin(), key.end() - 2, [](char c) { return bytes::is_plain(c, "+/"); }))
+      !std::all_of(key.begin(), key.end() - 2, [](char c) { return bytes::is_alnum_or(c, "+/"); }))
     return {400, "Missing or invalid Sec-WebSocket-Key header"};
   const auto version = request.header("sec-websocket-version");
   if (version != "13" && version != "8")
     return {400, "Missing or invalid Sec-WebSocket-Version header",
             "Content-Type: text/html\r\nSec-WebSocket-Version: 13, 8\r\n"};
   std::set<std::string_view> seen;
-  const auto bad = [&](std::string_view protocol) {
+  const auto invalid = [&](std::string_view protocol) {
     return !http::is_token(protocol) || !seen.insert(protocol).second;
   };
   const auto* protocols = request.find("sec-websocket-protocol");
-  if (protocols && bytes::any_part(*protocols, ',', bad)) return {400, "Invalid Sec-WebSocket-Protocol header"};
+  if (protocols && bytes::any_part(*protocols, ',', invalid)) return {400, "Invalid Sec-WebSocket-Protocol header"};
   return {};
 }
 
-/// The answer that turns the connection into a WebSocket. The first offered subprotocol is taken.
-inline std::string handshake_answer(const http::Request& request, std::string_view cors) {
+/// The 101 response to a valid handshake. Of the offered subprotocols, it selects the first one.
+inline std::string handshake_response(const http::Request& request, std::string_view cors) {
   std::string out = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
   http::append_header(out, "Sec-WebSocket-Accept", accept_key(request.header("sec-websocket-key")));
   const auto protocols = request.header("sec-websocket-protocol");
@@ -2506,26 +2551,29 @@ inline std::string handshake_answer(const http::Request& request, std::string_vi
 
 constexpr std::size_t longest_header = 10;  // of an unmasked frame
 
-/// Writes a server frame's header and returns its size, at most longest_header.
+/// Writes the header of a server's frame and returns its size, at most longest_header.
 inline std::size_t frame_header(char* out, Opcode opcode, std::size_t size) {
   const auto put = [&](std::size_t at, std::size_t value) { out[at] = static_cast<char>(value & 0xff); };
   put(0, 0x80u | static_cast<std::size_t>(opcode));
-  if (size < 126) return put(1, size), 2;
+  if (size < 126) {
+    put(1, size);
+    return 2;
+  }
   const std::size_t width = size < 65536 ? 2 : 8;
   put(1, width == 2 ? 126 : 127);
   for (std::size_t i = 0; i < width; ++i) put(2 + i, static_cast<std::uint64_t>(size) >> 8 * (width - 1 - i));
   return 2 + width;
 }
 
-/// A control frame, or anything else that is small and sent once.
+/// A whole frame with a copy of the payload, for control frames.
 inline std::string frame(Opcode opcode, std::string_view payload) {
   std::array<char, longest_header> header{};
   const std::size_t size = frame_header(header.data(), opcode, payload.size());
   return std::string(header.data(), size).append(payload);
 }
 
-/// The payload of a close frame: code 0 sends none, which clients report as 1005. The text is cut at 123
-/// bytes, for a control frame holds 125 (5.5).
+/// The payload of a close frame, empty for code 0, which clients report as 1005. The text is cut to valid UTF-8 of 123
+/// bytes, because a control frame has at most 125 (5.5).
 inline std::string close_payload(std::uint16_t code, std::string_view text = {}) {
   if (code == 0) return {};
   text = text.substr(0, 123);
@@ -2533,19 +2581,19 @@ inline std::string close_payload(std::uint16_t code, std::string_view text = {})
       text.substr(0, bytes::utf8_valid_prefix(text)));
 }
 
-/// The codes that may stand in a close frame (7.4).
+/// Whether a close frame may have this code (7.4).
 constexpr bool close_code_valid(unsigned code) {
   return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
          (code >= 3000 && code <= 4999);
 }
 
-/// XORs with the masking key, eight bytes at a time.
+/// XORs the data with the masking key of 4 bytes, eight bytes at a time.
 inline void unmask(char* data, std::size_t size, const char* key) {
-  std::array<char, 8> twice;
-  std::memcpy(twice.data(), key, 4);
-  std::memcpy(twice.data() + 4, key, 4);
+  std::array<char, 8> doubled;
+  std::memcpy(doubled.data(), key, 4);
+  std::memcpy(doubled.data() + 4, key, 4);
   std::uint64_t mask = 0;
-  std::memcpy(&mask, twice.data(), 8);
+  std::memcpy(&mask, doubled.data(), 8);
   std::size_t i = 0;
   for (; i + 8 <= size; i += 8) {
     std::uint64_t word = 0;
@@ -2556,6 +2604,7 @@ inline void unmask(char* data, std::size_t size, const char* key) {
   for (; i < size; ++i) data[i] = static_cast<char>(data[i] ^ key[i % 4]);
 }
 
+/// A reader's result. `more`: the next frame is incomplete. `reason` and `why`: set for a violation.
 struct Event {
   enum class Kind : std::uint8_t { more, text, binary, ping, pong, close, violation };
   Kind kind = Kind::more;
@@ -2564,13 +2613,13 @@ struct Event {
   const char* why = "";
 };
 
-/// Reads frames and puts messages together. One per connection; holds memory only for fragments.
+/// Reads a connection's frames and joins fragments to messages. It allocates memory only for fragments.
 class Reader {
  public:
   explicit Reader(const Options& options) : options_(options) {}
 
-  /// Takes one event off the front of `in`, which it unmasks in place. `more`: the rest of `in` is
-  /// an incomplete frame. After a violation the connection is of no further use.
+  /// Removes frames from the front of `in` until they make one event, and unmasks them in place. With `more`, the rest
+  /// of `in` is an incomplete frame. After a violation the connection must be closed.
   Event next(std::span<char>& in) {
     if (fragments_ && fragments_->complete) fragments_.reset();
     for (;;) {
@@ -2580,24 +2629,24 @@ class Reader {
       char* payload = in.data() + frame.header;
       unmask(payload, frame.size, payload - 4);
       in = in.subspan(frame.header + frame.size);
-      const Event event = accept(frame, {payload, frame.size});
+      const Event event = event_of(frame, {payload, frame.size});
       if (event.kind != Event::Kind::more) return event;
     }
   }
-  /// Bytes of memory that it holds.
+  /// The memory of fragments, in bytes.
   std::size_t held() const { return fragments_ ? fragments_->message.capacity() : 0; }
 
  private:
   struct Frame {
-    std::size_t header = 0, size = 0;  // header 0: it is not complete yet
+    std::size_t header = 0, size = 0;  // bytes of header and payload; header is 0 while it is incomplete
     Opcode opcode = Opcode::text;
     bool last = false;
   };
 
   static Event violation(Reason reason, const char* why) { return {Event::Kind::violation, {}, reason, why}; }
 
-  /// What the first two bytes of a frame violate; nullptr: nothing.
-  const char* fault(unsigned first, unsigned second) const {
+  /// The rule that a frame's first two bytes violate, or nullptr.
+  const char* header_fault(unsigned first, unsigned second) const {
     const auto opcode = static_cast<Opcode>(first & 15);
     if (first & 0x70) return "a reserved bit is set (RFC 6455, 5.2)";
     if ((first & 7) > 2) return "an unknown opcode (RFC 6455, 5.2)";
@@ -2610,11 +2659,11 @@ class Reader {
     return fragments_ ? "a new message within a fragmented one (RFC 6455, 5.4)" : nullptr;
   }
 
-  /// Reads a frame's header; `more` if nothing is wrong with it.
+  /// Reads a frame's header, if it is complete. Returns a violation or `more`.
   Event read_header(std::span<const char> in, Frame& frame) const {
     const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(in[i]); };
     if (in.size() < 2) return {};
-    if (const char* why = fault(byte(0), byte(1))) return violation(Reason::frame_malformed, why);
+    if (const char* why = header_fault(byte(0), byte(1))) return violation(Reason::frame_malformed, why);
     frame.opcode = static_cast<Opcode>(byte(0) & 15);
     frame.last = byte(0) & 0x80;
     const unsigned short_size = byte(1) & 0x7f;
@@ -2634,8 +2683,8 @@ class Reader {
     return {};
   }
 
-  /// Makes an event of an unmasked frame; `more` for a fragment that is not the last.
-  Event accept(const Frame& frame, std::string_view payload) {
+  /// The event of an unmasked frame; `more` for a fragment that is not the last one.
+  Event event_of(const Frame& frame, std::string_view payload) {
     switch (frame.opcode) {
       case Opcode::ping: return {Event::Kind::ping, payload};
       case Opcode::pong: return {Event::Kind::pong, payload};
@@ -2670,7 +2719,8 @@ class Reader {
     return {Event::Kind::close, payload};
   }
 
-  /// A message that is being put together; once complete, it is kept for the event's view.
+  /// The fragments of a message so far. Once complete, it stays until the next call, because the event has a view of
+  /// it.
   struct Fragments {
     Opcode opcode;
     bool complete = false;
@@ -3219,7 +3269,7 @@ class Engine {
     if (sessions_.size() + guests >= options.max_sessions) return {Verdict::Act::refuse, Reason::too_many_sessions};
     Verdict verdict{Verdict::Act::open_websocket};
     if (options.max_sessions_per_address == 0 && !options.handshake_rate.on()) return verdict;
-    const std::string key = client_address.bucket(request.address);
+    const std::string key = client_address.limit_key(request.address);
     if (key.empty()) return verdict;
     if (const auto wait = addresses_.spend(key, now_)) {
       const auto seconds = static_cast<std::int64_t>(std::ceil((std::min)(wait->count(), 3600.0)));
@@ -3275,7 +3325,7 @@ class Engine {
     if (!options.generate_id) return random.id();
     std::string id;
     log.call({"generate_id threw", "url", request.target}, [&] { id = options.generate_id(request); });
-    const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return bytes::is_plain(c, "_.~-"); });
+    const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return bytes::is_alnum_or(c, "_.~-"); });
     if (plain && !id.empty() && id.size() <= 128 && !sessions_.contains(id)) return id;
     log.write(LogLevel::error,
               "An id of generate_id is empty, too long, taken, or not of A-Z a-z 0-9 _ . ~ -: a random one is used",
@@ -4895,7 +4945,7 @@ class TypeScript {
     return name;
   }
   static std::string key(std::string_view name) {
-    const auto in_word = [](char c) { return bytes::is_plain(c, "_$"); };
+    const auto in_word = [](char c) { return bytes::is_alnum_or(c, "_$"); };
     std::string quoted;
     bytes::append_string(quoted, name);
     const bool plain =
@@ -5010,7 +5060,7 @@ std::string typescript(const Events&... events) {
 // Threads: call everything on the thread that runs the event loop; only server.post(f) may be called on any thread.
 // Lifetime: a Socket is a handle, cheap to copy. After the disconnect, calls on it have no effect: emits are dropped,
 // rooms() is empty. The same is true of the other handles, even after the server is destroyed. A handler may close or
-// disconnect anything; the handlers for that run after it has returned, see the gate of chapter 3.
+// disconnect anything; the handlers for that run after it has returned, see chapter 3.
 // Exceptions: if a handler throws, the other handlers still run. An Error is sent to the client. Any other exception is
 // logged, and the client gets the code INTERNAL_ERROR, as the ack {"error":{...}} or as the event `error`.
 // ================================================================================================
@@ -8437,7 +8487,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
       driver.engine.advance(driver.now());
     }
     ~Turn() {
-      if (driver_->depth_ == 1 && !driver_->abandoned_) driver_->log.settle();
+      if (driver_->depth_ == 1 && !driver_->abandoned_) driver_->log.run_deferred();
       if (--driver_->depth_ == 0) driver_->end_turn();
     }
     Turn(const Turn&) = delete;
@@ -8828,7 +8878,7 @@ SIO_DEMO_INLINE std::optional<RateLimiter::Permit> Driver::admit(const http::Add
   RateLimiter::Permit place;
   const bool trusted = engine.client_address.trusts(address);
   if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
-    place = peers_.acquire(address.bucket());
+    place = peers_.acquire(address.limit_key());
     if (!place) {
       engine.counters.add(Reason::too_many_connections);
       complain(
@@ -9495,7 +9545,7 @@ SIO_DEMO_INLINE bool Connection::begin_websocket() {
   if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers), false;
   trace_response(101, {}, request().query["sid"]);
   enqueue(engineio::Message::raw(
-      {websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
+      {websocket::handshake_response(request(), http_->pending.back().cors + http_->pending.back().headers)}));
   http_.reset();
   mode_ = Mode::websocket;
   engine().deadlines.forget(*this);
@@ -9749,7 +9799,7 @@ SIO_DEMO_INLINE Host::Host(asio::io_context* loop, Options options, engineio::Ap
 SIO_DEMO_INLINE Host::~Host() = default;
 SIO_DEMO_INLINE void Host::abandon() {
   driver_->abandon();
-  log_->finish();
+  log_->run_all_deferred();
 }
 SIO_DEMO_INLINE void Host::listen(const std::string& host, std::uint16_t port) {
   engine_.assert_thread();
@@ -9850,7 +9900,7 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
     const std::string tag = version.empty() ? http::entity_tag(contents) : '"' + std::string(version) + '"';
     router_.get(base + name, [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](
                                  const http::Request& request) {
-      if (http::has_already(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the official server's
+      if (http::etag_matches(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the official server's
       return http::Response{
           200, {}, *kept, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
     });
@@ -9863,7 +9913,7 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
 SIO_DEMO_INLINE Server::~Server() {
   abandon();
   drained();
-  log().finish();
+  log().run_all_deferred();
   for (const auto& nsp : all_namespaces()) nsp->recovery_.end();
   for (const auto& parent : parents_) parent.nsp->recovery_.end();
 }
@@ -12391,7 +12441,7 @@ class Service {
 
   static std::string bucket(const Socket& socket) {
     const auto address = http::Address::parse(socket.handshake().address);
-    return address ? address->bucket() : std::string(socket.handshake().address);
+    return address ? address->limit_key() : std::string(socket.handshake().address);
   }
 
   void admit(Socket& socket, const Next& next) {

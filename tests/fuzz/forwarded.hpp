@@ -54,7 +54,7 @@ inline void check_address(std::string_view text) {
   inet_ntop(AF_INET6, address->bytes.data(), systems.data(), systems.size());
   if (std::string_view(systems.data()).find('.') == std::string_view::npos)
     holds(written == systems.data(), "an address is written as the system does", {written, systems.data()});
-  const auto bucket = address->bucket();
+  const auto bucket = address->limit_key();
   const auto network = Network::parse(bucket);
   holds(network && network->contains(*address), "an address lies in what limits count it by", {written, bucket});
   // What we read beyond the system: a port, brackets, a zone, zeros in front of a decimal.

@@ -143,7 +143,7 @@ inline void check_handshake(const Request& request, std::string_view cors) {
   const auto refusal = sio::websocket::check_handshake(request);
   if (refusal.status != 0)
     return holds(lines_in(refusal.headers) > 0 && refusal.status >= 400, "a refusal has a status, and lines");
-  const auto answer = sio::websocket::handshake_answer(request, cors);
+  const auto answer = sio::websocket::handshake_response(request, cors);
   const auto end = answer.find("\r\n"), blank = answer.find("\r\n\r\n");
   holds(answer.starts_with("HTTP/1.1 101 ") && blank == answer.size() - 4, "a handshake's answer ends where it ends",
         {answer});
@@ -163,7 +163,7 @@ inline void check(Request& request, std::string_view memory, std::uint8_t knobs)
   const auto cors = cors_of(knobs);
   check_cors(request, cors);
   check_handshake(request, sio::http::cors_headers(cors, request.header("origin")));
-  sio::http::has_already(request, "\"tag\"");
+  sio::http::etag_matches(request, "\"tag\"");
   holds(sio::http::find_header(memory, "").size() <= memory.size(), "find_header stays in its lines");
 }
 

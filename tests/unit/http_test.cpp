@@ -932,7 +932,7 @@ TEST_CASE("addresses: what limits count by") {
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);
-    CHECK(http::Address::parse(row.text)->bucket() == row.bucket);
+    CHECK(http::Address::parse(row.text)->limit_key() == row.bucket);
   }
 }
 

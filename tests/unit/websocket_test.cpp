@@ -166,13 +166,13 @@ TEST_CASE("handshake: good and bad requests") {
 }
 
 TEST_CASE("handshake: the answer") {
-  CHECK(websocket::handshake_answer(upgrade("GET", {{"Sec-WebSocket-Key", sample_key}}), "") ==
+  CHECK(websocket::handshake_response(upgrade("GET", {{"Sec-WebSocket-Key", sample_key}}), "") ==
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
-  CHECK(websocket::handshake_answer(upgrade("GET", {{"sec-websocket-key", sample_key},
-                                                    {"SEC-WEBSOCKET-PROTOCOL", " foo , bar"},
-                                                    {"Sec-WebSocket-Extensions", "permessage-deflate"}}),
-                                    "Vary: Origin\r\n") ==
+  CHECK(websocket::handshake_response(upgrade("GET", {{"sec-websocket-key", sample_key},
+                                                      {"SEC-WEBSOCKET-PROTOCOL", " foo , bar"},
+                                                      {"Sec-WebSocket-Extensions", "permessage-deflate"}}),
+                                      "Vary: Origin\r\n") ==
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: foo\r\nVary: Origin\r\n\r\n");
 }
