@@ -8297,48 +8297,51 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 // ================================================================================================
 // 10  Driver
 //
-// The only chapter that touches clients' sockets. It moves bytes between TCP and the codecs, requests between
-// HTTP and the engine, and keeps the time. All of it runs on one thread. A connection knows its socket as a Stream,
-// so that tests can say when bytes come and what a write takes, and so that TLS or Unix sockets can be served later.
+// All reading from and writing to clients' sockets happens here. The chapter moves bytes between TCP and the codecs,
+// requests between HTTP and the engine, and calls the engine when a deadline has passed. Everything runs on the
+// event-loop thread. A connection uses its socket through the interface Stream, so that a test can decide when bytes
+// arrive and how much a write takes, and so that TLS or Unix sockets can be added.
 //
-//     on_read  -> bytes are in the connection's chunk, the connection is ready
-//     handle   -> HeadReader | BodyReader | websocket::Reader
-//              -> Engine::judge, Session::poll/post_body/frame -> handlers
-//     emit     -> Connection::send (a reference is queued, the connection is dirty)
-//     flush    -> one gathered write of all that is queued
-//     go_on    -> the stream waits for the next bytes, or finds them there
+//     on_read         bytes are in the connection's chunk; the connection is ready
+//     handle          HeadReader | BodyReader | websocket::Reader
+//                     -> Engine::judge, Session::poll/post_body/frame -> handlers
+//     send            a handler emits: a message is queued by reference; the connection is dirty
+//     flush           all queued messages leave in one gathered write
+//     continue_input  the stream reads the next bytes
 //
-// A turn is one entry from the loop: a timer, a posted function, or a round, which serves all
-// connections that bytes have come on: each handles, then each dirty one writes, then each reads on. A
-// burst of events to one client leaves in one write, and a processor that does one thing a hundred times
-// keeps its code warm (a fifth of the time of an echo, against writing after each message).
+// A turn is one call from the event loop into the server, such as for a timer, a posted function, an accepted
+// connection, or a batch. A batch handles the input of all ready connections, then flushes all dirty ones, then lets
+// the ready ones read again. So several events to one client leave in one write, and each step's code stays in the
+// instruction cache: an echo takes a fifth less time than with a write after each message.
 //
-// An idle connection owns a chunk that its next frame most likely fits, and its stream the memory of Asio's read.
-// Longer input goes on in one buffer of the driver's; bytes of an incomplete request or frame are kept,
-// and those that wait for their turn. (To own no buffer and wait for readability costs Asio on Linux a
-// system call a message.) A short write waits for writability and goes on.
+// An idle connection owns a chunk that most frames fit into, and its stream owns the memory of Asio's read operation.
+// (To own no chunk and wait for readability costs Asio on Linux one more system call per message.) Input that fills
+// the chunk is read on into one buffer, which all connections share. A connection keeps a copy of the bytes that it
+// cannot handle yet.
 //
-// The chunk is used again and again, so a read must not begin before what the last one brought is handled,
-// whoever asks for it: a round, a write that goes on, a late allow_request. It cannot, by construction: all of
-// them call go_on(), which alone begins reads and only in the state idle; and what sets idle again is handle(), when
-// it has taken all bytes out of the chunk, or a read that failed and brought none. The states say what holds the input:
+// A read must not begin while received bytes wait, or it would overwrite the chunk. Several events let a connection
+// read again: the end of a batch, a write that completes, a late decision of allow_request. All of them call
+// continue_input(), the only function that begins a read, and it does so only in the state idle. While bytes wait, the
+// state is ready or held, so it cannot begin one. The state becomes idle only where no bytes wait: in start(), if none
+// were received before; in handle(), after it has emptied the chunk and handled all complete input; and in on_read()
+// after an error.
 //
-//     idle     nothing waits                      go_on() -> reading    the only place where a read begins
-//     reading  the stream fills the chunk         on_read -> ready
-//     ready    bytes wait in the driver's list    handle  -> idle, if all that is complete is handled
-//     held     bytes wait, and are in no list     handle  -> held, if not;  go_on() -> ready
+//     idle     no bytes wait                          continue_input() -> reading
+//     reading  the stream fills the chunk             on_read()        -> ready, or idle after an error
+//     ready    bytes wait, the driver will handle()   handle()         -> idle, or held if complete input is left
+//     held     bytes wait, nothing is scheduled       continue_input() -> ready
 //
-// Bytes are held when a connection has had packets_per_turn packets, while allow_request thinks, and while
-// a client that speaks HTTP has answers to read.
+// Bytes are held when packets_per_turn packets were handled, while allow_request decides, and while an HTTP client does
+// not read its responses.
 //
-// Deadlines are the engine's (chapter 6); one timer is armed for the earliest, a few milliseconds
-// late on purpose, so that heartbeats that fall together cost one wake-up. With a ManualClock none is:
-// the test that moves the clock has them kept.
+// The deadlines are those of the engine (chapter 6). One timer is armed for the earliest, plus a few milliseconds, so
+// that heartbeats due at nearly the same time cost one wake-up. A ManualClock replaces the timer: advance() calls the
+// driver.
 //
-// Invariants. A connection is the driver's from start() to lost(), its one way out, where it tells its
-// sessions, once, and closes. Answers leave in the order of their requests, whatever order they are
-// made in. While allow_request thinks, its connection is not read from, so a head is all that is kept.
-// Handlers of Asio hold a Ref, so what they refer to outlives them; one whose driver is gone does nothing.
+// Invariants. The driver owns a connection from start() to close(), which runs once, closes the stream, and informs the
+// sessions. Responses leave in the order of their requests, in whatever order they are made. While allow_request
+// decides, nothing more is read from its connection, so only the input already read uses memory. Asio's handlers hold
+// a Ref to the object that they call, and have no effect once the driver is abandoned.
 // ================================================================================================
 
 namespace net {
@@ -8350,25 +8353,26 @@ using Endpoint = asio::ip::tcp::endpoint;
 
 class Connection;
 
-/// One client's bytes, both ways. Nothing here blocks. Of reads and of waits one is under way at most; it keeps its
-/// connection alive and tells it of the end once, from the loop and not from within a member; after close(), too.
+/// A client's byte stream. No member blocks. At most one async read and one async wait are pending. Each keeps its
+/// connection alive and completes once, also after close(), by a call from the event loop, never from within a member.
 class Stream {
  public:
   virtual ~Stream() = default;
-  /// Reads at least one byte into `into`, which is the stream's until Connection::on_read.
+  /// Reads at least one byte, then calls Connection::on_read. Until then, `into` must stay valid and unused.
   virtual void async_read_some(asio::mutable_buffer into, Ref<Connection> reader) = 0;
-  /// Reads what is here already. 0: nothing, or the end or an error, of which the next read tells.
+  /// Reads bytes that have already arrived. 0: there are none, or the end or an error, which the next async read
+  /// reports.
   virtual std::size_t read_some(asio::mutable_buffer into) = 0;
-  /// Writes what is taken at once; less than all of it is no error, or would_block.
+  /// Writes as much as possible without blocking and returns its size. A short write sets no error, or would_block.
   virtual std::size_t write_some(const std::vector<asio::const_buffer>& buffers, Error& error) = 0;
-  /// Waits until more is taken; then Connection::on_writable.
+  /// Waits until more can be written, then calls Connection::on_writable.
   virtual void async_wait_writable(Ref<Connection> writer) = 0;
-  /// The client reads the end behind all that was written; it may go on to send.
+  /// Half-closes: the client reads the end of the stream after all written bytes, and may still send.
   virtual void shutdown_send() = 0;
   virtual void close() = 0;
 };
 
-/// Memory for one operation of Asio at a time: a connection that waits for bytes asks the heap for nothing.
+/// Memory for one Asio operation at a time, so that a pending read needs no heap allocation.
 class OperationMemory {
  public:
   template <class T>
@@ -8378,7 +8382,7 @@ class OperationMemory {
 
     explicit Allocator(OperationMemory& its_memory) : memory(&its_memory) {}
     template <class U>
-    Allocator(const Allocator<U>& other) : memory(other.memory) {}  // NOLINT: implicit, as allocators are
+    Allocator(const Allocator<U>& other) : memory(other.memory) {}  // NOLINT: allocators convert implicitly
     T* allocate(std::size_t count) { return static_cast<T*>(memory->allocate(count * sizeof(T))); }
     void deallocate(T* bytes, std::size_t) { memory->deallocate(bytes); }
     template <class U>
@@ -8398,11 +8402,12 @@ class OperationMemory {
     else ::operator delete(bytes);
   }
 
-  alignas(std::max_align_t) std::array<std::byte, 128> bytes_;  // Asio 1.22 asks for 120
+  alignas(std::max_align_t) std::array<std::byte, 128> bytes_;  // Asio 1.22 needs 120
   bool taken_ = false;
 };
 
-/// What all connections of a server share. Lives on while handlers of Asio refer to it.
+/// The listeners and connections of a server, and what they share. Asio's handlers may keep it alive after the server;
+/// it is abandoned then.
 class Driver final : public Counted<Driver>, public engineio::Timed, public engineio::ManualClock::Alarm {
  public:
   Driver(asio::io_context& loop, engineio::Engine& its_engine, const http::Router& its_router)
@@ -8421,14 +8426,14 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   const Options& options;
   const Log& log;
   const http::Router& router;
-  http::Request request;                                // the one being read; its memory is reused
-  std::vector<char> in{std::vector<char>(64 * 1024)};   // what was read last
-  std::vector<char> out{std::vector<char>(64 * 1024)};  // where small frames are gathered
-  std::vector<asio::const_buffer> buffers;              // of one gathered write
+  http::Request request;                                   // the request being handled; its memory is reused
+  std::vector<char> input{std::vector<char>(64 * 1024)};   // input that fills a chunk
+  std::vector<char> output{std::vector<char>(64 * 1024)};  // small frames of one write, copied together
+  std::vector<asio::const_buffer> buffers;                 // the buffers of one gathered write
   detail::Handlers<std::function<void(const ConnectionError&)>> connection_error;
 
-  /// One entry from the loop. What it makes dirty is flushed after the outermost one has ended; so are handlers that
-  /// a sink had to make wait.
+  /// A call from the event loop, see the chapter's opening. Turns nest. At the end of the outermost one, calls that the
+  /// log has deferred are run, and a batch is posted if connections are ready or dirty.
   class Turn {
    public:
     explicit Turn(Driver& driver) : driver_(&driver) {
@@ -8448,64 +8453,65 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   };
 
   void listen(const std::string& host, std::uint16_t port);
-  /// Takes over a connection that somebody else accepted, and what was read from it.
+  /// Serves a connection that was accepted elsewhere, with the bytes already read from it.
   void serve(std::unique_ptr<Stream> stream, const http::Address& peer, std::string_view bytes_already_read);
   std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port; }
   void close(std::function<void()> done);
-  /// Ends every connection at once, without a word.
+  /// Closes every connection at once, without close packets or frames.
   void drop(Reason reason, const char* why);
-  /// The server is about to be destroyed: everything is dropped, and what Asio still calls does nothing.
+  /// Called before the server is destroyed: closes everything. Handlers that Asio still calls have no effect.
   void abandon();
   bool abandoned() const { return abandoned_; }
   bool closing() const { return closing_; }
 
-  /// Whether the caller is on the thread of the latest turn, or nothing runs that it could disturb.
+  /// Whether the caller is on the thread of the latest turn. Also true before the first turn and while the event loop
+  /// is stopped, since nothing runs concurrently then.
   bool on_thread() const {
     return thread_ == std::thread::id() || thread_ == std::this_thread::get_id() || loop_.stopped();
   }
-  /// Calls f soon, when nothing of ours is under way; f makes the turn that it needs.
+  /// Calls f from the event loop. f makes a Turn itself if it needs one.
   template <class F>
   void post(F f) {
     asio::post(loop_, std::move(f));
   }
-  /// It has read something, and will be asked to handle() it.
+  /// Adds a connection to the next batch, which calls handle().
   void ready(Ref<Connection> connection);
-  /// It has something to write, and will be asked to flush() it.
+  /// Marks a connection as dirty: the next batch calls flush().
   void dirty(Connection& connection);
   void add(Connection& connection);
   void remove(Connection& connection);
-  /// "Date: ...\r\n", made once a second.
+  /// "Date: ...\r\n", formatted at most once a second.
   const std::string& date_line();
-  /// Warns of what an address does, once in ten seconds.
-  void complain(std::string_view message, const std::string& address) {
-    if (engine.now() - complained_ < Seconds(10)) return;
-    complained_ = engine.now();
+  /// Logs a warning about an address, at most one in ten seconds.
+  void warn(std::string_view message, const std::string& address) {
+    if (engine.now() - last_warning_ < Seconds(10)) return;
+    last_warning_ = engine.now();
     log.write(LogLevel::warn, message, {{"address", address}});
   }
 
  private:
   struct Listener : Counted<Listener> {
     Listener(Driver& its_driver, Acceptor its_acceptor)
-        : driver(&its_driver), acceptor(std::move(its_acceptor)), retry(driver->loop_.get_executor()) {}
+        : driver(&its_driver), acceptor(std::move(its_acceptor)), retry_timer(driver->loop_.get_executor()) {}
     Ref<Driver> driver;
     Acceptor acceptor;
-    Timer retry;
+    Timer retry_timer;
     Endpoint peer;
-    engineio::Time complained{};
+    engineio::Time last_logged{};
     std::uint16_t port = 0;
   };
 
   static std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop);
   void listen(const Endpoint& endpoint, Error& error);
   void accept(const Ref<Listener>& listener);
-  void accepted(const Ref<Listener>& listener, TcpSocket socket, Error error);
-  void retry(const Ref<Listener>& listener, const Error& why);
+  void on_accept(const Ref<Listener>& listener, TcpSocket socket, Error error);
+  void accept_later(const Ref<Listener>& listener, const Error& why);
   std::optional<RateLimiter::Permit> admit(const http::Address& address);
-  void begin(std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit place,
-             std::string_view already);
+  void start_connection(std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit permit,
+                        std::string_view already);
   void end_turn();
-  void post_round();
-  void round();
+  void post_batch();
+  void run_batch();
   void arm();
   void tick(engineio::Time now) override;
   bool busy() const;
@@ -8520,45 +8526,45 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   Timer timer_;
   engineio::Time armed_ = engineio::never;
   std::vector<Ref<Listener>> listeners_;
-  std::vector<Ref<Connection>> connections_;  // each until it is lost()
+  std::vector<Ref<Connection>> connections_;  // from start() to close()
   std::vector<Ref<Connection>> ready_, dirty_;
-  std::vector<Ref<Connection>> ready_memory_, dirty_memory_;  // for the lists of the next round
-  RateLimiter peers_;                                         // how many connections each has
-  engineio::Time complained_{};
-  std::vector<std::function<void()>> done_;  // who asked to be told of the end
+  std::vector<Ref<Connection>> spare_ready_, spare_dirty_;  // keep the lists' memory for the next batch
+  RateLimiter peers_;                                       // connections and input by address
+  engineio::Time last_warning_{};
+  std::vector<std::function<void()>> close_handlers_;  // called when the server has closed
   std::string date_line_;
   std::time_t date_second_ = 0;
-  std::thread::id thread_{};  // of the latest turn
-  int depth_ = 0;
-  bool round_posted_ = false, abandoned_ = false, closing_ = false, finished_ = false;
+  std::thread::id thread_{};  // that ran the latest turn
+  int depth_ = 0;             // of nested turns
+  bool batch_posted_ = false, abandoned_ = false, closing_ = false, finished_ = false;
 };
 
-/// One client's connection: HTTP requests one after the other, or a WebSocket.
+/// A client's connection: it serves HTTP requests, or a WebSocket.
 class Connection final : public Counted<Connection>, public engineio::Peer, public engineio::Timed {
  public:
-  Connection(Driver& driver, std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit place)
+  Connection(Driver& driver, std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit permit)
       : driver_(&driver),
         stream_(std::move(stream)),
         frames_(driver.options),
         http_(std::make_unique<Http>(peer)),
-        place_(std::move(place)) {
+        permit_(std::move(permit)) {
     http_->is_proxy = driver.engine.client_address.trusts(peer);
   }
 
-  /// Begins to serve; `already` was read by whoever accepted the connection.
+  /// Begins to serve. `already`: bytes that were read before, see Driver::serve.
   void start(std::string_view already) {
     driver_->add(*this);
-    due(options().http.header_timeout);
-    kept_ = already;
-    input_ = kept_.empty() ? Input::idle : Input::held;
-    go_on();
+    set_deadline(options().http.header_timeout);
+    unhandled_ = already;
+    input_ = unhandled_.empty() ? Input::idle : Input::held;
+    continue_input();
   }
   void handle();
   void flush();
-  void go_on();
-  void lost(Reason reason, const char* why);
-  /// Whether a drain has to wait for it.
-  bool busy() const { return mode_ >= Mode::websocket || answering() || !queue_.empty(); }
+  void continue_input();
+  void close(Reason reason, const char* why);
+  /// Whether Driver::close has to wait for it.
+  bool busy() const { return mode_ >= Mode::websocket || has_pending() || !queue_.empty(); }
   void shut_down(Reason reason) {
     if (const auto receiver = receiver_) receiver->shut_down(reason);
   }
@@ -8582,65 +8588,67 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
 
  private:
   enum class Mode : std::uint8_t {
-    head,  // HTTP: waiting for a request, or in the middle of its head
-    body,  // HTTP: in the middle of a body
+    head,  // HTTP: before or within a header section
+    body,  // HTTP: within a body
     websocket,
-    closing,   // WebSocket: our close frame is on its way, theirs is awaited
-    draining,  // nothing more is said; what comes is dropped until the peer closes
+    closing,     // WebSocket: our close frame is queued, the client's is awaited
+    discarding,  // nothing is sent any more, and input is discarded until the client closes
     dead
   };
   enum class BodyUse : std::uint8_t { drop, session, route };
-  /// What holds the input, see the chapter's opening.
+  /// The state of the input, see the chapter's opening.
   enum class Input : std::uint8_t { idle, reading, ready, held };
 
-  /// A request whose answer has not been queued yet.
+  /// A request whose response is not queued yet.
   struct Pending {
     std::uint32_t id = 0;
     bool keep_alive = true, head_only = false, is_post = false;
     std::string cors{};
-    std::string headers{};             // of a 200 of the engine, if the program's hooks had a say in them
-    Ref<engineio::Session> session{};  // whose poll or POST it is
-    engineio::MessageRef ready{};      // answered before its turn
+    std::string headers{};  // of an engine response with status 200, made by the application's hooks; empty: none
+    Ref<engineio::Session> session{};  // the session whose poll or POST it is
+    engineio::MessageRef ready{};      // the response, if earlier requests have none yet
   };
 
-  /// That allow_request was asked. Whoever answers holds a weak reference, for the connection may be gone.
-  struct Question {
-    Connection& asker;
-    std::string head{};  // the request's, kept once the answer is late
+  /// A pending call of allow_request. Its Next holds a weak pointer, as the connection may be closed before the
+  /// decision.
+  struct Decision {
+    Connection& connection;
+    std::string head{};  // the request's header section, once allow_request has returned without a decision
     bool answered = false;
     std::optional<Refuse> refusal{};
   };
 
-  /// What a connection needs as long as it speaks HTTP.
+  /// State that only an HTTP connection needs; a WebSocket has freed it.
   struct Http {
     explicit Http(const http::Address& its_peer) : peer(its_peer.to_string()) {}
-    std::string peer;       // its address
-    bool is_proxy = false;  // of those that we trust
+    std::string peer;       // the socket's remote address
+    bool is_proxy = false;  // one of trusted_proxies
     std::uint32_t next_exchange = 0;
     std::vector<Pending> pending{};
     http::HeadReader head{};
     std::unique_ptr<http::BodyReader> body{};
-    std::size_t body_taken = 0;            // of a body that is here, what its session has handled
-    std::shared_ptr<Question> question{};  // while it is open, nothing more is read
-    std::string kept_head{};               // of a routed request whose body is on its way
+    std::size_t body_handled = 0;          // bytes of a complete body that its session has handled
+    std::shared_ptr<Decision> decision{};  // while allow_request decides
+    std::string saved_head{};              // the header section of a route's request, until its body is complete
   };
 
   const Options& options() const { return driver_->options; }
-  bool answering() const { return http_ && !http_->pending.empty(); }
-  bool asking() const { return http_ && http_->question; }
+  bool has_pending() const { return http_ && !http_->pending.empty(); }
+  bool deciding() const { return http_ && http_->decision; }
   engineio::Engine& engine() const { return driver_->engine; }
   http::Request& request() const { return driver_->request; }
-  void due(Milliseconds delay) { engine().deadlines.set(*this, engine().now() + delay); }
-  /// But for the time that a client has to read its answers, which a request behind them does not call off.
-  void due_never() {
+  void set_deadline(Milliseconds delay) { engine().deadlines.set(*this, engine().now() + delay); }
+  /// Clears the deadline, unless it is that of an HTTP client which does not read its responses: a further request must
+  /// not extend it.
+  void clear_deadline() {
     if (!(waiting_writable_ && mode_ < Mode::websocket)) engine().deadlines.set(*this, engineio::never);
   }
 
-  /// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is always read: its
-  /// pongs and its end must not wait.
-  bool must_wait() const {
-    constexpr std::size_t enough = 64 * 1024;  // of answers that are not written yet
-    return asking() || (mode_ < Mode::websocket && (waiting_writable_ || queue_bytes_ > enough));
+  /// Whether no more input is handled for now: while allow_request decides, and while an HTTP client does not read its
+  /// responses, so that they cannot pile up. A WebSocket is always read, because of its pongs and its close.
+  bool input_blocked() const {
+    constexpr std::size_t enough = 64 * 1024;  // bytes of responses that are not written yet
+    return deciding() || (mode_ < Mode::websocket && (waiting_writable_ || queue_bytes_ > enough));
   }
   void on_end_of_input();
   bool receive(std::span<char> bytes);
@@ -8652,29 +8660,29 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   bool prepare_request();
   bool read_body(std::span<char>& in);
   bool on_body();
-  void weigh();
+  void count_input();
   void on_engine_request();
   void on_verdict(engineio::Verdict verdict);
-  void ask();
-  void decide();
-  void decide_late();
+  void call_allow_request();
+  void on_decision();
+  void on_late_decision();
   std::string hook_headers(const engineio::Session* session);
   void begin_post(const Ref<engineio::Session>& session, Pending& pending);
-  /// Whether the body that is coming belongs to a request that was answered without it.
-  bool body_answered() const { return body_use_ == BodyUse::drop && !answering(); }
+  /// Whether the body being read belongs to a request that already has its response.
+  bool body_has_response() const { return body_use_ == BodyUse::drop && !has_pending(); }
   static std::string retry_after(const engineio::Verdict& verdict);
   void preflight();
   void on_route_request();
   void run_route();
-  void refuse(Reason reason, const char* why);
-  void decline(std::uint32_t exchange, Reason reason);
-  void refuse_engine(Reason reason, std::string_view details = {}, std::string_view headers = {});
+  void refuse_and_close(Reason reason, const char* why);
+  void refuse_request(std::uint32_t exchange, Reason reason);
+  void refuse_engine_request(Reason reason, std::string_view details = {}, std::string_view headers = {});
   void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header);
   void respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body,
                std::string_view headers = {});
   void trace_response(std::uint16_t status, std::string_view body, std::string_view session = {}) const;
   void abandon_requests(const char* why);
-  void settle();
+  void start_keep_alive();
 
   // WebSocket
   bool begin_websocket();
@@ -8687,28 +8695,28 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   void enqueue(const engineio::MessageRef& message);
   void write();
   std::size_t gather(std::vector<asio::const_buffer>& buffers) const;
-  void written(std::size_t size);
+  void remove_written(std::size_t size);
   void await_writable();
-  void drain();
+  void half_close();
 
-  // Ordered by use: what every message touches stands together, and in front of what it does not.
+  // The members that every message uses come first, so that they share cache lines.
   Ref<Driver> driver_;
   std::unique_ptr<Stream> stream_;
   Mode mode_ = Mode::head;
   BodyUse body_use_ = BodyUse::drop;
   Input input_ = Input::idle;
   bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false;
-  Ref<engineio::Receiver> receiver_;  // of the WebSocket's messages
+  Ref<engineio::Receiver> receiver_;  // receives the WebSocket's messages
   std::vector<engineio::MessageRef> queue_;
-  std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: of the first in the queue
-  std::string kept_;                        // input that was not handled yet: half a head or frame, or what is held
+  std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: bytes of the first message that are written
+  std::string unhandled_;                   // input not handled yet: an incomplete header section or frame, or held
   websocket::Reader frames_;
-  std::uint16_t received_ = 0;   // bytes of the chunk that wait to be handled
-  std::array<char, 192> chunk_;  // what is read next; most frames fit
-  std::size_t budget_ = 0;       // packets that may still be handled in this turn
-  std::unique_ptr<Http> http_;   // until the connection is a WebSocket
-  RateLimiter::Permit place_;    // if connections of its address are limited
-  std::size_t weight_ = 0;       // bytes that place_ knows of
+  std::uint16_t received_ = 0;     // bytes in the chunk that are not handled
+  std::array<char, 192> chunk_;    // the next read goes here; most frames fit
+  std::size_t budget_ = 0;         // packets that handle() may still take
+  std::unique_ptr<Http> http_;     // null once the connection is a WebSocket
+  RateLimiter::Permit permit_;     // empty if its address is not limited
+  std::size_t counted_input_ = 0;  // bytes of input counted in permit_
 };
 
 /// A client's TCP socket.
@@ -8723,7 +8731,7 @@ class TcpStream final : public Stream {
     socket_.async_read_some(into, OnRead{std::move(reader), &memory_});
   }
   std::size_t read_some(asio::mutable_buffer into) override {
-    Error again;  // the next read is told
+    Error again;  // the next async read reports it
     return socket_.read_some(into, again);
   }
   std::size_t write_some(const std::vector<asio::const_buffer>& buffers, Error& error) override {
@@ -8751,12 +8759,12 @@ class TcpStream final : public Stream {
   };
 
   TcpSocket socket_;
-  OperationMemory memory_;  // of the read
+  OperationMemory memory_;  // of the pending read
 };
 
 // ---- listening
 
-/// Where a host name asks us to listen. "localhost" means both loopback families.
+/// The endpoints of a host name. "localhost" means both loopback addresses, IPv4 and IPv6.
 SIO_DEMO_INLINE std::vector<Endpoint> Driver::endpoints(const std::string& host, std::uint16_t port,
                                                         asio::io_context& loop) {
   if (host == "localhost") return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
@@ -8785,7 +8793,7 @@ SIO_DEMO_INLINE void Driver::listen(const std::string& host, std::uint16_t port)
     else if (!error) error = failed;
     if (failed == asio::error::address_in_use) break;
   }
-  // One family of "localhost" may be missing from a machine; a port that is taken in one is an error.
+  // A machine may lack one of the address families of "localhost". A port in use in either family is an error.
   if (listening > 0 && error != asio::error::address_in_use) return;
   for (Error ignored; listening > 0; --listening, listeners_.pop_back()) listeners_.back()->acceptor.close(ignored);
   const char* hint =
@@ -8799,14 +8807,14 @@ SIO_DEMO_INLINE void Driver::listen(const Endpoint& endpoint, Error& error) {
   Acceptor acceptor(loop_.get_executor());
   acceptor.open(endpoint.protocol(), error);
   if (error) return;
-#ifndef _WIN32  // there it would let two programs share a port
+#ifndef _WIN32  // on Windows, the option lets two processes listen on one port
   acceptor.set_option(asio::socket_base::reuse_address(true), error);
 #endif
   if (endpoint.protocol() == asio::ip::tcp::v6())
     acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
   acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (!error) acceptor.non_blocking(true, error);  // see accepted()
+  if (!error) acceptor.non_blocking(true, error);  // on_accept() accepts until would_block
   if (error) return;
   Ref<Listener> listener(new Listener(*this, std::move(acceptor)));
   listener->port = listener->acceptor.local_endpoint(error).port();
@@ -8820,18 +8828,19 @@ SIO_DEMO_INLINE void Driver::serve(std::unique_ptr<Stream> stream, const http::A
     throw std::system_error(make_error_code(std::errc::operation_canceled),
                             "cannot serve a connection (the server is closing: make another one)");
   const Turn turn(*this);
-  if (auto place = admit(peer)) begin(std::move(stream), peer, std::move(*place), bytes_already_read);
+  if (auto permit = admit(peer)) start_connection(std::move(stream), peer, std::move(*permit), bytes_already_read);
 }
 
-/// A place for one more connection of this address. nullopt: it is to be closed unread, which costs the least.
+/// Checks the limits of connections; the permit is empty if the address has no limit. nullopt: a limit is reached, and
+/// the connection must be closed unread, which costs least.
 SIO_DEMO_INLINE std::optional<RateLimiter::Permit> Driver::admit(const http::Address& address) {
-  RateLimiter::Permit place;
+  RateLimiter::Permit permit;
   const bool trusted = engine.client_address.trusts(address);
   if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
-    place = peers_.acquire(address.bucket());
-    if (!place) {
+    permit = peers_.acquire(address.bucket());
+    if (!permit) {
       engine.counters.add(Reason::too_many_connections);
-      complain(
+      warn(
           "An address has max_connections_per_address connections, and gets no further one. If it is a "
           "proxy, name it in trusted_proxies",
           address.to_string());
@@ -8840,16 +8849,16 @@ SIO_DEMO_INLINE std::optional<RateLimiter::Permit> Driver::admit(const http::Add
   }
   if (connections_.size() >= options.max_connections) {
     engine.counters.add(Reason::too_many_connections);
-    complain("There are max_connections connections, and nobody gets a further one", address.to_string());
+    warn("There are max_connections connections, and nobody gets a further one", address.to_string());
     return std::nullopt;
   }
-  return place;
+  return permit;
 }
 
-SIO_DEMO_INLINE void Driver::begin(std::unique_ptr<Stream> stream, const http::Address& address,
-                                   RateLimiter::Permit place, std::string_view already) {
+SIO_DEMO_INLINE void Driver::start_connection(std::unique_ptr<Stream> stream, const http::Address& address,
+                                              RateLimiter::Permit permit, std::string_view already) {
   ++engine.counters.connections_opened;
-  Ref<Connection>(new Connection(*this, std::move(stream), address, std::move(place)))->start(already);
+  Ref<Connection>(new Connection(*this, std::move(stream), address, std::move(permit)))->start(already);
 }
 
 SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
@@ -8857,48 +8866,50 @@ SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
     Driver& driver = *listener->driver;
     if (driver.abandoned_ || driver.closing_ || !listener->acceptor.is_open()) return;
     const Turn turn(driver);
-    driver.accepted(listener, std::move(socket), error);
+    driver.on_accept(listener, std::move(socket), error);
   });
 }
 
-/// Who waits comes in with the first, some dozens at a time: one in each turn of a busy loop would let the
-/// backlog grow without end.
-SIO_DEMO_INLINE void Driver::accepted(const Ref<Listener>& listener, TcpSocket socket, Error error) {
+/// Accepts up to 64 more waiting connections: with one per iteration of a busy event loop, the backlog would overflow.
+SIO_DEMO_INLINE void Driver::on_accept(const Ref<Listener>& listener, TcpSocket socket, Error error) {
   const auto begin_if_admitted = [&] {
     const http::Address peer = listener->peer.address();
-    if (auto place = admit(peer)) begin(std::make_unique<TcpStream>(std::move(socket)), peer, std::move(*place), {});
+    if (auto permit = admit(peer))
+      start_connection(std::make_unique<TcpStream>(std::move(socket)), peer, std::move(*permit), {});
   };
   for (int most = 64; !error && most > 0; --most) {
     begin_if_admitted();
     socket = listener->acceptor.accept(listener->peer, error);
   }
   if (!error) begin_if_admitted();
-  const bool nobody =
-      error == asio::error::would_block || error == asio::error::connection_aborted;  // that one is the client's
-  (!error || nobody) ? accept(listener) : retry(listener, error);
+  // None waits, or the client of one has closed it already.
+  const bool is_normal = error == asio::error::would_block || error == asio::error::connection_aborted;
+  if (!error || is_normal) accept(listener);
+  else accept_later(listener, error);
 }
 
-/// Files, memory or something else ran out. To accept again at once would spin; clients wait in the backlog.
-SIO_DEMO_INLINE void Driver::retry(const Ref<Listener>& listener, const Error& why) {
-  if (engine.now() - listener->complained > Seconds(10)) {
-    listener->complained = engine.now();
+/// Called when a resource has run out, such as file descriptors. Clients wait in the backlog; to accept again at once
+/// would be a busy loop.
+SIO_DEMO_INLINE void Driver::accept_later(const Ref<Listener>& listener, const Error& why) {
+  if (engine.now() - listener->last_logged > Seconds(10)) {
+    listener->last_logged = engine.now();
     log.write(LogLevel::error,
               "Cannot accept clients for now, they wait: close programs, or raise the limit of open files",
               {{"error", why.message()}});
   }
-  listener->retry.expires_after(Milliseconds(200));
-  listener->retry.async_wait([listener](const Error& cancelled) {
+  listener->retry_timer.expires_after(Milliseconds(200));
+  listener->retry_timer.async_wait([listener](const Error& cancelled) {
     const Driver& driver = *listener->driver;
     if (!cancelled && !driver.abandoned_ && !driver.closing_ && listener->acceptor.is_open())
       listener->driver->accept(listener);
   });
 }
 
-// ---- turns and time
+// ---- batches and time
 
 SIO_DEMO_INLINE void Driver::ready(Ref<Connection> connection) {
   ready_.push_back(std::move(connection));
-  post_round();
+  post_batch();
 }
 
 SIO_DEMO_INLINE void Driver::dirty(Connection& connection) {
@@ -8906,43 +8917,44 @@ SIO_DEMO_INLINE void Driver::dirty(Connection& connection) {
   if (connection.is_dirty) return;
   connection.is_dirty = true;
   dirty_.emplace_back(&connection);
-  if (depth_ == 0) post_round();  // somebody emits outside of our turns
+  if (depth_ == 0) post_batch();  // emitted outside of a turn
 }
 
-SIO_DEMO_INLINE void Driver::post_round() {
-  if (std::exchange(round_posted_, true)) return;
-  asio::post(loop_, [self = Ref<Driver>(this)] { self->round(); });
+SIO_DEMO_INLINE void Driver::post_batch() {
+  if (std::exchange(batch_posted_, true)) return;
+  asio::post(loop_, [self = Ref<Driver>(this)] { self->run_batch(); });
 }
 
 SIO_DEMO_INLINE void Driver::end_turn() {
   if (abandoned_) return;
-  if (!dirty_.empty() || !ready_.empty()) post_round();
+  if (!dirty_.empty() || !ready_.empty()) post_batch();
   if (closing_ && !finished_ && !busy()) finish();
   arm();
 }
 
-/// What has come on all connections is handled, then all that this made is written, then reading goes on.
-/// In this order the code of each step stays in the processor's caches, and by the time of the third the
-/// quick clients have answered, so that Asio finds their bytes at once.
-SIO_DEMO_INLINE void Driver::round() {
+/// Runs a batch: handles the input of all ready connections, writes all queued output, then reads again. By then, fast
+/// clients have replied, so that Asio's reads complete without a wait.
+SIO_DEMO_INLINE void Driver::run_batch() {
   if (abandoned_) return;
-  round_posted_ = false;
-  if (depth_ > 0) return;  // a handler runs the loop: end_turn() posts the next round
-  if (log.busy()) return log.later([self = Ref<Driver>(this)] { self->post_round(); });
+  batch_posted_ = false;
+  if (depth_ > 0) return;  // a handler runs the event loop: end_turn() posts the next batch
+  if (log.busy()) return log.later([self = Ref<Driver>(this)] { self->post_batch(); });
   const Turn turn(*this);
-  auto ready = std::exchange(ready_, std::move(ready_memory_));
+  auto ready = std::exchange(ready_, std::move(spare_ready_));
   for (const auto& connection : ready) connection->handle();
-  auto dirty = std::exchange(dirty_, std::move(dirty_memory_));
+  auto dirty = std::exchange(dirty_, std::move(spare_dirty_));
   for (const auto& connection : dirty) connection->flush();
-  for (const auto& connection : ready) connection->go_on();
-  ready.clear(), ready_memory_ = std::move(ready);
-  dirty.clear(), dirty_memory_ = std::move(dirty);
+  for (const auto& connection : ready) connection->continue_input();
+  ready.clear();
+  spare_ready_ = std::move(ready);
+  dirty.clear();
+  spare_dirty_ = std::move(dirty);
 }
 
 SIO_DEMO_INLINE void Driver::arm() {
   constexpr Milliseconds granularity(4);
   const auto next = engine.deadlines.next();
-  if (next >= armed_ || options.clock) return;  // it is armed for an earlier time, which may prove to be for nothing
+  if (next >= armed_ || options.clock) return;  // a timer that fires too early arms itself again
   armed_ = next;
   timer_.expires_at(next + granularity);
   timer_.async_wait([self = Ref<Driver>(this)](const Error& cancelled) {
@@ -8954,17 +8966,17 @@ SIO_DEMO_INLINE void Driver::arm() {
 
 SIO_DEMO_INLINE void Driver::ring() {
   const Turn turn(*this);
-  engine.tick(now());  // within another turn, too: a handler may move the clock of a test
+  engine.tick(now());  // also within another turn: a handler may advance a ManualClock
 }
 
 SIO_DEMO_INLINE const std::string& Driver::date_line() {
   const auto now = std::chrono::system_clock::now();
   const std::time_t second = std::chrono::system_clock::to_time_t(now);
-  if (second != date_second_) date_second_ = second, date_line_ = "Date: " + http::http_date(now) + "\r\n";
+  if (std::exchange(date_second_, second) != second) date_line_ = "Date: " + http::http_date(now) + "\r\n";
   return date_line_;
 }
 
-// ---- the end
+// ---- shutdown
 
 SIO_DEMO_INLINE void Driver::add(Connection& connection) {
   connection.slot = connections_.size();
@@ -8977,16 +8989,17 @@ SIO_DEMO_INLINE void Driver::remove(Connection& connection) {
   connections_.pop_back();
 }
 
-/// Drain: (1) accept no more, (2) end all sessions, which answers held polls and sends close frames
-/// behind what is queued, (3) wait for what is on its way, at most drain_timeout, (4) cut the rest.
+/// Accepts no more connections; closes all sessions, which responds to held polls and queues close frames; waits until
+/// all output is written, at most drain_timeout; then closes the remaining connections.
 SIO_DEMO_INLINE void Driver::close(std::function<void()> done) {
   const Turn turn(*this);
-  if (done) finished_ ? asio::post(loop_, std::move(done)) : done_.push_back(std::move(done));
+  if (done && finished_) asio::post(loop_, std::move(done));
+  else if (done) close_handlers_.push_back(std::move(done));
   if (std::exchange(closing_, true)) return;
   for (const auto& listener : listeners_) {
     Error ignored;
     listener->acceptor.close(ignored);
-    listener->retry.cancel();
+    listener->retry_timer.cancel();
   }
   engine.drain();
   for (const auto& session : engine.all()) session->shut_down(Reason::server_shutdown);
@@ -9004,7 +9017,7 @@ SIO_DEMO_INLINE bool Driver::busy() const {
 SIO_DEMO_INLINE void Driver::drop(Reason reason, const char* why) {
   while (!connections_.empty()) {
     const auto last = connections_.back();
-    last->lost(reason, why);
+    last->close(reason, why);
   }
 }
 
@@ -9014,12 +9027,12 @@ SIO_DEMO_INLINE void Driver::finish() {
   drop(Reason::server_shutdown, "the server is closing");
   timer_.cancel();
   armed_ = (engineio::Time::min)();
-  for (auto& done : std::exchange(done_, {})) asio::post(loop_, std::move(done));
+  for (auto& done : std::exchange(close_handlers_, {})) asio::post(loop_, std::move(done));
 }
 
 SIO_DEMO_INLINE void Driver::abandon() {
   if (!closing_) close({});
-  done_.clear();
+  close_handlers_.clear();
   finish();
   engine.deadlines.forget(*this);
   if (options.clock) options.clock->remove(*this);
@@ -9031,9 +9044,10 @@ SIO_DEMO_INLINE void Driver::abandon() {
 
 // ---- a connection: reading
 
-/// What comes next, if nothing is under way: what is held is handled before anything is read.
-SIO_DEMO_INLINE void Connection::go_on() {
-  if (mode_ == Mode::dead || input_ended_ || must_wait()) return;
+/// Lets the connection go on with its input: held bytes are handled before anything is read. No effect while a read is
+/// pending, or while bytes are scheduled to be handled.
+SIO_DEMO_INLINE void Connection::continue_input() {
+  if (mode_ == Mode::dead || input_ended_ || input_blocked()) return;
   if (input_ == Input::held) {
     input_ = Input::ready;
     driver_->ready(Ref<Connection>(this));
@@ -9049,133 +9063,145 @@ SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
   received_ = static_cast<std::uint16_t>(size);
   if (!error) return driver_->ready(Ref<Connection>(this));
   const Driver::Turn turn(*driver_);
-  error == asio::error::eof ? on_end_of_input() : lost(Reason::transport_close, "the connection was reset");
+  if (error == asio::error::eof) on_end_of_input();
+  else close(Reason::transport_close, "the connection was reset");
 }
 
-/// What filled the connection's own chunk goes on in the driver's buffer, with what else has come.
+/// Handles the chunk's bytes. If they fill the chunk, they are moved to the driver's larger buffer, and all other bytes
+/// that have arrived are read behind them.
 SIO_DEMO_INLINE void Connection::handle() {
-  if (mode_ == Mode::dead || input_ == Input::reading) return;  // reading: it was in the list twice
-  if (asking() && http_->question->answered) return decide_late();
+  if (mode_ == Mode::dead || input_ == Input::reading) return;  // reading: it was in the ready list twice
+  if (deciding() && http_->decision->answered) return on_late_decision();
   std::span<char> bytes(chunk_.data(), std::exchange(received_, std::uint16_t{0}));
   if (bytes.size() == chunk_.size()) {
-    auto& in = driver_->in;
+    auto& in = driver_->input;
     std::memcpy(in.data(), chunk_.data(), chunk_.size());
     bytes = {in.data(), chunk_.size() + stream_->read_some(asio::buffer(in) + chunk_.size())};
   }
   engine().counters.bytes_received += bytes.size();
   budget_ = options().packets_per_turn;
   input_ = receive(bytes) ? Input::idle : Input::held;
-  if (place_) weigh();
+  if (permit_) count_input();
 }
 
-/// Counts what is kept of the input with that of the address's other connections.
-SIO_DEMO_INLINE void Connection::weigh() {
-  std::size_t weight = kept_.empty() ? 0 : kept_.capacity();
+/// Adds the memory of unhandled input to the sum of the address, and closes the connection if the sum exceeds
+/// max_input_per_address.
+SIO_DEMO_INLINE void Connection::count_input() {
+  std::size_t weight = unhandled_.empty() ? 0 : unhandled_.capacity();
   weight += frames_.held();
   if (http_ && http_->body) weight += http_->body->body().capacity();
-  if (weight == weight_) return;
-  const std::size_t sum = place_.weigh(std::exchange(weight_, weight), weight);
+  if (weight == counted_input_) return;
+  const std::size_t sum = permit_.weigh(std::exchange(counted_input_, weight), weight);
   const std::size_t most = options().max_input_per_address;
   if (most == 0 || sum <= most || weight == 0) return;
-  if (!receiver_) engine().counters.add(Reason::too_much_input);  // else its end is counted
-  driver_->complain("The connections of an address hold max_input_per_address bytes of unfinished input: one is closed",
-                    http_ ? http_->peer : std::string());
-  lost(Reason::too_much_input, "the connections of its address hold more than max_input_per_address");
+  if (!receiver_) engine().counters.add(Reason::too_much_input);  // a receiver counts the reason itself
+  driver_->warn("The connections of an address hold max_input_per_address bytes of unfinished input: one is closed",
+                http_ ? http_->peer : std::string());
+  close(Reason::too_much_input, "the connections of its address hold more than max_input_per_address");
 }
 
-/// The client closed its side. An answer that is on its way is still delivered; a held poll is not one.
+/// The client has closed its side. Queued responses are still written. If a request has no response yet, such as a held
+/// poll, the connection is closed at once.
 SIO_DEMO_INLINE void Connection::on_end_of_input() {
   input_ended_ = true;
-  if (mode_ >= Mode::websocket) return lost(Reason::transport_close, "the connection was closed");
-  if (mode_ == Mode::body && !body_answered())
-    refuse(Reason::malformed_request, "the connection was closed in the middle of a body");
+  if (mode_ >= Mode::websocket) return close(Reason::transport_close, "the connection was closed");
+  if (mode_ == Mode::body && !body_has_response())
+    refuse_and_close(Reason::malformed_request, "the connection was closed in the middle of a body");
   const bool held =
       std::any_of(http_->pending.begin(), http_->pending.end(), [](const Pending& p) { return !p.ready; });
-  if (held || queue_.empty()) return lost(Reason::transport_close, "the connection was closed");
+  if (held || queue_.empty()) return close(Reason::transport_close, "the connection was closed");
   close_after_write_ = true;
-  due(options().close_timeout);
+  set_deadline(options().close_timeout);
 }
 
-/// Handles what is complete and keeps the rest. false: that was not all, the rest of it is held.
+/// Handles complete input and keeps the rest. false: complete input may be left, see Input::held.
 SIO_DEMO_INLINE bool Connection::receive(std::span<char> bytes) {
-  if (mode_ == Mode::draining) return true;
-  if (kept_.empty()) {
+  if (mode_ == Mode::discarding) return true;
+  if (unhandled_.empty()) {
     const bool all = consume(bytes);
-    if (mode_ < Mode::draining) kept_.append(bytes.data(), bytes.size());
+    if (mode_ < Mode::discarding) unhandled_.append(bytes.data(), bytes.size());
     return all;
   }
-  kept_.append(bytes.data(), bytes.size());
-  std::string input = std::exchange(kept_, {});
+  unhandled_.append(bytes.data(), bytes.size());
+  std::string input = std::exchange(unhandled_, {});
   std::span<char> in(input);
   const bool all = consume(in);
-  if (mode_ >= Mode::draining || in.empty()) return all;
-  if (in.size() < input.size() / 2) {  // the memory of a large message is not kept for a small rest
-    kept_.assign(in.data(), in.size());
+  if (mode_ >= Mode::discarding || in.empty()) return all;
+  if (in.size() < input.size() / 2) {  // frees the memory of a large message
+    unhandled_.assign(in.data(), in.size());
     return all;
   }
   input.erase(0, input.size() - in.size());
-  kept_ = std::move(input);
+  unhandled_ = std::move(input);
   return all;
 }
 
-/// Takes what is complete off the front of `in`. false: not all of it, see Input::held.
+/// Handles complete input and removes it from the front of `in`. false: some may be left, see Input::held.
 SIO_DEMO_INLINE bool Connection::consume(std::span<char>& in) {
-  for (bool more = true; more && mode_ < Mode::draining;) {
-    if (budget_ == 0 || must_wait()) return false;
+  for (bool more = true; more && mode_ < Mode::discarding;) {
+    if (budget_ == 0 || input_blocked()) return false;
     switch (mode_) {
       case Mode::head: more = read_head(in); break;
       case Mode::body: more = read_body(in); break;
       default: more = read_frame(in);
     }
-    if (budget_ > 0) --budget_;  // a body may have taken all of it
+    if (budget_ > 0) --budget_;  // the packets of a body may have used all of it
   }
   return true;
 }
 
 // ---- a connection: HTTP
 
-/// true: go on with what follows.
+/// Reads a header section. true: it is complete, and what follows it can be read.
 SIO_DEMO_INLINE bool Connection::read_head(std::span<char>& in) {
-  if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive))
-    return in = {}, false;
+  if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive)) {
+    in = {};  // nothing behind the last request is served
+    return false;
+  }
   const auto parsed = http_->head.read({in.data(), in.size()}, options().http, request());
-  if (parsed.progress == Progress::malformed) return refuse(parsed.reason, parsed.why), false;
+  if (parsed.progress == Progress::malformed) {
+    refuse_and_close(parsed.reason, parsed.why);
+    return false;
+  }
   if (parsed.progress == Progress::more) {
-    if (!std::exchange(head_begun_, true) && idle_) due(options().http.header_timeout);
+    if (!std::exchange(head_begun_, true) && idle_) set_deadline(options().http.header_timeout);
     return false;
   }
   head_begun_ = idle_ = false;
-  due_never();
+  clear_deadline();
   in = in.subspan(parsed.size);
   ++engine().counters.requests;
-  if (http_->pending.size() >= options().http.pipelined)
-    return refuse(Reason::malformed_request, "too many pipelined requests"), false;
+  if (http_->pending.size() >= options().http.pipelined) {
+    refuse_and_close(Reason::malformed_request, "too many pipelined requests");
+    return false;
+  }
   on_head();
   return true;
 }
 
-/// A request's head is complete: what becomes of it is decided before a byte of its body is read.
+/// A header section is complete. The request is routed, or refused, before its body is read.
 SIO_DEMO_INLINE void Connection::on_head() {
   auto& request = this->request();
-  if (!prepare_request()) return refuse(Reason::malformed_request, "too many query parameters");
+  if (!prepare_request()) return refuse_and_close(Reason::malformed_request, "too many query parameters");
   auto body = std::make_unique<http::BodyReader>();
   if (const auto framing = body->begin(request, options().max_payload, options().http.chunk_overhead);
       framing.progress == Progress::malformed)
-    return refuse(framing.reason, framing.why);
+    return refuse_and_close(framing.reason, framing.why);
   const auto expect = request.header("expect");
   if (!body->done()) {
     http_->body = std::move(body);
     body_use_ = BodyUse::drop;
     mode_ = Mode::body;
-    due(options().http.body_timeout);
+    set_deadline(options().http.body_timeout);
   }
   http_->pending.push_back({++http_->next_exchange, request.keep_alive() && !driver_->closing(),
                             request.method == "HEAD", request.method == "POST",
                             http::cors_headers(options().cors, request.header("origin"))});
   if (request.upgrade() && (http_->pending.size() > 1 || http_->body))
-    return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
+    return refuse_and_close(Reason::malformed_request,
+                            "an upgrade with a body, or behind a request that is not answered yet");
   if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue"))
-    return decline(http_->next_exchange, Reason::unknown_expectation);
+    return refuse_request(http_->next_exchange, Reason::unknown_expectation);
   if (engine().tracing) {
     const std::string line = std::string(request.method) + ' ' + std::string(request.target);
     engine().trace({.kind = TraceRecord::Kind::request,
@@ -9184,9 +9210,10 @@ SIO_DEMO_INLINE void Connection::on_head() {
                     .transport = request.upgrade() ? "websocket" : "http",
                     .text = line});
   }
-  const bool ours = (options().polling || options().websocket) && request.target.starts_with(options().path) &&
-                    !driver_->router.serves(request);
-  ours ? on_engine_request() : on_route_request();
+  const bool for_engine = (options().polling || options().websocket) && request.target.starts_with(options().path) &&
+                          !driver_->router.serves(request);
+  if (for_engine) on_engine_request();
+  else on_route_request();
   if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && http_->pending.size() == 1)
     enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
 }
@@ -9196,35 +9223,41 @@ SIO_DEMO_INLINE bool Connection::read_body(std::span<char>& in) {
   std::string_view view(in.data(), in.size());
   const auto parsed = http_->body->read(view);
   in = in.subspan(in.size() - view.size());
-  if (parsed.progress == Progress::malformed) return refuse(parsed.reason, parsed.why), false;
-  if (http_->body->too_large() && body_use_ != BodyUse::drop) {  // the rest is swallowed, the session lives
+  if (parsed.progress == Progress::malformed) {
+    refuse_and_close(parsed.reason, parsed.why);
+    return false;
+  }
+  if (http_->body->too_large() && body_use_ != BodyUse::drop) {  // the rest is discarded, the session stays open
     auto& pending = http_->pending.back();
     if (pending.session) std::exchange(pending.session, {})->post_refused();
     body_use_ = BodyUse::drop;
-    decline(pending.id, Reason::body_too_large);
+    refuse_request(pending.id, Reason::body_too_large);
   }
   if (parsed.progress == Progress::more) return false;
-  due_never();
+  clear_deadline();
   if (!on_body()) return true;
-  if (mode_ == Mode::body) mode_ = Mode::head, settle();
+  if (mode_ == Mode::body) {
+    mode_ = Mode::head;
+    start_keep_alive();
+  }
   return true;
 }
 
-/// false: its session has taken as many packets as it may in this turn.
+/// A body is complete. false: packets_per_turn packets were handled, and more are left; it must be called again.
 SIO_DEMO_INLINE bool Connection::on_body() {
-  if (body_use_ == BodyUse::session && !http_->pending.empty()) {  // empty, or without its session: it is answered
+  if (body_use_ == BodyUse::session && !http_->pending.empty()) {  // else it has its response already
     if (const auto session = http_->pending.back().session) {
       const std::string& body = http_->body->body();
-      auto rest = std::string_view(body).substr(http_->body_taken);
+      auto rest = std::string_view(body).substr(http_->body_handled);
       const bool all = session->post_body(rest, budget_);
-      http_->body_taken = body.size() - rest.size();
+      http_->body_handled = body.size() - rest.size();
       if (!all) return false;
     }
   }
-  http_->body_taken = 0;
+  http_->body_handled = 0;
   const auto body = std::move(http_->body);
   if (body_use_ == BodyUse::route) {
-    const auto head = std::exchange(http_->kept_head, {});
+    const auto head = std::exchange(http_->saved_head, {});
     http::HeadReader().read(head, options().http, request());
     prepare_request();
     request().body = body->body();
@@ -9233,7 +9266,8 @@ SIO_DEMO_INLINE bool Connection::on_body() {
   return true;
 }
 
-/// What the head's reader leaves to us: the client's address and the query. false: too many parameters.
+/// Sets the fields of a request that HeadReader does not: the client's address and the query. false: the query has too
+/// many parameters.
 SIO_DEMO_INLINE bool Connection::prepare_request() {
   auto& request = this->request();
   request.address = http_->is_proxy ? engine().client_address.of(http_->peer, request) : http_->peer;
@@ -9241,7 +9275,7 @@ SIO_DEMO_INLINE bool Connection::prepare_request() {
   return request.query.read(request.query_text, options().http.query_parameters);
 }
 
-/// The path is Engine.IO's: a preflight, a refusal, or a session's.
+/// A request on Engine.IO's path.
 SIO_DEMO_INLINE void Connection::on_engine_request() {
   if (request().method == "OPTIONS" && options().cors.on()) return preflight();
   on_verdict(engine().judge(request()));
@@ -9254,12 +9288,14 @@ SIO_DEMO_INLINE void Connection::preflight() {
 
 SIO_DEMO_INLINE void Connection::on_verdict(engineio::Verdict verdict) {
   using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::refuse) return refuse_engine(verdict.reason, {}, retry_after(verdict));
-  if (verdict.act == Act::ask) return ask();
+  if (verdict.act == Act::refuse) return refuse_engine_request(verdict.reason, {}, retry_after(verdict));
+  if (verdict.act == Act::ask) return call_allow_request();
   if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr, std::move(verdict.place));
   auto headers = hook_headers(verdict.session.get());
-  if (!answering())  // the program has ended the connection meanwhile
-    return verdict.act == Act::open_polling ? verdict.session->poll_lost() : void();
+  if (!has_pending()) {  // a handler or hook of the application has closed the connection
+    if (verdict.act == Act::open_polling) verdict.session->poll_lost();
+    return;
+  }
   auto& pending = http_->pending.back();
   pending.headers = std::move(headers);
   switch (verdict.act) {
@@ -9271,42 +9307,43 @@ SIO_DEMO_INLINE void Connection::on_verdict(engineio::Verdict verdict) {
   }
 }
 
-/// Asks allow_request. Nothing is read until it has answered, so what is kept is this request's head.
-SIO_DEMO_INLINE void Connection::ask() {
-  http_->question = std::make_shared<Question>(Question{*this});
-  const Next next([asked = std::weak_ptr<Question>(http_->question)](std::optional<Refuse> refusal) {
-    const auto question = asked.lock();
-    if (!question || std::exchange(question->answered, true)) return;
-    question->refusal = std::move(refusal);
-    if (question->head.empty()) return;  // allow_request has still to return
-    question->asker.driver_->ready(Ref<Connection>(&question->asker));
+/// Calls allow_request. Its decision may come during the call, or later.
+SIO_DEMO_INLINE void Connection::call_allow_request() {
+  http_->decision = std::make_shared<Decision>(Decision{*this});
+  const Next next([asked = std::weak_ptr<Decision>(http_->decision)](std::optional<Refuse> refusal) {
+    const auto decision = asked.lock();
+    if (!decision || std::exchange(decision->answered, true)) return;
+    decision->refusal = std::move(refusal);
+    if (decision->head.empty()) return;  // still within the call: its caller sees the decision
+    decision->connection.driver_->ready(Ref<Connection>(&decision->connection));
   });
   if (!driver_->log.call({"allow_request threw", "url", request().target},
                          [&] { options().allow_request(request(), next); }))
     next(Refuse{});
-  if (!asking()) return;
-  if (http_->question->answered) return decide();
-  http_->question->head = request().whole_head;
-  due(options().http.header_timeout);
+  if (!deciding()) return;
+  if (http_->decision->answered) return on_decision();
+  http_->decision->head = request().whole_head;
+  set_deadline(options().http.header_timeout);
 }
 
-SIO_DEMO_INLINE void Connection::decide() {
-  const auto question = std::exchange(http_->question, {});
-  if (const auto& refusal = question->refusal) return refuse_engine(Reason::forbidden, refusal->message);
+SIO_DEMO_INLINE void Connection::on_decision() {
+  const auto decision = std::exchange(http_->decision, {});
+  if (const auto& refusal = decision->refusal) return refuse_engine_request(Reason::forbidden, refusal->message);
   on_verdict(engine().admit(request()));
 }
 
-SIO_DEMO_INLINE void Connection::decide_late() {
-  const std::string head = http_->question->head;
+SIO_DEMO_INLINE void Connection::on_late_decision() {
+  const std::string head = http_->decision->head;
   http::HeadReader().read(head, options().http, request());
   prepare_request();
-  mode_ == Mode::body ? due(options().http.body_timeout) : due_never();
-  decide();
-  go_on();
+  if (mode_ == Mode::body) set_deadline(options().http.body_timeout);
+  else clear_deadline();
+  on_decision();
+  continue_input();
 }
 
-/// The headers of a 200 or 101 as the program's hooks want them; empty: they have no say. Asked while the
-/// request is there, for a poll's answer may come when it is not.
+/// The extra headers of a response with status 200 or 101, made by the application's hooks and the cookie; empty if
+/// there are none. Made before the response, as a held poll gets it when the request is no longer valid.
 SIO_DEMO_INLINE std::string Connection::hook_headers(const engineio::Session* session) {
   const bool first = request().query["sid"].empty(), polling = !(request().upgrade() && options().websocket);
   const auto& cookie = options().cookie;
@@ -9326,35 +9363,37 @@ SIO_DEMO_INLINE std::string Connection::hook_headers(const engineio::Session* se
 
 SIO_DEMO_INLINE void Connection::begin_post(const Ref<engineio::Session>& session, Pending& pending) {
   const std::uint32_t id = pending.id;
-  if (http_->body && http_->body->too_large()) return decline(id, Reason::body_too_large);
+  if (http_->body && http_->body->too_large()) return refuse_request(id, Reason::body_too_large);
   if (!session->post({this, id}, request().header("content-type") == "application/octet-stream")) return;
   if (!http_->body) return session->post_body({});
   pending.session = session;
   body_use_ = BodyUse::session;
 }
 
-/// A path that is not Engine.IO's: the user's route, or 404. An upgrade that nobody serves gets no
-/// bytes, as in the official server, where another handler might still take it.
+/// A request on another path: a route of the application, or 404. An upgrade to an unknown path gets no response, as
+/// with the official server; it is closed after destroy_upgrade_timeout.
 SIO_DEMO_INLINE void Connection::on_route_request() {
   auto& request = this->request();
   if (request.upgrade()) {
     if (const auto handlers = driver_->router.find_websocket(request.path)) return on_websocket_route(handlers);
     http_->pending.clear();
-    mode_ = Mode::draining;
-    return options().destroy_upgrade ? due(options().destroy_upgrade_timeout) : due_never();
+    mode_ = Mode::discarding;
+    if (options().destroy_upgrade) set_deadline(options().destroy_upgrade_timeout);
+    else clear_deadline();
+    return;
   }
   const auto [handler, missing] = driver_->router.find(request.method, request.path);
-  if (!handler) return decline(http_->pending.back().id, missing);
+  if (!handler) return refuse_request(http_->pending.back().id, missing);
   if (mode_ != Mode::body) return run_route();
   body_use_ = BodyUse::route;
-  http_->kept_head = request.whole_head;
+  http_->saved_head = request.whole_head;
 }
 
 SIO_DEMO_INLINE void Connection::run_route() {
   const auto& request = this->request();
   const auto found = driver_->router.find(request.method, request.path).first;
-  if (!found) return decline(http_->pending.back().id, Reason::not_found);
-  const auto handler = *found;  // it may replace itself
+  if (!found) return refuse_request(http_->pending.back().id, Reason::not_found);
+  const auto handler = *found;  // a copy, as the handler may replace itself
   http::Response response;
   if (!driver_->log.call({"A route's handler threw", "path", request.path}, [&] { response = handler(request); })) {
     engine().counters.add(Reason::handler_failed);
@@ -9366,8 +9405,9 @@ SIO_DEMO_INLINE void Connection::run_route() {
     respond(http_->pending.back().id, response.status, response.type, response.body, headers);
 }
 
-/// Refuses a request that cannot be understood; nothing behind it can be trusted, so the connection ends.
-SIO_DEMO_INLINE void Connection::refuse(Reason reason, const char* why) {
+/// Refuses malformed input or a request that takes too long. What follows cannot be parsed reliably, so the connection
+/// is closed after the response.
+SIO_DEMO_INLINE void Connection::refuse_and_close(Reason reason, const char* why) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::info))
     driver_->log.write(LogLevel::info, "Request refused",
@@ -9379,7 +9419,7 @@ SIO_DEMO_INLINE void Connection::refuse(Reason reason, const char* why) {
   mode_ = Mode::head;
   head_begun_ = false;
   close_after_write_ = true;
-  http_->question = {};
+  http_->decision = {};
   abandon_requests(why);
 }
 
@@ -9388,8 +9428,9 @@ SIO_DEMO_INLINE std::string Connection::retry_after(const engineio::Verdict& ver
                                          : std::string();
 }
 
-/// Refuses a request on Engine.IO's path. `details`: what the client reads instead of the reason's text.
-SIO_DEMO_INLINE void Connection::refuse_engine(Reason reason, std::string_view details, std::string_view headers) {
+/// Refuses a request on Engine.IO's path. `details` replaces the reason's text in the response, unless it is empty.
+SIO_DEMO_INLINE void Connection::refuse_engine_request(Reason reason, std::string_view details,
+                                                       std::string_view headers) {
   engine().counters.add(reason);
   if (driver_->log.enabled(LogLevel::debug))
     driver_->log.write(LogLevel::debug, "Handshake refused",
@@ -9410,7 +9451,7 @@ SIO_DEMO_INLINE void Connection::refuse_engine(Reason reason, std::string_view d
   });
 }
 
-/// In plain text, because a browser shows nothing of it anyway and other clients read the status line.
+/// Refuses a WebSocket handshake, with a text as the body, and closes the connection after it.
 SIO_DEMO_INLINE void Connection::refuse_websocket(std::uint16_t status, std::string_view text,
                                                   std::string_view header) {
   trace_response(status, text);
@@ -9424,8 +9465,8 @@ SIO_DEMO_INLINE void Connection::refuse_websocket(std::uint16_t status, std::str
   close_after_write_ = true;
 }
 
-/// Refuses one request that was understood; the connection lives on.
-SIO_DEMO_INLINE void Connection::decline(std::uint32_t exchange, Reason reason) {
+/// Refuses one request, with an empty body; the connection stays open.
+SIO_DEMO_INLINE void Connection::refuse_request(std::uint32_t exchange, Reason reason) {
   engine().counters.add(reason);
   respond(exchange, row(reason).status, {}, {});
 }
@@ -9444,21 +9485,21 @@ SIO_DEMO_INLINE void Connection::trace_response(std::uint16_t status, std::strin
                     .text = body});
 }
 
-/// Writes an answer and queues it once it is its turn.
+/// Makes the response to a request. It is queued when all earlier requests have theirs.
 SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t status, std::string_view type,
                                          std::string_view body, std::string_view headers) {
   if (!http_) return;
   const auto pending =
       std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
   if (pending == http_->pending.end() || pending->ready) return;
-  const bool of_poll = pending->session && !pending->is_post;  // a POST is answered whatever its packets are worth
+  const bool of_poll = pending->session && !pending->is_post;  // the trace names sessions for polls only
   trace_response(status, body, of_poll ? pending->session->id() : std::string_view());
   std::string head;
   head.reserve(256);
   http::append_status_line(head, status);
   head += pending->cors;
   if (!type.empty()) http::append_header(head, "Content-Type", type);
-  if (status != 304) {  // there it would be the length of what is not sent (RFC 9110, 8.6)
+  if (status != 304) {  // with 304 it would mean the length of a 200 (RFC 9110, 8.6)
     head += "Content-Length: ";
     bytes::append_integer(head, body.size());
     head += "\r\n";
@@ -9477,22 +9518,25 @@ SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t s
     if (!http_->pending.front().keep_alive) close_after_write_ = true;
     http_->pending.erase(http_->pending.begin());
   }
-  settle();
+  start_keep_alive();
 }
 
-/// Between requests: how long the connection may stay idle.
-SIO_DEMO_INLINE void Connection::settle() {
+/// Between requests: sets the time that the connection may stay idle.
+SIO_DEMO_INLINE void Connection::start_keep_alive() {
   if (mode_ != Mode::head || !http_->pending.empty() || idle_ || waiting_writable_) return;
   idle_ = true;
-  due(options().http.keep_alive_timeout);
+  set_deadline(options().http.keep_alive_timeout);
 }
 
 // ---- a connection: WebSocket
 
-/// Answers the handshake. false: it was malformed, and is refused.
+/// Responds to a WebSocket handshake. false: it is malformed, and was refused.
 SIO_DEMO_INLINE bool Connection::begin_websocket() {
   const auto refusal = websocket::check_handshake(request());
-  if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers), false;
+  if (refusal.status != 0) {
+    refuse_websocket(refusal.status, refusal.text, refusal.headers);
+    return false;
+  }
   trace_response(101, {}, request().query["sid"]);
   enqueue(engineio::Message::raw(
       {websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
@@ -9507,13 +9551,15 @@ SIO_DEMO_INLINE void Connection::become_session(engineio::Verdict& verdict) {
   if (verdict.act == Act::open_websocket) {
     const auto session = engine().open(request(), this, std::move(verdict.place));
     if (mode_ == Mode::websocket) receiver_ = Ref<engineio::Receiver>(session.get());
-    else session->channel_lost(*this, Reason::transport_close, "the connection was cut");  // by who was told of it
+    else
+      session->channel_lost(*this, Reason::transport_close,
+                            "the connection was cut");  // by a handler of the new session
   } else if (verdict.act == Act::attach && verdict.session->attach(*this))
     receiver_ = Ref<engineio::Receiver>(verdict.session.get());
   else send_close(Reason::forced_close, {});
 }
 
-/// A WebSocket of the user's own.
+/// A WebSocket on a route of the application.
 SIO_DEMO_INLINE void Connection::on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers) {
   engineio::Verdict verdict;
   if (http::websocket_origin_allowed(options().cors, request())) verdict = engine().place_for(request());
@@ -9532,7 +9578,10 @@ SIO_DEMO_INLINE void Connection::on_websocket_route(const std::shared_ptr<const 
 
 SIO_DEMO_INLINE bool Connection::read_frame(std::span<char>& in) {
   using Kind = websocket::Event::Kind;
-  if (close_after_write_) return in = {}, false;
+  if (close_after_write_) {
+    in = {};
+    return false;
+  }
   const auto event = frames_.next(in);
   switch (event.kind) {
     case Kind::more:
@@ -9544,8 +9593,10 @@ SIO_DEMO_INLINE bool Connection::read_frame(std::span<char>& in) {
       return true;
     case Kind::ping:
       if (receiver_ && !receiver_->control()) return true;
-      if (queued() > options().max_queue_bytes)
-        return lost(Reason::slow_consumer, "the client does not read its pongs"), false;
+      if (queued() > options().max_queue_bytes) {
+        close(Reason::slow_consumer, "the client does not read its pongs");
+        return false;
+      }
       if (mode_ == Mode::websocket)
         enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::pong, event.payload)}));
       return true;
@@ -9563,39 +9614,40 @@ SIO_DEMO_INLINE bool Connection::read_frame(std::span<char>& in) {
   }
 }
 
-/// The client closes, or has broken the protocol: the last frame goes out, unless ours already has.
+/// The client has sent a close frame, or a malformed one. `frame` is our close frame, unless one was sent already.
 SIO_DEMO_INLINE void Connection::end_websocket(Reason reason, const char* why, std::string_view frame) {
   if (mode_ == Mode::websocket) enqueue(engineio::Message::raw({frame}));
   mode_ = Mode::closing;
   close_after_write_ = true;
-  due(options().close_timeout);
+  set_deadline(options().close_timeout);
   if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
   driver_->dirty(*this);
 }
 
 SIO_DEMO_INLINE void Connection::send_close(Reason reason, std::string_view payload) {
-  const Driver::Turn turn(*driver_);  // whoever closes outside of one would count the time from the last
+  const Driver::Turn turn(*driver_);  // sets the current time, from which close_timeout counts
   receiver_ = {};
   if (mode_ != Mode::websocket) return;
   mode_ = Mode::closing;
-  if (reason == Reason::slow_consumer) return cut();  // it would wait behind what the client does not read
+  if (reason == Reason::slow_consumer) return cut();  // a close frame would wait behind the queued messages
   enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::close, payload)}));
-  due(options().close_timeout);
+  set_deadline(options().close_timeout);
 }
 
 // ---- a connection: writing
 
 SIO_DEMO_INLINE void Connection::enqueue(const engineio::MessageRef& message) {
-  if (mode_ >= Mode::draining) return;
+  if (mode_ >= Mode::discarding) return;
   const std::size_t size = message->frame().size();
   queue_.push_back(message);
-  queue_bytes_ += size, engine().counters.queue_bytes += size;
+  queue_bytes_ += size;
+  engine().counters.queue_bytes += size;
   driver_->dirty(*this);
 }
 
-/// When all that was ready is handled: polls take what waits for them, then everything is written.
+/// Lets held polls take the messages of their sessions, then writes.
 SIO_DEMO_INLINE void Connection::flush() {
-  for (std::size_t i = 0; answering() && i < http_->pending.size(); ++i)
+  for (std::size_t i = 0; has_pending() && i < http_->pending.size(); ++i)
     if (const auto session = http_->pending[i].session; session && !http_->pending[i].is_post) session->flush();
   if (!waiting_writable_) write();
   is_dirty = false;
@@ -9607,20 +9659,20 @@ SIO_DEMO_INLINE void Connection::write() {
     const std::size_t size = gather(buffers);
     Error error;
     const std::size_t done = stream_->write_some(buffers, error);
-    if (error && error != asio::error::would_block) return lost(Reason::transport_close, "the connection was reset");
-    written(done);
+    if (error && error != asio::error::would_block) return close(Reason::transport_close, "the connection was reset");
+    remove_written(done);
     if (done < size) return await_writable();
   }
-  if (close_after_write_ && !answering() && mode_ != Mode::dead) drain();
+  if (close_after_write_ && !has_pending() && mode_ != Mode::dead) half_close();
 }
 
-/// Fills `buffers` with what is queued. Small frames are copied together: a dozen bytes in a list of
-/// their own cost the kernel more than the copy. Asio takes up to 64 buffers at once.
+/// Fills `buffers` with queued messages, as many as one write takes, and returns their bytes. Small frames are copied
+/// into one buffer, which costs less than a buffer of its own for each in the system call. Asio passes at most 64.
 SIO_DEMO_INLINE std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) const {
   constexpr std::size_t copied = 2048, most = 64;
-  auto& out = driver_->out;
+  auto& out = driver_->output;
   std::size_t used = 0, total = 0;
-  bool joined = false;  // the last buffer is ours and may grow
+  bool joined = false;  // the last buffer consists of copies and may grow
   buffers.clear();
   for (std::size_t i = 0; i < queue_.size(); ++i) {
     auto frame = queue_[i]->frame();
@@ -9644,14 +9696,15 @@ SIO_DEMO_INLINE std::size_t Connection::gather(std::vector<asio::const_buffer>& 
   return total;
 }
 
-/// Takes what was written off the queue.
-SIO_DEMO_INLINE void Connection::written(std::size_t size) {
+/// Removes written bytes from the queue.
+SIO_DEMO_INLINE void Connection::remove_written(std::size_t size) {
   auto& counters = engine().counters;
-  counters.queue_bytes -= size, counters.bytes_sent += size;
+  counters.queue_bytes -= size;
+  counters.bytes_sent += size;
   if (queue_bytes_ == size) {
     queue_bytes_ = sent_ = 0;
     queue_.clear();
-    if (queue_.capacity() > 64) queue_.shrink_to_fit();  // what a burst has taken is given back
+    if (queue_.capacity() > 64) queue_.shrink_to_fit();  // frees the memory of a burst
     return;
   }
   queue_bytes_ -= size;
@@ -9664,7 +9717,7 @@ SIO_DEMO_INLINE void Connection::written(std::size_t size) {
 
 SIO_DEMO_INLINE void Connection::await_writable() {
   waiting_writable_ = true;
-  if (mode_ < Mode::websocket) due(options().http.body_timeout);  // a WebSocket that does not read misses its pong
+  if (mode_ < Mode::websocket) set_deadline(options().http.body_timeout);  // a WebSocket has its heartbeat instead
   stream_->async_wait_writable(Ref<Connection>(this));
 }
 
@@ -9672,70 +9725,76 @@ SIO_DEMO_INLINE void Connection::on_writable(const Error& error) {
   waiting_writable_ = false;
   if (mode_ == Mode::dead || driver_->abandoned()) return;
   const Driver::Turn turn(*driver_);
-  if (error) return lost(Reason::transport_close, "the connection was reset");
+  if (error) return close(Reason::transport_close, "the connection was reset");
   idle_ = false;
   write();
-  if (mode_ == Mode::head) due_never(), settle();
-  go_on();
+  if (mode_ == Mode::head) {
+    clear_deadline();
+    start_keep_alive();
+  }
+  continue_input();
 }
 
-// ---- a connection: the end
+// ---- a connection: closing
 
-/// Everything is said: our side is closed, and what the client still sends is read and dropped, for a
-/// reset would take the last answer away from it.
-SIO_DEMO_INLINE void Connection::drain() {
-  if (input_ended_) return lost(Reason::transport_close, "both sides have closed");
-  mode_ = Mode::draining;
-  kept_ = {};
+/// Closes our side after the last response, then reads and discards what the client still sends: to close with unread
+/// input would reset the connection, and the client could lose the response.
+SIO_DEMO_INLINE void Connection::half_close() {
+  if (input_ended_) return close(Reason::transport_close, "both sides have closed");
+  mode_ = Mode::discarding;
+  unhandled_ = {};
   stream_->shutdown_send();
-  due(options().close_timeout);
+  set_deadline(options().close_timeout);
 }
 
 SIO_DEMO_INLINE void Connection::cut() {
-  for (std::size_t i = 0; answering() && i < http_->pending.size(); ++i)
-    if (auto& pending = http_->pending[i]; pending.is_post)
-      pending.session = {};  // it is the session that asks for this
-  lost(Reason::transport_close, "the connection was cut");
+  if (http_)
+    for (auto& pending : http_->pending)
+      if (pending.is_post) pending.session = {};  // the caller, which must not get post_lost()
+  close(Reason::transport_close, "the connection was cut");
 }
 
 SIO_DEMO_INLINE void Connection::tick(engineio::Time) {
   const Ref<Connection> self(this);
-  if (asking()) refuse(Reason::header_timeout, "allow_request did not answer in time"), go_on();
-  else if (mode_ == Mode::head && head_begun_)
-    refuse(Reason::header_timeout, "the request's head was not complete in time");
-  else if (mode_ == Mode::body && !body_answered())
-    refuse(Reason::body_timeout, "the request's body was not complete in time");
-  else lost(Reason::transport_close, "idle, or silent for too long");
-  if (mode_ != Mode::dead) due(options().close_timeout);
+  if (deciding()) {
+    refuse_and_close(Reason::header_timeout, "allow_request did not answer in time");
+    continue_input();
+  } else if (mode_ == Mode::head && head_begun_)
+    refuse_and_close(Reason::header_timeout, "the request's head was not complete in time");
+  else if (mode_ == Mode::body && !body_has_response())
+    refuse_and_close(Reason::body_timeout, "the request's body was not complete in time");
+  else close(Reason::transport_close, "idle, or silent for too long");
+  if (mode_ != Mode::dead) set_deadline(options().close_timeout);
 }
 
-/// The one way out. Sessions are told, once; handlers of its stream find the connection dead.
-SIO_DEMO_INLINE void Connection::lost(Reason reason, const char* why) {
+/// Every connection closes here, once, at once. Informs its sessions; later calls by the stream have no effect.
+SIO_DEMO_INLINE void Connection::close(Reason reason, const char* why) {
   const Ref<Connection> self(this);
   if (std::exchange(mode_, Mode::dead) == Mode::dead) return;
   engine().deadlines.forget(*this);
   stream_->close();
   driver_->remove(*this);
   queue_.clear();
-  if (place_) place_.weigh(weight_, 0);
-  place_ = {};
+  if (permit_) permit_.weigh(counted_input_, 0);
+  permit_ = {};
   ++engine().counters.connections_closed;
   engine().counters.queue_bytes -= std::exchange(queue_bytes_, 0);
-  if (http_) http_->question = {};
+  if (http_) http_->decision = {};
   if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
   abandon_requests(why);
 }
 
-/// Nobody gets these answers any more; the sessions that would give them are told.
+/// Drops the pending requests, as their responses cannot be sent any more, and informs their sessions.
 SIO_DEMO_INLINE void Connection::abandon_requests(const char* why) {
   if (!http_) return;
   for (auto& pending : std::exchange(http_->pending, {}))
-    if (pending.session) pending.is_post ? pending.session->post_lost(why) : pending.session->poll_lost();
+    if (pending.session && pending.is_post) pending.session->post_lost(why);
+    else if (pending.session) pending.session->poll_lost();
 }
 
 }  // namespace net
 
-// ---- chapter 9's members that need the driver
+// ---- members of chapter 9's classes that need the driver
 
 SIO_DEMO_INLINE Host::Host(asio::io_context* loop, Options options, engineio::Application& application,
                            bool with_engine)
@@ -9781,7 +9840,10 @@ SIO_DEMO_INLINE void Host::close(std::function<void()> done) {
   if (log_->observing()) return log_->later([this, done] { close(done); });
   closing_ = true;
   driver_->close([this, alive = lifetime(), done = std::move(done)] {
-    if (alive.expired()) return done ? done() : void();
+    if (alive.expired()) {
+      if (done) done();
+      return;
+    }
     if (log_->busy()) return log_->later([this, done] { close(done); });  // as post() does
     const auto log = log_;                                                // `done` may destroy the server
     drained();
@@ -9808,13 +9870,13 @@ SIO_DEMO_INLINE void Host::take_over(net::TcpSocket socket, std::string_view byt
   engine_.assert_thread();
   net::Error gone;
   const http::Address peer = socket.remote_endpoint(gone).address();
-  if (gone && !driver_->closing()) return;  // nobody's mistake
+  if (gone && !driver_->closing()) return;  // the client has closed already: no error of the caller
   driver_->serve(std::make_unique<net::TcpStream>(std::move(socket)), peer, bytes_already_read);
 }
 
 namespace detail {
 
-/// Appends a file's bytes to `contents`, at most this many, or says why not.
+/// Appends a file's bytes to `contents`. An error if it cannot be read, or `contents` would exceed `most` bytes.
 SIO_DEMO_INLINE std::error_code read_file(const std::string& name, std::size_t most, std::string& contents) {
   errno = 0;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "rb"), &std::fclose);
@@ -9850,7 +9912,8 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
     const std::string tag = version.empty() ? http::entity_tag(contents) : '"' + std::string(version) + '"';
     router_.get(base + name, [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](
                                  const http::Request& request) {
-      if (http::has_already(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the official server's
+      if (http::has_already(request, tag))
+        return http::Response{304, {}, {}, {}};  // without headers, as the official server
       return http::Response{
           200, {}, *kept, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
     });
