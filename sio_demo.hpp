@@ -8452,15 +8452,60 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
     Ref<Driver> driver_;
   };
 
-  void listen(const std::string& host, std::uint16_t port);
+  void listen(const std::string& host, std::uint16_t port) {
+    const auto where = host + ":" + std::to_string(port);
+    if (closing_)
+      throw std::system_error(make_error_code(std::errc::operation_canceled),
+                              "cannot listen on " + where + " (the server is closing: make another one)");
+    const auto all = endpoints(host, port, loop_);
+    Error error = all.empty() ? make_error_code(std::errc::address_not_available) : Error();
+    std::size_t listening = 0;
+    for (auto endpoint : all) {
+      if (port == 0 && listening > 0) endpoint.port(listeners_.back()->port);
+      Error failed;
+      listen(endpoint, failed);
+      if (!failed) ++listening;
+      else if (!error) error = failed;
+      if (failed == asio::error::address_in_use) break;
+    }
+    // A machine may lack one of the address families of "localhost". A port in use in either family is an error.
+    if (listening > 0 && error != asio::error::address_in_use) return;
+    for (Error ignored; listening > 0; --listening, listeners_.pop_back()) listeners_.back()->acceptor.close(ignored);
+    const char* hint = error == asio::error::address_in_use
+                           ? "stop the program that uses this port, or choose another port"
+                       : error == asio::error::access_denied
+                           ? "ports below 1024 need privileges: choose another port"
+                           : "choose an address of this machine, \"localhost\", \"0.0.0.0\" or \"::\"";
+    throw std::system_error(error, "cannot listen on " + where + " (" + hint + ")");
+  }
+
   /// Serves a connection that was accepted elsewhere, with the bytes already read from it.
-  void serve(std::unique_ptr<Stream> stream, const http::Address& peer, std::string_view bytes_already_read);
+  void serve(std::unique_ptr<Stream> stream, const http::Address& peer, std::string_view bytes_already_read) {
+    if (closing_)
+      throw std::system_error(make_error_code(std::errc::operation_canceled),
+                              "cannot serve a connection (the server is closing: make another one)");
+    const Turn turn(*this);
+    if (auto permit = admit(peer)) start_connection(std::move(stream), peer, std::move(*permit), bytes_already_read);
+  }
+
   std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port; }
   void close(std::function<void()> done);
   /// Closes every connection at once, without close packets or frames.
   void drop(Reason reason, const char* why);
+
   /// Called before the server is destroyed: closes everything. Handlers that Asio still calls have no effect.
-  void abandon();
+  void abandon() {
+    if (!closing_) close({});
+    close_handlers_.clear();
+    finish();
+    engine.deadlines.forget(*this);
+    if (options.clock) options.clock->remove(*this);
+    abandoned_ = true;
+    ready_.clear();
+    dirty_.clear();
+    listeners_.clear();
+  }
+
   bool abandoned() const { return abandoned_; }
   bool closing() const { return closing_; }
 
@@ -8474,14 +8519,26 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   void post(F f) {
     asio::post(loop_, std::move(f));
   }
+
   /// Adds a connection to the next batch, which calls handle().
-  void ready(Ref<Connection> connection);
+  void ready(Ref<Connection> connection) {
+    ready_.push_back(std::move(connection));
+    post_batch();
+  }
+
   /// Marks a connection as dirty: the next batch calls flush().
   void dirty(Connection& connection);
   void add(Connection& connection);
   void remove(Connection& connection);
+
   /// "Date: ...\r\n", formatted at most once a second.
-  const std::string& date_line();
+  const std::string& date_line() {
+    const auto now = std::chrono::system_clock::now();
+    const std::time_t second = std::chrono::system_clock::to_time_t(now);
+    if (std::exchange(date_second_, second) != second) date_line_ = "Date: " + http::http_date(now) + "\r\n";
+    return date_line_;
+  }
+
   /// Logs a warning about an address, at most one in ten seconds.
   void warn(std::string_view message, const std::string& address) {
     if (engine.now() - last_warning_ < Seconds(10)) return;
@@ -8501,26 +8558,141 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
     std::uint16_t port = 0;
   };
 
-  static std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop);
-  void listen(const Endpoint& endpoint, Error& error);
-  void accept(const Ref<Listener>& listener);
+  /// The endpoints of a host name. "localhost" means both loopback addresses, IPv4 and IPv6.
+  static std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop) {
+    if (host == "localhost")
+      return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
+    Error error;
+    const auto address = asio::ip::make_address(host, error);
+    if (!error) return {{address, port}};
+    std::vector<Endpoint> out;
+    asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(loop.get_executor());
+    for (const auto& entry : resolver.resolve(host, std::to_string(port), error)) out.push_back(entry.endpoint());
+    return out;
+  }
+
+  void listen(const Endpoint& endpoint, Error& error) {
+    Acceptor acceptor(loop_.get_executor());
+    acceptor.open(endpoint.protocol(), error);
+    if (error) return;
+#ifndef _WIN32  // on Windows, the option lets two processes listen on one port
+    acceptor.set_option(asio::socket_base::reuse_address(true), error);
+#endif
+    if (endpoint.protocol() == asio::ip::tcp::v6())
+      acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
+    acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) acceptor.non_blocking(true, error);  // on_accept() accepts until would_block
+    if (error) return;
+    Ref<Listener> listener(new Listener(*this, std::move(acceptor)));
+    listener->port = listener->acceptor.local_endpoint(error).port();
+    listeners_.push_back(listener);
+    accept(listener);
+  }
+
+  void accept(const Ref<Listener>& listener) {
+    listener->acceptor.async_accept(listener->peer, [listener](const Error& error, TcpSocket socket) {
+      Driver& driver = *listener->driver;
+      if (driver.abandoned_ || driver.closing_ || !listener->acceptor.is_open()) return;
+      const Turn turn(driver);
+      driver.on_accept(listener, std::move(socket), error);
+    });
+  }
+
   void on_accept(const Ref<Listener>& listener, TcpSocket socket, Error error);
-  void accept_later(const Ref<Listener>& listener, const Error& why);
-  std::optional<RateLimiter::Permit> admit(const http::Address& address);
+
+  /// Called when a resource has run out, such as file descriptors. Clients wait in the backlog; to accept again at once
+  /// would be a busy loop.
+  void accept_later(const Ref<Listener>& listener, const Error& why) {
+    if (engine.now() - listener->last_logged > Seconds(10)) {
+      listener->last_logged = engine.now();
+      log.write(LogLevel::error,
+                "Cannot accept clients for now, they wait: close programs, or raise the limit of open files",
+                {{"error", why.message()}});
+    }
+    listener->retry_timer.expires_after(Milliseconds(200));
+    listener->retry_timer.async_wait([listener](const Error& cancelled) {
+      const Driver& driver = *listener->driver;
+      if (!cancelled && !driver.abandoned_ && !driver.closing_ && listener->acceptor.is_open())
+        listener->driver->accept(listener);
+    });
+  }
+
+  /// Checks the limits of connections; the permit is empty if the address has no limit. nullopt: a limit is reached,
+  /// and the connection must be closed unread, which costs least.
+  std::optional<RateLimiter::Permit> admit(const http::Address& address) {
+    RateLimiter::Permit permit;
+    const bool trusted = engine.client_address.trusts(address);
+    if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
+      permit = peers_.acquire(address.bucket());
+      if (!permit) {
+        engine.counters.add(Reason::too_many_connections);
+        warn(
+            "An address has max_connections_per_address connections, and gets no further one. If it is a "
+            "proxy, name it in trusted_proxies",
+            address.to_string());
+        return std::nullopt;
+      }
+    }
+    if (connections_.size() >= options.max_connections) {
+      engine.counters.add(Reason::too_many_connections);
+      warn("There are max_connections connections, and nobody gets a further one", address.to_string());
+      return std::nullopt;
+    }
+    return permit;
+  }
+
   void start_connection(std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit permit,
                         std::string_view already);
-  void end_turn();
-  void post_batch();
+
+  void end_turn() {
+    if (abandoned_) return;
+    if (!dirty_.empty() || !ready_.empty()) post_batch();
+    if (closing_ && !finished_ && !busy()) finish();
+    arm();
+  }
+
+  void post_batch() {
+    if (std::exchange(batch_posted_, true)) return;
+    asio::post(loop_, [self = Ref<Driver>(this)] { self->run_batch(); });
+  }
+
   void run_batch();
-  void arm();
-  void tick(engineio::Time now) override;
+
+  void arm() {
+    constexpr Milliseconds granularity(4);
+    const auto next = engine.deadlines.next();
+    if (next >= armed_ || options.clock) return;  // a timer that fires too early arms itself again
+    armed_ = next;
+    timer_.expires_at(next + granularity);
+    timer_.async_wait([self = Ref<Driver>(this)](const Error& cancelled) {
+      if (cancelled || self->abandoned_) return;
+      self->armed_ = engineio::never;
+      self->ring();
+    });
+  }
+
   bool busy() const;
-  void finish();
+  void tick(engineio::Time) override { finish(); }
+
+  void finish() {
+    if (std::exchange(finished_, true)) return;
+    engine.deadlines.forget(*this);
+    drop(Reason::server_shutdown, "the server is closing");
+    timer_.cancel();
+    armed_ = (engineio::Time::min)();
+    for (auto& done : std::exchange(close_handlers_, {})) asio::post(loop_, std::move(done));
+  }
+
   engineio::Time now() const { return options.clock ? options.clock->now() : std::chrono::steady_clock::now(); }
 
   // ---- engineio::ManualClock::Alarm
   engineio::Time due() const override { return engine.deadlines.next(); }
-  void ring() override;
+
+  void ring() override {
+    const Turn turn(*this);
+    engine.tick(now());  // also within another turn: a handler may advance a ManualClock
+  }
 
   asio::io_context& loop_;
   Timer timer_;
@@ -8559,10 +8731,62 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     input_ = unhandled_.empty() ? Input::idle : Input::held;
     continue_input();
   }
-  void handle();
-  void flush();
-  void continue_input();
-  void close(Reason reason, const char* why);
+
+  /// Handles the chunk's bytes. If they fill the chunk, they are moved to the driver's larger buffer, and all other
+  /// bytes that have arrived are read behind them.
+  void handle() {
+    if (mode_ == Mode::dead || input_ == Input::reading) return;  // reading: it was in the ready list twice
+    if (deciding() && http_->decision->made) return on_late_decision();
+    std::span<char> bytes(chunk_.data(), std::exchange(received_, std::uint16_t{0}));
+    if (bytes.size() == chunk_.size()) {
+      auto& in = driver_->input;
+      std::memcpy(in.data(), chunk_.data(), chunk_.size());
+      bytes = {in.data(), chunk_.size() + stream_->read_some(asio::buffer(in) + chunk_.size())};
+    }
+    engine().counters.bytes_received += bytes.size();
+    budget_ = options().packets_per_turn;
+    input_ = receive(bytes) ? Input::idle : Input::held;
+    if (permit_) count_input();
+  }
+
+  /// Lets held polls take the messages of their sessions, then writes.
+  void flush() {
+    for (std::size_t i = 0; has_pending() && i < http_->pending.size(); ++i)
+      if (const auto session = http_->pending[i].session; session && !http_->pending[i].is_post) session->flush();
+    if (!waiting_writable_) write();
+    is_dirty = false;
+  }
+
+  /// Lets the connection go on with its input: held bytes are handled before anything is read. No effect while a read
+  /// is pending, or while bytes are scheduled to be handled.
+  void continue_input() {
+    if (mode_ == Mode::dead || input_ended_ || input_blocked()) return;
+    if (input_ == Input::held) {
+      input_ = Input::ready;
+      driver_->ready(Ref<Connection>(this));
+    } else if (input_ == Input::idle) {
+      input_ = Input::reading;
+      stream_->async_read_some(asio::buffer(chunk_), Ref<Connection>(this));
+    }
+  }
+
+  /// Closes the connection at once, and informs its sessions. Later calls have no effect.
+  void close(Reason reason, const char* why) {
+    const Ref<Connection> self(this);
+    if (std::exchange(mode_, Mode::dead) == Mode::dead) return;
+    engine().deadlines.forget(*this);
+    stream_->close();
+    driver_->remove(*this);
+    queue_.clear();
+    if (permit_) permit_.weigh(counted_input_, 0);
+    permit_ = {};
+    ++engine().counters.connections_closed;
+    engine().counters.queue_bytes -= std::exchange(queue_bytes_, 0);
+    if (http_) http_->decision = {};
+    if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
+    abandon_requests(why);
+  }
+
   /// Whether Driver::close has to wait for it.
   bool busy() const { return mode_ >= Mode::websocket || has_pending() || !queue_.empty(); }
   void shut_down(Reason reason) {
@@ -8570,18 +8794,72 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   }
 
   // ---- called by its stream
-  void on_read(const Error& error, std::size_t size);
-  void on_writable(const Error& error);
+
+  void on_read(const Error& error, std::size_t size) {
+    input_ = error ? Input::idle : Input::ready;
+    if (mode_ == Mode::dead || driver_->abandoned()) return;
+    received_ = static_cast<std::uint16_t>(size);
+    if (!error) return driver_->ready(Ref<Connection>(this));
+    const Driver::Turn turn(*driver_);
+    if (error == asio::error::eof) on_end_of_input();
+    else close(Reason::transport_close, "the connection was reset");
+  }
+
+  void on_writable(const Error& error) {
+    waiting_writable_ = false;
+    if (mode_ == Mode::dead || driver_->abandoned()) return;
+    const Driver::Turn turn(*driver_);
+    if (error) return close(Reason::transport_close, "the connection was reset");
+    idle_ = false;
+    write();
+    if (mode_ == Mode::head) {
+      clear_deadline();
+      start_keep_alive();
+    }
+    continue_input();
+  }
 
   // ---- engineio::Peer
-  void answer(std::uint32_t exchange, const engineio::Answer& answer) override;
-  void cut() override;
+
+  void answer(std::uint32_t exchange, const engineio::Answer& answer) override {
+    respond(exchange, answer.status, answer.type, answer.body,
+            answer.status == 200 ? "cache-control: no-store\r\n" : "");
+  }
+
+  void cut() override {
+    if (http_)
+      for (auto& pending : http_->pending)
+        if (pending.is_post) pending.session = {};  // the session itself may be the caller: it gets no post_lost()
+    close(Reason::transport_close, "the connection was cut");
+  }
+
   void send(const engineio::MessageRef& message) override { enqueue(message); }
-  void send_close(Reason reason, std::string_view payload) override;
+
+  void send_close(Reason reason, std::string_view payload) override {
+    const Driver::Turn turn(*driver_);  // sets the current time, from which close_timeout counts
+    receiver_ = {};
+    if (mode_ != Mode::websocket) return;
+    mode_ = Mode::closing;
+    if (reason == Reason::slow_consumer) return cut();  // a close frame would wait behind the queued messages
+    enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::close, payload)}));
+    set_deadline(options().close_timeout);
+  }
+
   std::size_t queued() const override { return queue_bytes_ + queue_.size() * engineio::Message::overhead; }
   void wake() override { driver_->dirty(*this); }
 
-  void tick(engineio::Time now) override;
+  void tick(engineio::Time) override {
+    const Ref<Connection> self(this);
+    if (deciding()) {
+      refuse_and_close(Reason::header_timeout, "allow_request did not answer in time");
+      continue_input();
+    } else if (mode_ == Mode::head && head_begun_)
+      refuse_and_close(Reason::header_timeout, "the request's head was not complete in time");
+    else if (mode_ == Mode::body && !body_has_response())
+      refuse_and_close(Reason::body_timeout, "the request's body was not complete in time");
+    else close(Reason::transport_close, "idle, or silent for too long");
+    if (mode_ != Mode::dead) set_deadline(options().close_timeout);
+  }
 
   std::size_t slot = 0;  // in Driver::connections_
   bool is_dirty = false;
@@ -8604,7 +8882,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     std::uint32_t id = 0;
     bool keep_alive = true, head_only = false, is_post = false;
     std::string cors{};
-    std::string headers{};  // of an engine response with status 200, made by the application's hooks; empty: none
+    std::string headers{};             // of a response with status 200 or 101, see hook_headers()
     Ref<engineio::Session> session{};  // the session whose poll or POST it is
     engineio::MessageRef ready{};      // the response, if earlier requests have none yet
   };
@@ -8614,7 +8892,7 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
   struct Decision {
     Connection& connection;
     std::string head{};  // the request's header section, once allow_request has returned without a decision
-    bool answered = false;
+    bool made = false;
     std::optional<Refuse> refusal{};
   };
 
@@ -8650,54 +8928,638 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     constexpr std::size_t enough = 64 * 1024;  // bytes of responses that are not written yet
     return deciding() || (mode_ < Mode::websocket && (waiting_writable_ || queue_bytes_ > enough));
   }
-  void on_end_of_input();
-  bool receive(std::span<char> bytes);
-  bool consume(std::span<char>& in);
 
-  // HTTP
-  bool read_head(std::span<char>& in);
-  void on_head();
-  bool prepare_request();
-  bool read_body(std::span<char>& in);
-  bool on_body();
-  void count_input();
-  void on_engine_request();
-  void on_verdict(engineio::Verdict verdict);
-  void call_allow_request();
-  void on_decision();
-  void on_late_decision();
-  std::string hook_headers(const engineio::Session* session);
-  void begin_post(const Ref<engineio::Session>& session, Pending& pending);
+  /// The client has closed its side. Queued responses are still written. If a request has no response yet, such as a
+  /// held poll, the connection is closed at once.
+  void on_end_of_input() {
+    input_ended_ = true;
+    if (mode_ >= Mode::websocket) return close(Reason::transport_close, "the connection was closed");
+    if (mode_ == Mode::body && !body_has_response())
+      refuse_and_close(Reason::malformed_request, "the connection was closed in the middle of a body");
+    const bool held =
+        std::any_of(http_->pending.begin(), http_->pending.end(), [](const Pending& p) { return !p.ready; });
+    if (held || queue_.empty()) return close(Reason::transport_close, "the connection was closed");
+    close_after_write_ = true;
+    set_deadline(options().close_timeout);
+  }
+
+  /// Handles complete input and keeps the rest. false: complete input may be left, see Input::held.
+  bool receive(std::span<char> bytes) {
+    if (mode_ == Mode::discarding) return true;
+    if (unhandled_.empty()) {
+      const bool all = consume(bytes);
+      if (mode_ < Mode::discarding) unhandled_.append(bytes.data(), bytes.size());
+      return all;
+    }
+    unhandled_.append(bytes.data(), bytes.size());
+    std::string input = std::exchange(unhandled_, {});
+    std::span<char> in(input);
+    const bool all = consume(in);
+    if (mode_ >= Mode::discarding || in.empty()) return all;
+    if (in.size() < input.size() / 2) {  // frees the memory of a large message
+      unhandled_.assign(in.data(), in.size());
+      return all;
+    }
+    input.erase(0, input.size() - in.size());
+    unhandled_ = std::move(input);
+    return all;
+  }
+
+  /// Handles complete input and removes it from the front of `in`. false: some may be left, see Input::held.
+  bool consume(std::span<char>& in) {
+    for (bool more = true; more && mode_ < Mode::discarding;) {
+      if (budget_ == 0 || input_blocked()) return false;
+      switch (mode_) {
+        case Mode::head: more = read_head(in); break;
+        case Mode::body: more = read_body(in); break;
+        default: more = read_frame(in);
+      }
+      if (budget_ > 0) --budget_;  // the packets of a body may have used all of it
+    }
+    return true;
+  }
+
+  // ---- HTTP
+
+  /// Reads a header section. true: it is complete, and what follows it can be read.
+  bool read_head(std::span<char>& in) {
+    if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive)) {
+      in = {};  // nothing behind the last request is served
+      return false;
+    }
+    const auto parsed = http_->head.read({in.data(), in.size()}, options().http, request());
+    if (parsed.progress == Progress::malformed) {
+      refuse_and_close(parsed.reason, parsed.why);
+      return false;
+    }
+    if (parsed.progress == Progress::more) {
+      if (!std::exchange(head_begun_, true) && idle_) set_deadline(options().http.header_timeout);
+      return false;
+    }
+    head_begun_ = idle_ = false;
+    clear_deadline();
+    in = in.subspan(parsed.size);
+    ++engine().counters.requests;
+    if (http_->pending.size() >= options().http.pipelined) {
+      refuse_and_close(Reason::malformed_request, "too many pipelined requests");
+      return false;
+    }
+    on_head();
+    return true;
+  }
+
+  /// A header section is complete. The request is routed, or refused, before its body is read.
+  void on_head() {
+    auto& request = this->request();
+    if (!prepare_request()) return refuse_and_close(Reason::malformed_request, "too many query parameters");
+    auto body = std::make_unique<http::BodyReader>();
+    if (const auto framing = body->begin(request, options().max_payload, options().http.chunk_overhead);
+        framing.progress == Progress::malformed)
+      return refuse_and_close(framing.reason, framing.why);
+    const auto expect = request.header("expect");
+    if (!body->done()) {
+      http_->body = std::move(body);
+      body_use_ = BodyUse::drop;
+      mode_ = Mode::body;
+      set_deadline(options().http.body_timeout);
+    }
+    http_->pending.push_back({++http_->next_exchange, request.keep_alive() && !driver_->closing(),
+                              request.method == "HEAD", request.method == "POST",
+                              http::cors_headers(options().cors, request.header("origin"))});
+    if (request.upgrade() && (http_->pending.size() > 1 || http_->body))
+      return refuse_and_close(Reason::malformed_request,
+                              "an upgrade with a body, or behind a request that is not answered yet");
+    if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue"))
+      return refuse_request(http_->next_exchange, Reason::unknown_expectation);
+    if (engine().tracing) {
+      const std::string line = std::string(request.method) + ' ' + std::string(request.target);
+      engine().trace({.kind = TraceRecord::Kind::request,
+                      .incoming = true,
+                      .session = request.query["sid"],
+                      .transport = request.upgrade() ? "websocket" : "http",
+                      .text = line});
+    }
+    const bool for_engine = (options().polling || options().websocket) && request.target.starts_with(options().path) &&
+                            !driver_->router.serves(request);
+    if (for_engine) on_engine_request();
+    else on_route_request();
+    if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && http_->pending.size() == 1)
+      enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
+  }
+
+  /// Sets the fields of a request that HeadReader does not: the client's address and the query. false: the query has
+  /// too many parameters.
+  bool prepare_request() {
+    auto& request = this->request();
+    request.address = http_->is_proxy ? engine().client_address.of(http_->peer, request) : http_->peer;
+    request.body = {};
+    return request.query.read(request.query_text, options().http.query_parameters);
+  }
+
+  bool read_body(std::span<char>& in) {
+    if (body_use_ == BodyUse::drop) http_->body->discard();
+    std::string_view view(in.data(), in.size());
+    const auto parsed = http_->body->read(view);
+    in = in.subspan(in.size() - view.size());
+    if (parsed.progress == Progress::malformed) {
+      refuse_and_close(parsed.reason, parsed.why);
+      return false;
+    }
+    if (http_->body->too_large() && body_use_ != BodyUse::drop) {  // the rest is discarded, the session stays open
+      auto& pending = http_->pending.back();
+      if (pending.session) std::exchange(pending.session, {})->post_refused();
+      body_use_ = BodyUse::drop;
+      refuse_request(pending.id, Reason::body_too_large);
+    }
+    if (parsed.progress == Progress::more) return false;
+    clear_deadline();
+    if (!on_body()) return true;
+    if (mode_ == Mode::body) {
+      mode_ = Mode::head;
+      start_keep_alive();
+    }
+    return true;
+  }
+
+  /// A body is complete. false: packets_per_turn packets were handled, and more are left; it must be called again.
+  bool on_body() {
+    if (body_use_ == BodyUse::session && !http_->pending.empty()) {  // else it has its response already
+      if (const auto session = http_->pending.back().session) {
+        const std::string& body = http_->body->body();
+        auto rest = std::string_view(body).substr(http_->body_handled);
+        const bool all = session->post_body(rest, budget_);
+        http_->body_handled = body.size() - rest.size();
+        if (!all) return false;
+      }
+    }
+    http_->body_handled = 0;
+    const auto body = std::move(http_->body);
+    if (body_use_ == BodyUse::route) {
+      const auto head = std::exchange(http_->saved_head, {});
+      http::HeadReader().read(head, options().http, request());
+      prepare_request();
+      request().body = body->body();
+      run_route();
+    }
+    return true;
+  }
+
+  /// Adds the memory of unhandled input to the sum of the address, and closes the connection if the sum exceeds
+  /// max_input_per_address.
+  void count_input() {
+    std::size_t weight = unhandled_.empty() ? 0 : unhandled_.capacity();
+    weight += frames_.held();
+    if (http_ && http_->body) weight += http_->body->body().capacity();
+    if (weight == counted_input_) return;
+    const std::size_t sum = permit_.weigh(std::exchange(counted_input_, weight), weight);
+    const std::size_t most = options().max_input_per_address;
+    if (most == 0 || sum <= most || weight == 0) return;
+    if (!receiver_) engine().counters.add(Reason::too_much_input);  // a receiver counts the reason itself
+    driver_->warn("The connections of an address hold max_input_per_address bytes of unfinished input: one is closed",
+                  http_ ? http_->peer : std::string());
+    close(Reason::too_much_input, "the connections of its address hold more than max_input_per_address");
+  }
+
+  /// A request on Engine.IO's path.
+  void on_engine_request() {
+    if (request().method == "OPTIONS" && options().cors.on()) return preflight();
+    on_verdict(engine().judge(request()));
+  }
+
+  void on_verdict(engineio::Verdict verdict) {
+    using Act = engineio::Verdict::Act;
+    if (verdict.act == Act::refuse) return refuse_engine_request(verdict.reason, {}, retry_after(verdict));
+    if (verdict.act == Act::ask) return call_allow_request();
+    if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr, std::move(verdict.place));
+    auto headers = hook_headers(verdict.session.get());
+    if (!has_pending()) {  // a handler or hook of the application has closed the connection
+      if (verdict.act == Act::open_polling) verdict.session->poll_lost();
+      return;
+    }
+    auto& pending = http_->pending.back();
+    pending.headers = std::move(headers);
+    switch (verdict.act) {
+      case Act::open_polling: return verdict.session->poll({this, pending.id});
+      case Act::poll: pending.session = verdict.session; return verdict.session->poll({this, pending.id});
+      case Act::post: return begin_post(verdict.session, pending);
+      default:
+        if (begin_websocket()) become_session(verdict);
+    }
+  }
+
+  /// Calls allow_request. Its decision may come during the call, or later.
+  void call_allow_request() {
+    http_->decision = std::make_shared<Decision>(Decision{*this});
+    const Next next([weak = std::weak_ptr<Decision>(http_->decision)](std::optional<Refuse> refusal) {
+      const auto decision = weak.lock();
+      if (!decision || std::exchange(decision->made, true)) return;
+      decision->refusal = std::move(refusal);
+      if (decision->head.empty()) return;  // still within the call: its caller sees the decision
+      decision->connection.driver_->ready(Ref<Connection>(&decision->connection));
+    });
+    if (!driver_->log.call({"allow_request threw", "url", request().target},
+                           [&] { options().allow_request(request(), next); }))
+      next(Refuse{});
+    if (!deciding()) return;
+    if (http_->decision->made) return on_decision();
+    http_->decision->head = request().whole_head;
+    set_deadline(options().http.header_timeout);
+  }
+
+  void on_decision() {
+    const auto decision = std::exchange(http_->decision, {});
+    if (const auto& refusal = decision->refusal) return refuse_engine_request(Reason::forbidden, refusal->message);
+    on_verdict(engine().admit(request()));
+  }
+
+  void on_late_decision() {
+    const std::string head = http_->decision->head;
+    http::HeadReader().read(head, options().http, request());
+    prepare_request();
+    if (mode_ == Mode::body) set_deadline(options().http.body_timeout);
+    else clear_deadline();
+    on_decision();
+    continue_input();
+  }
+
+  /// The extra headers of a response with status 200 or 101, made by the application's hooks and the cookie; empty if
+  /// there are none. Made before the response, as a held poll gets it when the request is no longer valid.
+  std::string hook_headers(const engineio::Session* session) {
+    const bool first = request().query["sid"].empty(), polling = !(request().upgrade() && options().websocket);
+    const auto& cookie = options().cookie;
+    if (!options().headers && !(first && (options().initial_headers || cookie))) return {};
+    http::Headers list;
+    if (polling) list.emplace_back("cache-control", "no-store");
+    if (polling && first && cookie) list.emplace_back("Set-Cookie", http::cookie_text(*cookie, session->id()));
+    const auto call = [&](const auto& hook, std::string_view failed) {
+      if (hook) driver_->log.call({failed, "url", request().target}, [&] { hook(list, request()); });
+    };
+    if (first) call(options().initial_headers, "initial_headers threw");
+    call(options().headers, "headers threw");
+    std::string out;
+    http::append_headers(out, list, true);
+    return out;
+  }
+
+  void begin_post(const Ref<engineio::Session>& session, Pending& pending) {
+    const std::uint32_t id = pending.id;
+    if (http_->body && http_->body->too_large()) return refuse_request(id, Reason::body_too_large);
+    if (!session->post({this, id}, request().header("content-type") == "application/octet-stream")) return;
+    if (!http_->body) return session->post_body({});
+    pending.session = session;
+    body_use_ = BodyUse::session;
+  }
+
   /// Whether the body being read belongs to a request that already has its response.
   bool body_has_response() const { return body_use_ == BodyUse::drop && !has_pending(); }
-  static std::string retry_after(const engineio::Verdict& verdict);
-  void preflight();
-  void on_route_request();
-  void run_route();
-  void refuse_and_close(Reason reason, const char* why);
-  void refuse_request(std::uint32_t exchange, Reason reason);
-  void refuse_engine_request(Reason reason, std::string_view details = {}, std::string_view headers = {});
-  void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header);
+
+  static std::string retry_after(const engineio::Verdict& verdict) {
+    return verdict.retry_after.count() > 0 ? "Retry-After: " + std::to_string(verdict.retry_after.count()) + "\r\n"
+                                           : std::string();
+  }
+
+  void preflight() {
+    http_->pending.back().cors = http::cors_headers(options().cors, request().header("origin"), &request());
+    respond(http_->pending.back().id, 204, {}, {});
+  }
+
+  /// A request on another path: a route of the application, or 404. An upgrade to an unknown path gets no response, as
+  /// with the official server; with destroy_upgrade, it is closed after destroy_upgrade_timeout.
+  void on_route_request() {
+    auto& request = this->request();
+    if (request.upgrade()) {
+      if (const auto handlers = driver_->router.find_websocket(request.path)) return on_websocket_route(handlers);
+      http_->pending.clear();
+      mode_ = Mode::discarding;
+      if (options().destroy_upgrade) set_deadline(options().destroy_upgrade_timeout);
+      else clear_deadline();
+      return;
+    }
+    const auto [handler, missing] = driver_->router.find(request.method, request.path);
+    if (!handler) return refuse_request(http_->pending.back().id, missing);
+    if (mode_ != Mode::body) return run_route();
+    body_use_ = BodyUse::route;
+    http_->saved_head = request.whole_head;
+  }
+
+  void run_route() {
+    const auto& request = this->request();
+    const auto found = driver_->router.find(request.method, request.path).first;
+    if (!found) return refuse_request(http_->pending.back().id, Reason::not_found);
+    const auto handler = *found;  // a copy, as the handler may replace itself
+    http::Response response;
+    if (!driver_->log.call({"A route's handler threw", "path", request.path}, [&] { response = handler(request); })) {
+      engine().counters.add(Reason::handler_failed);
+      response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
+    }
+    std::string headers;
+    http::append_headers(headers, response.headers, !response.type.empty());
+    if (!http_->pending.empty())
+      respond(http_->pending.back().id, response.status, response.type, response.body, headers);
+  }
+
+  /// Refuses malformed input or a request that takes too long. What follows cannot be parsed reliably, so the
+  /// connection is closed after the response.
+  void refuse_and_close(Reason reason, const char* why) {
+    engine().counters.add(reason);
+    if (driver_->log.enabled(LogLevel::info))
+      driver_->log.write(LogLevel::info, "Request refused",
+                         {{"address", http_->peer}, {"reason", row(reason).name}, {"why", why}});
+    std::string head;
+    http::append_status_line(head, row(reason).status);
+    trace_response(row(reason).status, why);
+    enqueue(engineio::Message::raw({head, "Connection: close\r\n\r\n"}));
+    mode_ = Mode::head;
+    head_begun_ = false;
+    close_after_write_ = true;
+    http_->decision = {};
+    abandon_requests(why);
+  }
+
+  /// Refuses one request, with an empty body; the connection stays open.
+  void refuse_request(std::uint32_t exchange, Reason reason) {
+    engine().counters.add(reason);
+    respond(exchange, row(reason).status, {}, {});
+  }
+
+  /// Refuses a request on Engine.IO's path. `details` replaces the reason's text in the response, unless it is empty.
+  void refuse_engine_request(Reason reason, std::string_view details = {}, std::string_view headers = {}) {
+    engine().counters.add(reason);
+    if (driver_->log.enabled(LogLevel::debug))
+      driver_->log.write(LogLevel::debug, "Handshake refused",
+                         {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
+    const std::string_view text = details.empty() ? row(reason).text : details;
+    if (request().upgrade() && options().websocket) {
+      const auto status = row(reason).status;
+      refuse_websocket(status == 503 || status == 429 ? status : 400, text,
+                       "Content-type: text/html\r\n" + std::string(headers));
+    } else {
+      std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
+      bytes::append_string(body, text);
+      respond(http_->pending.back().id, row(reason).status, "application/json", body + '}', headers);
+    }
+    const ConnectionError error{request(), reason, details};
+    driver_->connection_error.each([&](const auto& handler) {
+      driver_->log.call({"A handler of connection errors threw", "url", request().target}, [&] { handler(error); });
+    });
+  }
+
+  /// Refuses a WebSocket handshake, with a text as the body, and closes the connection after it.
+  void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header) {
+    trace_response(status, text);
+    std::string head;
+    http::append_status_line(head, status);
+    head += "Connection: close\r\n";
+    head += header;
+    head += "Content-Length: " + std::to_string(text.size()) + "\r\n";
+    enqueue(engineio::Message::raw({head, "\r\n", text}));
+    http_->pending.pop_back();
+    close_after_write_ = true;
+  }
+
+  /// Makes the response to a request. It is queued when all earlier requests have theirs.
   void respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body,
-               std::string_view headers = {});
-  void trace_response(std::uint16_t status, std::string_view body, std::string_view session = {}) const;
-  void abandon_requests(const char* why);
-  void start_keep_alive();
+               std::string_view headers = {}) {
+    if (!http_) return;
+    const auto pending =
+        std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
+    if (pending == http_->pending.end() || pending->ready) return;
+    const bool of_poll = pending->session && !pending->is_post;  // the trace names sessions for polls only
+    trace_response(status, body, of_poll ? pending->session->id() : std::string_view());
+    std::string head;
+    head.reserve(256);
+    http::append_status_line(head, status);
+    head += pending->cors;
+    if (!type.empty()) http::append_header(head, "Content-Type", type);
+    if (status != 304) {  // with 304 it would mean the length of a 200 (RFC 9110, 8.6)
+      head += "Content-Length: ";
+      bytes::append_integer(head, body.size());
+      head += "\r\n";
+    }
+    head += status == 200 && !pending->headers.empty() ? std::string_view(pending->headers) : headers;
+    head += driver_->date_line();
+    if (pending->keep_alive) {
+      head += "Connection: keep-alive\r\nKeep-Alive: timeout=";
+      bytes::append_integer(head, std::chrono::duration_cast<Seconds>(options().http.keep_alive_timeout).count());
+      head += "\r\n\r\n";
+    } else head += "Connection: close\r\n\r\n";
+    pending->session = {};
+    pending->ready = engineio::Message::raw({head, pending->head_only ? std::string_view() : body});
+    while (!http_->pending.empty() && http_->pending.front().ready) {
+      enqueue(http_->pending.front().ready);
+      if (!http_->pending.front().keep_alive) close_after_write_ = true;
+      http_->pending.erase(http_->pending.begin());
+    }
+    start_keep_alive();
+  }
 
-  // WebSocket
-  bool begin_websocket();
-  void become_session(engineio::Verdict& verdict);
-  void on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers);
-  bool read_frame(std::span<char>& in);
-  void end_websocket(Reason reason, const char* why, std::string_view frame);
+  void trace_response(std::uint16_t status, std::string_view body, std::string_view session = {}) const {
+    if (engine().tracing)
+      engine().trace({.kind = TraceRecord::Kind::response,
+                      .status = status,
+                      .session = session,
+                      .transport = status == 101 ? "websocket" : "http",
+                      .text = body});
+  }
 
-  // writing
-  void enqueue(const engineio::MessageRef& message);
-  void write();
-  std::size_t gather(std::vector<asio::const_buffer>& buffers) const;
-  void remove_written(std::size_t size);
-  void await_writable();
-  void half_close();
+  /// Drops the pending requests, as their responses cannot be sent any more, and informs their sessions.
+  void abandon_requests(const char* why) {
+    if (!http_) return;
+    for (auto& pending : std::exchange(http_->pending, {}))
+      if (pending.session && pending.is_post) pending.session->post_lost(why);
+      else if (pending.session) pending.session->poll_lost();
+  }
+
+  /// Between requests: sets the time that the connection may stay idle.
+  void start_keep_alive() {
+    if (mode_ != Mode::head || !http_->pending.empty() || idle_ || waiting_writable_) return;
+    idle_ = true;
+    set_deadline(options().http.keep_alive_timeout);
+  }
+
+  // ---- WebSocket
+
+  /// Responds to a WebSocket handshake. false: it is malformed, and was refused.
+  bool begin_websocket() {
+    const auto refusal = websocket::check_handshake(request());
+    if (refusal.status != 0) {
+      refuse_websocket(refusal.status, refusal.text, refusal.headers);
+      return false;
+    }
+    trace_response(101, {}, request().query["sid"]);
+    enqueue(engineio::Message::raw(
+        {websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
+    http_.reset();
+    mode_ = Mode::websocket;
+    engine().deadlines.forget(*this);
+    return true;
+  }
+
+  void become_session(engineio::Verdict& verdict) {
+    using Act = engineio::Verdict::Act;
+    if (verdict.act == Act::open_websocket) {
+      const auto session = engine().open(request(), this, std::move(verdict.place));
+      // A handler that on_open called may have closed the connection.
+      if (mode_ == Mode::websocket) receiver_ = Ref<engineio::Receiver>(session.get());
+      else session->channel_lost(*this, Reason::transport_close, "the connection was cut");
+    } else if (verdict.act == Act::attach && verdict.session->attach(*this))
+      receiver_ = Ref<engineio::Receiver>(verdict.session.get());
+    else send_close(Reason::forced_close, {});
+  }
+
+  /// A WebSocket on a route of the application.
+  void on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers) {
+    engineio::Verdict verdict;
+    if (http::websocket_origin_allowed(options().cors, request())) verdict = engine().place_for(request());
+    else verdict.reason = Reason::forbidden;
+    if (verdict.act == engineio::Verdict::Act::refuse) {
+      engine().counters.add(verdict.reason);
+      return refuse_websocket(row(verdict.reason).status, row(verdict.reason).text,
+                              "Content-Type: text/html\r\n" + retry_after(verdict));
+    }
+    if (!begin_websocket()) return;
+    const Ref<websocket::Socket> socket(
+        new websocket::Socket(engine(), *this, request(), handlers, std::move(verdict.place)));
+    receiver_ = Ref<engineio::Receiver>(socket.get());
+    socket->opened();
+  }
+
+  bool read_frame(std::span<char>& in) {
+    using Kind = websocket::Event::Kind;
+    if (close_after_write_) {
+      in = {};
+      return false;
+    }
+    const auto event = frames_.next(in);
+    switch (event.kind) {
+      case Kind::more:
+        if (receiver_) receiver_->heard();
+        return false;
+      case Kind::text:
+      case Kind::binary:
+        if (mode_ == Mode::websocket && receiver_) receiver_->frame(*this, event.payload, event.kind == Kind::binary);
+        return true;
+      case Kind::ping:
+        if (receiver_ && !receiver_->control()) return true;
+        if (queued() > options().max_queue_bytes) {
+          close(Reason::slow_consumer, "the client does not read its pongs");
+          return false;
+        }
+        if (mode_ == Mode::websocket)
+          enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::pong, event.payload)}));
+        return true;
+      case Kind::pong:
+        if (receiver_) receiver_->control();
+        return true;
+      case Kind::close:
+        end_websocket(Reason::transport_close, "the client sent a close frame",
+                      websocket::frame(websocket::Opcode::close, event.payload));
+        return false;
+      default:
+        end_websocket(event.reason, event.why,
+                      websocket::frame(websocket::Opcode::close, websocket::close_payload(row(event.reason).close)));
+        return false;
+    }
+  }
+
+  /// The client has sent a close frame, or a malformed one. `frame` is our close frame, unless one was sent already.
+  void end_websocket(Reason reason, const char* why, std::string_view frame) {
+    if (mode_ == Mode::websocket) enqueue(engineio::Message::raw({frame}));
+    mode_ = Mode::closing;
+    close_after_write_ = true;
+    set_deadline(options().close_timeout);
+    if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
+    driver_->dirty(*this);
+  }
+
+  // ---- writing
+
+  void enqueue(const engineio::MessageRef& message) {
+    if (mode_ >= Mode::discarding) return;
+    const std::size_t size = message->frame().size();
+    queue_.push_back(message);
+    queue_bytes_ += size;
+    engine().counters.queue_bytes += size;
+    driver_->dirty(*this);
+  }
+
+  void write() {
+    auto& buffers = driver_->buffers;
+    while (!queue_.empty() && mode_ != Mode::dead) {
+      const std::size_t size = gather(buffers);
+      Error error;
+      const std::size_t done = stream_->write_some(buffers, error);
+      if (error && error != asio::error::would_block) return close(Reason::transport_close, "the connection was reset");
+      remove_written(done);
+      if (done < size) return await_writable();
+    }
+    if (close_after_write_ && !has_pending() && mode_ != Mode::dead) half_close();
+  }
+
+  /// Fills `buffers` with queued messages, as many as one write takes, and returns their bytes. Small frames are copied
+  /// into one buffer, which costs less than a buffer of its own for each in the system call. Asio passes at most 64.
+  std::size_t gather(std::vector<asio::const_buffer>& buffers) const {
+    constexpr std::size_t copied = 2048, most = 64;
+    auto& out = driver_->output;
+    std::size_t used = 0, total = 0;
+    bool joined = false;  // the last buffer consists of copies and may grow
+    buffers.clear();
+    for (std::size_t i = 0; i < queue_.size(); ++i) {
+      auto frame = queue_[i]->frame();
+      if (i == 0) frame.remove_prefix(sent_);
+      const bool copy = frame.size() <= copied && queue_.size() > 1;
+      if (copy && used + frame.size() > out.size()) break;
+      if (!(copy && joined) && buffers.size() == most) break;
+      total += frame.size();
+      if (!copy) {
+        buffers.emplace_back(frame.data(), frame.size());
+        joined = false;
+        continue;
+      }
+      char* const at = out.data() + used;
+      std::memcpy(at, frame.data(), frame.size());
+      used += frame.size();
+      if (joined) buffers.back() = asio::const_buffer(buffers.back().data(), buffers.back().size() + frame.size());
+      else buffers.emplace_back(at, frame.size());
+      joined = true;
+    }
+    return total;
+  }
+
+  /// Removes written bytes from the queue.
+  void remove_written(std::size_t size) {
+    auto& counters = engine().counters;
+    counters.queue_bytes -= size;
+    counters.bytes_sent += size;
+    if (queue_bytes_ == size) {
+      queue_bytes_ = sent_ = 0;
+      queue_.clear();
+      if (queue_.capacity() > 64) queue_.shrink_to_fit();  // frees the memory of a burst
+      return;
+    }
+    queue_bytes_ -= size;
+    size += std::exchange(sent_, 0);
+    auto first = queue_.begin();
+    while (first != queue_.end() && size >= (*first)->frame().size()) size -= (*first++)->frame().size();
+    sent_ = size;
+    queue_.erase(queue_.begin(), first);
+  }
+
+  void await_writable() {
+    waiting_writable_ = true;
+    if (mode_ < Mode::websocket) set_deadline(options().http.body_timeout);  // a WebSocket has its heartbeat instead
+    stream_->async_wait_writable(Ref<Connection>(this));
+  }
+
+  /// Closes our side after the last response, then reads and discards what the client still sends: to close with unread
+  /// input would reset the connection, and the client could lose the response.
+  void half_close() {
+    if (input_ended_) return close(Reason::transport_close, "both sides have closed");
+    mode_ = Mode::discarding;
+    unhandled_ = {};
+    stream_->shutdown_send();
+    set_deadline(options().close_timeout);
+  }
 
   // The members that every message uses come first, so that they share cache lines.
   Ref<Driver> driver_;
@@ -8762,112 +9624,12 @@ class TcpStream final : public Stream {
   OperationMemory memory_;  // of the pending read
 };
 
-// ---- listening
-
-/// The endpoints of a host name. "localhost" means both loopback addresses, IPv4 and IPv6.
-SIO_DEMO_INLINE std::vector<Endpoint> Driver::endpoints(const std::string& host, std::uint16_t port,
-                                                        asio::io_context& loop) {
-  if (host == "localhost") return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
-  Error error;
-  const auto address = asio::ip::make_address(host, error);
-  if (!error) return {{address, port}};
-  std::vector<Endpoint> out;
-  asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(loop.get_executor());
-  for (const auto& entry : resolver.resolve(host, std::to_string(port), error)) out.push_back(entry.endpoint());
-  return out;
-}
-
-SIO_DEMO_INLINE void Driver::listen(const std::string& host, std::uint16_t port) {
-  const auto where = host + ":" + std::to_string(port);
-  if (closing_)
-    throw std::system_error(make_error_code(std::errc::operation_canceled),
-                            "cannot listen on " + where + " (the server is closing: make another one)");
-  const auto all = endpoints(host, port, loop_);
-  Error error = all.empty() ? make_error_code(std::errc::address_not_available) : Error();
-  std::size_t listening = 0;
-  for (auto endpoint : all) {
-    if (port == 0 && listening > 0) endpoint.port(listeners_.back()->port);
-    Error failed;
-    listen(endpoint, failed);
-    if (!failed) ++listening;
-    else if (!error) error = failed;
-    if (failed == asio::error::address_in_use) break;
-  }
-  // A machine may lack one of the address families of "localhost". A port in use in either family is an error.
-  if (listening > 0 && error != asio::error::address_in_use) return;
-  for (Error ignored; listening > 0; --listening, listeners_.pop_back()) listeners_.back()->acceptor.close(ignored);
-  const char* hint =
-      error == asio::error::address_in_use  ? "stop the program that uses this port, or choose another port"
-      : error == asio::error::access_denied ? "ports below 1024 need privileges: choose another port"
-                                            : "choose an address of this machine, \"localhost\", \"0.0.0.0\" or \"::\"";
-  throw std::system_error(error, "cannot listen on " + where + " (" + hint + ")");
-}
-
-SIO_DEMO_INLINE void Driver::listen(const Endpoint& endpoint, Error& error) {
-  Acceptor acceptor(loop_.get_executor());
-  acceptor.open(endpoint.protocol(), error);
-  if (error) return;
-#ifndef _WIN32  // on Windows, the option lets two processes listen on one port
-  acceptor.set_option(asio::socket_base::reuse_address(true), error);
-#endif
-  if (endpoint.protocol() == asio::ip::tcp::v6())
-    acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
-  acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (!error) acceptor.non_blocking(true, error);  // on_accept() accepts until would_block
-  if (error) return;
-  Ref<Listener> listener(new Listener(*this, std::move(acceptor)));
-  listener->port = listener->acceptor.local_endpoint(error).port();
-  listeners_.push_back(listener);
-  accept(listener);
-}
-
-SIO_DEMO_INLINE void Driver::serve(std::unique_ptr<Stream> stream, const http::Address& peer,
-                                   std::string_view bytes_already_read) {
-  if (closing_)
-    throw std::system_error(make_error_code(std::errc::operation_canceled),
-                            "cannot serve a connection (the server is closing: make another one)");
-  const Turn turn(*this);
-  if (auto permit = admit(peer)) start_connection(std::move(stream), peer, std::move(*permit), bytes_already_read);
-}
-
-/// Checks the limits of connections; the permit is empty if the address has no limit. nullopt: a limit is reached, and
-/// the connection must be closed unread, which costs least.
-SIO_DEMO_INLINE std::optional<RateLimiter::Permit> Driver::admit(const http::Address& address) {
-  RateLimiter::Permit permit;
-  const bool trusted = engine.client_address.trusts(address);
-  if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
-    permit = peers_.acquire(address.bucket());
-    if (!permit) {
-      engine.counters.add(Reason::too_many_connections);
-      warn(
-          "An address has max_connections_per_address connections, and gets no further one. If it is a "
-          "proxy, name it in trusted_proxies",
-          address.to_string());
-      return std::nullopt;
-    }
-  }
-  if (connections_.size() >= options.max_connections) {
-    engine.counters.add(Reason::too_many_connections);
-    warn("There are max_connections connections, and nobody gets a further one", address.to_string());
-    return std::nullopt;
-  }
-  return permit;
-}
+// ---- the driver's members that use connections
 
 SIO_DEMO_INLINE void Driver::start_connection(std::unique_ptr<Stream> stream, const http::Address& address,
                                               RateLimiter::Permit permit, std::string_view already) {
   ++engine.counters.connections_opened;
   Ref<Connection>(new Connection(*this, std::move(stream), address, std::move(permit)))->start(already);
-}
-
-SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
-  listener->acceptor.async_accept(listener->peer, [listener](const Error& error, TcpSocket socket) {
-    Driver& driver = *listener->driver;
-    if (driver.abandoned_ || driver.closing_ || !listener->acceptor.is_open()) return;
-    const Turn turn(driver);
-    driver.on_accept(listener, std::move(socket), error);
-  });
 }
 
 /// Accepts up to 64 more waiting connections: with one per iteration of a busy event loop, the backlog would overflow.
@@ -8888,48 +9650,12 @@ SIO_DEMO_INLINE void Driver::on_accept(const Ref<Listener>& listener, TcpSocket 
   else accept_later(listener, error);
 }
 
-/// Called when a resource has run out, such as file descriptors. Clients wait in the backlog; to accept again at once
-/// would be a busy loop.
-SIO_DEMO_INLINE void Driver::accept_later(const Ref<Listener>& listener, const Error& why) {
-  if (engine.now() - listener->last_logged > Seconds(10)) {
-    listener->last_logged = engine.now();
-    log.write(LogLevel::error,
-              "Cannot accept clients for now, they wait: close programs, or raise the limit of open files",
-              {{"error", why.message()}});
-  }
-  listener->retry_timer.expires_after(Milliseconds(200));
-  listener->retry_timer.async_wait([listener](const Error& cancelled) {
-    const Driver& driver = *listener->driver;
-    if (!cancelled && !driver.abandoned_ && !driver.closing_ && listener->acceptor.is_open())
-      listener->driver->accept(listener);
-  });
-}
-
-// ---- batches and time
-
-SIO_DEMO_INLINE void Driver::ready(Ref<Connection> connection) {
-  ready_.push_back(std::move(connection));
-  post_batch();
-}
-
 SIO_DEMO_INLINE void Driver::dirty(Connection& connection) {
   assert(on_thread());
   if (connection.is_dirty) return;
   connection.is_dirty = true;
   dirty_.emplace_back(&connection);
   if (depth_ == 0) post_batch();  // emitted outside of a turn
-}
-
-SIO_DEMO_INLINE void Driver::post_batch() {
-  if (std::exchange(batch_posted_, true)) return;
-  asio::post(loop_, [self = Ref<Driver>(this)] { self->run_batch(); });
-}
-
-SIO_DEMO_INLINE void Driver::end_turn() {
-  if (abandoned_) return;
-  if (!dirty_.empty() || !ready_.empty()) post_batch();
-  if (closing_ && !finished_ && !busy()) finish();
-  arm();
 }
 
 /// Runs a batch: handles the input of all ready connections, writes all queued output, then reads again. By then, fast
@@ -8950,33 +9676,6 @@ SIO_DEMO_INLINE void Driver::run_batch() {
   dirty.clear();
   spare_dirty_ = std::move(dirty);
 }
-
-SIO_DEMO_INLINE void Driver::arm() {
-  constexpr Milliseconds granularity(4);
-  const auto next = engine.deadlines.next();
-  if (next >= armed_ || options.clock) return;  // a timer that fires too early arms itself again
-  armed_ = next;
-  timer_.expires_at(next + granularity);
-  timer_.async_wait([self = Ref<Driver>(this)](const Error& cancelled) {
-    if (cancelled || self->abandoned_) return;
-    self->armed_ = engineio::never;
-    self->ring();
-  });
-}
-
-SIO_DEMO_INLINE void Driver::ring() {
-  const Turn turn(*this);
-  engine.tick(now());  // also within another turn: a handler may advance a ManualClock
-}
-
-SIO_DEMO_INLINE const std::string& Driver::date_line() {
-  const auto now = std::chrono::system_clock::now();
-  const std::time_t second = std::chrono::system_clock::to_time_t(now);
-  if (std::exchange(date_second_, second) != second) date_line_ = "Date: " + http::http_date(now) + "\r\n";
-  return date_line_;
-}
-
-// ---- shutdown
 
 SIO_DEMO_INLINE void Driver::add(Connection& connection) {
   connection.slot = connections_.size();
@@ -9007,8 +9706,6 @@ SIO_DEMO_INLINE void Driver::close(std::function<void()> done) {
   engine.deadlines.set(*this, engine.now() + options.drain_timeout);
 }
 
-SIO_DEMO_INLINE void Driver::tick(engineio::Time) { finish(); }
-
 SIO_DEMO_INLINE bool Driver::busy() const {
   return !ready_.empty() || !dirty_.empty() ||
          std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->busy(); });
@@ -9019,777 +9716,6 @@ SIO_DEMO_INLINE void Driver::drop(Reason reason, const char* why) {
     const auto last = connections_.back();
     last->close(reason, why);
   }
-}
-
-SIO_DEMO_INLINE void Driver::finish() {
-  if (std::exchange(finished_, true)) return;
-  engine.deadlines.forget(*this);
-  drop(Reason::server_shutdown, "the server is closing");
-  timer_.cancel();
-  armed_ = (engineio::Time::min)();
-  for (auto& done : std::exchange(close_handlers_, {})) asio::post(loop_, std::move(done));
-}
-
-SIO_DEMO_INLINE void Driver::abandon() {
-  if (!closing_) close({});
-  close_handlers_.clear();
-  finish();
-  engine.deadlines.forget(*this);
-  if (options.clock) options.clock->remove(*this);
-  abandoned_ = true;
-  ready_.clear();
-  dirty_.clear();
-  listeners_.clear();
-}
-
-// ---- a connection: reading
-
-/// Lets the connection go on with its input: held bytes are handled before anything is read. No effect while a read is
-/// pending, or while bytes are scheduled to be handled.
-SIO_DEMO_INLINE void Connection::continue_input() {
-  if (mode_ == Mode::dead || input_ended_ || input_blocked()) return;
-  if (input_ == Input::held) {
-    input_ = Input::ready;
-    driver_->ready(Ref<Connection>(this));
-  } else if (input_ == Input::idle) {
-    input_ = Input::reading;
-    stream_->async_read_some(asio::buffer(chunk_), Ref<Connection>(this));
-  }
-}
-
-SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
-  input_ = error ? Input::idle : Input::ready;
-  if (mode_ == Mode::dead || driver_->abandoned()) return;
-  received_ = static_cast<std::uint16_t>(size);
-  if (!error) return driver_->ready(Ref<Connection>(this));
-  const Driver::Turn turn(*driver_);
-  if (error == asio::error::eof) on_end_of_input();
-  else close(Reason::transport_close, "the connection was reset");
-}
-
-/// Handles the chunk's bytes. If they fill the chunk, they are moved to the driver's larger buffer, and all other bytes
-/// that have arrived are read behind them.
-SIO_DEMO_INLINE void Connection::handle() {
-  if (mode_ == Mode::dead || input_ == Input::reading) return;  // reading: it was in the ready list twice
-  if (deciding() && http_->decision->answered) return on_late_decision();
-  std::span<char> bytes(chunk_.data(), std::exchange(received_, std::uint16_t{0}));
-  if (bytes.size() == chunk_.size()) {
-    auto& in = driver_->input;
-    std::memcpy(in.data(), chunk_.data(), chunk_.size());
-    bytes = {in.data(), chunk_.size() + stream_->read_some(asio::buffer(in) + chunk_.size())};
-  }
-  engine().counters.bytes_received += bytes.size();
-  budget_ = options().packets_per_turn;
-  input_ = receive(bytes) ? Input::idle : Input::held;
-  if (permit_) count_input();
-}
-
-/// Adds the memory of unhandled input to the sum of the address, and closes the connection if the sum exceeds
-/// max_input_per_address.
-SIO_DEMO_INLINE void Connection::count_input() {
-  std::size_t weight = unhandled_.empty() ? 0 : unhandled_.capacity();
-  weight += frames_.held();
-  if (http_ && http_->body) weight += http_->body->body().capacity();
-  if (weight == counted_input_) return;
-  const std::size_t sum = permit_.weigh(std::exchange(counted_input_, weight), weight);
-  const std::size_t most = options().max_input_per_address;
-  if (most == 0 || sum <= most || weight == 0) return;
-  if (!receiver_) engine().counters.add(Reason::too_much_input);  // a receiver counts the reason itself
-  driver_->warn("The connections of an address hold max_input_per_address bytes of unfinished input: one is closed",
-                http_ ? http_->peer : std::string());
-  close(Reason::too_much_input, "the connections of its address hold more than max_input_per_address");
-}
-
-/// The client has closed its side. Queued responses are still written. If a request has no response yet, such as a held
-/// poll, the connection is closed at once.
-SIO_DEMO_INLINE void Connection::on_end_of_input() {
-  input_ended_ = true;
-  if (mode_ >= Mode::websocket) return close(Reason::transport_close, "the connection was closed");
-  if (mode_ == Mode::body && !body_has_response())
-    refuse_and_close(Reason::malformed_request, "the connection was closed in the middle of a body");
-  const bool held =
-      std::any_of(http_->pending.begin(), http_->pending.end(), [](const Pending& p) { return !p.ready; });
-  if (held || queue_.empty()) return close(Reason::transport_close, "the connection was closed");
-  close_after_write_ = true;
-  set_deadline(options().close_timeout);
-}
-
-/// Handles complete input and keeps the rest. false: complete input may be left, see Input::held.
-SIO_DEMO_INLINE bool Connection::receive(std::span<char> bytes) {
-  if (mode_ == Mode::discarding) return true;
-  if (unhandled_.empty()) {
-    const bool all = consume(bytes);
-    if (mode_ < Mode::discarding) unhandled_.append(bytes.data(), bytes.size());
-    return all;
-  }
-  unhandled_.append(bytes.data(), bytes.size());
-  std::string input = std::exchange(unhandled_, {});
-  std::span<char> in(input);
-  const bool all = consume(in);
-  if (mode_ >= Mode::discarding || in.empty()) return all;
-  if (in.size() < input.size() / 2) {  // frees the memory of a large message
-    unhandled_.assign(in.data(), in.size());
-    return all;
-  }
-  input.erase(0, input.size() - in.size());
-  unhandled_ = std::move(input);
-  return all;
-}
-
-/// Handles complete input and removes it from the front of `in`. false: some may be left, see Input::held.
-SIO_DEMO_INLINE bool Connection::consume(std::span<char>& in) {
-  for (bool more = true; more && mode_ < Mode::discarding;) {
-    if (budget_ == 0 || input_blocked()) return false;
-    switch (mode_) {
-      case Mode::head: more = read_head(in); break;
-      case Mode::body: more = read_body(in); break;
-      default: more = read_frame(in);
-    }
-    if (budget_ > 0) --budget_;  // the packets of a body may have used all of it
-  }
-  return true;
-}
-
-// ---- a connection: HTTP
-
-/// Reads a header section. true: it is complete, and what follows it can be read.
-SIO_DEMO_INLINE bool Connection::read_head(std::span<char>& in) {
-  if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive)) {
-    in = {};  // nothing behind the last request is served
-    return false;
-  }
-  const auto parsed = http_->head.read({in.data(), in.size()}, options().http, request());
-  if (parsed.progress == Progress::malformed) {
-    refuse_and_close(parsed.reason, parsed.why);
-    return false;
-  }
-  if (parsed.progress == Progress::more) {
-    if (!std::exchange(head_begun_, true) && idle_) set_deadline(options().http.header_timeout);
-    return false;
-  }
-  head_begun_ = idle_ = false;
-  clear_deadline();
-  in = in.subspan(parsed.size);
-  ++engine().counters.requests;
-  if (http_->pending.size() >= options().http.pipelined) {
-    refuse_and_close(Reason::malformed_request, "too many pipelined requests");
-    return false;
-  }
-  on_head();
-  return true;
-}
-
-/// A header section is complete. The request is routed, or refused, before its body is read.
-SIO_DEMO_INLINE void Connection::on_head() {
-  auto& request = this->request();
-  if (!prepare_request()) return refuse_and_close(Reason::malformed_request, "too many query parameters");
-  auto body = std::make_unique<http::BodyReader>();
-  if (const auto framing = body->begin(request, options().max_payload, options().http.chunk_overhead);
-      framing.progress == Progress::malformed)
-    return refuse_and_close(framing.reason, framing.why);
-  const auto expect = request.header("expect");
-  if (!body->done()) {
-    http_->body = std::move(body);
-    body_use_ = BodyUse::drop;
-    mode_ = Mode::body;
-    set_deadline(options().http.body_timeout);
-  }
-  http_->pending.push_back({++http_->next_exchange, request.keep_alive() && !driver_->closing(),
-                            request.method == "HEAD", request.method == "POST",
-                            http::cors_headers(options().cors, request.header("origin"))});
-  if (request.upgrade() && (http_->pending.size() > 1 || http_->body))
-    return refuse_and_close(Reason::malformed_request,
-                            "an upgrade with a body, or behind a request that is not answered yet");
-  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue"))
-    return refuse_request(http_->next_exchange, Reason::unknown_expectation);
-  if (engine().tracing) {
-    const std::string line = std::string(request.method) + ' ' + std::string(request.target);
-    engine().trace({.kind = TraceRecord::Kind::request,
-                    .incoming = true,
-                    .session = request.query["sid"],
-                    .transport = request.upgrade() ? "websocket" : "http",
-                    .text = line});
-  }
-  const bool for_engine = (options().polling || options().websocket) && request.target.starts_with(options().path) &&
-                          !driver_->router.serves(request);
-  if (for_engine) on_engine_request();
-  else on_route_request();
-  if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && http_->pending.size() == 1)
-    enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
-}
-
-SIO_DEMO_INLINE bool Connection::read_body(std::span<char>& in) {
-  if (body_use_ == BodyUse::drop) http_->body->discard();
-  std::string_view view(in.data(), in.size());
-  const auto parsed = http_->body->read(view);
-  in = in.subspan(in.size() - view.size());
-  if (parsed.progress == Progress::malformed) {
-    refuse_and_close(parsed.reason, parsed.why);
-    return false;
-  }
-  if (http_->body->too_large() && body_use_ != BodyUse::drop) {  // the rest is discarded, the session stays open
-    auto& pending = http_->pending.back();
-    if (pending.session) std::exchange(pending.session, {})->post_refused();
-    body_use_ = BodyUse::drop;
-    refuse_request(pending.id, Reason::body_too_large);
-  }
-  if (parsed.progress == Progress::more) return false;
-  clear_deadline();
-  if (!on_body()) return true;
-  if (mode_ == Mode::body) {
-    mode_ = Mode::head;
-    start_keep_alive();
-  }
-  return true;
-}
-
-/// A body is complete. false: packets_per_turn packets were handled, and more are left; it must be called again.
-SIO_DEMO_INLINE bool Connection::on_body() {
-  if (body_use_ == BodyUse::session && !http_->pending.empty()) {  // else it has its response already
-    if (const auto session = http_->pending.back().session) {
-      const std::string& body = http_->body->body();
-      auto rest = std::string_view(body).substr(http_->body_handled);
-      const bool all = session->post_body(rest, budget_);
-      http_->body_handled = body.size() - rest.size();
-      if (!all) return false;
-    }
-  }
-  http_->body_handled = 0;
-  const auto body = std::move(http_->body);
-  if (body_use_ == BodyUse::route) {
-    const auto head = std::exchange(http_->saved_head, {});
-    http::HeadReader().read(head, options().http, request());
-    prepare_request();
-    request().body = body->body();
-    run_route();
-  }
-  return true;
-}
-
-/// Sets the fields of a request that HeadReader does not: the client's address and the query. false: the query has too
-/// many parameters.
-SIO_DEMO_INLINE bool Connection::prepare_request() {
-  auto& request = this->request();
-  request.address = http_->is_proxy ? engine().client_address.of(http_->peer, request) : http_->peer;
-  request.body = {};
-  return request.query.read(request.query_text, options().http.query_parameters);
-}
-
-/// A request on Engine.IO's path.
-SIO_DEMO_INLINE void Connection::on_engine_request() {
-  if (request().method == "OPTIONS" && options().cors.on()) return preflight();
-  on_verdict(engine().judge(request()));
-}
-
-SIO_DEMO_INLINE void Connection::preflight() {
-  http_->pending.back().cors = http::cors_headers(options().cors, request().header("origin"), &request());
-  respond(http_->pending.back().id, 204, {}, {});
-}
-
-SIO_DEMO_INLINE void Connection::on_verdict(engineio::Verdict verdict) {
-  using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::refuse) return refuse_engine_request(verdict.reason, {}, retry_after(verdict));
-  if (verdict.act == Act::ask) return call_allow_request();
-  if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr, std::move(verdict.place));
-  auto headers = hook_headers(verdict.session.get());
-  if (!has_pending()) {  // a handler or hook of the application has closed the connection
-    if (verdict.act == Act::open_polling) verdict.session->poll_lost();
-    return;
-  }
-  auto& pending = http_->pending.back();
-  pending.headers = std::move(headers);
-  switch (verdict.act) {
-    case Act::open_polling: return verdict.session->poll({this, pending.id});
-    case Act::poll: pending.session = verdict.session; return verdict.session->poll({this, pending.id});
-    case Act::post: return begin_post(verdict.session, pending);
-    default:
-      if (begin_websocket()) become_session(verdict);
-  }
-}
-
-/// Calls allow_request. Its decision may come during the call, or later.
-SIO_DEMO_INLINE void Connection::call_allow_request() {
-  http_->decision = std::make_shared<Decision>(Decision{*this});
-  const Next next([asked = std::weak_ptr<Decision>(http_->decision)](std::optional<Refuse> refusal) {
-    const auto decision = asked.lock();
-    if (!decision || std::exchange(decision->answered, true)) return;
-    decision->refusal = std::move(refusal);
-    if (decision->head.empty()) return;  // still within the call: its caller sees the decision
-    decision->connection.driver_->ready(Ref<Connection>(&decision->connection));
-  });
-  if (!driver_->log.call({"allow_request threw", "url", request().target},
-                         [&] { options().allow_request(request(), next); }))
-    next(Refuse{});
-  if (!deciding()) return;
-  if (http_->decision->answered) return on_decision();
-  http_->decision->head = request().whole_head;
-  set_deadline(options().http.header_timeout);
-}
-
-SIO_DEMO_INLINE void Connection::on_decision() {
-  const auto decision = std::exchange(http_->decision, {});
-  if (const auto& refusal = decision->refusal) return refuse_engine_request(Reason::forbidden, refusal->message);
-  on_verdict(engine().admit(request()));
-}
-
-SIO_DEMO_INLINE void Connection::on_late_decision() {
-  const std::string head = http_->decision->head;
-  http::HeadReader().read(head, options().http, request());
-  prepare_request();
-  if (mode_ == Mode::body) set_deadline(options().http.body_timeout);
-  else clear_deadline();
-  on_decision();
-  continue_input();
-}
-
-/// The extra headers of a response with status 200 or 101, made by the application's hooks and the cookie; empty if
-/// there are none. Made before the response, as a held poll gets it when the request is no longer valid.
-SIO_DEMO_INLINE std::string Connection::hook_headers(const engineio::Session* session) {
-  const bool first = request().query["sid"].empty(), polling = !(request().upgrade() && options().websocket);
-  const auto& cookie = options().cookie;
-  if (!options().headers && !(first && (options().initial_headers || cookie))) return {};
-  http::Headers list;
-  if (polling) list.emplace_back("cache-control", "no-store");
-  if (polling && first && cookie) list.emplace_back("Set-Cookie", http::cookie_text(*cookie, session->id()));
-  const auto ask = [&](const auto& hook, std::string_view failed) {
-    if (hook) driver_->log.call({failed, "url", request().target}, [&] { hook(list, request()); });
-  };
-  if (first) ask(options().initial_headers, "initial_headers threw");
-  ask(options().headers, "headers threw");
-  std::string out;
-  http::append_headers(out, list, true);
-  return out;
-}
-
-SIO_DEMO_INLINE void Connection::begin_post(const Ref<engineio::Session>& session, Pending& pending) {
-  const std::uint32_t id = pending.id;
-  if (http_->body && http_->body->too_large()) return refuse_request(id, Reason::body_too_large);
-  if (!session->post({this, id}, request().header("content-type") == "application/octet-stream")) return;
-  if (!http_->body) return session->post_body({});
-  pending.session = session;
-  body_use_ = BodyUse::session;
-}
-
-/// A request on another path: a route of the application, or 404. An upgrade to an unknown path gets no response, as
-/// with the official server; it is closed after destroy_upgrade_timeout.
-SIO_DEMO_INLINE void Connection::on_route_request() {
-  auto& request = this->request();
-  if (request.upgrade()) {
-    if (const auto handlers = driver_->router.find_websocket(request.path)) return on_websocket_route(handlers);
-    http_->pending.clear();
-    mode_ = Mode::discarding;
-    if (options().destroy_upgrade) set_deadline(options().destroy_upgrade_timeout);
-    else clear_deadline();
-    return;
-  }
-  const auto [handler, missing] = driver_->router.find(request.method, request.path);
-  if (!handler) return refuse_request(http_->pending.back().id, missing);
-  if (mode_ != Mode::body) return run_route();
-  body_use_ = BodyUse::route;
-  http_->saved_head = request.whole_head;
-}
-
-SIO_DEMO_INLINE void Connection::run_route() {
-  const auto& request = this->request();
-  const auto found = driver_->router.find(request.method, request.path).first;
-  if (!found) return refuse_request(http_->pending.back().id, Reason::not_found);
-  const auto handler = *found;  // a copy, as the handler may replace itself
-  http::Response response;
-  if (!driver_->log.call({"A route's handler threw", "path", request.path}, [&] { response = handler(request); })) {
-    engine().counters.add(Reason::handler_failed);
-    response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
-  }
-  std::string headers;
-  http::append_headers(headers, response.headers, !response.type.empty());
-  if (!http_->pending.empty())
-    respond(http_->pending.back().id, response.status, response.type, response.body, headers);
-}
-
-/// Refuses malformed input or a request that takes too long. What follows cannot be parsed reliably, so the connection
-/// is closed after the response.
-SIO_DEMO_INLINE void Connection::refuse_and_close(Reason reason, const char* why) {
-  engine().counters.add(reason);
-  if (driver_->log.enabled(LogLevel::info))
-    driver_->log.write(LogLevel::info, "Request refused",
-                       {{"address", http_->peer}, {"reason", row(reason).name}, {"why", why}});
-  std::string head;
-  http::append_status_line(head, row(reason).status);
-  trace_response(row(reason).status, why);
-  enqueue(engineio::Message::raw({head, "Connection: close\r\n\r\n"}));
-  mode_ = Mode::head;
-  head_begun_ = false;
-  close_after_write_ = true;
-  http_->decision = {};
-  abandon_requests(why);
-}
-
-SIO_DEMO_INLINE std::string Connection::retry_after(const engineio::Verdict& verdict) {
-  return verdict.retry_after.count() > 0 ? "Retry-After: " + std::to_string(verdict.retry_after.count()) + "\r\n"
-                                         : std::string();
-}
-
-/// Refuses a request on Engine.IO's path. `details` replaces the reason's text in the response, unless it is empty.
-SIO_DEMO_INLINE void Connection::refuse_engine_request(Reason reason, std::string_view details,
-                                                       std::string_view headers) {
-  engine().counters.add(reason);
-  if (driver_->log.enabled(LogLevel::debug))
-    driver_->log.write(LogLevel::debug, "Handshake refused",
-                       {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
-  const std::string_view text = details.empty() ? row(reason).text : details;
-  if (request().upgrade() && options().websocket) {
-    const auto status = row(reason).status;
-    refuse_websocket(status == 503 || status == 429 ? status : 400, text,
-                     "Content-type: text/html\r\n" + std::string(headers));
-  } else {
-    std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
-    bytes::append_string(body, text);
-    respond(http_->pending.back().id, row(reason).status, "application/json", body + '}', headers);
-  }
-  const ConnectionError error{request(), reason, details};
-  driver_->connection_error.each([&](const auto& handler) {
-    driver_->log.call({"A handler of connection errors threw", "url", request().target}, [&] { handler(error); });
-  });
-}
-
-/// Refuses a WebSocket handshake, with a text as the body, and closes the connection after it.
-SIO_DEMO_INLINE void Connection::refuse_websocket(std::uint16_t status, std::string_view text,
-                                                  std::string_view header) {
-  trace_response(status, text);
-  std::string head;
-  http::append_status_line(head, status);
-  head += "Connection: close\r\n";
-  head += header;
-  head += "Content-Length: " + std::to_string(text.size()) + "\r\n";
-  enqueue(engineio::Message::raw({head, "\r\n", text}));
-  http_->pending.pop_back();
-  close_after_write_ = true;
-}
-
-/// Refuses one request, with an empty body; the connection stays open.
-SIO_DEMO_INLINE void Connection::refuse_request(std::uint32_t exchange, Reason reason) {
-  engine().counters.add(reason);
-  respond(exchange, row(reason).status, {}, {});
-}
-
-SIO_DEMO_INLINE void Connection::answer(std::uint32_t exchange, const engineio::Answer& answer) {
-  respond(exchange, answer.status, answer.type, answer.body, answer.status == 200 ? "cache-control: no-store\r\n" : "");
-}
-
-SIO_DEMO_INLINE void Connection::trace_response(std::uint16_t status, std::string_view body,
-                                                std::string_view session) const {
-  if (engine().tracing)
-    engine().trace({.kind = TraceRecord::Kind::response,
-                    .status = status,
-                    .session = session,
-                    .transport = status == 101 ? "websocket" : "http",
-                    .text = body});
-}
-
-/// Makes the response to a request. It is queued when all earlier requests have theirs.
-SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t status, std::string_view type,
-                                         std::string_view body, std::string_view headers) {
-  if (!http_) return;
-  const auto pending =
-      std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
-  if (pending == http_->pending.end() || pending->ready) return;
-  const bool of_poll = pending->session && !pending->is_post;  // the trace names sessions for polls only
-  trace_response(status, body, of_poll ? pending->session->id() : std::string_view());
-  std::string head;
-  head.reserve(256);
-  http::append_status_line(head, status);
-  head += pending->cors;
-  if (!type.empty()) http::append_header(head, "Content-Type", type);
-  if (status != 304) {  // with 304 it would mean the length of a 200 (RFC 9110, 8.6)
-    head += "Content-Length: ";
-    bytes::append_integer(head, body.size());
-    head += "\r\n";
-  }
-  head += status == 200 && !pending->headers.empty() ? std::string_view(pending->headers) : headers;
-  head += driver_->date_line();
-  if (pending->keep_alive) {
-    head += "Connection: keep-alive\r\nKeep-Alive: timeout=";
-    bytes::append_integer(head, std::chrono::duration_cast<Seconds>(options().http.keep_alive_timeout).count());
-    head += "\r\n\r\n";
-  } else head += "Connection: close\r\n\r\n";
-  pending->session = {};
-  pending->ready = engineio::Message::raw({head, pending->head_only ? std::string_view() : body});
-  while (!http_->pending.empty() && http_->pending.front().ready) {
-    enqueue(http_->pending.front().ready);
-    if (!http_->pending.front().keep_alive) close_after_write_ = true;
-    http_->pending.erase(http_->pending.begin());
-  }
-  start_keep_alive();
-}
-
-/// Between requests: sets the time that the connection may stay idle.
-SIO_DEMO_INLINE void Connection::start_keep_alive() {
-  if (mode_ != Mode::head || !http_->pending.empty() || idle_ || waiting_writable_) return;
-  idle_ = true;
-  set_deadline(options().http.keep_alive_timeout);
-}
-
-// ---- a connection: WebSocket
-
-/// Responds to a WebSocket handshake. false: it is malformed, and was refused.
-SIO_DEMO_INLINE bool Connection::begin_websocket() {
-  const auto refusal = websocket::check_handshake(request());
-  if (refusal.status != 0) {
-    refuse_websocket(refusal.status, refusal.text, refusal.headers);
-    return false;
-  }
-  trace_response(101, {}, request().query["sid"]);
-  enqueue(engineio::Message::raw(
-      {websocket::handshake_answer(request(), http_->pending.back().cors + http_->pending.back().headers)}));
-  http_.reset();
-  mode_ = Mode::websocket;
-  engine().deadlines.forget(*this);
-  return true;
-}
-
-SIO_DEMO_INLINE void Connection::become_session(engineio::Verdict& verdict) {
-  using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::open_websocket) {
-    const auto session = engine().open(request(), this, std::move(verdict.place));
-    if (mode_ == Mode::websocket) receiver_ = Ref<engineio::Receiver>(session.get());
-    else
-      session->channel_lost(*this, Reason::transport_close,
-                            "the connection was cut");  // by a handler of the new session
-  } else if (verdict.act == Act::attach && verdict.session->attach(*this))
-    receiver_ = Ref<engineio::Receiver>(verdict.session.get());
-  else send_close(Reason::forced_close, {});
-}
-
-/// A WebSocket on a route of the application.
-SIO_DEMO_INLINE void Connection::on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers) {
-  engineio::Verdict verdict;
-  if (http::websocket_origin_allowed(options().cors, request())) verdict = engine().place_for(request());
-  else verdict.reason = Reason::forbidden;
-  if (verdict.act == engineio::Verdict::Act::refuse) {
-    engine().counters.add(verdict.reason);
-    return refuse_websocket(row(verdict.reason).status, row(verdict.reason).text,
-                            "Content-Type: text/html\r\n" + retry_after(verdict));
-  }
-  if (!begin_websocket()) return;
-  const Ref<websocket::Socket> socket(
-      new websocket::Socket(engine(), *this, request(), handlers, std::move(verdict.place)));
-  receiver_ = Ref<engineio::Receiver>(socket.get());
-  socket->opened();
-}
-
-SIO_DEMO_INLINE bool Connection::read_frame(std::span<char>& in) {
-  using Kind = websocket::Event::Kind;
-  if (close_after_write_) {
-    in = {};
-    return false;
-  }
-  const auto event = frames_.next(in);
-  switch (event.kind) {
-    case Kind::more:
-      if (receiver_) receiver_->heard();
-      return false;
-    case Kind::text:
-    case Kind::binary:
-      if (mode_ == Mode::websocket && receiver_) receiver_->frame(*this, event.payload, event.kind == Kind::binary);
-      return true;
-    case Kind::ping:
-      if (receiver_ && !receiver_->control()) return true;
-      if (queued() > options().max_queue_bytes) {
-        close(Reason::slow_consumer, "the client does not read its pongs");
-        return false;
-      }
-      if (mode_ == Mode::websocket)
-        enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::pong, event.payload)}));
-      return true;
-    case Kind::pong:
-      if (receiver_) receiver_->control();
-      return true;
-    case Kind::close:
-      end_websocket(Reason::transport_close, "the client sent a close frame",
-                    websocket::frame(websocket::Opcode::close, event.payload));
-      return false;
-    default:
-      end_websocket(event.reason, event.why,
-                    websocket::frame(websocket::Opcode::close, websocket::close_payload(row(event.reason).close)));
-      return false;
-  }
-}
-
-/// The client has sent a close frame, or a malformed one. `frame` is our close frame, unless one was sent already.
-SIO_DEMO_INLINE void Connection::end_websocket(Reason reason, const char* why, std::string_view frame) {
-  if (mode_ == Mode::websocket) enqueue(engineio::Message::raw({frame}));
-  mode_ = Mode::closing;
-  close_after_write_ = true;
-  set_deadline(options().close_timeout);
-  if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
-  driver_->dirty(*this);
-}
-
-SIO_DEMO_INLINE void Connection::send_close(Reason reason, std::string_view payload) {
-  const Driver::Turn turn(*driver_);  // sets the current time, from which close_timeout counts
-  receiver_ = {};
-  if (mode_ != Mode::websocket) return;
-  mode_ = Mode::closing;
-  if (reason == Reason::slow_consumer) return cut();  // a close frame would wait behind the queued messages
-  enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::close, payload)}));
-  set_deadline(options().close_timeout);
-}
-
-// ---- a connection: writing
-
-SIO_DEMO_INLINE void Connection::enqueue(const engineio::MessageRef& message) {
-  if (mode_ >= Mode::discarding) return;
-  const std::size_t size = message->frame().size();
-  queue_.push_back(message);
-  queue_bytes_ += size;
-  engine().counters.queue_bytes += size;
-  driver_->dirty(*this);
-}
-
-/// Lets held polls take the messages of their sessions, then writes.
-SIO_DEMO_INLINE void Connection::flush() {
-  for (std::size_t i = 0; has_pending() && i < http_->pending.size(); ++i)
-    if (const auto session = http_->pending[i].session; session && !http_->pending[i].is_post) session->flush();
-  if (!waiting_writable_) write();
-  is_dirty = false;
-}
-
-SIO_DEMO_INLINE void Connection::write() {
-  auto& buffers = driver_->buffers;
-  while (!queue_.empty() && mode_ != Mode::dead) {
-    const std::size_t size = gather(buffers);
-    Error error;
-    const std::size_t done = stream_->write_some(buffers, error);
-    if (error && error != asio::error::would_block) return close(Reason::transport_close, "the connection was reset");
-    remove_written(done);
-    if (done < size) return await_writable();
-  }
-  if (close_after_write_ && !has_pending() && mode_ != Mode::dead) half_close();
-}
-
-/// Fills `buffers` with queued messages, as many as one write takes, and returns their bytes. Small frames are copied
-/// into one buffer, which costs less than a buffer of its own for each in the system call. Asio passes at most 64.
-SIO_DEMO_INLINE std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) const {
-  constexpr std::size_t copied = 2048, most = 64;
-  auto& out = driver_->output;
-  std::size_t used = 0, total = 0;
-  bool joined = false;  // the last buffer consists of copies and may grow
-  buffers.clear();
-  for (std::size_t i = 0; i < queue_.size(); ++i) {
-    auto frame = queue_[i]->frame();
-    if (i == 0) frame.remove_prefix(sent_);
-    const bool copy = frame.size() <= copied && queue_.size() > 1;
-    if (copy && used + frame.size() > out.size()) break;
-    if (!(copy && joined) && buffers.size() == most) break;
-    total += frame.size();
-    if (!copy) {
-      buffers.emplace_back(frame.data(), frame.size());
-      joined = false;
-      continue;
-    }
-    char* const at = out.data() + used;
-    std::memcpy(at, frame.data(), frame.size());
-    used += frame.size();
-    if (joined) buffers.back() = asio::const_buffer(buffers.back().data(), buffers.back().size() + frame.size());
-    else buffers.emplace_back(at, frame.size());
-    joined = true;
-  }
-  return total;
-}
-
-/// Removes written bytes from the queue.
-SIO_DEMO_INLINE void Connection::remove_written(std::size_t size) {
-  auto& counters = engine().counters;
-  counters.queue_bytes -= size;
-  counters.bytes_sent += size;
-  if (queue_bytes_ == size) {
-    queue_bytes_ = sent_ = 0;
-    queue_.clear();
-    if (queue_.capacity() > 64) queue_.shrink_to_fit();  // frees the memory of a burst
-    return;
-  }
-  queue_bytes_ -= size;
-  size += std::exchange(sent_, 0);
-  auto first = queue_.begin();
-  while (first != queue_.end() && size >= (*first)->frame().size()) size -= (*first++)->frame().size();
-  sent_ = size;
-  queue_.erase(queue_.begin(), first);
-}
-
-SIO_DEMO_INLINE void Connection::await_writable() {
-  waiting_writable_ = true;
-  if (mode_ < Mode::websocket) set_deadline(options().http.body_timeout);  // a WebSocket has its heartbeat instead
-  stream_->async_wait_writable(Ref<Connection>(this));
-}
-
-SIO_DEMO_INLINE void Connection::on_writable(const Error& error) {
-  waiting_writable_ = false;
-  if (mode_ == Mode::dead || driver_->abandoned()) return;
-  const Driver::Turn turn(*driver_);
-  if (error) return close(Reason::transport_close, "the connection was reset");
-  idle_ = false;
-  write();
-  if (mode_ == Mode::head) {
-    clear_deadline();
-    start_keep_alive();
-  }
-  continue_input();
-}
-
-// ---- a connection: closing
-
-/// Closes our side after the last response, then reads and discards what the client still sends: to close with unread
-/// input would reset the connection, and the client could lose the response.
-SIO_DEMO_INLINE void Connection::half_close() {
-  if (input_ended_) return close(Reason::transport_close, "both sides have closed");
-  mode_ = Mode::discarding;
-  unhandled_ = {};
-  stream_->shutdown_send();
-  set_deadline(options().close_timeout);
-}
-
-SIO_DEMO_INLINE void Connection::cut() {
-  if (http_)
-    for (auto& pending : http_->pending)
-      if (pending.is_post) pending.session = {};  // the caller, which must not get post_lost()
-  close(Reason::transport_close, "the connection was cut");
-}
-
-SIO_DEMO_INLINE void Connection::tick(engineio::Time) {
-  const Ref<Connection> self(this);
-  if (deciding()) {
-    refuse_and_close(Reason::header_timeout, "allow_request did not answer in time");
-    continue_input();
-  } else if (mode_ == Mode::head && head_begun_)
-    refuse_and_close(Reason::header_timeout, "the request's head was not complete in time");
-  else if (mode_ == Mode::body && !body_has_response())
-    refuse_and_close(Reason::body_timeout, "the request's body was not complete in time");
-  else close(Reason::transport_close, "idle, or silent for too long");
-  if (mode_ != Mode::dead) set_deadline(options().close_timeout);
-}
-
-/// Every connection closes here, once, at once. Informs its sessions; later calls by the stream have no effect.
-SIO_DEMO_INLINE void Connection::close(Reason reason, const char* why) {
-  const Ref<Connection> self(this);
-  if (std::exchange(mode_, Mode::dead) == Mode::dead) return;
-  engine().deadlines.forget(*this);
-  stream_->close();
-  driver_->remove(*this);
-  queue_.clear();
-  if (permit_) permit_.weigh(counted_input_, 0);
-  permit_ = {};
-  ++engine().counters.connections_closed;
-  engine().counters.queue_bytes -= std::exchange(queue_bytes_, 0);
-  if (http_) http_->decision = {};
-  if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
-  abandon_requests(why);
-}
-
-/// Drops the pending requests, as their responses cannot be sent any more, and informs their sessions.
-SIO_DEMO_INLINE void Connection::abandon_requests(const char* why) {
-  if (!http_) return;
-  for (auto& pending : std::exchange(http_->pending, {}))
-    if (pending.session && pending.is_post) pending.session->post_lost(why);
-    else if (pending.session) pending.session->poll_lost();
 }
 
 }  // namespace net
