@@ -8353,6 +8353,15 @@ using Endpoint = asio::ip::tcp::endpoint;
 
 class Connection;
 
+/// The endpoints of "localhost" (both loopback addresses) or of an IP address; empty for other host names.
+SIO_DEMO_INLINE std::vector<Endpoint> known_endpoints(const std::string& host, std::uint16_t port) {
+  if (host == "localhost") return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
+  Error error;
+  const auto address = asio::ip::make_address(host, error);
+  if (error) return {};
+  return {{address, port}};
+}
+
 /// A client's byte stream. No member blocks. At most one async read and one async wait are pending. Each keeps its
 /// connection alive and completes once, also after close(), by a call from the event loop, never from within a member.
 class Stream {
@@ -8457,7 +8466,7 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
     if (closing_)
       throw std::system_error(make_error_code(std::errc::operation_canceled),
                               "cannot listen on " + where + " (the server is closing: make another one)");
-    const auto all = endpoints(host, port, loop_);
+    const auto all = endpoints(host, port);
     Error error = all.empty() ? make_error_code(std::errc::address_not_available) : Error();
     std::size_t listening = 0;
     for (auto endpoint : all) {
@@ -8558,15 +8567,11 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
     std::uint16_t port = 0;
   };
 
-  /// The endpoints of a host name. "localhost" means both loopback addresses, IPv4 and IPv6.
-  static std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop) {
-    if (host == "localhost")
-      return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
+  std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port) {
+    auto out = known_endpoints(host, port);
+    if (!out.empty()) return out;
     Error error;
-    const auto address = asio::ip::make_address(host, error);
-    if (!error) return {{address, port}};
-    std::vector<Endpoint> out;
-    asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(loop.get_executor());
+    asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(loop_.get_executor());
     for (const auto& entry : resolver.resolve(host, std::to_string(port), error)) out.push_back(entry.endpoint());
     return out;
   }
@@ -9875,8 +9880,8 @@ SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
 //
 //     psubscribe socket.io#/chat#*                       broadcasts, msgpack: [uid, packet, opts]
 //     subscribe  socket.io-request#/chat#                requests, JSON or msgpack: {uid, requestId, type, ...}
-//     subscribe  socket.io-response#/chat#               their answers: {requestId, ...}
-//     subscribe  socket.io-response#/chat#gFZBwt#        answers to this server alone; gFZBwt is its uid
+//     subscribe  socket.io-response#/chat#               responses: {requestId, ...}
+//     subscribe  socket.io-response#/chat#gFZBwt#        responses to this server only; gFZBwt is its uid
 //
 //     publish    socket.io#/chat#red#    93 a6 "gFZBwt"  83 a4 "type" 02  a4 "data" 91 a1 "x"  a3 "nsp" a5 "/chat"
 //                                        83 a5 "rooms" 91 a3 "red"  a6 "except" 90  a5 "flags" 80
@@ -9884,25 +9889,26 @@ SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
 //     {"uid":"gFZBwt","requestId":"hKuaxo","type":5,"opts":{"rooms":[],"except":[]}} message socket.io-response#/chat#
 //     {"requestId":"hKuaxo","sockets":[{"id":"kZIF...AAAB",...}]}
 //
-// A request expects one answer from every other subscriber of the request channel (PUBSUB NUMSUB counts them), and
-// fails after requests_timeout if one is missing. So every request that asks for an answer gets one.
+// A request that has an id expects one response from every other subscriber of the request channel (PUBSUB NUMSUB
+// counts them), and fails after requests_timeout if one is missing.
 //
-// During an outage of Redis, clients of this server still get what it emits. Messages for the other servers wait in a
-// bounded queue; those that were written but not confirmed are lost, never sent twice.
+// During an outage of Redis, the clients of this server still get what it emits. Messages for the other servers wait in
+// a bounded queue. Messages that were written but not confirmed are lost; none is sent twice.
 //
-// Input from Redis is hostile, as anybody who reaches Redis can publish. Size, depth and number of values are limited
-// before a message is built; a malformed one is counted and ignored. What is published has all that official servers
-// need, for some malformed messages end them.
+// Input from Redis is not trusted, as any client of Redis can publish. Size, depth and number of values are limited
+// while a message is parsed; a malformed message is counted and ignored. Published messages have all fields that
+// official servers read, as some malformed messages crash them.
 //
-// Layers: RESP, the URL and the messages are pure functions. A Link is one connection; the Bus owns two, as a
-// subscribed connection takes no other commands; an Adapter serves one namespace; a Lease is held by one server.
+// The chapter has, in order: the public interface; RESP, the URL, msgpack and the messages, all without input or
+// output; Link, one connection to Redis; Bus, which owns two Links, as a subscribed connection takes no other commands;
+// Adapter, one for each namespace; and the bodies of Lease and Factory.
 // ================================================================================================
 
 namespace redis {
 
 // ---- public interface
 
-/// A reply of Redis, or a message that it pushes.
+/// A reply from Redis, or a message that it pushes.
 struct Value {
   enum class Kind : std::uint8_t {
     null,
@@ -9939,40 +9945,40 @@ struct Address {
 struct Options {
   /// The prefix of every channel. Default: "socket.io".
   std::string key = "socket.io";
-  /// How long to wait for the answers of other servers (`requestsTimeout`). Default: 5 s.
+  /// How long to wait for the responses of other servers (`requestsTimeout`). Default: 5 s.
   Milliseconds requests_timeout{5'000};
-  /// Sends an answer to the server that asked, not to all (`publishOnSpecificResponseChannel`). Default: false.
+  /// Sends a response only to the requesting server, not to all (`publishOnSpecificResponseChannel`). Default: false.
   bool publish_on_specific_response_channel = false;
   /// The name that CLIENT LIST shows; no spaces. Default: "sio_demo".
   std::string client_name = "sio_demo";
-  /// For connecting, AUTH, SELECT and CLIENT SETNAME together. Default: 5 s.
+  /// Limits connecting, AUTH, SELECT and CLIENT SETNAME together. Default: 5 s.
   Milliseconds connect_timeout{5'000};
   /// A PING is sent after this time of silence; after as much again, the connection counts as lost. Default: 5 s.
   Milliseconds ping_interval{5'000};
   /// The delay before reconnecting, doubled at each failure up to the maximum, less a random part of up to a half, so
   /// that servers do not reconnect all at once. Default: 100 ms and 2 s.
   Milliseconds reconnect_delay{100}, reconnect_delay_max{2'000};
-  /// The most bytes that wait for Redis; messages beyond are dropped and counted. Default: 16 MiB.
+  /// The most bytes that wait for Redis; further messages are dropped and counted. Default: 16 MiB.
   std::size_t max_queue_bytes = 16 * 1024 * 1024;
   /// The largest message from another server; a larger one is skipped, and counted as malformed. Default: 16 MiB.
   std::size_t max_message_bytes = 16 * 1024 * 1024;
 };
 
-/// Totals of a server. Read them on the loop's thread; chapter 12 prints them.
+/// Totals of a server. Read them on the event-loop thread; chapter 12 prints them.
 struct Counters {
   std::uint64_t published = 0;   // queued or written
-  std::uint64_t dropped = 0;     // the queue was full, Redis refused, or the connection broke before it confirmed
+  std::uint64_t dropped = 0;     // the queue was full, or Redis refused or did not confirm the message
   std::uint64_t received = 0;    // messages, including the server's own
-  std::uint64_t malformed = 0;   // of those
+  std::uint64_t malformed = 0;   // received, and ignored
   std::uint64_t reconnects = 0;  // after the first connection
 };
 
-/// Completes a command: with an error of the connection, and `reply` is null; or with what Redis replied, which may be
-/// an error reply.
+/// Called when a command completes. If the connection failed, the error is set and `reply` is null. Else `reply` is the
+/// reply of Redis, which may be an error reply.
 using Done = std::function<void(std::error_code, Value reply)>;
 
 /// A server's connections to Redis. They are opened with the server's first namespace, and closed when its close() has
-/// completed or the server is destroyed. Use it on the loop's thread.
+/// completed or the server is destroyed. Use it on the event-loop thread.
 class Client {
  public:
   virtual ~Client() = default;
@@ -9986,10 +9992,10 @@ class Client {
   /// Bytes that wait for Redis.
   virtual std::size_t queued() const = 0;
 
-  /// Sends a command: client.command({"SET", key, "me", "NX", "PX", "5000"}, done). `done` gets Redis's reply; or
-  /// not_connected, if there is no connection; connection_reset, if it breaks meanwhile (whether Redis has executed the
-  /// command is unknown); operation_canceled, when the server ends. It is called later, unless there is no server. It
-  /// must not destroy the server.
+  /// Sends a command: client.command({"SET", key, "me", "NX", "PX", "5000"}, done). `done` gets the reply, or an error:
+  /// not_connected without a connection; connection_reset if it breaks before the reply (Redis may have executed the
+  /// command); operation_canceled when the server closes. `done` is called after command() returns, or within it if no
+  /// server uses this client. It must not destroy the server.
   virtual void command(std::initializer_list<std::string_view> words, Done done) = 0;
 
  protected:
@@ -10000,7 +10006,7 @@ class Client {
   bool connected_ = false;
 };
 
-/// The result of redis::adapter(). Copies share the connections; each server needs a factory of its own.
+/// The result of redis::adapter(). Copies share the connections. Each server needs its own call of redis::adapter().
 class Factory {
  public:
   explicit Factory(std::shared_ptr<Bus> bus) : bus_(std::move(bus)) {}
@@ -10013,10 +10019,10 @@ class Factory {
   std::shared_ptr<Bus> bus_;
 };
 
-/// A lease that one of the servers sharing a Redis holds, for work that one of them does for all. The holder renews it
-/// every third of `duration`. Another server gets it at most 4/3 of `duration` after the holder died, or a third after
-/// release(). It is a key in Redis: SET key id NX PX 3000, renewed by PEXPIRE while its value is `id`, each in a
-/// script. Use it on the loop's thread.
+/// A lease that only one of the servers sharing a Redis holds at a time, for work that only one server must do. The
+/// holder renews it every third of `duration`. Another server gets it at most 4/3 of `duration` after the holder died,
+/// or 1/3 after release(). It is a key in Redis, set by SET key id NX PX 3000 and renewed by PEXPIRE while its value is
+/// `id`, both in one script. Use it on the event-loop thread.
 class Lease final : public engineio::Timed {
  public:
   enum class State : std::uint8_t {
@@ -10032,12 +10038,14 @@ class Lease final : public engineio::Timed {
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
 
-  /// Called when state() is first known, and at each change. Set it before start(). What it throws is logged.
+  /// Sets the handler that is called when state() is first known, and at each change. Set it before start(). An
+  /// exception is logged.
   void on_change(std::function<void(State)> handler) { changed_ = std::move(handler); }
   void start();
-  /// Gives the lease back at once. Call it before the server ends: it needs the connection.
+  /// Releases the lease at once. Call it before the server closes, as it needs the connection.
   void release();
-  /// Not `held` by two servers at once, if their clocks run alike: a lease that was not renewed in time is not held.
+  /// The state now. A lease that was not renewed in time is not `held`, so two servers never hold it at once if their
+  /// clocks run at the same speed.
   State state() const;
   /// The value of the key while this lease holds it.
   const std::string& id() const { return id_; }
@@ -10046,28 +10054,29 @@ class Lease final : public engineio::Timed {
   friend class Bus;
 
   SIO_DEMO_INLINE void tick(engineio::Time) override;
-  void ask();
+  void renew();
   void notify();
 
   Factory factory_;
   const std::string key_, id_ = bytes::Random().id();
   const Milliseconds duration_;
   std::function<void(State)> changed_;
-  engineio::Time until_{};        // the end of the lease, if it is held
-  std::uint64_t reconnects_ = 0;  // when it was taken: a Redis that restarted may have forgotten it
-  std::optional<State> told_{};   // the last state that changed_ got
-  bool asking_ = false, refused_ = false, released_ = true;
+  engineio::Time until_{};           // the end of the lease, if it is held
+  std::uint64_t reconnects_ = 0;     // at the last renewal: a Redis that has restarted may have lost the key
+  std::optional<State> notified_{};  // the last state passed to changed_
+  bool renewing_ = false, refused_ = false, released_ = true;
   std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 
-/// For Server::adapter(). Throws std::invalid_argument for a URL that parse_url refuses, and for a time out of range.
+/// Makes the argument of Server::adapter(). Throws std::invalid_argument for a malformed URL, one with rediss://, and
+/// for a time out of range.
 Factory adapter(std::string_view url, Options options = {});
 
 #if SIO_DEMO_BODIES
 
 // ---- RESP2, the protocol of Redis
 
-/// Reads replies from a stream in pieces of any size. Memory follows the bytes received, not the lengths announced.
+/// Parses replies from chunks of any size. Allocates by the bytes received, not by the lengths that Redis announces.
 class Reader {
  public:
   static constexpr std::size_t deepest = 8, longest_line = 64 * 1024, most_values = 64 * 1024;
@@ -10075,8 +10084,8 @@ class Reader {
   /// `largest`: bytes of all strings of a reply; a bulk string beyond is skipped, and its value is too_big.
   explicit Reader(std::size_t largest) : largest_(largest) {}
 
-  /// Takes all of `in`. Call it again after `complete`, for what follows in the same piece. After `malformed`, why()
-  /// tells what is wrong, and the stream is unusable.
+  /// Consumes all of `in`. After `complete`, call it again with the then empty `in`, until it returns `more`: there may
+  /// be further replies. After `malformed`, why() returns the error, and the stream is unusable.
   Progress read(std::string_view& in, Value& out) {
     if (why_) return Progress::malformed;
     const auto skipped = static_cast<std::size_t>((std::min)(skip_, std::uint64_t{in.size()}));
@@ -10098,7 +10107,8 @@ class Reader {
     return Progress::malformed;
   }
 
-  /// Reads the value at at_, from its start each time; long strings are passed over by their length.
+  /// Reads the value at at_. An incomplete reply is parsed from its start again when more bytes have arrived; long
+  /// strings are skipped by their length.
   Progress read_value(Value& out, std::size_t depth) {
     const auto begin = at_, end = buffer_.find('\n', begin);
     if ((std::min)(end, buffer_.size()) - begin >= longest_line) return fail("a line is too long");
@@ -10131,7 +10141,7 @@ class Reader {
     return Progress::complete;  // -1 is null
   }
 
-  /// One that is too big becomes "!" in the buffer, and the rest of it is skipped as it comes.
+  /// Reads a bulk string. In the buffer, one that is too big is replaced by "!"; its remaining bytes are skipped.
   Progress read_bulk(std::size_t begin, std::uint64_t size, Value& out) {
     const std::uint64_t here = (std::min)(size + 2, std::uint64_t{buffer_.size() - at_});
     if (size > largest_ - bytes_) {
@@ -10159,10 +10169,10 @@ class Reader {
   }
 
   std::size_t largest_;
-  std::string buffer_;                  // what has come and was not read
-  std::size_t begin_ = 0, at_ = 0;      // of a reply, and how far it was read
-  std::size_t values_ = 0, bytes_ = 0;  // of the reply so far
-  std::uint64_t skip_ = 0;              // bytes of a string that is too big
+  std::string buffer_;                  // received and not consumed
+  std::size_t begin_ = 0, at_ = 0;      // the start of the current reply, and the position of the parser
+  std::size_t values_ = 0, bytes_ = 0;  // of the current reply
+  std::uint64_t skip_ = 0;              // remaining bytes of a string that is too big
   const char* why_ = nullptr;
 };
 
@@ -10217,7 +10227,7 @@ SIO_DEMO_INLINE const char* read_url(std::string_view url, Address& out) {
   return nullptr;
 }
 
-/// Throws std::invalid_argument, whose text tells what is wrong and hides the password.
+/// Throws std::invalid_argument for a malformed URL; its text says why, without the password.
 SIO_DEMO_INLINE Address parse_url(std::string_view url) {
   Address out;
   const char* why = read_url(url, out);
@@ -10234,17 +10244,17 @@ SIO_DEMO_INLINE Address parse_url(std::string_view url) {
 
 /// Limits of one message.
 struct Limits {
-  unsigned depth = 72;             // what a client may send (64), and what is around it
+  unsigned depth = 72;             // max_json_depth of an event (64 by default), and the levels around it
   std::size_t values = 2'000'000;  // a list or map counts as 16, because of its size in memory
 };
 
-/// Reads msgpack as notepack.io writes it: dates become the text that they are in JSON, and text that is not UTF-8,
-/// such as half a surrogate pair, is repaired with U+FFFD. Of keys that are the same, the last one counts.
+/// Parses msgpack as notepack.io writes it. A date becomes its JSON text. Invalid UTF-8, such as half a surrogate pair,
+/// is replaced by U+FFFD. Of equal keys, the last one counts.
 class Unpacker {
  public:
   explicit Unpacker(std::string_view in, Limits limits = {}) : in_(in), limits_(limits) {}
 
-  /// Nothing for what is not exactly one value within the limits, or has a key that is no text.
+  /// Returns nullopt unless the input is exactly one value, within the limits, whose keys are all text.
   std::optional<json> read() {
     std::optional<json> out(std::in_place);
     if (!read(*out, 0) || !in_.empty()) out.reset();
@@ -10252,17 +10262,18 @@ class Unpacker {
   }
 
  private:
-  /// The functions that read return false for what is malformed.
-  bool take(std::uint64_t size, std::string_view& out) {
+  // The functions that return bool return false for malformed input.
+
+  bool read_bytes(std::uint64_t size, std::string_view& out) {
     if (size > in_.size()) return false;
     out = in_.substr(0, static_cast<std::size_t>(size));
     in_.remove_prefix(out.size());
     return true;
   }
   /// An unsigned number in network byte order.
-  bool number(std::uint64_t width, std::uint64_t& out) {
+  bool read_number(std::uint64_t width, std::uint64_t& out) {
     std::string_view bytes;
-    if (!take(width, bytes)) return false;
+    if (!read_bytes(width, bytes)) return false;
     for (const char byte : bytes) out = out << 8 | static_cast<std::uint8_t>(byte);
     return true;
   }
@@ -10275,10 +10286,11 @@ class Unpacker {
     return true;
   }
 
-  /// The first byte is the type, and in part the value or size. In groups of types, the width doubles with each.
+  /// The first byte is the type, and of some types also the value or size. Within a group of types, each has twice the
+  /// width of the one before.
   bool read(json& out, unsigned depth) {
     std::uint64_t first = 0, n = 0;
-    if (++values_ > limits_.values || !number(1, first)) return false;
+    if (++values_ > limits_.values || !read_number(1, first)) return false;
     const auto type = static_cast<unsigned>(first);
     if (type < 0x80) return set(out, first);
     if (type < 0x90) return read_map(out, type & 15, depth);
@@ -10287,42 +10299,42 @@ class Unpacker {
     if (type == 0xc0) return set(out, nullptr);
     if (type == 0xc1) return false;
     if (type < 0xc4) return set(out, type == 0xc3);
-    if (type < 0xc7) return number(1u << (type - 0xc4), n) && read_binary(out, n);
-    if (type < 0xca) return number(1u << (type - 0xc7), n) && read_extension(out, n);
-    if (type == 0xca) return number(4, n) && set(out, std::bit_cast<float>(static_cast<std::uint32_t>(n)));
-    if (type == 0xcb) return number(8, n) && set(out, std::bit_cast<double>(n));
-    if (type < 0xd0) return number(1u << (type - 0xcc), n) && set(out, n);
-    if (type < 0xd4) return number(1u << (type - 0xd0), n) && set(out, extend_sign(n, 1u << (type - 0xd0)));
+    if (type < 0xc7) return read_number(1u << (type - 0xc4), n) && read_binary(out, n);
+    if (type < 0xca) return read_number(1u << (type - 0xc7), n) && read_extension(out, n);
+    if (type == 0xca) return read_number(4, n) && set(out, std::bit_cast<float>(static_cast<std::uint32_t>(n)));
+    if (type == 0xcb) return read_number(8, n) && set(out, std::bit_cast<double>(n));
+    if (type < 0xd0) return read_number(1u << (type - 0xcc), n) && set(out, n);
+    if (type < 0xd4) return read_number(1u << (type - 0xd0), n) && set(out, extend_sign(n, 1u << (type - 0xd0)));
     if (type < 0xd9) return read_extension(out, 1u << (type - 0xd4));
-    if (type < 0xdc) return number(1u << (type - 0xd9), n) && read_text(out, n);
-    if (type < 0xde) return number(2u << (type - 0xdc), n) && read_list(out, n, depth);
-    if (type < 0xe0) return number(2u << (type - 0xde), n) && read_map(out, n, depth);
+    if (type < 0xdc) return read_number(1u << (type - 0xd9), n) && read_text(out, n);
+    if (type < 0xde) return read_number(2u << (type - 0xdc), n) && read_list(out, n, depth);
+    if (type < 0xe0) return read_number(2u << (type - 0xde), n) && read_map(out, n, depth);
     return set(out, extend_sign(first, 1));
   }
 
   bool read_text(json& out, std::uint64_t size) {
     std::string_view text;
-    return take(size, text) && set(out, bytes::Utf8Text(text).view());
+    return read_bytes(size, text) && set(out, bytes::Utf8Text(text).view());
   }
   bool read_binary(json& out, std::uint64_t size) {
     std::string_view content;
-    return take(size, content) && set(out, json::binary(Bytes(content.begin(), content.end())));
+    return read_bytes(size, content) && set(out, json::binary(Bytes(content.begin(), content.end())));
   }
 
-  /// Each value takes a byte at least.
-  bool enter(std::uint64_t values, unsigned depth) {
+  /// Checks the limits before a list or map. Each value takes at least one byte, so a larger number is malformed.
+  bool begin_container(std::uint64_t values, unsigned depth) {
     values_ += 15;
     return values <= in_.size() && depth < limits_.depth;
   }
   bool read_list(json& out, std::uint64_t size, unsigned depth) {
-    if (!enter(size, depth)) return false;
+    if (!begin_container(size, depth)) return false;
     out = json::array();
     for (; size > 0; --size)
       if (!read(out.emplace_back(), depth + 1)) return false;
     return true;
   }
   bool read_map(json& out, std::uint64_t size, unsigned depth) {
-    if (!enter(size * 2, depth)) return false;
+    if (!begin_container(size * 2, depth)) return false;
     out = json::object();
     for (json key; size > 0; --size) {
       const auto type = in_.empty() ? 0u : static_cast<std::uint8_t>(in_[0]);
@@ -10335,20 +10347,20 @@ class Unpacker {
   /// Type -1 is a timestamp of 4, 8 or 12 bytes. Type 0 was undefined, a date or an ArrayBuffer in notepack.io 2.
   bool read_extension(json& out, std::uint64_t size) {
     std::uint64_t type = 0, n = 0, nanoseconds = 0;
-    if (!number(1, type)) return false;
+    if (!read_number(1, type)) return false;
     const bool timestamp = type == 0xff;
-    if (timestamp && size == 4) return number(4, n) && set(out, date(Seconds(n), {}));
+    if (timestamp && size == 4) return read_number(4, n) && set(out, date(Seconds(n), {}));
     if (timestamp && size == 8)
-      return number(8, n) && set(out, date(Seconds(n & 0x3'ffff'ffff), Milliseconds((n >> 34) / 1'000'000)));
+      return read_number(8, n) && set(out, date(Seconds(n & 0x3'ffff'ffff), Milliseconds((n >> 34) / 1'000'000)));
     if (timestamp && size == 12)
-      return number(4, nanoseconds) && number(8, n) &&
+      return read_number(4, nanoseconds) && read_number(8, n) &&
              set(out, date(Seconds(n), Milliseconds(nanoseconds / 1'000'000)));
     if (type != 0) return false;
-    if (size == 1) return number(1, n) && set(out, nullptr);
-    if (size == 8) return number(8, n) && set(out, date({}, Milliseconds(n)));
+    if (size == 1) return read_number(1, n) && set(out, nullptr);
+    if (size == 8) return read_number(8, n) && set(out, date({}, Milliseconds(n)));
     return read_binary(out, size);
   }
-  /// As JSON has dates; null beyond the range of system_clock, which counts nanoseconds in 64 bits.
+  /// A date as JSON text; null beyond the range of system_clock, which may count nanoseconds in 64 bits.
   static json date(Seconds seconds, Milliseconds rest) {
     constexpr Seconds most(9'000'000'000);
     if (seconds > most || seconds < -most || rest > most || rest < -most) return nullptr;
@@ -10361,7 +10373,7 @@ class Unpacker {
   std::size_t values_ = 0;
 };
 
-/// Whether there are bytes in it, which JSON cannot hold.
+/// Whether a value contains binary, which JSON cannot represent.
 SIO_DEMO_INLINE bool has_binary(const json& value) {
   return value.is_binary() || (value.is_structured() && std::any_of(value.begin(), value.end(), has_binary));
 }
@@ -10375,7 +10387,7 @@ SIO_DEMO_INLINE std::optional<json> from_msgpack(std::string_view text, Limits l
   return Unpacker(text, limits).read();
 }
 
-/// Requests and answers are JSON, which begins with '{', or msgpack if they hold bytes.
+/// Requests and responses are JSON, which begins with '{', or msgpack if they contain binary.
 SIO_DEMO_INLINE std::string to_text(const json& value) {
   return has_binary(value) ? to_msgpack(value) : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -10387,7 +10399,7 @@ SIO_DEMO_INLINE std::optional<json> from_text(std::string_view text) {
   return out;
 }
 
-// ---- the messages of the adapter. Decoders return nothing for what is malformed.
+// ---- the adapter's messages. Decoders return nullopt for malformed ones.
 
 /// The channels of one namespace on one server.
 struct Channels {
@@ -10406,8 +10418,8 @@ struct Channels {
   std::string uid, broadcast, request, response, own, pattern{};
 };
 
-/// The types of requests, and of answers to a broadcast, by their numbers in the protocol. Type 0 asked for the ids of
-/// sockets before version 8 of the official adapter.
+/// The types of requests, and of responses to a broadcast, with their numbers in the protocol. Type 0 requested the ids
+/// of sockets before version 8 of the official adapter.
 enum class Type : std::uint8_t {
   all_rooms = 1,
   join,
@@ -10425,12 +10437,12 @@ Json* field(Json& object, const char* name) {
   const auto found = object.is_object() ? object.find(name) : object.end();
   return found == object.end() ? nullptr : &*found;
 }
-/// A member that is a text, or "".
+/// A text member, or "".
 SIO_DEMO_INLINE std::string text_field(const json& object, const char* name) {
   const json* value = field(object, name);
   return value && value->is_string() ? value->get<std::string>() : std::string();
 }
-/// A member that is a whole number, not negative.
+/// A member that is a non-negative integer.
 SIO_DEMO_INLINE std::optional<std::uint64_t> number_field(const json& object, const char* name) {
   const json* value = field(object, name);
   if (!value || !value->is_number_integer() || *value < 0) return std::nullopt;
@@ -10444,13 +10456,13 @@ SIO_DEMO_INLINE bool true_field(const json& object, const char* name) {
   return value && *value == json(true);
 }
 
-/// Reads names of rooms. Those that are numbers in JavaScript become their text.
+/// Reads the names of rooms. Numbers, which JavaScript allows as names, become text.
 SIO_DEMO_INLINE bool read_rooms(const json& object, const char* name, std::vector<std::string>& out) {
   const json* list = field(object, name);
   if (!list) return true;
   if (!list->is_array()) return false;
   for (const json& room : *list) {
-    if (!room.is_string() && !room.is_number()) return false;  // without it, the list could mean all sockets
+    if (!room.is_string() && !room.is_number()) return false;  // an empty list would mean all sockets
     auto& text = out.emplace_back(room.is_string() ? room.get<std::string>() : std::string());
     if (room.is_number()) bytes::append_number(text, room.get<double>());
   }
@@ -10471,7 +10483,7 @@ SIO_DEMO_INLINE json packet_of(std::string_view nsp, const json::array_t& values
 /// The rooms of a target as the adapter's messages carry them.
 SIO_DEMO_INLINE json options_of(const Target& target) { return {{"rooms", target.rooms}, {"except", target.except}}; }
 
-/// Packets other than events are malformed here; the official server sends them to its clients.
+/// Reads an EVENT or BINARY_EVENT packet. Others are malformed here; the official server sends them to its clients.
 SIO_DEMO_INLINE bool read_packet(json& packet, std::string& nsp, json::array_t& values) {
   const auto type = number_field(packet, "type");
   json *data = field(packet, "data"), *name = field(packet, "nsp");
@@ -10486,7 +10498,7 @@ SIO_DEMO_INLINE bool read_packet(json& packet, std::string& nsp, json::array_t& 
   return true;
 }
 
-/// Of the flags, `volatile` and `timeout` count.
+/// Reads rooms and flags. Flags other than `volatile` and `timeout` are ignored.
 SIO_DEMO_INLINE bool read_options(const json* options, Target& out, std::optional<Milliseconds>* timeout = nullptr) {
   if (!options || !options->is_object() || !read_rooms(*options, "rooms", out.rooms)) return false;
   if (!read_rooms(*options, "except", out.except)) return false;
@@ -10506,7 +10518,6 @@ SIO_DEMO_INLINE std::string encode(const Event& event) {
   return to_msgpack(json::array({event.uid, packet_of(event.nsp, event.values), std::move(options)}));
 }
 
-/// Reads a broadcast. nullopt: it is malformed.
 SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text) {
   auto message = from_msgpack(text);
   if (!message || !message->is_array() || message->size() < 3 || !message->front().is_string()) return std::nullopt;
@@ -10519,7 +10530,7 @@ SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text) {
 /// A request to the other servers. Its type decides which fields it has.
 struct Request {
   Type type{};
-  std::string uid{}, id{};                // of the server that asks, and of the request, if it expects answers
+  std::string uid{}, id{};                // of the requesting server; of the request, empty if it expects no response
   Target target{};                        // join, leave, disconnect, fetch, broadcast
   std::vector<std::string> rooms{};       // join, leave
   bool close = false;                     // disconnect
@@ -10527,14 +10538,14 @@ struct Request {
   json::array_t values{};                 // server_side_emit, broadcast: name and arguments
   std::optional<Milliseconds> timeout{};  // broadcast
 
-  bool wants_answer() const { return !id.empty(); }
+  bool wants_response() const { return !id.empty(); }
 };
 
 SIO_DEMO_INLINE std::string encode(const Request& request) {
   const auto is = [&](auto... types) { return ((request.type == types) || ...); };
   using enum Type;
   json out{{"uid", request.uid}, {"type", request.type}};
-  if (request.wants_answer()) out["requestId"] = request.id;
+  if (request.wants_response()) out["requestId"] = request.id;
   if (is(join, leave, disconnect, fetch, broadcast)) out["opts"] = options_of(request.target);
   if (is(join, leave)) out["rooms"] = request.rooms;
   if (is(disconnect)) out["close"] = request.close;
@@ -10546,13 +10557,13 @@ SIO_DEMO_INLINE std::string encode(const Request& request) {
   return to_msgpack(out);
 }
 
-/// Returns whether the fields are there that the type needs.
+/// Returns false if a field that the type needs is missing or malformed.
 SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
   json *data = field(message, "data"), *packet = field(message, "packet");
   const json* options = field(message, "opts");
   switch (out.type) {
-    case Type::all_rooms: return out.wants_answer();
-    case Type::fetch: return out.wants_answer() && read_options(options, out.target);
+    case Type::all_rooms: return out.wants_response();
+    case Type::fetch: return out.wants_response() && read_options(options, out.target);
     case Type::join:
     case Type::leave:
     case Type::disconnect: return read_options(options, out.target) && read_rooms(message, "rooms", out.rooms);
@@ -10561,13 +10572,12 @@ SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
       out.values = std::move(data->get_ref<json::array_t&>());
       return true;
     case Type::broadcast:
-      return out.wants_answer() && packet && read_packet(*packet, out.nsp, out.values) &&
+      return out.wants_response() && packet && read_packet(*packet, out.nsp, out.values) &&
              read_options(options, out.target, &out.timeout);
     default: return false;
   }
 }
 
-/// Reads a request, as JSON or msgpack. nullopt: it is malformed.
 SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text) {
   auto message = from_text(text);
   const auto type = message ? number_field(*message, "type") : std::nullopt;
@@ -10580,8 +10590,8 @@ SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text) {
   return out;
 }
 
-/// An answer to a request, by `requestId`. Its other fields depend on the type of the request.
-SIO_DEMO_INLINE std::optional<json> decode_answer(std::string_view text) {
+/// Reads a response, which has the `requestId` of its request. Its other fields depend on the type of the request.
+SIO_DEMO_INLINE std::optional<json> decode_response(std::string_view text) {
   auto message = from_text(text);
   if (message && text_field(*message, "requestId").empty()) message.reset();
   return message;
@@ -10589,16 +10599,18 @@ SIO_DEMO_INLINE std::optional<json> decode_answer(std::string_view text) {
 
 // ---- a connection
 
-/// One connection to Redis, which is opened again whenever it breaks. Handlers of Asio hold a Ref to it.
+/// One connection to Redis, which reconnects whenever it breaks. Asio's handlers hold a Ref to it.
 class Link final : public Counted<Link>, public engineio::Timed {
-  enum class State : std::uint8_t { connecting, ready, waiting, stopped };  // connecting: until Redis takes commands
-  static constexpr std::size_t most_at_once = 256 * 1024;  // bytes of a write, which are lost if the connection breaks
+  enum class State : std::uint8_t { connecting, ready, waiting, stopped };  // waiting: for the delay to reconnect
+  /// Bytes of one write, which are lost if the connection breaks.
+  static constexpr std::size_t max_write_bytes = 256 * 1024;
 
-  /// A handler for Asio that does nothing after this connection is lost or stopped.
+  /// Wraps a handler for Asio, so that it has no effect once the current attempt to connect has failed, or its
+  /// connection has broken or was stopped.
   template <class F>
-  auto in_round(F f) {
-    return [self = Ref<Link>(this), round = round_, f = std::move(f)](net::Error error = {}, auto&&... rest) mutable {
-      if (round == self->round_) self->server_->in_turn([&] { f(error, rest...); });
+  auto guarded(F f) {
+    return [self = Ref<Link>(this), epoch = epoch_, f = std::move(f)](net::Error error = {}, auto&&... rest) mutable {
+      if (epoch == self->epoch_) self->server_->in_turn([&] { f(error, rest...); });
     };
   }
 
@@ -10608,12 +10620,12 @@ class Link final : public Counted<Link>, public engineio::Timed {
     Done done{};
     bool publish = false;  // stays in the queue during an outage
   };
-  /// Hears of the connection until it is stopped.
+  /// Called on the events of a connection, until it is stopped.
   struct Owner {
     virtual void on_ready(const Link&) = 0;  // Redis takes commands
     virtual void on_lost(const Link&, std::string_view why, bool was_ready) = 0;
-    virtual void on_refused(std::string_view error) = 0;  // a message to publish
-    virtual void on_pushed(const Value&) = 0;             // anything, over a connection that subscribes
+    virtual void on_refused(std::string_view error) = 0;  // the error reply to a PUBLISH
+    virtual void on_pushed(const Value&) = 0;             // any value on the connection that subscribes
 
    protected:
     ~Owner() = default;
@@ -10633,20 +10645,16 @@ class Link final : public Counted<Link>, public engineio::Timed {
   std::size_t queued() const { return queue_bytes_; }
 
   void start() {
-    ++round_;
+    ++epoch_;
     state_ = State::connecting;
-    writing_ = pinged_ = heard_ = flush_posted_ = false;
+    writing_ = ping_pending_ = heard_ = flush_posted_ = false;
     reader_ = Reader(options_.max_message_bytes);
     set_timer(options_.connect_timeout);
-    const auto port = address_.port;
-    if (address_.host == "localhost")
-      return connect({{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}});
-    net::Error error;
-    const auto literal = asio::ip::make_address(address_.host, error);
-    if (!error) return connect({{literal, port}});
-    resolver_.async_resolve(address_.host, std::to_string(port),
-                            in_round([this](const net::Error& failed, const auto& found) {
-                              if (failed) return lost("cannot find " + address_.host + ": " + failed.message());
+    if (auto known = net::known_endpoints(address_.host, address_.port); !known.empty())
+      return connect(std::move(known));
+    resolver_.async_resolve(address_.host, std::to_string(address_.port),
+                            guarded([this](const net::Error& failed, const auto& found) {
+                              if (failed) return fail("cannot find " + address_.host + ": " + failed.message());
                               std::vector<net::Endpoint> endpoints;
                               for (const auto& entry : found) endpoints.push_back(entry.endpoint());
                               connect(std::move(endpoints));
@@ -10656,7 +10664,7 @@ class Link final : public Counted<Link>, public engineio::Timed {
   void stop() {
     const Ref<Link> self(this);
     net::Error ignored;
-    if (ready() && !writing_) {  // the last messages, as far as the system takes them at once
+    if (ready() && !writing_) {  // sends the last messages, as far as that does not block
       std::string rest;
       for (const Command& command : queue_) rest += command.text;
       socket_.non_blocking(true, ignored);
@@ -10664,23 +10672,27 @@ class Link final : public Counted<Link>, public engineio::Timed {
     }
     server_->engine_.deadlines.forget(*this);
     resolver_.cancel();
-    const auto broken = close(State::stopped);
+    const auto completions = close(State::stopped);
     server_ = nullptr;
-    for (const Done& done : broken) done(std::make_error_code(std::errc::operation_canceled), {});
+    for (const Done& done : completions) done(std::make_error_code(std::errc::operation_canceled), {});
   }
 
   void publish(std::string command) {
-    const bool fits = queue_bytes_ + command.size() <= options_.max_queue_bytes;
-    ++(fits ? counters_.published : counters_.dropped);
-    if (fits) send({std::move(command), {}, true});
+    if (queue_bytes_ + command.size() > options_.max_queue_bytes) {
+      ++counters_.dropped;
+      return;
+    }
+    ++counters_.published;
+    send({std::move(command), {}, true});
   }
 
-  /// All commands of a turn of the loop leave in one write. Other commands than `publish` need a connection.
+  /// Queues a command. Those of one event-loop iteration leave in one write. Except for PUBLISH, the caller checks that
+  /// the connection is ready.
   void send(Command command) {
     queue_bytes_ += command.text.size();
     queue_.push_back(std::move(command));
     if (!ready() || writing_ || std::exchange(flush_posted_, true)) return;
-    asio::post(socket_.get_executor(), in_round([this](const net::Error&) {
+    asio::post(socket_.get_executor(), guarded([this](const net::Error&) {
                  flush_posted_ = false;
                  flush();
                }));
@@ -10690,12 +10702,12 @@ class Link final : public Counted<Link>, public engineio::Timed {
   void tick(engineio::Time) override {
     const Ref<Link> self(this);
     if (state_ == State::waiting) return start();
-    if (!ready()) return lost("no answer within connect_timeout");
-    net::Error ignored;  // what has come and was not read, because of a slow handler, is a sign of life, too
+    if (!ready()) return fail("no answer within connect_timeout");
+    net::Error ignored;  // unread bytes, as after a slow handler, also show that Redis is alive
     const bool silent = !std::exchange(heard_, false) && socket_.available(ignored) == 0;
-    if (silent && pinged_) return lost("Redis is silent");
+    if (silent && ping_pending_) return fail("Redis is silent");
     set_timer(options_.ping_interval);
-    pinged_ = silent;
+    ping_pending_ = silent;
     if (silent) send({redis::command({"PING"})});
   }
 
@@ -10704,37 +10716,37 @@ class Link final : public Counted<Link>, public engineio::Timed {
   }
 
   void connect(std::vector<net::Endpoint> endpoints) {
-    asio::async_connect(socket_, endpoints, in_round([this](const net::Error& error, const auto&) {
-                          if (error) return lost("cannot connect: " + error.message());
-                          greet();
+    asio::async_connect(socket_, endpoints, guarded([this](const net::Error& error, const auto&) {
+                          if (error) return fail("cannot connect: " + error.message());
+                          send_greeting();
                         }));
   }
 
-  /// Sends all commands of the greeting at once; it ends with the reply to the last one.
-  void greet() {
+  /// Sends AUTH, SELECT and CLIENT SETNAME together. The connection is ready at the reply to the last one.
+  void send_greeting() {
     net::Error ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     out_.clear();
-    if (!address_.user.empty()) greet({"AUTH", address_.user, address_.password});
-    else if (!address_.password.empty()) greet({"AUTH", address_.password});
-    if (address_.database != 0) greet({"SELECT", std::to_string(address_.database)});
-    greet({"CLIENT", "SETNAME", options_.client_name});
+    if (!address_.user.empty()) add_greeting({"AUTH", address_.user, address_.password});
+    else if (!address_.password.empty()) add_greeting({"AUTH", address_.password});
+    if (address_.database != 0) add_greeting({"SELECT", std::to_string(address_.database)});
+    add_greeting({"CLIENT", "SETNAME", options_.client_name});
     write(0);
     read();
   }
 
-  void greet(std::initializer_list<std::string_view> words) {
+  void add_greeting(std::initializer_list<std::string_view> words) {
     out_ += redis::command(words);
-    in_flight_.push_back({{}, [this, name = std::string(*words.begin())](std::error_code broken, const Value& reply) {
-                            if (!broken) greeted(name, reply);
+    in_flight_.push_back({{}, [this, name = std::string(*words.begin())](std::error_code error, const Value& reply) {
+                            if (!error) on_greeting_reply(name, reply);
                           }});
   }
 
-  void greeted(const std::string& name, const Value& reply) {
-    const bool last = name == "CLIENT";  // a Redis that forbids this one is usable
+  void on_greeting_reply(const std::string& name, const Value& reply) {
+    const bool last = name == "CLIENT";  // optional: Redis may forbid it, or not know it
     const bool forbidden = reply.text.starts_with("ERR") || reply.text.starts_with("NOPERM");
     if (reply.is(Value::Kind::error) && !(last && forbidden))
-      return lost("Redis refuses " + name + ": " + reply.text + "; check user, password and database in its URL");
+      return fail("Redis refuses " + name + ": " + reply.text + "; check user, password and database in its URL");
     if (!last) return;
     state_ = State::ready;
     failures_ = 0;
@@ -10746,30 +10758,30 @@ class Link final : public Counted<Link>, public engineio::Timed {
   void flush() {
     if (!ready() || writing_ || queue_.empty()) return;
     out_.clear();
-    while (!queue_.empty() && out_.size() < most_at_once) {
+    while (!queue_.empty() && out_.size() < max_write_bytes) {
       out_ += queue_.front().text;
       queue_.front().text = {};
-      if (!subscribes_) in_flight_.push_back(std::move(queue_.front()));  // else there is no reply
+      if (!subscribes_) in_flight_.push_back(std::move(queue_.front()));  // else values are pushed, not replies
       queue_.pop_front();
     }
     write(out_.size());
   }
 
-  /// Writes out_, of which `queued` bytes were in the queue.
+  /// Writes out_. `queued`: its bytes that came from the queue, and count as queued until they are written.
   void write(std::size_t queued) {
     writing_ = true;
-    asio::async_write(socket_, asio::buffer(out_), in_round([this, queued](const net::Error& error, std::size_t) {
+    asio::async_write(socket_, asio::buffer(out_), guarded([this, queued](const net::Error& error, std::size_t) {
                         writing_ = false;
-                        if (error) return lost("cannot write: " + error.message());
+                        if (error) return fail("cannot write: " + error.message());
                         queue_bytes_ -= queued;
                         flush();
                       }));
   }
 
   void read() {
-    socket_.async_read_some(asio::buffer(in_), in_round([this](const net::Error& error, std::size_t size) {
-                              if (error == asio::error::eof) return lost("Redis has closed the connection");
-                              if (error) return lost("cannot read: " + error.message());
+    socket_.async_read_some(asio::buffer(in_), guarded([this](const net::Error& error, std::size_t size) {
+                              if (error == asio::error::eof) return fail("Redis has closed the connection");
+                              if (error) return fail("cannot read: " + error.message());
                               heard_ = true;
                               receive({in_.data(), size});
                             }));
@@ -10777,17 +10789,17 @@ class Link final : public Counted<Link>, public engineio::Timed {
 
   void receive(std::string_view in) {
     Value value;
-    for (const auto round = round_; round == round_;) {
+    for (const auto epoch = epoch_; epoch == epoch_;) {
       const auto progress = reader_.read(in, value);
       if (progress == Progress::more) return read();
-      if (progress == Progress::malformed) return lost(std::string("malformed data: ") + reader_.why());
-      take(value);
+      if (progress == Progress::malformed) return fail(std::string("malformed data: ") + reader_.why());
+      on_value(value);
     }
   }
 
-  void take(Value& value) {
+  void on_value(Value& value) {
     if (subscribes_ && ready()) return owner_.on_pushed(value);
-    if (in_flight_.empty()) return lost("Redis replied to nothing");
+    if (in_flight_.empty()) return fail("Redis replied to nothing");
     const Command command = std::move(in_flight_.front());
     in_flight_.pop_front();
     if (command.publish && value.is(Value::Kind::error)) {
@@ -10797,36 +10809,38 @@ class Link final : public Counted<Link>, public engineio::Timed {
     if (command.done) command.done({}, std::move(value));
   }
 
-  void lost(const std::string& why) {
+  /// Closes the connection, and reconnects after a delay.
+  void fail(const std::string& why) {
     const bool was_ready = ready();
-    const auto broken = close(State::waiting);
-    const auto doubled = options_.reconnect_delay.count() << (std::min)(failures_++, 16u);
+    const auto completions = close(State::waiting);
+    const auto doubled = options_.reconnect_delay.count() << (std::min)(failures_, 16u);
+    ++failures_;
     const auto longest = (std::min)(options_.reconnect_delay_max.count(), doubled);
     std::uniform_int_distribution<std::int64_t> delay(longest / 2, longest);
     set_timer(Milliseconds(delay(server_->engine_.random)));
     owner_.on_lost(*this, why, was_ready);
-    for (const Done& done : broken) done(std::make_error_code(std::errc::connection_reset), {});
+    for (const Done& done : completions) done(std::make_error_code(std::errc::connection_reset), {});
   }
 
-  /// Keeps the messages to publish that were not written. Returns the completions of all other commands.
+  /// Closes the socket. Unwritten PUBLISH commands stay queued; the completions of all other commands are returned.
   std::vector<Done> close(State next) {
-    ++round_;
+    ++epoch_;
     state_ = next;
     net::Error ignored;
     socket_.close(ignored);
     queue_bytes_ = 0;
-    std::vector<Done> broken;
+    std::vector<Done> completions;
     for (auto& command : std::exchange(in_flight_, {})) {
       if (next == State::waiting) counters_.dropped += command.publish;
-      if (command.done) broken.push_back(std::move(command.done));
+      if (command.done) completions.push_back(std::move(command.done));
     }
     for (auto& command : std::exchange(queue_, {})) {
-      if (command.done) broken.push_back(std::move(command.done));
+      if (command.done) completions.push_back(std::move(command.done));
       if (!command.publish) continue;
       queue_bytes_ += command.text.size();
       queue_.push_back(std::move(command));
     }
-    return broken;
+    return completions;
   }
 
   Server* server_;  // null once stopped
@@ -10838,26 +10852,26 @@ class Link final : public Counted<Link>, public engineio::Timed {
   net::TcpSocket socket_;
   asio::ip::basic_resolver<asio::ip::tcp, net::Executor> resolver_;
   State state_ = State::waiting;
-  std::uint64_t round_ = 0;        // counts attempts to connect, and their ends
+  std::uint64_t epoch_ = 0;        // incremented by start() and close(), so that late handlers have no effect
   std::uint32_t failures_ = 0;     // in a row
   std::deque<Command> queue_;      // not written yet
   std::deque<Command> in_flight_;  // written, without a reply
   std::size_t queue_bytes_ = 0;
   std::string out_;
-  bool writing_ = false, flush_posted_ = false, heard_ = false, pinged_ = false;
+  bool writing_ = false, flush_posted_ = false, heard_ = false, ping_pending_ = false;
   std::array<char, 16 * 1024> in_{};
   Reader reader_{0};
 };
 
-// ---- what the namespaces of a server share
+// ---- shared by the namespaces of a server
 
-/// A namespace's adapter, as the bus sees it.
+/// The bus's interface to a namespace's adapter.
 class Subscriber {
  public:
   explicit Subscriber(Channels its) : channels(std::move(its)) {}
 
   virtual void on_message(std::string_view channel, const Value& message) = 0;
-  /// Redis takes commands, or has subscribed to the request channel.
+  /// A connection is ready, or the request channel is subscribed.
   virtual void on_ready() = 0;
 
   const Channels channels;
@@ -10867,7 +10881,7 @@ class Subscriber {
   ~Subscriber() = default;
 };
 
-/// Throws std::invalid_argument for a time below `least` or above a day; `what` names them.
+/// Throws std::invalid_argument for a time below `least` or above a day. `what` begins the error text.
 SIO_DEMO_INLINE void check_times(std::initializer_list<Milliseconds> times, Milliseconds least, const char* what) {
   for (const auto time : times)
     if (time < least || time > std::chrono::hours(24))
@@ -10891,9 +10905,9 @@ class Bus final : public Client, private Link::Owner {
     if (!server_) return done(error, {});
     if (!usable()) return server_->post([done = std::move(done), error] { done(error, {}); });
     const Log& log = server_->log();
-    commands_->send({redis::command(words), [done = std::move(done), &log](std::error_code broken, Value reply) {
+    commands_->send({redis::command(words), [done = std::move(done), &log](std::error_code failure, Value reply) {
                        log.later([=, &log] {
-                         log.call({"A handler threw", "event", "redis command"}, [&] { done(broken, reply); });
+                         log.call({"A handler threw", "event", "redis command"}, [&] { done(failure, reply); });
                        });
                      }});
   }
@@ -10926,19 +10940,19 @@ class Bus final : public Client, private Link::Owner {
       routes_.erase(found);
       if (subscriptions_->ready()) subscriptions_->send({redis::command({command, name})});
     };
-    leave("UNSUBSCRIBE", subscriber.channels.request);  // first the one by which Redis counts this server
+    leave("UNSUBSCRIBE", subscriber.channels.request);  // first, as Redis counts this server by it
     leave("UNSUBSCRIBE", subscriber.channels.response);
     leave("UNSUBSCRIBE", subscriber.channels.own);
     leave("PUNSUBSCRIBE", subscriber.channels.pattern);
     if (subscribers_.empty()) stop();
   }
 
-  void malformed(std::string_view channel) {
+  void count_malformed(std::string_view channel) {
     ++counters_.malformed;
     if (may_log(logged_malformed_))
       server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
   }
-  void refused(std::string_view what, std::string_view error) {
+  void log_refusal(std::string_view what, std::string_view error) {
     const char* advice =
         error.starts_with("NOPERM") ? "; allow the user these commands, channels and keys (ACL SETUSER)" : "";
     if (may_log(logged_refusal_))
@@ -10949,7 +10963,7 @@ class Bus final : public Client, private Link::Owner {
   void set_deadline(engineio::Timed& timed, Milliseconds delay) {
     if (server_) server_->in_turn([&] { server_->engine_.deadlines.set(timed, server_->engine_.now() + delay); });
   }
-  void forget(engineio::Timed& timed) {
+  void clear_deadline(engineio::Timed& timed) {
     if (server_) server_->engine_.deadlines.forget(timed);
   }
   std::string make_id() { return random_.id().substr(0, 6); }
@@ -10968,13 +10982,13 @@ class Bus final : public Client, private Link::Owner {
   void stop() {
     const auto commands = std::exchange(commands_, {}), subscriptions = std::exchange(subscriptions_, {});
     connected_ = false;
-    for (Lease* lease : leases_) forget(*lease);  // a lease may be destroyed after the server
+    for (Lease* lease : leases_) clear_deadline(*lease);  // a lease may be destroyed after the server
     server_ = nullptr;
     subscriptions->stop();
     commands->stop();  // last, because it calls completions, which may start the bus again
   }
 
-  /// The request channel comes last: from then on, other servers expect answers.
+  /// The request channel comes last: from then on, other servers expect responses from this one.
   void subscribe(const Subscriber& subscriber) {
     const Channels& channels = subscriber.channels;
     subscriptions_->send({redis::command({"PSUBSCRIBE", channels.pattern}) +
@@ -10991,7 +11005,7 @@ class Bus final : public Client, private Link::Owner {
       if (again) ++counters_.reconnects;
       server_->log().write(LogLevel::info, again ? "Redis: connected again" : "Redis: connected",
                            {{"address", address_.text()}, {"queued", queued()}});
-      for (Lease* lease : leases_) lease->ask();
+      for (Lease* lease : leases_) lease->renew();
     }
     for (Subscriber* one : subscribers_) one->on_ready();
   }
@@ -11006,9 +11020,9 @@ class Bus final : public Client, private Link::Owner {
       server_->log().write(LogLevel::warn, message, {{"address", address_.text()}, {"reason", why}});
   }
 
-  void on_refused(std::string_view error) override { refused("a message for the other servers", error); }
+  void on_refused(std::string_view error) override { log_refusal("a message for the other servers", error); }
 
-  /// Limits log lines of one kind to one a second.
+  /// Whether a line of one kind may be logged: at most one per second.
   bool may_log(engineio::Time& last) const {
     const auto now = server_->engine_.now();
     if (now - last < Seconds(1)) return false;
@@ -11016,12 +11030,12 @@ class Bus final : public Client, private Link::Owner {
     return true;
   }
 
-  /// message, channel, text; pmessage, pattern, channel, text; or subscribe, channel, count.
+  /// The list is {message, channel, text}, {pmessage, pattern, channel, text} or {subscribe, channel, count}.
   void on_pushed(const Value& value) override {
     const auto text = [&](std::size_t i) {
       return i < value.list.size() ? std::string_view(value.list[i].text) : std::string_view();
     };
-    if (value.is(Value::Kind::error)) return refused("a subscription", value.text);
+    if (value.is(Value::Kind::error)) return log_refusal("a subscription", value.text);
     const auto found = routes_.find(text(1));
     if (found == routes_.end()) return;
     Subscriber& subscriber = *found->second;
@@ -11046,7 +11060,8 @@ class Bus final : public Client, private Link::Owner {
   bytes::Random random_;
 };
 
-/// A namespace's adapter: what its base class does on this server, it does on all of them.
+/// A namespace's adapter. Its base class performs each operation on this server; this class also sends it to the
+/// others.
 class Adapter final : public sio_demo::Adapter, public Subscriber {
   using Base = sio_demo::Adapter;
 
@@ -11064,7 +11079,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
   const std::string& uid() const { return channels.uid; }
 
   void broadcast(socketio::Writer&& event, const Target& target) override {
-    if (goes_out(target)) {
+    if (reaches_others(target)) {
       const auto values = detail::values_of(event);
       const std::string room = target.rooms.size() == 1 ? target.rooms.front() + '#' : "";
       if (!values.empty()) bus_->publish(channels.broadcast + room, encode(Event{uid(), nsp_.name(), values, target}));
@@ -11074,19 +11089,19 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
 
   void broadcast_with_ack(socketio::Writer&& event, const Target& target,
                           const std::shared_ptr<AckWait>& wait) override {
-    if (!goes_out(target)) return Base::broadcast_with_ack(std::move(event), target, wait);
+    if (!reaches_others(target)) return Base::broadcast_with_ack(std::move(event), target, wait);
     Request request{.type = Type::broadcast,
                     .target = target,
                     .nsp = nsp_.name(),
                     .values = detail::values_of(event),
                     .timeout = wait->limit()};
-    wait->expect(1);  // until `finish`, so that the wait does not end before all servers have answered
-    const auto add = [wait](Question& question, const json& answer) {
-      const auto count = is(answer, Type::client_count) ? number_field(answer, "clientCount") : std::nullopt;
-      if (count) question.acks_due += (std::min)(*count, std::uint64_t{1} << 32);
-      if (is(answer, Type::ack) && question.acks_due > 0) {
-        --question.acks_due;
-        const json* value = field(answer, "packet");
+    wait->expect(1);  // until `finish`, so that the wait does not complete before all servers have responded
+    const auto add = [wait](PendingRequest& pending, const json& response) {
+      const auto count = is(response, Type::client_count) ? number_field(response, "clientCount") : std::nullopt;
+      if (count) pending.acks_missing += (std::min)(*count, std::uint64_t{1} << 32);
+      if (is(response, Type::ack) && pending.acks_missing > 0) {
+        --pending.acks_missing;
+        const json* value = field(response, "packet");
         wait->expect(1);
         wait->answer(socketio::Arguments(value ? json::array_t{*value} : json::array_t()));
       }
@@ -11095,59 +11110,59 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     const auto finish = [wait](std::error_code error) {
       const bool canceled = error == std::errc::operation_canceled;
       if (canceled || (error && wait->limit())) wait->finish(error);
-      else wait->lost(error);  // without a limit, clients of this server may still answer
+      else wait->lost(error);  // without a limit, clients of this server may still send acks
     };
-    ask(std::move(request), add, finish, wait->limit());
+    send_request(std::move(request), add, finish, wait->limit());
     Base::broadcast_with_ack(std::move(event), target, wait);
   }
 
   void fetch_sockets(const Target& target,
                      std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override {
-    if (!goes_out(target)) return Base::fetch_sockets(target, std::move(done));
+    if (!reaches_others(target)) return Base::fetch_sockets(target, std::move(done));
     const auto all = std::make_shared<std::vector<RemoteSocket>>(sockets_here(target));
-    const auto add = [this, all](Question&, const json& answer) {
-      const json* sockets = field(answer, "sockets");
-      if (!sockets || !sockets->is_array()) bus_->malformed(channels.response);
+    const auto add = [this, all](PendingRequest&, const json& response) {
+      const json* sockets = field(response, "sockets");
+      if (!sockets || !sockets->is_array()) bus_->count_malformed(channels.response);
       else
         for (const json& socket : *sockets)
-          if (!add_socket(socket, *all)) bus_->malformed(channels.response);
+          if (!add_socket(socket, *all)) bus_->count_malformed(channels.response);
       return true;
     };
-    ask({.type = Type::fetch, .target = target}, add,
-        [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
+    send_request({.type = Type::fetch, .target = target}, add,
+                 [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
   }
 
   void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override {
     if (ended_) return Base::all_rooms(std::move(done));
     const auto here = rooms();
     const auto all = std::make_shared<std::set<std::string>>(here.begin(), here.end());
-    const auto add = [this, all](Question&, const json& answer) {
+    const auto add = [this, all](PendingRequest&, const json& response) {
       std::vector<std::string> rooms;
-      if (!read_rooms(answer, "rooms", rooms)) bus_->malformed(channels.response);
+      if (!read_rooms(response, "rooms", rooms)) bus_->count_malformed(channels.response);
       else all->insert(rooms.begin(), rooms.end());
       return true;
     };
-    ask({.type = Type::all_rooms}, add,
-        [all, done = std::move(done)](std::error_code error) { done(error, {all->begin(), all->end()}); });
+    send_request({.type = Type::all_rooms}, add,
+                 [all, done = std::move(done)](std::error_code error) { done(error, {all->begin(), all->end()}); });
   }
 
-  /// The official server acts when it receives its own request, so not at all without Redis. This one acts at once, and
-  /// ignores its own requests.
+  /// This server acts at once, and ignores its own request when Redis delivers it. (The official server acts on
+  /// delivery, so not at all during an outage of Redis.)
   void sockets_join(const Target& target, const std::vector<std::string>& rooms) override {
-    if (goes_out(target)) publish({.type = Type::join, .target = target, .rooms = rooms});
+    if (reaches_others(target)) publish({.type = Type::join, .target = target, .rooms = rooms});
     Base::sockets_join(target, rooms);
   }
   void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override {
-    if (goes_out(target)) publish({.type = Type::leave, .target = target, .rooms = rooms});
+    if (reaches_others(target)) publish({.type = Type::leave, .target = target, .rooms = rooms});
     Base::sockets_leave(target, rooms);
   }
   void disconnect_sockets(const Target& target, bool close) override {
-    if (goes_out(target)) publish({.type = Type::disconnect, .target = target, .close = close});
+    if (reaches_others(target)) publish({.type = Type::disconnect, .target = target, .close = close});
     Base::disconnect_sockets(target, close);
   }
 
-  /// Refuses the names of the official server's own events, which would end official servers: with
-  /// std::invalid_argument, thrown or given to `done`.
+  /// Refuses the event names that would crash official servers: passes invalid_argument to `done`, or throws
+  /// std::invalid_argument if there is no `done`.
   void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) override {
     const std::string name = event.empty() || !event.front().is_string() ? "" : event.front().get<std::string>();
     if (name == "connect" || name == "connection" || name == "new_namespace" || name == "error") {
@@ -11159,13 +11174,13 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     Request request{.type = Type::server_side_emit, .values = std::move(event)};
     if (!done) return publish(std::move(request));
     const auto all = std::make_shared<json::array_t>();
-    const auto add = [all](Question&, const json& answer) {
-      const json* data = field(answer, "data");
+    const auto add = [all](PendingRequest&, const json& response) {
+      const json* data = field(response, "data");
       all->push_back(data ? *data : json());
       return true;
     };
-    ask(std::move(request), add,
-        [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
+    send_request(std::move(request), add,
+                 [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
   }
 
   void server_count(std::function<void(std::error_code, std::size_t)> done) override {
@@ -11177,10 +11192,11 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
                   });
   }
 
-  /// A handle of a socket may keep the adapter after the end of the server; then it serves what is left here.
+  /// A socket handle may keep the adapter alive after the server; its operations are then limited to this server.
   void close() override {
     if (std::exchange(ended_, true)) return;
-    while (!questions_.empty()) settle(questions_.begin()->first, std::make_error_code(std::errc::operation_canceled));
+    while (!pending_.empty())
+      finish_request(pending_.begin()->first, std::make_error_code(std::errc::operation_canceled));
     bus_->detach(*this);
   }
 
@@ -11188,38 +11204,38 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
 
   // ---- called by the bus
   void on_message(std::string_view channel, const Value& message) override {
-    if (!message.is(Value::Kind::text) || !on_text(channel, message.text)) bus_->malformed(channel);
+    if (!message.is(Value::Kind::text) || !on_text(channel, message.text)) bus_->count_malformed(channel);
   }
   void on_ready() override {
-    for (const auto& [id, question] : questions_) pursue(*question);
+    for (const auto& [id, pending] : pending_) count_servers(*pending);
   }
 
  private:
-  /// A request that waits for the answers of the other servers, until its deadline.
-  struct Question final : engineio::Timed {
-    using Add = std::function<bool(Question&, const json&)>;  // true: it completes what its server has to say
-    using Finish = std::function<void(std::error_code)>;      // with an error if answers are missing
+  /// A request that waits for the responses of the other servers, until its deadline.
+  struct PendingRequest final : engineio::Timed {
+    using Add = std::function<bool(PendingRequest&, const json&)>;  // true: the response of its server is complete
+    using Finish = std::function<void(std::error_code)>;            // with an error if responses are missing
 
-    Question(Adapter& its_adapter, Request its_request, Add its_add, Finish its_finish)
+    PendingRequest(Adapter& its_adapter, Request its_request, Add its_add, Finish its_finish)
         : adapter(its_adapter),
           request(std::move(its_request)),
           add(std::move(its_add)),
           finish(std::move(its_finish)) {}
     void tick(engineio::Time) override {
-      adapter.settle(std::string(request.id), std::make_error_code(std::errc::timed_out));
+      adapter.finish_request(std::string(request.id), std::make_error_code(std::errc::timed_out));
     }
-    bool complete() const { return others && answers >= *others && acks_due == 0; }
+    bool complete() const { return others && responses >= *others && acks_missing == 0; }
 
     Adapter& adapter;
     Request request;
     Add add;
     Finish finish;
-    std::optional<std::uint64_t> others{};    // how many servers have to answer, once Redis has counted them
-    std::uint64_t answers = 0, acks_due = 0;  // of other servers, and of their clients
+    std::optional<std::uint64_t> others{};  // how many servers must respond; nullopt until Redis has counted them
+    std::uint64_t responses = 0, acks_missing = 0;  // responses received; acks that their clients still owe
     bool counting = false, published = false;
   };
 
-  /// Forwards the acks of clients of this server to the one that asked.
+  /// Forwards the acks of this server's clients to the requesting server.
   class Forward final : public AckWait {
    public:
     Forward(Server& server, std::shared_ptr<Bus> bus, std::string channel, std::string id)
@@ -11228,7 +11244,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
    private:
     bool take(const socketio::Arguments& arguments) override {
       json fields{{"type", Type::ack}, {"requestId", id_}};
-      const auto values = arguments.values();  // null for one that C++ cannot hold
+      const auto values = arguments.values();  // a value that json cannot represent is null
       if (!values.empty()) fields["packet"] = values.front();
       bus_->publish(channel_, to_msgpack(fields));
       return true;
@@ -11239,38 +11255,38 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     std::string channel_, id_;
   };
 
-  bool goes_out(const Target& target) const { return !target.local && !ended_; }
+  bool reaches_others(const Target& target) const { return !target.local && !ended_; }
 
   void publish(Request request) {
     request.uid = uid();
     bus_->publish(channels.request, encode(request));
   }
 
-  // ---- questions to other servers
-  void ask(Request request, Question::Add add, Question::Finish finish,
-           std::optional<Milliseconds> limit = std::nullopt) {
+  // ---- requests to the other servers
+  void send_request(Request request, PendingRequest::Add add, PendingRequest::Finish finish,
+                    std::optional<Milliseconds> limit = std::nullopt) {
     request.uid = uid();
     do request.id = bus_->make_id();
-    while (questions_.contains(request.id));
-    auto& question = questions_[request.id];
-    question = std::make_unique<Question>(*this, std::move(request), std::move(add), std::move(finish));
-    bus_->set_deadline(*question, limit.value_or(bus_->options().requests_timeout));
-    pursue(*question);
+    while (pending_.contains(request.id));
+    auto& pending = pending_[request.id];
+    pending = std::make_unique<PendingRequest>(*this, std::move(request), std::move(add), std::move(finish));
+    bus_->set_deadline(*pending, limit.value_or(bus_->options().requests_timeout));
+    count_servers(*pending);
   }
 
-  /// Has Redis count the other servers, and publishes the request if there are any; a broadcast is published at once.
-  void pursue(Question& question) {
-    if (!subscribed || !bus_->usable() || question.counting || question.others) return;
-    if (question.request.type == Type::broadcast) publish_once(question);
-    question.counting = true;
+  /// Counts the other servers by Redis, then publishes the request if there are any. A broadcast is published at once.
+  void count_servers(PendingRequest& pending) {
+    if (!subscribed || !bus_->usable() || pending.counting || pending.others) return;
+    if (pending.request.type == Type::broadcast) publish_once(pending);
+    pending.counting = true;
     bus_->command({"PUBSUB", "NUMSUB", channels.request},
-                  [this, alive = std::weak_ptr<void>(alive_), id = question.request.id](std::error_code error,
-                                                                                        const Value& reply) {
+                  [this, alive = std::weak_ptr<void>(alive_), id = pending.request.id](std::error_code error,
+                                                                                       const Value& reply) {
                     if (!alive.expired()) on_count(id, error, reply);
                   });
   }
-  void publish_once(Question& question) {
-    if (!std::exchange(question.published, true)) bus_->publish(channels.request, encode(question.request));
+  void publish_once(PendingRequest& pending) {
+    if (!std::exchange(pending.published, true)) bus_->publish(channels.request, encode(pending.request));
   }
 
   /// The subscribers of the request channel in a reply to PUBSUB NUMSUB: the channel, and their number.
@@ -11281,43 +11297,43 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
   }
 
   void on_count(const std::string& id, std::error_code error, const Value& reply) {
-    const auto found = questions_.find(id);
-    if (found == questions_.end()) return;
-    Question& question = *found->second;
-    question.counting = false;
-    if (error) return;  // on_ready() asks again
+    const auto found = pending_.find(id);
+    if (found == pending_.end()) return;
+    PendingRequest& pending = *found->second;
+    pending.counting = false;
+    if (error) return;  // on_ready() tries again
     const auto count = count_of(reply);
-    if (!count) return settle(id, std::make_error_code(std::errc::permission_denied));
-    question.others = *count > 0 ? *count - 1 : 0;
-    if (question.complete()) settle(id, {});
-    else publish_once(question);
+    if (!count) return finish_request(id, std::make_error_code(std::errc::permission_denied));
+    pending.others = *count > 0 ? *count - 1 : 0;
+    if (pending.complete()) finish_request(id, {});
+    else publish_once(pending);
   }
 
-  bool on_answer(std::string_view text) {
-    const auto answer = decode_answer(text);
-    if (!answer) return false;
-    const std::string id = text_field(*answer, "requestId");
-    const auto found = questions_.find(id);
-    if (found == questions_.end()) return true;  // it came too late, or is for another server
-    Question& question = *found->second;
-    if (question.add(question, *answer)) ++question.answers;
-    if (question.complete()) settle(id, {});
+  bool on_response(std::string_view text) {
+    const auto response = decode_response(text);
+    if (!response) return false;
+    const std::string id = text_field(*response, "requestId");
+    const auto found = pending_.find(id);
+    if (found == pending_.end()) return true;  // too late, or for another server
+    PendingRequest& pending = *found->second;
+    if (pending.add(pending, *response)) ++pending.responses;
+    if (pending.complete()) finish_request(id, {});
     return true;
   }
 
-  void settle(const std::string& id, std::error_code error) {
-    const auto found = questions_.find(id);
-    if (found == questions_.end()) return;
-    const auto question = std::move(found->second);
-    questions_.erase(found);
-    bus_->forget(*question);
-    question->finish(error);
+  void finish_request(const std::string& id, std::error_code error) {
+    const auto found = pending_.find(id);
+    if (found == pending_.end()) return;
+    const auto pending = std::move(found->second);
+    pending_.erase(found);
+    bus_->clear_deadline(*pending);
+    pending->finish(error);
   }
 
   // ---- messages of other servers. false: the message is malformed
   bool on_text(std::string_view channel, std::string_view text) {
     if (channel == channels.request) return on_request(text);
-    if (channel == channels.response || channel == channels.own) return on_answer(text);
+    if (channel == channels.response || channel == channels.own) return on_response(text);
     return on_broadcast(channel, text);
   }
 
@@ -11325,7 +11341,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     if (!channel.starts_with(channels.broadcast)) return true;
     auto room = channel.substr(channels.broadcast.size());
     if (room.ends_with('#')) room.remove_suffix(1);
-    if (!room.empty() && room_size(room) == 0) return true;  // it need not be decoded
+    if (!room.empty() && room_size(room) == 0) return true;  // no client here is in the room
     const auto event = decode_event(text);
     if (event && event->uid != uid() && event->nsp == nsp_.name())
       Base::broadcast(detail::writer_of(event->values), event->target);
@@ -11342,7 +11358,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
 
   void serve(const Request& request) {
     switch (request.type) {
-      case Type::all_rooms: return answer(request, {{"requestId", request.id}, {"rooms", rooms()}});
+      case Type::all_rooms: return respond(request, {{"requestId", request.id}, {"rooms", rooms()}});
       case Type::join: return Base::sockets_join(request.target, request.rooms);
       case Type::leave: return Base::sockets_leave(request.target, request.rooms);
       case Type::disconnect: return Base::disconnect_sockets(request.target, request.close);
@@ -11351,7 +11367,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
         for (const auto& socket : sockets_here(request.target))
           all.push_back(
               {{"id", socket.id}, {"handshake", socket.handshake}, {"rooms", socket.rooms}, {"data", socket.data}});
-        return answer(request, {{"requestId", request.id}, {"sockets", std::move(all)}});
+        return respond(request, {{"requestId", request.id}, {"sockets", std::move(all)}});
       }
       case Type::server_side_emit: return serve_emit(request);
       case Type::broadcast: return serve_broadcast(request);
@@ -11359,9 +11375,9 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     }
   }
 
-  /// The answer goes to the channel of all servers, whatever the options are.
+  /// The response always goes to the channel of all servers, as the official server's does.
   void serve_emit(const Request& request) {
-    if (!request.wants_answer()) return nsp_.server_side_event(request.values, nullptr);
+    if (!request.wants_response()) return nsp_.server_side_event(request.values, nullptr);
     const auto done = std::make_shared<bool>(false);
     nsp_.server_side_event(request.values, [bus = std::weak_ptr<Bus>(bus_), channel = channels.response,
                                             id = request.id, done](json value) {
@@ -11371,20 +11387,22 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     });
   }
 
-  /// Acks have a time limit even if the request has none, or those of silent clients would pile up.
+  /// The wait for acks always has a time limit, so that clients that never send one cannot fill the memory.
   void serve_broadcast(const Request& request) {
     if (request.nsp != nsp_.name()) return;
-    const auto wait = std::make_shared<Forward>(nsp_.server(), bus_, answer_channel(request), request.id);
+    const auto wait = std::make_shared<Forward>(nsp_.server(), bus_, response_channel(request), request.id);
     wait->arm(request.timeout.value_or(bus_->options().requests_timeout));
     Base::broadcast_with_ack(detail::writer_of(request.values), request.target, wait);
-    answer(request, {{"type", Type::client_count}, {"requestId", request.id}, {"clientCount", wait->missing()}});
+    respond(request, {{"type", Type::client_count}, {"requestId", request.id}, {"clientCount", wait->missing()}});
   }
 
-  std::string answer_channel(const Request& request) const {
+  std::string response_channel(const Request& request) const {
     const bool specific = bus_->options().publish_on_specific_response_channel && !request.uid.empty();
     return specific ? channels.response + request.uid + '#' : channels.response;
   }
-  void answer(const Request& request, const json& fields) { bus_->publish(answer_channel(request), to_text(fields)); }
+  void respond(const Request& request, const json& fields) {
+    bus_->publish(response_channel(request), to_text(fields));
+  }
 
   bool add_socket(const json& socket, std::vector<RemoteSocket>& out) {
     const json none = json::object(), *handshake = field(socket, "handshake"), *data = field(socket, "data");
@@ -11402,9 +11420,9 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
   }
 
   std::shared_ptr<Bus> bus_;
-  StringMap<std::unique_ptr<Question>> questions_;  // by request id
+  StringMap<std::unique_ptr<PendingRequest>> pending_;  // by request id
   std::shared_ptr<void> alive_ = std::make_shared<char>();
-  bool ended_;  // or the server is closing
+  bool ended_;  // closed, or the server is closing
 };
 
 // ---- Lease
@@ -11416,13 +11434,13 @@ SIO_DEMO_INLINE Lease::Lease(Factory factory, std::string key, Milliseconds dura
 }
 SIO_DEMO_INLINE Lease::~Lease() {
   std::erase(factory_.bus_->leases_, this);
-  factory_.bus_->forget(*this);
+  factory_.bus_->clear_deadline(*this);
 }
 
 SIO_DEMO_INLINE void Lease::start() {
   released_ = false;
   factory_.bus_->set_deadline(*this, duration_ / 3);
-  ask();
+  renew();
 }
 
 SIO_DEMO_INLINE Lease::State Lease::state() const {
@@ -11435,21 +11453,22 @@ SIO_DEMO_INLINE Lease::State Lease::state() const {
 SIO_DEMO_INLINE void Lease::tick(engineio::Time) {
   if (released_) return;
   start();
-  if (told_ || !factory_.bus_->connected()) notify();
+  // While connected, the state is unknown until the first reply.
+  if (notified_ || !factory_.bus_->connected()) notify();
 }
 
-/// Redis counts `duration_` from when it runs the script, this server from when it sends it: so here the lease ends
-/// earlier.
-SIO_DEMO_INLINE void Lease::ask() {
+/// This server counts `duration_` from before the script is sent, Redis from when it runs, so the lease ends here
+/// first.
+SIO_DEMO_INLINE void Lease::renew() {
   Bus& bus = *factory_.bus_;
-  if (released_ || !bus.connected() || std::exchange(asking_, true)) return;
+  if (released_ || !bus.connected() || std::exchange(renewing_, true)) return;
   const auto done = [this, alive = std::weak_ptr<void>(alive_), until = std::chrono::steady_clock::now() + duration_,
                      reconnects = bus.counters().reconnects](std::error_code error, const Value& reply) {
     if (alive.expired()) return;
-    asking_ = false;
+    renewing_ = false;
     if (error || released_) return;
     const bool was_refused = std::exchange(refused_, reply.is(Value::Kind::error));
-    if (refused_ && !was_refused) factory_.bus_->refused("the lease of " + key_, reply.text);
+    if (refused_ && !was_refused) factory_.bus_->log_refusal("the lease of " + key_, reply.text);
     const bool ours = reply.is(Value::Kind::integer) && reply.number == 1;
     until_ = ours ? until : engineio::Time{};
     reconnects_ = reconnects;
@@ -11463,8 +11482,8 @@ SIO_DEMO_INLINE void Lease::ask() {
 
 SIO_DEMO_INLINE void Lease::notify() {
   const State now = state();
-  if (told_ == now || !changed_) return;
-  told_ = now;
+  if (notified_ == now || !changed_) return;
+  notified_ = now;
   const Log& log = factory_.bus_->server_->log();
   log.later(
       [&log, tell = changed_, now] { log.call({"A handler threw", "event", "redis lease"}, [&] { tell(now); }); });
@@ -11474,8 +11493,8 @@ SIO_DEMO_INLINE void Lease::release() {
   Bus& bus = *factory_.bus_;
   if (std::exchange(released_, true) || !bus.connected()) return;
   until_ = {};
-  asking_ = false;
-  alive_ = std::make_shared<char>();  // a reply that is on its way is ignored
+  renewing_ = false;
+  alive_ = std::make_shared<char>();  // so that the reply to a pending renewal is ignored
   constexpr const char* give_back = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0";
   bus.command({"EVAL", give_back, "1", key_, id_}, [](std::error_code, const Value&) {});
 }
