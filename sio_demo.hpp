@@ -8319,12 +8319,12 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 // the chunk is read on into one buffer, which all connections share. A connection keeps a copy of the bytes that it
 // cannot handle yet.
 //
-// A read must not begin while received bytes wait, or it would overwrite the chunk. Several events let a connection
-// read again: the end of a batch, a write that completes, a late decision of allow_request. All of them call
-// continue_input(), the only function that begins a read, and it does so only in the state idle. While bytes wait, the
-// state is ready or held, so it cannot begin one. The state becomes idle only where no bytes wait: in start(), if none
-// were received before; in handle(), after it has emptied the chunk and handled all complete input; and in on_read()
-// after an error.
+// A read must not begin while received bytes wait to be handled: it would overwrite the chunk, or read more than a
+// connection may hold. Several events let a connection read again: the end of a batch, a write that completes, a late
+// decision of allow_request. All of them call continue_input(), the only function that begins a read, and it does so
+// only in the state idle. While bytes wait, the state is ready or held, so it cannot begin one. The state becomes idle
+// only where no bytes wait: in start(), if none were received before; in handle(), after it has emptied the chunk and
+// handled all complete input; and in on_read() after an error.
 //
 //     idle     no bytes wait                          continue_input() -> reading
 //     reading  the stream fills the chunk             on_read()        -> ready, or idle after an error
