@@ -8523,11 +8523,6 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   bool on_thread() const {
     return thread_ == std::thread::id() || thread_ == std::this_thread::get_id() || loop_.stopped();
   }
-  /// Calls f from the event loop. f makes a Turn itself if it needs one.
-  template <class F>
-  void post(F f) {
-    asio::post(loop_, std::move(f));
-  }
 
   /// Adds a connection to the next batch, which calls handle().
   void ready(Ref<Connection> connection) {
@@ -9496,7 +9491,10 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
       const std::size_t done = stream_->write_some(buffers, error);
       if (error && error != asio::error::would_block) return close(Reason::transport_close, "the connection was reset");
       remove_written(done);
-      if (done < size) return await_writable();
+      if (done == size) continue;
+      waiting_writable_ = true;
+      if (mode_ < Mode::websocket) set_deadline(options().http.body_timeout);  // a WebSocket has its heartbeat instead
+      return stream_->async_wait_writable(Ref<Connection>(this));
     }
     if (close_after_write_ && !has_pending() && mode_ != Mode::dead) half_close();
   }
@@ -9548,12 +9546,6 @@ class Connection final : public Counted<Connection>, public engineio::Peer, publ
     while (first != queue_.end() && size >= (*first)->frame().size()) size -= (*first++)->frame().size();
     sent_ = size;
     queue_.erase(queue_.begin(), first);
-  }
-
-  void await_writable() {
-    waiting_writable_ = true;
-    if (mode_ < Mode::websocket) set_deadline(options().http.body_timeout);  // a WebSocket has its heartbeat instead
-    stream_->async_wait_writable(Ref<Connection>(this));
   }
 
   /// Closes our side after the last response, then reads and discards what the client still sends: to close with unread
@@ -10399,7 +10391,7 @@ SIO_DEMO_INLINE std::optional<json> from_text(std::string_view text) {
   return out;
 }
 
-// ---- the adapter's messages. Decoders return nullopt for malformed ones.
+// ---- the adapter's messages. Decoders return nullopt for a malformed one.
 
 /// The channels of one namespace on one server.
 struct Channels {
@@ -10518,6 +10510,7 @@ SIO_DEMO_INLINE std::string encode(const Event& event) {
   return to_msgpack(json::array({event.uid, packet_of(event.nsp, event.values), std::move(options)}));
 }
 
+/// Reads a broadcast.
 SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text) {
   auto message = from_msgpack(text);
   if (!message || !message->is_array() || message->size() < 3 || !message->front().is_string()) return std::nullopt;
@@ -10578,6 +10571,7 @@ SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
   }
 }
 
+/// Reads a request, which is JSON or msgpack.
 SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text) {
   auto message = from_text(text);
   const auto type = message ? number_field(*message, "type") : std::nullopt;
