@@ -8347,48 +8347,51 @@ SIO_DEMO_INLINE Options Host::checked(Options options, bool with_engine) {
 // ================================================================================================
 // 10  Driver
 //
-// The only chapter that touches clients' sockets. It moves bytes between TCP and the codecs, requests between
-// HTTP and the engine, and keeps the time. All of it runs on one thread. A connection knows its socket as a Stream,
-// so that tests can say when bytes come and what a write takes, and so that TLS or Unix sockets can be served later.
+// All reading from and writing to clients' sockets happens here. The chapter moves bytes between TCP and the codecs,
+// requests between HTTP and the engine, and calls the engine when a deadline has passed. Everything runs on the
+// event-loop thread. A connection uses its socket through the interface Stream, so that a test can decide when bytes
+// arrive and how much a write takes, and so that TLS or Unix sockets can be added.
 //
-//     on_read  -> bytes are in the connection's chunk, the connection is ready
-//     handle   -> HeadReader | BodyReader | websocket::Reader
-//              -> Engine::judge, Session::poll/post_body/frame -> handlers
-//     emit     -> Connection::send (a reference is queued, the connection is dirty)
-//     flush    -> one gathered write of all that is queued
-//     go_on    -> the stream waits for the next bytes, or finds them there
+//     on_read         bytes are in the connection's chunk; the connection is ready
+//     handle          HeadReader | BodyReader | websocket::Reader
+//                     -> Engine::judge, Session::poll/post_body/frame -> handlers
+//     send            a handler emits: a message is queued by reference; the connection is dirty
+//     flush           all queued messages leave in one gathered write
+//     continue_input  the stream reads the next bytes
 //
-// A turn is one entry from the loop: a timer, a posted function, or a round, which serves all
-// connections that bytes have come on: each handles, then each dirty one writes, then each reads on. A
-// burst of events to one client leaves in one write, and a processor that does one thing a hundred times
-// keeps its code warm (a fifth of the time of an echo, against writing after each message).
+// A turn is one call from the event loop into the server, such as for a timer, a posted function, an accepted
+// connection, or a batch. A batch handles the input of all ready connections, then flushes all dirty ones, then lets
+// the ready ones read again. So several events to one client leave in one write, and each step's code stays in the
+// instruction cache: an echo takes a fifth less time than with a write after each message.
 //
-// An idle connection owns a chunk that its next frame most likely fits, and its stream the memory of Asio's read.
-// Longer input goes on in one buffer of the driver's; bytes of an incomplete request or frame are kept,
-// and those that wait for their turn. (To own no buffer and wait for readability costs Asio on Linux a
-// system call a message.) A short write waits for writability and goes on.
+// An idle connection owns a chunk that most frames fit into, and its stream owns the memory of Asio's read operation.
+// (To own no chunk and wait for readability costs Asio on Linux one more system call per message.) Input that fills
+// the chunk is read on into one buffer, which all connections share. A connection keeps a copy of the bytes that it
+// cannot handle yet.
 //
-// The chunk is used again and again, so a read must not begin before what the last one brought is handled,
-// whoever asks for it: a round, a write that goes on, a late allow_request. It cannot, by construction: all of
-// them call go_on(), which alone begins reads and only in the state idle; and what sets idle again is handle(), when
-// it has taken all bytes out of the chunk, or a read that failed and brought none. The states say what holds the input:
+// A read must not begin while received bytes wait to be handled: it would overwrite the chunk, or read more than a
+// connection may hold. Several events let a connection read again: the end of a batch, a write that completes, a late
+// decision of allow_request. All of them call continue_input(), the only function that begins a read, and it does so
+// only in the state idle. While bytes wait, the state is ready or held, so it cannot begin one. The state becomes idle
+// only where no bytes wait: in start(), if none were received before; in handle(), after it has emptied the chunk and
+// handled all complete input; and in on_read() after an error.
 //
-//     idle     nothing waits                      go_on() -> reading    the only place where a read begins
-//     reading  the stream fills the chunk         on_read -> ready
-//     ready    bytes wait in the driver's list    handle  -> idle, if all that is complete is handled
-//     held     bytes wait, and are in no list     handle  -> held, if not;  go_on() -> ready
+//     idle     no bytes wait                          continue_input() -> reading
+//     reading  the stream fills the chunk             on_read()        -> ready, or idle after an error
+//     ready    bytes wait, the driver will handle()   handle()         -> idle, or held if complete input is left
+//     held     bytes wait, nothing is scheduled       continue_input() -> ready
 //
-// Bytes are held when a connection has had packets_per_turn packets, while allow_request thinks, and while
-// a client that speaks HTTP has answers to read.
+// Bytes are held when packets_per_turn packets were handled, while allow_request decides, and while an HTTP client does
+// not read its responses.
 //
-// Deadlines are the engine's (chapter 6); one timer is armed for the earliest, a few milliseconds
-// late on purpose, so that heartbeats that fall together cost one wake-up. With a ManualClock none is:
-// the test that moves the clock has them kept.
+// The deadlines are those of the engine (chapter 6). One timer is armed for the earliest, plus a few milliseconds, so
+// that heartbeats due at nearly the same time cost one wake-up. A ManualClock replaces the timer: advance() calls the
+// driver.
 //
-// Invariants. A connection is the driver's from start() to lost(), its one way out, where it tells its
-// sessions, once, and closes. Answers leave in the order of their requests, whatever order they are
-// made in. While allow_request thinks, its connection is not read from, so a head is all that is kept.
-// Handlers of Asio hold a Ref, so what they refer to outlives them; one whose driver is gone does nothing.
+// Invariants. The driver owns a connection from start() to close(), which runs once, closes the stream, and informs the
+// sessions. Responses leave in the order of their requests, in whatever order they are made. While allow_request
+// decides, nothing more is read from its connection, so only the input already read uses memory. Asio's handlers hold
+// a Ref to the object that they call, and have no effect once the driver is abandoned.
 // ================================================================================================
 
 namespace net {
@@ -8400,25 +8403,35 @@ using Endpoint = asio::ip::tcp::endpoint;
 
 class Connection;
 
-/// One client's bytes, both ways. Nothing here blocks. Of reads and of waits one is under way at most; it keeps its
-/// connection alive and tells it of the end once, from the loop and not from within a member; after close(), too.
+/// The endpoints of "localhost" (both loopback addresses) or of an IP address; empty for other host names.
+SIO_DEMO_INLINE std::vector<Endpoint> known_endpoints(const std::string& host, std::uint16_t port) {
+  if (host == "localhost") return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
+  Error error;
+  const auto address = asio::ip::make_address(host, error);
+  if (error) return {};
+  return {{address, port}};
+}
+
+/// A client's byte stream. No member blocks. At most one async read and one async wait are pending. Each keeps its
+/// connection alive and completes once, also after close(), by a call from the event loop, never from within a member.
 class Stream {
  public:
   virtual ~Stream() = default;
-  /// Reads at least one byte into `into`, which is the stream's until Connection::on_read.
+  /// Reads at least one byte, then calls Connection::on_read. Until then, `into` must stay valid and unused.
   virtual void async_read_some(asio::mutable_buffer into, Ref<Connection> reader) = 0;
-  /// Reads what is here already. 0: nothing, or the end or an error, of which the next read tells.
+  /// Reads bytes that have already arrived. 0: there are none, or the end or an error, which the next async read
+  /// reports.
   virtual std::size_t read_some(asio::mutable_buffer into) = 0;
-  /// Writes what is taken at once; less than all of it is no error, or would_block.
+  /// Writes as much as possible without blocking and returns its size. A short write sets no error, or would_block.
   virtual std::size_t write_some(const std::vector<asio::const_buffer>& buffers, Error& error) = 0;
-  /// Waits until more is taken; then Connection::on_writable.
+  /// Waits until more can be written, then calls Connection::on_writable.
   virtual void async_wait_writable(Ref<Connection> writer) = 0;
-  /// The client reads the end behind all that was written; it may go on to send.
+  /// Half-closes: the client reads the end of the stream after all written bytes, and may still send.
   virtual void shutdown_send() = 0;
   virtual void close() = 0;
 };
 
-/// Memory for one operation of Asio at a time: a connection that waits for bytes asks the heap for nothing.
+/// Memory for one Asio operation at a time, so that a pending read needs no heap allocation.
 class OperationMemory {
  public:
   template <class T>
@@ -8428,7 +8441,7 @@ class OperationMemory {
 
     explicit Allocator(OperationMemory& its_memory) : memory(&its_memory) {}
     template <class U>
-    Allocator(const Allocator<U>& other) : memory(other.memory) {}  // NOLINT: implicit, as allocators are
+    Allocator(const Allocator<U>& other) : memory(other.memory) {}  // NOLINT: allocators convert implicitly
     T* allocate(std::size_t count) { return static_cast<T*>(memory->allocate(count * sizeof(T))); }
     void deallocate(T* bytes, std::size_t) { memory->deallocate(bytes); }
     template <class U>
@@ -8448,11 +8461,12 @@ class OperationMemory {
     else ::operator delete(bytes);
   }
 
-  alignas(std::max_align_t) std::array<std::byte, 128> bytes_;  // Asio 1.22 asks for 120
+  alignas(std::max_align_t) std::array<std::byte, 128> bytes_;  // Asio 1.22 needs 120
   bool taken_ = false;
 };
 
-/// What all connections of a server share. Lives on while handlers of Asio refer to it.
+/// The listeners and connections of a server, and what they share. Asio's handlers may keep it alive after the server;
+/// it is abandoned then.
 class Driver final : public Counted<Driver>, public engineio::Timed, public engineio::ManualClock::Alarm {
  public:
   Driver(asio::io_context& loop, engineio::Engine& its_engine, const http::Router& its_router)
@@ -8471,14 +8485,14 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
   const Options& options;
   const Log& log;
   const http::Router& router;
-  http::Request request;                                // the one being read; its memory is reused
-  std::vector<char> in{std::vector<char>(64 * 1024)};   // what was read last
-  std::vector<char> out{std::vector<char>(64 * 1024)};  // where small frames are gathered
-  std::vector<asio::const_buffer> buffers;              // of one gathered write
+  http::Request request;                                   // the request being handled; its memory is reused
+  std::vector<char> input{std::vector<char>(64 * 1024)};   // input that fills a chunk
+  std::vector<char> output{std::vector<char>(64 * 1024)};  // small frames of one write, copied together
+  std::vector<asio::const_buffer> buffers;                 // the buffers of one gathered write
   detail::Handlers<std::function<void(const ConnectionError&)>> connection_error;
 
-  /// One entry from the loop. What it makes dirty is flushed after the outermost one has ended; so are handlers that
-  /// a sink had to make wait.
+  /// A call from the event loop, see the chapter's opening. Turns nest. At the end of the outermost one, calls that the
+  /// log has deferred are run, and a batch is posted if connections are ready or dirty.
   class Turn {
    public:
     explicit Turn(Driver& driver) : driver_(&driver) {
@@ -8497,268 +8511,1121 @@ class Driver final : public Counted<Driver>, public engineio::Timed, public engi
     Ref<Driver> driver_;
   };
 
-  void listen(const std::string& host, std::uint16_t port);
-  /// Takes over a connection that somebody else accepted, and what was read from it.
-  void serve(std::unique_ptr<Stream> stream, const http::Address& peer, std::string_view bytes_already_read);
+  void listen(const std::string& host, std::uint16_t port) {
+    const auto where = host + ":" + std::to_string(port);
+    if (closing_)
+      throw std::system_error(make_error_code(std::errc::operation_canceled),
+                              "cannot listen on " + where + " (the server is closing: make another one)");
+    const auto all = endpoints(host, port);
+    Error error = all.empty() ? make_error_code(std::errc::address_not_available) : Error();
+    std::size_t listening = 0;
+    for (auto endpoint : all) {
+      if (port == 0 && listening > 0) endpoint.port(listeners_.back()->port);
+      Error failed;
+      listen(endpoint, failed);
+      if (!failed) ++listening;
+      else if (!error) error = failed;
+      if (failed == asio::error::address_in_use) break;
+    }
+    // A machine may lack one of the address families of "localhost". A port in use in either family is an error.
+    if (listening > 0 && error != asio::error::address_in_use) return;
+    for (Error ignored; listening > 0; --listening, listeners_.pop_back()) listeners_.back()->acceptor.close(ignored);
+    const char* hint = error == asio::error::address_in_use
+                           ? "stop the program that uses this port, or choose another port"
+                       : error == asio::error::access_denied
+                           ? "ports below 1024 need privileges: choose another port"
+                           : "choose an address of this machine, \"localhost\", \"0.0.0.0\" or \"::\"";
+    throw std::system_error(error, "cannot listen on " + where + " (" + hint + ")");
+  }
+
+  /// Serves a connection that was accepted elsewhere, with the bytes already read from it.
+  void serve(std::unique_ptr<Stream> stream, const http::Address& peer, std::string_view bytes_already_read) {
+    if (closing_)
+      throw std::system_error(make_error_code(std::errc::operation_canceled),
+                              "cannot serve a connection (the server is closing: make another one)");
+    const Turn turn(*this);
+    if (auto permit = admit(peer)) start_connection(std::move(stream), peer, std::move(*permit), bytes_already_read);
+  }
+
   std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port; }
   void close(std::function<void()> done);
-  /// Ends every connection at once, without a word.
+  /// Closes every connection at once, without close packets or frames.
   void drop(Reason reason, const char* why);
-  /// The server is about to be destroyed: everything is dropped, and what Asio still calls does nothing.
-  void abandon();
+
+  /// Called before the server is destroyed: closes everything. Handlers that Asio still calls have no effect.
+  void abandon() {
+    if (!closing_) close({});
+    close_handlers_.clear();
+    finish();
+    engine.deadlines.forget(*this);
+    if (options.clock) options.clock->remove(*this);
+    abandoned_ = true;
+    ready_.clear();
+    dirty_.clear();
+    listeners_.clear();
+  }
+
   bool abandoned() const { return abandoned_; }
   bool closing() const { return closing_; }
 
-  /// Whether the caller is on the thread of the latest turn, or nothing runs that it could disturb.
+  /// Whether the caller is on the thread of the latest turn. Also true before the first turn and while the event loop
+  /// is stopped, since nothing runs concurrently then.
   bool on_thread() const {
     return thread_ == std::thread::id() || thread_ == std::this_thread::get_id() || loop_.stopped();
   }
-  /// Calls f soon, when nothing of ours is under way; f makes the turn that it needs.
-  template <class F>
-  void post(F f) {
-    asio::post(loop_, std::move(f));
+
+  /// Adds a connection to the next batch, which calls handle().
+  void ready(Ref<Connection> connection) {
+    ready_.push_back(std::move(connection));
+    post_batch();
   }
-  /// It has read something, and will be asked to handle() it.
-  void ready(Ref<Connection> connection);
-  /// It has something to write, and will be asked to flush() it.
+
+  /// Marks a connection as dirty: the next batch calls flush().
   void dirty(Connection& connection);
   void add(Connection& connection);
   void remove(Connection& connection);
-  /// "Date: ...\r\n", made once a second.
-  const std::string& date_line();
-  /// Warns of what an address does, once in ten seconds.
-  void complain(std::string_view message, const std::string& address) {
-    if (engine.now() - complained_ < Seconds(10)) return;
-    complained_ = engine.now();
+
+  /// "Date: ...\r\n", formatted at most once a second.
+  const std::string& date_line() {
+    const auto now = std::chrono::system_clock::now();
+    const std::time_t second = std::chrono::system_clock::to_time_t(now);
+    if (std::exchange(date_second_, second) != second) date_line_ = "Date: " + http::http_date(now) + "\r\n";
+    return date_line_;
+  }
+
+  /// Logs a warning about an address, at most one in ten seconds.
+  void warn(std::string_view message, const std::string& address) {
+    if (engine.now() - last_warning_ < Seconds(10)) return;
+    last_warning_ = engine.now();
     log.write(LogLevel::warn, message, {{"address", address}});
   }
 
  private:
   struct Listener : Counted<Listener> {
     Listener(Driver& its_driver, Acceptor its_acceptor)
-        : driver(&its_driver), acceptor(std::move(its_acceptor)), retry(driver->loop_.get_executor()) {}
+        : driver(&its_driver), acceptor(std::move(its_acceptor)), retry_timer(driver->loop_.get_executor()) {}
     Ref<Driver> driver;
     Acceptor acceptor;
-    Timer retry;
+    Timer retry_timer;
     Endpoint peer;
-    engineio::Time complained{};
+    engineio::Time last_logged{};
     std::uint16_t port = 0;
   };
 
-  static std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port, asio::io_context& loop);
-  void listen(const Endpoint& endpoint, Error& error);
-  void accept(const Ref<Listener>& listener);
-  void accepted(const Ref<Listener>& listener, TcpSocket socket, Error error);
-  void retry(const Ref<Listener>& listener, const Error& why);
-  std::optional<RateLimiter::Permit> admit(const http::Address& address);
-  void begin(std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit place,
-             std::string_view already);
-  void end_turn();
-  void post_round();
-  void round();
-  void arm();
-  void tick(engineio::Time now) override;
+  std::vector<Endpoint> endpoints(const std::string& host, std::uint16_t port) {
+    auto out = known_endpoints(host, port);
+    if (!out.empty()) return out;
+    Error error;
+    asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(loop_.get_executor());
+    for (const auto& entry : resolver.resolve(host, std::to_string(port), error)) out.push_back(entry.endpoint());
+    return out;
+  }
+
+  void listen(const Endpoint& endpoint, Error& error) {
+    Acceptor acceptor(loop_.get_executor());
+    acceptor.open(endpoint.protocol(), error);
+    if (error) return;
+#ifndef _WIN32  // on Windows, the option lets two processes listen on one port
+    acceptor.set_option(asio::socket_base::reuse_address(true), error);
+#endif
+    if (endpoint.protocol() == asio::ip::tcp::v6())
+      acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
+    acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) acceptor.non_blocking(true, error);  // on_accept() accepts until would_block
+    if (error) return;
+    Ref<Listener> listener(new Listener(*this, std::move(acceptor)));
+    listener->port = listener->acceptor.local_endpoint(error).port();
+    listeners_.push_back(listener);
+    accept(listener);
+  }
+
+  void accept(const Ref<Listener>& listener) {
+    listener->acceptor.async_accept(listener->peer, [listener](const Error& error, TcpSocket socket) {
+      Driver& driver = *listener->driver;
+      if (driver.abandoned_ || driver.closing_ || !listener->acceptor.is_open()) return;
+      const Turn turn(driver);
+      driver.on_accept(listener, std::move(socket), error);
+    });
+  }
+
+  void on_accept(const Ref<Listener>& listener, TcpSocket socket, Error error);
+
+  /// Called when a resource has run out, such as file descriptors. Clients wait in the backlog; to accept again at once
+  /// would be a busy loop.
+  void accept_later(const Ref<Listener>& listener, const Error& why) {
+    if (engine.now() - listener->last_logged > Seconds(10)) {
+      listener->last_logged = engine.now();
+      log.write(LogLevel::error,
+                "Cannot accept clients for now, they wait: close programs, or raise the limit of open files",
+                {{"error", why.message()}});
+    }
+    listener->retry_timer.expires_after(Milliseconds(200));
+    listener->retry_timer.async_wait([listener](const Error& cancelled) {
+      const Driver& driver = *listener->driver;
+      if (!cancelled && !driver.abandoned_ && !driver.closing_ && listener->acceptor.is_open())
+        listener->driver->accept(listener);
+    });
+  }
+
+  /// Checks the limits of connections; the permit is empty if the address has no limit. nullopt: a limit is reached,
+  /// and the connection must be closed unread, which costs least.
+  std::optional<RateLimiter::Permit> admit(const http::Address& address) {
+    RateLimiter::Permit permit;
+    const bool trusted = engine.client_address.trusts(address);
+    if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
+      permit = peers_.acquire(address.limit_key());
+      if (!permit) {
+        engine.counters.add(Reason::too_many_connections);
+        warn(
+            "An address has max_connections_per_address connections, and gets no further one. If it is a "
+            "proxy, name it in trusted_proxies",
+            address.to_string());
+        return std::nullopt;
+      }
+    }
+    if (connections_.size() >= options.max_connections) {
+      engine.counters.add(Reason::too_many_connections);
+      warn("There are max_connections connections, and nobody gets a further one", address.to_string());
+      return std::nullopt;
+    }
+    return permit;
+  }
+
+  void start_connection(std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit permit,
+                        std::string_view already);
+
+  void end_turn() {
+    if (abandoned_) return;
+    if (!dirty_.empty() || !ready_.empty()) post_batch();
+    if (closing_ && !finished_ && !busy()) finish();
+    arm();
+  }
+
+  void post_batch() {
+    if (std::exchange(batch_posted_, true)) return;
+    asio::post(loop_, [self = Ref<Driver>(this)] { self->run_batch(); });
+  }
+
+  void run_batch();
+
+  void arm() {
+    constexpr Milliseconds granularity(4);
+    const auto next = engine.deadlines.next();
+    if (next >= armed_ || options.clock) return;  // a timer that fires too early arms itself again
+    armed_ = next;
+    timer_.expires_at(next + granularity);
+    timer_.async_wait([self = Ref<Driver>(this)](const Error& cancelled) {
+      if (cancelled || self->abandoned_) return;
+      self->armed_ = engineio::never;
+      self->ring();
+    });
+  }
+
   bool busy() const;
-  void finish();
+  void tick(engineio::Time) override { finish(); }
+
+  void finish() {
+    if (std::exchange(finished_, true)) return;
+    engine.deadlines.forget(*this);
+    drop(Reason::server_shutdown, "the server is closing");
+    timer_.cancel();
+    armed_ = (engineio::Time::min)();
+    for (auto& done : std::exchange(close_handlers_, {})) asio::post(loop_, std::move(done));
+  }
+
   engineio::Time now() const { return options.clock ? options.clock->now() : std::chrono::steady_clock::now(); }
 
   // ---- engineio::ManualClock::Alarm
   engineio::Time due() const override { return engine.deadlines.next(); }
-  void ring() override;
+
+  void ring() override {
+    const Turn turn(*this);
+    engine.tick(now());  // also within another turn: a handler may advance a ManualClock
+  }
 
   asio::io_context& loop_;
   Timer timer_;
   engineio::Time armed_ = engineio::never;
   std::vector<Ref<Listener>> listeners_;
-  std::vector<Ref<Connection>> connections_;  // each until it is lost()
+  std::vector<Ref<Connection>> connections_;  // from start() to close()
   std::vector<Ref<Connection>> ready_, dirty_;
-  std::vector<Ref<Connection>> ready_memory_, dirty_memory_;  // for the lists of the next round
-  RateLimiter peers_;                                         // how many connections each has
-  engineio::Time complained_{};
-  std::vector<std::function<void()>> done_;  // who asked to be told of the end
+  std::vector<Ref<Connection>> spare_ready_, spare_dirty_;  // keep the lists' memory for the next batch
+  RateLimiter peers_;                                       // connections and input by address
+  engineio::Time last_warning_{};
+  std::vector<std::function<void()>> close_handlers_;  // called when the server has closed
   std::string date_line_;
   std::time_t date_second_ = 0;
-  std::thread::id thread_{};  // of the latest turn
-  int depth_ = 0;
-  bool round_posted_ = false, abandoned_ = false, closing_ = false, finished_ = false;
+  std::thread::id thread_{};  // that ran the latest turn
+  int depth_ = 0;             // of nested turns
+  bool batch_posted_ = false, abandoned_ = false, closing_ = false, finished_ = false;
 };
 
-/// One client's connection: HTTP requests one after the other, or a WebSocket.
+/// A client's connection: it serves HTTP requests, or a WebSocket.
 class Connection final : public Counted<Connection>, public engineio::Peer, public engineio::Timed {
  public:
-  Connection(Driver& driver, std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit place)
+  Connection(Driver& driver, std::unique_ptr<Stream> stream, const http::Address& peer, RateLimiter::Permit permit)
       : driver_(&driver),
         stream_(std::move(stream)),
         frames_(driver.options),
         http_(std::make_unique<Http>(peer)),
-        place_(std::move(place)) {
+        permit_(std::move(permit)) {
     http_->is_proxy = driver.engine.client_address.trusts(peer);
   }
 
-  /// Begins to serve; `already` was read by whoever accepted the connection.
+  /// Begins to serve. `already`: bytes that were read before, see Driver::serve.
   void start(std::string_view already) {
     driver_->add(*this);
-    due(options().http.header_timeout);
-    kept_ = already;
-    input_ = kept_.empty() ? Input::idle : Input::held;
-    go_on();
+    set_deadline(options().http.header_timeout);
+    unhandled_ = already;
+    input_ = unhandled_.empty() ? Input::idle : Input::held;
+    continue_input();
   }
-  void handle();
-  void flush();
-  void go_on();
-  void lost(Reason reason, const char* why);
-  /// Whether a drain has to wait for it.
-  bool busy() const { return mode_ >= Mode::websocket || answering() || !queue_.empty(); }
+
+  /// Handles the chunk's bytes. If they fill the chunk, they are moved to the driver's larger buffer, and all other
+  /// bytes that have arrived are read behind them.
+  void handle() {
+    if (mode_ == Mode::dead || input_ == Input::reading) return;  // reading: it was in the ready list twice
+    if (deciding() && http_->decision->made) return on_late_decision();
+    std::span<char> bytes(chunk_.data(), std::exchange(received_, std::uint16_t{0}));
+    if (bytes.size() == chunk_.size()) {
+      auto& in = driver_->input;
+      std::memcpy(in.data(), chunk_.data(), chunk_.size());
+      bytes = {in.data(), chunk_.size() + stream_->read_some(asio::buffer(in) + chunk_.size())};
+    }
+    engine().counters.bytes_received += bytes.size();
+    budget_ = options().packets_per_turn;
+    input_ = receive(bytes) ? Input::idle : Input::held;
+    if (permit_) count_input();
+  }
+
+  /// Lets held polls take the messages of their sessions, then writes.
+  void flush() {
+    for (std::size_t i = 0; has_pending() && i < http_->pending.size(); ++i)
+      if (const auto session = http_->pending[i].session; session && !http_->pending[i].is_post) session->flush();
+    if (!waiting_writable_) write();
+    is_dirty = false;
+  }
+
+  /// Lets the connection go on with its input: held bytes are handled before anything is read. No effect while a read
+  /// is pending, or while bytes are scheduled to be handled.
+  void continue_input() {
+    if (mode_ == Mode::dead || input_ended_ || input_blocked()) return;
+    if (input_ == Input::held) {
+      input_ = Input::ready;
+      driver_->ready(Ref<Connection>(this));
+    } else if (input_ == Input::idle) {
+      input_ = Input::reading;
+      stream_->async_read_some(asio::buffer(chunk_), Ref<Connection>(this));
+    }
+  }
+
+  /// Closes the connection at once, and informs its sessions. Later calls have no effect.
+  void close(Reason reason, const char* why) {
+    const Ref<Connection> self(this);
+    if (std::exchange(mode_, Mode::dead) == Mode::dead) return;
+    engine().deadlines.forget(*this);
+    stream_->close();
+    driver_->remove(*this);
+    queue_.clear();
+    if (permit_) permit_.weigh(counted_input_, 0);
+    permit_ = {};
+    ++engine().counters.connections_closed;
+    engine().counters.queue_bytes -= std::exchange(queue_bytes_, 0);
+    if (http_) http_->decision = {};
+    if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
+    abandon_requests(why);
+  }
+
+  /// Whether Driver::close has to wait for it.
+  bool busy() const { return mode_ >= Mode::websocket || has_pending() || !queue_.empty(); }
   void shut_down(Reason reason) {
     if (const auto receiver = receiver_) receiver->shut_down(reason);
   }
 
   // ---- called by its stream
-  void on_read(const Error& error, std::size_t size);
-  void on_writable(const Error& error);
+
+  void on_read(const Error& error, std::size_t size) {
+    input_ = error ? Input::idle : Input::ready;
+    if (mode_ == Mode::dead || driver_->abandoned()) return;
+    received_ = static_cast<std::uint16_t>(size);
+    if (!error) return driver_->ready(Ref<Connection>(this));
+    const Driver::Turn turn(*driver_);
+    if (error == asio::error::eof) on_end_of_input();
+    else close(Reason::transport_close, "the connection was reset");
+  }
+
+  void on_writable(const Error& error) {
+    waiting_writable_ = false;
+    if (mode_ == Mode::dead || driver_->abandoned()) return;
+    const Driver::Turn turn(*driver_);
+    if (error) return close(Reason::transport_close, "the connection was reset");
+    idle_ = false;
+    write();
+    if (mode_ == Mode::head) {
+      clear_deadline();
+      start_keep_alive();
+    }
+    continue_input();
+  }
 
   // ---- engineio::Peer
-  void answer(std::uint32_t exchange, const engineio::Answer& answer) override;
-  void cut() override;
+
+  void answer(std::uint32_t exchange, const engineio::Answer& answer) override {
+    respond(exchange, answer.status, answer.type, answer.body,
+            answer.status == 200 ? "cache-control: no-store\r\n" : "");
+  }
+
+  void cut() override {
+    if (http_)
+      for (auto& pending : http_->pending)
+        if (pending.is_post) pending.session = {};  // the session itself may be the caller: it gets no post_lost()
+    close(Reason::transport_close, "the connection was cut");
+  }
+
   void send(const engineio::MessageRef& message) override { enqueue(message); }
-  void send_close(Reason reason, std::string_view payload) override;
+
+  void send_close(Reason reason, std::string_view payload) override {
+    const Driver::Turn turn(*driver_);  // sets the current time, from which close_timeout counts
+    receiver_ = {};
+    if (mode_ != Mode::websocket) return;
+    mode_ = Mode::closing;
+    if (reason == Reason::slow_consumer) return cut();  // a close frame would wait behind the queued messages
+    enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::close, payload)}));
+    set_deadline(options().close_timeout);
+  }
+
   std::size_t queued() const override { return queue_bytes_ + queue_.size() * engineio::Message::overhead; }
   void wake() override { driver_->dirty(*this); }
 
-  void tick(engineio::Time now) override;
+  void tick(engineio::Time) override {
+    const Ref<Connection> self(this);
+    if (deciding()) {
+      refuse_and_close(Reason::header_timeout, "allow_request did not answer in time");
+      continue_input();
+    } else if (mode_ == Mode::head && head_begun_)
+      refuse_and_close(Reason::header_timeout, "the request's head was not complete in time");
+    else if (mode_ == Mode::body && !body_has_response())
+      refuse_and_close(Reason::body_timeout, "the request's body was not complete in time");
+    else close(Reason::transport_close, "idle, or silent for too long");
+    if (mode_ != Mode::dead) set_deadline(options().close_timeout);
+  }
 
   std::size_t slot = 0;  // in Driver::connections_
   bool is_dirty = false;
 
  private:
   enum class Mode : std::uint8_t {
-    head,  // HTTP: waiting for a request, or in the middle of its head
-    body,  // HTTP: in the middle of a body
+    head,  // HTTP: before or within a header section
+    body,  // HTTP: within a body
     websocket,
-    closing,   // WebSocket: our close frame is on its way, theirs is awaited
-    draining,  // nothing more is said; what comes is dropped until the peer closes
+    closing,     // WebSocket: our close frame is queued, the client's is awaited
+    discarding,  // nothing is sent any more, and input is discarded until the client closes
     dead
   };
   enum class BodyUse : std::uint8_t { drop, session, route };
-  /// What holds the input, see the chapter's opening.
+  /// The state of the input, see the chapter's opening.
   enum class Input : std::uint8_t { idle, reading, ready, held };
 
-  /// A request whose answer has not been queued yet.
+  /// A request whose response is not queued yet.
   struct Pending {
     std::uint32_t id = 0;
     bool keep_alive = true, head_only = false, is_post = false;
     std::string cors{};
-    std::string headers{};             // of a 200 of the engine, if the program's hooks had a say in them
-    Ref<engineio::Session> session{};  // whose poll or POST it is
-    engineio::MessageRef ready{};      // answered before its turn
+    std::string headers{};             // of a response with status 200 or 101, see hook_headers()
+    Ref<engineio::Session> session{};  // the session whose poll or POST it is
+    engineio::MessageRef ready{};      // the response, if earlier requests have none yet
   };
 
-  /// That allow_request was asked. Whoever answers holds a weak reference, for the connection may be gone.
-  struct Question {
-    Connection& asker;
-    std::string head{};  // the request's, kept once the answer is late
-    bool answered = false;
+  /// A pending call of allow_request. Its Next holds a weak pointer, as the connection may be closed before the
+  /// decision.
+  struct Decision {
+    Connection& connection;
+    std::string head{};  // the request's header section, once allow_request has returned without a decision
+    bool made = false;
     std::optional<Refuse> refusal{};
   };
 
-  /// What a connection needs as long as it speaks HTTP.
+  /// State that only an HTTP connection needs; a WebSocket has freed it.
   struct Http {
     explicit Http(const http::Address& its_peer) : peer(its_peer.to_string()) {}
-    std::string peer;       // its address
-    bool is_proxy = false;  // of those that we trust
+    std::string peer;       // the socket's remote address
+    bool is_proxy = false;  // one of trusted_proxies
     std::uint32_t next_exchange = 0;
     std::vector<Pending> pending{};
     http::HeadReader head{};
     std::unique_ptr<http::BodyReader> body{};
-    std::size_t body_taken = 0;            // of a body that is here, what its session has handled
-    std::shared_ptr<Question> question{};  // while it is open, nothing more is read
-    std::string kept_head{};               // of a routed request whose body is on its way
+    std::size_t body_handled = 0;          // bytes of a complete body that its session has handled
+    std::shared_ptr<Decision> decision{};  // while allow_request decides
+    std::string saved_head{};              // the header section of a route's request, until its body is complete
   };
 
   const Options& options() const { return driver_->options; }
-  bool answering() const { return http_ && !http_->pending.empty(); }
-  bool asking() const { return http_ && http_->question; }
+  bool has_pending() const { return http_ && !http_->pending.empty(); }
+  bool deciding() const { return http_ && http_->decision; }
   engineio::Engine& engine() const { return driver_->engine; }
   http::Request& request() const { return driver_->request; }
-  void due(Milliseconds delay) { engine().deadlines.set(*this, engine().now() + delay); }
-  /// But for the time that a client has to read its answers, which a request behind them does not call off.
-  void due_never() {
+  void set_deadline(Milliseconds delay) { engine().deadlines.set(*this, engine().now() + delay); }
+  /// Clears the deadline, unless it is that of an HTTP client which does not read its responses: a further request must
+  /// not extend it.
+  void clear_deadline() {
     if (!(waiting_writable_ && mode_ < Mode::websocket)) engine().deadlines.set(*this, engineio::never);
   }
 
-  /// Who does not read our answers is not read from, so what waits for it is bounded. A WebSocket is always read: its
-  /// pongs and its end must not wait.
-  bool must_wait() const {
-    constexpr std::size_t enough = 64 * 1024;  // of answers that are not written yet
-    return asking() || (mode_ < Mode::websocket && (waiting_writable_ || queue_bytes_ > enough));
+  /// Whether no more input is handled for now: while allow_request decides, and while an HTTP client does not read its
+  /// responses, so that they cannot pile up. A WebSocket is always read, because of its pongs and its close.
+  bool input_blocked() const {
+    constexpr std::size_t enough = 64 * 1024;  // bytes of responses that are not written yet
+    return deciding() || (mode_ < Mode::websocket && (waiting_writable_ || queue_bytes_ > enough));
   }
-  void on_end_of_input();
-  bool receive(std::span<char> bytes);
-  bool consume(std::span<char>& in);
 
-  // HTTP
-  bool read_head(std::span<char>& in);
-  void on_head();
-  bool prepare_request();
-  bool read_body(std::span<char>& in);
-  bool on_body();
-  void weigh();
-  void on_engine_request();
-  void on_verdict(engineio::Verdict verdict);
-  void ask();
-  void decide();
-  void decide_late();
-  std::string hook_headers(const engineio::Session* session);
-  void begin_post(const Ref<engineio::Session>& session, Pending& pending);
-  /// Whether the body that is coming belongs to a request that was answered without it.
-  bool body_answered() const { return body_use_ == BodyUse::drop && !answering(); }
-  static std::string retry_after(const engineio::Verdict& verdict);
-  void preflight();
-  void on_route_request();
-  void run_route();
-  void refuse(Reason reason, const char* why);
-  void decline(std::uint32_t exchange, Reason reason);
-  void refuse_engine(Reason reason, std::string_view details = {}, std::string_view headers = {});
-  void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header);
+  /// The client has closed its side. Queued responses are still written. If a request has no response yet, such as a
+  /// held poll, the connection is closed at once.
+  void on_end_of_input() {
+    input_ended_ = true;
+    if (mode_ >= Mode::websocket) return close(Reason::transport_close, "the connection was closed");
+    if (mode_ == Mode::body && !body_has_response())
+      refuse_and_close(Reason::malformed_request, "the connection was closed in the middle of a body");
+    const bool held =
+        std::any_of(http_->pending.begin(), http_->pending.end(), [](const Pending& p) { return !p.ready; });
+    if (held || queue_.empty()) return close(Reason::transport_close, "the connection was closed");
+    close_after_write_ = true;
+    set_deadline(options().close_timeout);
+  }
+
+  /// Handles complete input and keeps the rest. false: complete input may be left, see Input::held.
+  bool receive(std::span<char> bytes) {
+    if (mode_ == Mode::discarding) return true;
+    if (unhandled_.empty()) {
+      const bool all = consume(bytes);
+      if (mode_ < Mode::discarding) unhandled_.append(bytes.data(), bytes.size());
+      return all;
+    }
+    unhandled_.append(bytes.data(), bytes.size());
+    std::string input = std::exchange(unhandled_, {});
+    std::span<char> in(input);
+    const bool all = consume(in);
+    if (mode_ >= Mode::discarding || in.empty()) return all;
+    if (in.size() < input.size() / 2) {  // frees the memory of a large message
+      unhandled_.assign(in.data(), in.size());
+      return all;
+    }
+    input.erase(0, input.size() - in.size());
+    unhandled_ = std::move(input);
+    return all;
+  }
+
+  /// Handles complete input and removes it from the front of `in`. false: some may be left, see Input::held.
+  bool consume(std::span<char>& in) {
+    for (bool more = true; more && mode_ < Mode::discarding;) {
+      if (budget_ == 0 || input_blocked()) return false;
+      switch (mode_) {
+        case Mode::head: more = read_head(in); break;
+        case Mode::body: more = read_body(in); break;
+        default: more = read_frame(in);
+      }
+      if (budget_ > 0) --budget_;  // the packets of a body may have used all of it
+    }
+    return true;
+  }
+
+  // ---- HTTP
+
+  /// Reads a header section. true: it is complete, and what follows it can be read.
+  bool read_head(std::span<char>& in) {
+    if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive)) {
+      in = {};  // nothing behind the last request is served
+      return false;
+    }
+    const auto parsed = http_->head.read({in.data(), in.size()}, options().http, request());
+    if (parsed.progress == Progress::malformed) {
+      refuse_and_close(parsed.reason, parsed.why);
+      return false;
+    }
+    if (parsed.progress == Progress::more) {
+      if (!std::exchange(head_begun_, true) && idle_) set_deadline(options().http.header_timeout);
+      return false;
+    }
+    head_begun_ = idle_ = false;
+    clear_deadline();
+    in = in.subspan(parsed.size);
+    ++engine().counters.requests;
+    if (http_->pending.size() >= options().http.pipelined) {
+      refuse_and_close(Reason::malformed_request, "too many pipelined requests");
+      return false;
+    }
+    on_head();
+    return true;
+  }
+
+  /// A header section is complete. The request is routed, or refused, before its body is read.
+  void on_head() {
+    auto& request = this->request();
+    if (!prepare_request()) return refuse_and_close(Reason::malformed_request, "too many query parameters");
+    auto body = std::make_unique<http::BodyReader>();
+    if (const auto framing = body->begin(request, options().max_payload, options().http.chunk_overhead);
+        framing.progress == Progress::malformed)
+      return refuse_and_close(framing.reason, framing.why);
+    const auto expect = request.header("expect");
+    if (!body->done()) {
+      http_->body = std::move(body);
+      body_use_ = BodyUse::drop;
+      mode_ = Mode::body;
+      set_deadline(options().http.body_timeout);
+    }
+    http_->pending.push_back({++http_->next_exchange, request.keep_alive() && !driver_->closing(),
+                              request.method == "HEAD", request.method == "POST",
+                              http::cors_headers(options().cors, request.header("origin"))});
+    if (request.upgrade() && (http_->pending.size() > 1 || http_->body))
+      return refuse_and_close(Reason::malformed_request,
+                              "an upgrade with a body, or behind a request that is not answered yet");
+    if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue"))
+      return refuse_request(http_->next_exchange, Reason::unknown_expectation);
+    if (engine().tracing) {
+      const std::string line = std::string(request.method) + ' ' + std::string(request.target);
+      engine().trace({.kind = TraceRecord::Kind::request,
+                      .incoming = true,
+                      .session = request.query["sid"],
+                      .transport = request.upgrade() ? "websocket" : "http",
+                      .text = line});
+    }
+    const bool for_engine = (options().polling || options().websocket) && request.target.starts_with(options().path) &&
+                            !driver_->router.serves(request);
+    if (for_engine) on_engine_request();
+    else on_route_request();
+    if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && http_->pending.size() == 1)
+      enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
+  }
+
+  /// Sets the fields of a request that HeadReader does not: the client's address and the query. false: the query has
+  /// too many parameters.
+  bool prepare_request() {
+    auto& request = this->request();
+    request.address = http_->is_proxy ? engine().client_address.of(http_->peer, request) : http_->peer;
+    request.body = {};
+    return request.query.read(request.query_text, options().http.query_parameters);
+  }
+
+  bool read_body(std::span<char>& in) {
+    if (body_use_ == BodyUse::drop) http_->body->discard();
+    std::string_view view(in.data(), in.size());
+    const auto parsed = http_->body->read(view);
+    in = in.subspan(in.size() - view.size());
+    if (parsed.progress == Progress::malformed) {
+      refuse_and_close(parsed.reason, parsed.why);
+      return false;
+    }
+    if (http_->body->too_large() && body_use_ != BodyUse::drop) {  // the rest is discarded, the session stays open
+      auto& pending = http_->pending.back();
+      if (pending.session) std::exchange(pending.session, {})->post_refused();
+      body_use_ = BodyUse::drop;
+      refuse_request(pending.id, Reason::body_too_large);
+    }
+    if (parsed.progress == Progress::more) return false;
+    clear_deadline();
+    if (!on_body()) return true;
+    if (mode_ == Mode::body) {
+      mode_ = Mode::head;
+      start_keep_alive();
+    }
+    return true;
+  }
+
+  /// A body is complete. false: packets_per_turn packets were handled, and more are left; it must be called again.
+  bool on_body() {
+    if (body_use_ == BodyUse::session && !http_->pending.empty()) {  // else it has its response already
+      if (const auto session = http_->pending.back().session) {
+        const std::string& body = http_->body->body();
+        auto rest = std::string_view(body).substr(http_->body_handled);
+        const bool all = session->post_body(rest, budget_);
+        http_->body_handled = body.size() - rest.size();
+        if (!all) return false;
+      }
+    }
+    http_->body_handled = 0;
+    const auto body = std::move(http_->body);
+    if (body_use_ == BodyUse::route) {
+      const auto head = std::exchange(http_->saved_head, {});
+      http::HeadReader().read(head, options().http, request());
+      prepare_request();
+      request().body = body->body();
+      run_route();
+    }
+    return true;
+  }
+
+  /// Adds the memory of unhandled input to the sum of the address, and closes the connection if the sum exceeds
+  /// max_input_per_address.
+  void count_input() {
+    std::size_t weight = unhandled_.empty() ? 0 : unhandled_.capacity();
+    weight += frames_.held();
+    if (http_ && http_->body) weight += http_->body->body().capacity();
+    if (weight == counted_input_) return;
+    const std::size_t sum = permit_.weigh(std::exchange(counted_input_, weight), weight);
+    const std::size_t most = options().max_input_per_address;
+    if (most == 0 || sum <= most || weight == 0) return;
+    if (!receiver_) engine().counters.add(Reason::too_much_input);  // a receiver counts the reason itself
+    driver_->warn("The connections of an address hold max_input_per_address bytes of unfinished input: one is closed",
+                  http_ ? http_->peer : std::string());
+    close(Reason::too_much_input, "the connections of its address hold more than max_input_per_address");
+  }
+
+  /// A request on Engine.IO's path.
+  void on_engine_request() {
+    if (request().method == "OPTIONS" && options().cors.on()) return preflight();
+    on_verdict(engine().judge(request()));
+  }
+
+  void on_verdict(engineio::Verdict verdict) {
+    using Act = engineio::Verdict::Act;
+    if (verdict.act == Act::refuse) return refuse_engine_request(verdict.reason, {}, retry_after(verdict));
+    if (verdict.act == Act::ask) return call_allow_request();
+    if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr, std::move(verdict.place));
+    auto headers = hook_headers(verdict.session.get());
+    if (!has_pending()) {  // a handler or hook of the application has closed the connection
+      if (verdict.act == Act::open_polling) verdict.session->poll_lost();
+      return;
+    }
+    auto& pending = http_->pending.back();
+    pending.headers = std::move(headers);
+    switch (verdict.act) {
+      case Act::open_polling: return verdict.session->poll({this, pending.id});
+      case Act::poll: pending.session = verdict.session; return verdict.session->poll({this, pending.id});
+      case Act::post: return begin_post(verdict.session, pending);
+      default:
+        if (begin_websocket()) become_session(verdict);
+    }
+  }
+
+  /// Calls allow_request. Its decision may come during the call, or later.
+  void call_allow_request() {
+    http_->decision = std::make_shared<Decision>(Decision{*this});
+    const Next next([weak = std::weak_ptr<Decision>(http_->decision)](std::optional<Refuse> refusal) {
+      const auto decision = weak.lock();
+      if (!decision || std::exchange(decision->made, true)) return;
+      decision->refusal = std::move(refusal);
+      if (decision->head.empty()) return;  // still within the call: its caller sees the decision
+      decision->connection.driver_->ready(Ref<Connection>(&decision->connection));
+    });
+    if (!driver_->log.call({"allow_request threw", "url", request().target},
+                           [&] { options().allow_request(request(), next); }))
+      next(Refuse{});
+    if (!deciding()) return;
+    if (http_->decision->made) return on_decision();
+    http_->decision->head = request().whole_head;
+    set_deadline(options().http.header_timeout);
+  }
+
+  void on_decision() {
+    const auto decision = std::exchange(http_->decision, {});
+    if (const auto& refusal = decision->refusal) return refuse_engine_request(Reason::forbidden, refusal->message);
+    on_verdict(engine().admit(request()));
+  }
+
+  void on_late_decision() {
+    const std::string head = http_->decision->head;
+    http::HeadReader().read(head, options().http, request());
+    prepare_request();
+    if (mode_ == Mode::body) set_deadline(options().http.body_timeout);
+    else clear_deadline();
+    on_decision();
+    continue_input();
+  }
+
+  /// The extra headers of a response with status 200 or 101, made by the application's hooks and the cookie; empty if
+  /// there are none. Made before the response, as a held poll gets it when the request is no longer valid.
+  std::string hook_headers(const engineio::Session* session) {
+    const bool first = request().query["sid"].empty(), polling = !(request().upgrade() && options().websocket);
+    const auto& cookie = options().cookie;
+    if (!options().headers && !(first && (options().initial_headers || cookie))) return {};
+    http::Headers list;
+    if (polling) list.emplace_back("cache-control", "no-store");
+    if (polling && first && cookie) list.emplace_back("Set-Cookie", http::cookie_text(*cookie, session->id()));
+    const auto call = [&](const auto& hook, std::string_view failed) {
+      if (hook) driver_->log.call({failed, "url", request().target}, [&] { hook(list, request()); });
+    };
+    if (first) call(options().initial_headers, "initial_headers threw");
+    call(options().headers, "headers threw");
+    std::string out;
+    http::append_headers(out, list, true);
+    return out;
+  }
+
+  void begin_post(const Ref<engineio::Session>& session, Pending& pending) {
+    const std::uint32_t id = pending.id;
+    if (http_->body && http_->body->too_large()) return refuse_request(id, Reason::body_too_large);
+    if (!session->post({this, id}, request().header("content-type") == "application/octet-stream")) return;
+    if (!http_->body) return session->post_body({});
+    pending.session = session;
+    body_use_ = BodyUse::session;
+  }
+
+  /// Whether the body being read belongs to a request that already has its response.
+  bool body_has_response() const { return body_use_ == BodyUse::drop && !has_pending(); }
+
+  static std::string retry_after(const engineio::Verdict& verdict) {
+    return verdict.retry_after.count() > 0 ? "Retry-After: " + std::to_string(verdict.retry_after.count()) + "\r\n"
+                                           : std::string();
+  }
+
+  void preflight() {
+    http_->pending.back().cors = http::cors_headers(options().cors, request().header("origin"), &request());
+    respond(http_->pending.back().id, 204, {}, {});
+  }
+
+  /// A request on another path: a route of the application, or 404. An upgrade to an unknown path gets no response, as
+  /// with the official server; with destroy_upgrade, it is closed after destroy_upgrade_timeout.
+  void on_route_request() {
+    auto& request = this->request();
+    if (request.upgrade()) {
+      if (const auto handlers = driver_->router.find_websocket(request.path)) return on_websocket_route(handlers);
+      http_->pending.clear();
+      mode_ = Mode::discarding;
+      if (options().destroy_upgrade) set_deadline(options().destroy_upgrade_timeout);
+      else clear_deadline();
+      return;
+    }
+    const auto [handler, missing] = driver_->router.find(request.method, request.path);
+    if (!handler) return refuse_request(http_->pending.back().id, missing);
+    if (mode_ != Mode::body) return run_route();
+    body_use_ = BodyUse::route;
+    http_->saved_head = request.whole_head;
+  }
+
+  void run_route() {
+    const auto& request = this->request();
+    const auto found = driver_->router.find(request.method, request.path).first;
+    if (!found) return refuse_request(http_->pending.back().id, Reason::not_found);
+    const auto handler = *found;  // a copy, as the handler may replace itself
+    http::Response response;
+    if (!driver_->log.call({"A route's handler threw", "path", request.path}, [&] { response = handler(request); })) {
+      engine().counters.add(Reason::handler_failed);
+      response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
+    }
+    std::string headers;
+    http::append_headers(headers, response.headers, !response.type.empty());
+    if (!http_->pending.empty())
+      respond(http_->pending.back().id, response.status, response.type, response.body, headers);
+  }
+
+  /// Refuses malformed input or a request that takes too long. What follows cannot be parsed reliably, so the
+  /// connection is closed after the response.
+  void refuse_and_close(Reason reason, const char* why) {
+    engine().counters.add(reason);
+    if (driver_->log.enabled(LogLevel::info))
+      driver_->log.write(LogLevel::info, "Request refused",
+                         {{"address", http_->peer}, {"reason", row(reason).name}, {"why", why}});
+    std::string head;
+    http::append_status_line(head, row(reason).status);
+    trace_response(row(reason).status, why);
+    enqueue(engineio::Message::raw({head, "Connection: close\r\n\r\n"}));
+    mode_ = Mode::head;
+    head_begun_ = false;
+    close_after_write_ = true;
+    http_->decision = {};
+    abandon_requests(why);
+  }
+
+  /// Refuses one request, with an empty body; the connection stays open.
+  void refuse_request(std::uint32_t exchange, Reason reason) {
+    engine().counters.add(reason);
+    respond(exchange, row(reason).status, {}, {});
+  }
+
+  /// Refuses a request on Engine.IO's path. `details` replaces the reason's text in the response, unless it is empty.
+  void refuse_engine_request(Reason reason, std::string_view details = {}, std::string_view headers = {}) {
+    engine().counters.add(reason);
+    if (driver_->log.enabled(LogLevel::debug))
+      driver_->log.write(LogLevel::debug, "Handshake refused",
+                         {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
+    const std::string_view text = details.empty() ? row(reason).text : details;
+    if (request().upgrade() && options().websocket) {
+      const auto status = row(reason).status;
+      refuse_websocket(status == 503 || status == 429 ? status : 400, text,
+                       "Content-type: text/html\r\n" + std::string(headers));
+    } else {
+      std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
+      bytes::append_string(body, text);
+      respond(http_->pending.back().id, row(reason).status, "application/json", body + '}', headers);
+    }
+    const ConnectionError error{request(), reason, details};
+    driver_->connection_error.each([&](const auto& handler) {
+      driver_->log.call({"A handler of connection errors threw", "url", request().target}, [&] { handler(error); });
+    });
+  }
+
+  /// Refuses a WebSocket handshake, with a text as the body, and closes the connection after it.
+  void refuse_websocket(std::uint16_t status, std::string_view text, std::string_view header) {
+    trace_response(status, text);
+    std::string head;
+    http::append_status_line(head, status);
+    head += "Connection: close\r\n";
+    head += header;
+    head += "Content-Length: " + std::to_string(text.size()) + "\r\n";
+    enqueue(engineio::Message::raw({head, "\r\n", text}));
+    http_->pending.pop_back();
+    close_after_write_ = true;
+  }
+
+  /// Makes the response to a request. It is queued when all earlier requests have theirs.
   void respond(std::uint32_t exchange, std::uint16_t status, std::string_view type, std::string_view body,
-               std::string_view headers = {});
-  void trace_response(std::uint16_t status, std::string_view body, std::string_view session = {}) const;
-  void abandon_requests(const char* why);
-  void settle();
+               std::string_view headers = {}) {
+    if (!http_) return;
+    const auto pending =
+        std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
+    if (pending == http_->pending.end() || pending->ready) return;
+    const bool of_poll = pending->session && !pending->is_post;  // the trace names sessions for polls only
+    trace_response(status, body, of_poll ? pending->session->id() : std::string_view());
+    std::string head;
+    head.reserve(256);
+    http::append_status_line(head, status);
+    head += pending->cors;
+    if (!type.empty()) http::append_header(head, "Content-Type", type);
+    if (status != 304) {  // with 304 it would mean the length of a 200 (RFC 9110, 8.6)
+      head += "Content-Length: ";
+      bytes::append_integer(head, body.size());
+      head += "\r\n";
+    }
+    head += status == 200 && !pending->headers.empty() ? std::string_view(pending->headers) : headers;
+    head += driver_->date_line();
+    if (pending->keep_alive) {
+      head += "Connection: keep-alive\r\nKeep-Alive: timeout=";
+      bytes::append_integer(head, std::chrono::duration_cast<Seconds>(options().http.keep_alive_timeout).count());
+      head += "\r\n\r\n";
+    } else head += "Connection: close\r\n\r\n";
+    pending->session = {};
+    pending->ready = engineio::Message::raw({head, pending->head_only ? std::string_view() : body});
+    while (!http_->pending.empty() && http_->pending.front().ready) {
+      enqueue(http_->pending.front().ready);
+      if (!http_->pending.front().keep_alive) close_after_write_ = true;
+      http_->pending.erase(http_->pending.begin());
+    }
+    start_keep_alive();
+  }
 
-  // WebSocket
-  bool begin_websocket();
-  void become_session(engineio::Verdict& verdict);
-  void on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers);
-  bool read_frame(std::span<char>& in);
-  void end_websocket(Reason reason, const char* why, std::string_view frame);
+  void trace_response(std::uint16_t status, std::string_view body, std::string_view session = {}) const {
+    if (engine().tracing)
+      engine().trace({.kind = TraceRecord::Kind::response,
+                      .status = status,
+                      .session = session,
+                      .transport = status == 101 ? "websocket" : "http",
+                      .text = body});
+  }
 
-  // writing
-  void enqueue(const engineio::MessageRef& message);
-  void write();
-  std::size_t gather(std::vector<asio::const_buffer>& buffers) const;
-  void written(std::size_t size);
-  void await_writable();
-  void drain();
+  /// Drops the pending requests, as their responses cannot be sent any more, and informs their sessions.
+  void abandon_requests(const char* why) {
+    if (!http_) return;
+    for (auto& pending : std::exchange(http_->pending, {}))
+      if (pending.session && pending.is_post) pending.session->post_lost(why);
+      else if (pending.session) pending.session->poll_lost();
+  }
 
-  // Ordered by use: what every message touches stands together, and in front of what it does not.
+  /// Between requests: sets the time that the connection may stay idle.
+  void start_keep_alive() {
+    if (mode_ != Mode::head || !http_->pending.empty() || idle_ || waiting_writable_) return;
+    idle_ = true;
+    set_deadline(options().http.keep_alive_timeout);
+  }
+
+  // ---- WebSocket
+
+  /// Responds to a WebSocket handshake. false: it is malformed, and was refused.
+  bool begin_websocket() {
+    const auto refusal = websocket::check_handshake(request());
+    if (refusal.status != 0) {
+      refuse_websocket(refusal.status, refusal.text, refusal.headers);
+      return false;
+    }
+    trace_response(101, {}, request().query["sid"]);
+    enqueue(engineio::Message::raw(
+        {websocket::handshake_response(request(), http_->pending.back().cors + http_->pending.back().headers)}));
+    http_.reset();
+    mode_ = Mode::websocket;
+    engine().deadlines.forget(*this);
+    return true;
+  }
+
+  void become_session(engineio::Verdict& verdict) {
+    using Act = engineio::Verdict::Act;
+    if (verdict.act == Act::open_websocket) {
+      const auto session = engine().open(request(), this, std::move(verdict.place));
+      // A handler that on_open called may have closed the connection.
+      if (mode_ == Mode::websocket) receiver_ = Ref<engineio::Receiver>(session.get());
+      else session->channel_lost(*this, Reason::transport_close, "the connection was cut");
+    } else if (verdict.act == Act::attach && verdict.session->attach(*this))
+      receiver_ = Ref<engineio::Receiver>(verdict.session.get());
+    else send_close(Reason::forced_close, {});
+  }
+
+  /// A WebSocket on a route of the application.
+  void on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers) {
+    engineio::Verdict verdict;
+    if (http::websocket_origin_allowed(options().cors, request())) verdict = engine().place_for(request());
+    else verdict.reason = Reason::forbidden;
+    if (verdict.act == engineio::Verdict::Act::refuse) {
+      engine().counters.add(verdict.reason);
+      return refuse_websocket(row(verdict.reason).status, row(verdict.reason).text,
+                              "Content-Type: text/html\r\n" + retry_after(verdict));
+    }
+    if (!begin_websocket()) return;
+    const Ref<websocket::Socket> socket(
+        new websocket::Socket(engine(), *this, request(), handlers, std::move(verdict.place)));
+    receiver_ = Ref<engineio::Receiver>(socket.get());
+    socket->opened();
+  }
+
+  bool read_frame(std::span<char>& in) {
+    using Kind = websocket::Event::Kind;
+    if (close_after_write_) {
+      in = {};
+      return false;
+    }
+    const auto event = frames_.next(in);
+    switch (event.kind) {
+      case Kind::more:
+        if (receiver_) receiver_->heard();
+        return false;
+      case Kind::text:
+      case Kind::binary:
+        if (mode_ == Mode::websocket && receiver_) receiver_->frame(*this, event.payload, event.kind == Kind::binary);
+        return true;
+      case Kind::ping:
+        if (receiver_ && !receiver_->control()) return true;
+        if (queued() > options().max_queue_bytes) {
+          close(Reason::slow_consumer, "the client does not read its pongs");
+          return false;
+        }
+        if (mode_ == Mode::websocket)
+          enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::pong, event.payload)}));
+        return true;
+      case Kind::pong:
+        if (receiver_) receiver_->control();
+        return true;
+      case Kind::close:
+        end_websocket(Reason::transport_close, "the client sent a close frame",
+                      websocket::frame(websocket::Opcode::close, event.payload));
+        return false;
+      default:
+        end_websocket(event.reason, event.why,
+                      websocket::frame(websocket::Opcode::close, websocket::close_payload(row(event.reason).close)));
+        return false;
+    }
+  }
+
+  /// The client has sent a close frame, or a malformed one. `frame` is our close frame, unless one was sent already.
+  void end_websocket(Reason reason, const char* why, std::string_view frame) {
+    if (mode_ == Mode::websocket) enqueue(engineio::Message::raw({frame}));
+    mode_ = Mode::closing;
+    close_after_write_ = true;
+    set_deadline(options().close_timeout);
+    if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
+    driver_->dirty(*this);
+  }
+
+  // ---- writing
+
+  void enqueue(const engineio::MessageRef& message) {
+    if (mode_ >= Mode::discarding) return;
+    const std::size_t size = message->frame().size();
+    queue_.push_back(message);
+    queue_bytes_ += size;
+    engine().counters.queue_bytes += size;
+    driver_->dirty(*this);
+  }
+
+  void write() {
+    auto& buffers = driver_->buffers;
+    while (!queue_.empty() && mode_ != Mode::dead) {
+      const std::size_t size = gather(buffers);
+      Error error;
+      const std::size_t done = stream_->write_some(buffers, error);
+      if (error && error != asio::error::would_block) return close(Reason::transport_close, "the connection was reset");
+      remove_written(done);
+      if (done == size) continue;
+      waiting_writable_ = true;
+      if (mode_ < Mode::websocket) set_deadline(options().http.body_timeout);  // a WebSocket has its heartbeat instead
+      return stream_->async_wait_writable(Ref<Connection>(this));
+    }
+    if (close_after_write_ && !has_pending() && mode_ != Mode::dead) half_close();
+  }
+
+  /// Fills `buffers` with queued messages, as many as one write takes, and returns their bytes. Small frames are copied
+  /// into one buffer, which costs less than a buffer of its own for each in the system call. Asio passes at most 64.
+  std::size_t gather(std::vector<asio::const_buffer>& buffers) const {
+    constexpr std::size_t copied = 2048, most = 64;
+    auto& out = driver_->output;
+    std::size_t used = 0, total = 0;
+    bool joined = false;  // the last buffer consists of copies and may grow
+    buffers.clear();
+    for (std::size_t i = 0; i < queue_.size(); ++i) {
+      auto frame = queue_[i]->frame();
+      if (i == 0) frame.remove_prefix(sent_);
+      const bool copy = frame.size() <= copied && queue_.size() > 1;
+      if (copy && used + frame.size() > out.size()) break;
+      if (!(copy && joined) && buffers.size() == most) break;
+      total += frame.size();
+      if (!copy) {
+        buffers.emplace_back(frame.data(), frame.size());
+        joined = false;
+        continue;
+      }
+      char* const at = out.data() + used;
+      std::memcpy(at, frame.data(), frame.size());
+      used += frame.size();
+      if (joined) buffers.back() = asio::const_buffer(buffers.back().data(), buffers.back().size() + frame.size());
+      else buffers.emplace_back(at, frame.size());
+      joined = true;
+    }
+    return total;
+  }
+
+  /// Removes written bytes from the queue.
+  void remove_written(std::size_t size) {
+    auto& counters = engine().counters;
+    counters.queue_bytes -= size;
+    counters.bytes_sent += size;
+    if (queue_bytes_ == size) {
+      queue_bytes_ = sent_ = 0;
+      queue_.clear();
+      if (queue_.capacity() > 64) queue_.shrink_to_fit();  // frees the memory of a burst
+      return;
+    }
+    queue_bytes_ -= size;
+    size += std::exchange(sent_, 0);
+    auto first = queue_.begin();
+    while (first != queue_.end() && size >= (*first)->frame().size()) size -= (*first++)->frame().size();
+    sent_ = size;
+    queue_.erase(queue_.begin(), first);
+  }
+
+  /// Closes our side after the last response, then reads and discards what the client still sends: to close with unread
+  /// input would reset the connection, and the client could lose the response.
+  void half_close() {
+    if (input_ended_) return close(Reason::transport_close, "both sides have closed");
+    mode_ = Mode::discarding;
+    unhandled_ = {};
+    stream_->shutdown_send();
+    set_deadline(options().close_timeout);
+  }
+
+  // The members that every message uses come first, so that they share cache lines.
   Ref<Driver> driver_;
   std::unique_ptr<Stream> stream_;
   Mode mode_ = Mode::head;
   BodyUse body_use_ = BodyUse::drop;
   Input input_ = Input::idle;
   bool head_begun_ = false, idle_ = false, close_after_write_ = false, waiting_writable_ = false, input_ended_ = false;
-  Ref<engineio::Receiver> receiver_;  // of the WebSocket's messages
+  Ref<engineio::Receiver> receiver_;  // receives the WebSocket's messages
   std::vector<engineio::MessageRef> queue_;
-  std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: of the first in the queue
-  std::string kept_;                        // input that was not handled yet: half a head or frame, or what is held
+  std::size_t queue_bytes_ = 0, sent_ = 0;  // sent_: bytes of the first message that are written
+  std::string unhandled_;                   // input not handled yet: an incomplete header section or frame, or held
   websocket::Reader frames_;
-  std::uint16_t received_ = 0;   // bytes of the chunk that wait to be handled
-  std::array<char, 192> chunk_;  // what is read next; most frames fit
-  std::size_t budget_ = 0;       // packets that may still be handled in this turn
-  std::unique_ptr<Http> http_;   // until the connection is a WebSocket
-  RateLimiter::Permit place_;    // if connections of its address are limited
-  std::size_t weight_ = 0;       // bytes that place_ knows of
+  std::uint16_t received_ = 0;     // bytes in the chunk that are not handled
+  std::array<char, 192> chunk_;    // the next read goes here; most frames fit
+  std::size_t budget_ = 0;         // packets that handle() may still take
+  std::unique_ptr<Http> http_;     // null once the connection is a WebSocket
+  RateLimiter::Permit permit_;     // empty if its address is not limited
+  std::size_t counted_input_ = 0;  // bytes of input counted in permit_
 };
 
 /// A client's TCP socket.
@@ -8773,7 +9640,7 @@ class TcpStream final : public Stream {
     socket_.async_read_some(into, OnRead{std::move(reader), &memory_});
   }
   std::size_t read_some(asio::mutable_buffer into) override {
-    Error again;  // the next read is told
+    Error again;  // the next async read reports it
     return socket_.read_some(into, again);
   }
   std::size_t write_some(const std::vector<asio::const_buffer>& buffers, Error& error) override {
@@ -8801,154 +9668,33 @@ class TcpStream final : public Stream {
   };
 
   TcpSocket socket_;
-  OperationMemory memory_;  // of the read
+  OperationMemory memory_;  // of the pending read
 };
 
-// ---- listening
+// ---- the driver's members that use connections
 
-/// Where a host name asks us to listen. "localhost" means both loopback families.
-SIO_DEMO_INLINE std::vector<Endpoint> Driver::endpoints(const std::string& host, std::uint16_t port,
-                                                        asio::io_context& loop) {
-  if (host == "localhost") return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
-  Error error;
-  const auto address = asio::ip::make_address(host, error);
-  if (!error) return {{address, port}};
-  std::vector<Endpoint> out;
-  asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(loop.get_executor());
-  for (const auto& entry : resolver.resolve(host, std::to_string(port), error)) out.push_back(entry.endpoint());
-  return out;
-}
-
-SIO_DEMO_INLINE void Driver::listen(const std::string& host, std::uint16_t port) {
-  const auto where = host + ":" + std::to_string(port);
-  if (closing_)
-    throw std::system_error(make_error_code(std::errc::operation_canceled),
-                            "cannot listen on " + where + " (the server is closing: make another one)");
-  const auto all = endpoints(host, port, loop_);
-  Error error = all.empty() ? make_error_code(std::errc::address_not_available) : Error();
-  std::size_t listening = 0;
-  for (auto endpoint : all) {
-    if (port == 0 && listening > 0) endpoint.port(listeners_.back()->port);
-    Error failed;
-    listen(endpoint, failed);
-    if (!failed) ++listening;
-    else if (!error) error = failed;
-    if (failed == asio::error::address_in_use) break;
-  }
-  // One family of "localhost" may be missing from a machine; a port that is taken in one is an error.
-  if (listening > 0 && error != asio::error::address_in_use) return;
-  for (Error ignored; listening > 0; --listening, listeners_.pop_back()) listeners_.back()->acceptor.close(ignored);
-  const char* hint =
-      error == asio::error::address_in_use  ? "stop the program that uses this port, or choose another port"
-      : error == asio::error::access_denied ? "ports below 1024 need privileges: choose another port"
-                                            : "choose an address of this machine, \"localhost\", \"0.0.0.0\" or \"::\"";
-  throw std::system_error(error, "cannot listen on " + where + " (" + hint + ")");
-}
-
-SIO_DEMO_INLINE void Driver::listen(const Endpoint& endpoint, Error& error) {
-  Acceptor acceptor(loop_.get_executor());
-  acceptor.open(endpoint.protocol(), error);
-  if (error) return;
-#ifndef _WIN32  // there it would let two programs share a port
-  acceptor.set_option(asio::socket_base::reuse_address(true), error);
-#endif
-  if (endpoint.protocol() == asio::ip::tcp::v6())
-    acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
-  acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (!error) acceptor.non_blocking(true, error);  // see accepted()
-  if (error) return;
-  Ref<Listener> listener(new Listener(*this, std::move(acceptor)));
-  listener->port = listener->acceptor.local_endpoint(error).port();
-  listeners_.push_back(listener);
-  accept(listener);
-}
-
-SIO_DEMO_INLINE void Driver::serve(std::unique_ptr<Stream> stream, const http::Address& peer,
-                                   std::string_view bytes_already_read) {
-  if (closing_)
-    throw std::system_error(make_error_code(std::errc::operation_canceled),
-                            "cannot serve a connection (the server is closing: make another one)");
-  const Turn turn(*this);
-  if (auto place = admit(peer)) begin(std::move(stream), peer, std::move(*place), bytes_already_read);
-}
-
-/// A place for one more connection of this address. nullopt: it is to be closed unread, which costs the least.
-SIO_DEMO_INLINE std::optional<RateLimiter::Permit> Driver::admit(const http::Address& address) {
-  RateLimiter::Permit place;
-  const bool trusted = engine.client_address.trusts(address);
-  if (!trusted && (options.max_connections_per_address > 0 || options.max_input_per_address > 0)) {
-    place = peers_.acquire(address.limit_key());
-    if (!place) {
-      engine.counters.add(Reason::too_many_connections);
-      complain(
-          "An address has max_connections_per_address connections, and gets no further one. If it is a "
-          "proxy, name it in trusted_proxies",
-          address.to_string());
-      return std::nullopt;
-    }
-  }
-  if (connections_.size() >= options.max_connections) {
-    engine.counters.add(Reason::too_many_connections);
-    complain("There are max_connections connections, and nobody gets a further one", address.to_string());
-    return std::nullopt;
-  }
-  return place;
-}
-
-SIO_DEMO_INLINE void Driver::begin(std::unique_ptr<Stream> stream, const http::Address& address,
-                                   RateLimiter::Permit place, std::string_view already) {
+SIO_DEMO_INLINE void Driver::start_connection(std::unique_ptr<Stream> stream, const http::Address& address,
+                                              RateLimiter::Permit permit, std::string_view already) {
   ++engine.counters.connections_opened;
-  Ref<Connection>(new Connection(*this, std::move(stream), address, std::move(place)))->start(already);
+  Ref<Connection>(new Connection(*this, std::move(stream), address, std::move(permit)))->start(already);
 }
 
-SIO_DEMO_INLINE void Driver::accept(const Ref<Listener>& listener) {
-  listener->acceptor.async_accept(listener->peer, [listener](const Error& error, TcpSocket socket) {
-    Driver& driver = *listener->driver;
-    if (driver.abandoned_ || driver.closing_ || !listener->acceptor.is_open()) return;
-    const Turn turn(driver);
-    driver.accepted(listener, std::move(socket), error);
-  });
-}
-
-/// Who waits comes in with the first, some dozens at a time: one in each turn of a busy loop would let the
-/// backlog grow without end.
-SIO_DEMO_INLINE void Driver::accepted(const Ref<Listener>& listener, TcpSocket socket, Error error) {
+/// Accepts up to 64 more waiting connections: with one per iteration of a busy event loop, the backlog would overflow.
+SIO_DEMO_INLINE void Driver::on_accept(const Ref<Listener>& listener, TcpSocket socket, Error error) {
   const auto begin_if_admitted = [&] {
     const http::Address peer = listener->peer.address();
-    if (auto place = admit(peer)) begin(std::make_unique<TcpStream>(std::move(socket)), peer, std::move(*place), {});
+    if (auto permit = admit(peer))
+      start_connection(std::make_unique<TcpStream>(std::move(socket)), peer, std::move(*permit), {});
   };
   for (int most = 64; !error && most > 0; --most) {
     begin_if_admitted();
     socket = listener->acceptor.accept(listener->peer, error);
   }
   if (!error) begin_if_admitted();
-  const bool nobody =
-      error == asio::error::would_block || error == asio::error::connection_aborted;  // that one is the client's
-  (!error || nobody) ? accept(listener) : retry(listener, error);
-}
-
-/// Files, memory or something else ran out. To accept again at once would spin; clients wait in the backlog.
-SIO_DEMO_INLINE void Driver::retry(const Ref<Listener>& listener, const Error& why) {
-  if (engine.now() - listener->complained > Seconds(10)) {
-    listener->complained = engine.now();
-    log.write(LogLevel::error,
-              "Cannot accept clients for now, they wait: close programs, or raise the limit of open files",
-              {{"error", why.message()}});
-  }
-  listener->retry.expires_after(Milliseconds(200));
-  listener->retry.async_wait([listener](const Error& cancelled) {
-    const Driver& driver = *listener->driver;
-    if (!cancelled && !driver.abandoned_ && !driver.closing_ && listener->acceptor.is_open())
-      listener->driver->accept(listener);
-  });
-}
-
-// ---- turns and time
-
-SIO_DEMO_INLINE void Driver::ready(Ref<Connection> connection) {
-  ready_.push_back(std::move(connection));
-  post_round();
+  // None waits, or the client of one has closed it already.
+  const bool is_normal = error == asio::error::would_block || error == asio::error::connection_aborted;
+  if (!error || is_normal) accept(listener);
+  else accept_later(listener, error);
 }
 
 SIO_DEMO_INLINE void Driver::dirty(Connection& connection) {
@@ -8956,65 +9702,27 @@ SIO_DEMO_INLINE void Driver::dirty(Connection& connection) {
   if (connection.is_dirty) return;
   connection.is_dirty = true;
   dirty_.emplace_back(&connection);
-  if (depth_ == 0) post_round();  // somebody emits outside of our turns
+  if (depth_ == 0) post_batch();  // emitted outside of a turn
 }
 
-SIO_DEMO_INLINE void Driver::post_round() {
-  if (std::exchange(round_posted_, true)) return;
-  asio::post(loop_, [self = Ref<Driver>(this)] { self->round(); });
-}
-
-SIO_DEMO_INLINE void Driver::end_turn() {
+/// Runs a batch: handles the input of all ready connections, writes all queued output, then reads again. By then, fast
+/// clients have replied, so that Asio's reads complete without a wait.
+SIO_DEMO_INLINE void Driver::run_batch() {
   if (abandoned_) return;
-  if (!dirty_.empty() || !ready_.empty()) post_round();
-  if (closing_ && !finished_ && !busy()) finish();
-  arm();
-}
-
-/// What has come on all connections is handled, then all that this made is written, then reading goes on.
-/// In this order the code of each step stays in the processor's caches, and by the time of the third the
-/// quick clients have answered, so that Asio finds their bytes at once.
-SIO_DEMO_INLINE void Driver::round() {
-  if (abandoned_) return;
-  round_posted_ = false;
-  if (depth_ > 0) return;  // a handler runs the loop: end_turn() posts the next round
-  if (log.busy()) return log.later([self = Ref<Driver>(this)] { self->post_round(); });
+  batch_posted_ = false;
+  if (depth_ > 0) return;  // a handler runs the event loop: end_turn() posts the next batch
+  if (log.busy()) return log.later([self = Ref<Driver>(this)] { self->post_batch(); });
   const Turn turn(*this);
-  auto ready = std::exchange(ready_, std::move(ready_memory_));
+  auto ready = std::exchange(ready_, std::move(spare_ready_));
   for (const auto& connection : ready) connection->handle();
-  auto dirty = std::exchange(dirty_, std::move(dirty_memory_));
+  auto dirty = std::exchange(dirty_, std::move(spare_dirty_));
   for (const auto& connection : dirty) connection->flush();
-  for (const auto& connection : ready) connection->go_on();
-  ready.clear(), ready_memory_ = std::move(ready);
-  dirty.clear(), dirty_memory_ = std::move(dirty);
+  for (const auto& connection : ready) connection->continue_input();
+  ready.clear();
+  spare_ready_ = std::move(ready);
+  dirty.clear();
+  spare_dirty_ = std::move(dirty);
 }
-
-SIO_DEMO_INLINE void Driver::arm() {
-  constexpr Milliseconds granularity(4);
-  const auto next = engine.deadlines.next();
-  if (next >= armed_ || options.clock) return;  // it is armed for an earlier time, which may prove to be for nothing
-  armed_ = next;
-  timer_.expires_at(next + granularity);
-  timer_.async_wait([self = Ref<Driver>(this)](const Error& cancelled) {
-    if (cancelled || self->abandoned_) return;
-    self->armed_ = engineio::never;
-    self->ring();
-  });
-}
-
-SIO_DEMO_INLINE void Driver::ring() {
-  const Turn turn(*this);
-  engine.tick(now());  // within another turn, too: a handler may move the clock of a test
-}
-
-SIO_DEMO_INLINE const std::string& Driver::date_line() {
-  const auto now = std::chrono::system_clock::now();
-  const std::time_t second = std::chrono::system_clock::to_time_t(now);
-  if (second != date_second_) date_second_ = second, date_line_ = "Date: " + http::http_date(now) + "\r\n";
-  return date_line_;
-}
-
-// ---- the end
 
 SIO_DEMO_INLINE void Driver::add(Connection& connection) {
   connection.slot = connections_.size();
@@ -9027,24 +9735,23 @@ SIO_DEMO_INLINE void Driver::remove(Connection& connection) {
   connections_.pop_back();
 }
 
-/// Drain: (1) accept no more, (2) end all sessions, which answers held polls and sends close frames
-/// behind what is queued, (3) wait for what is on its way, at most drain_timeout, (4) cut the rest.
+/// Accepts no more connections; closes all sessions, which responds to held polls and queues close frames; waits until
+/// all output is written, at most drain_timeout; then closes the remaining connections.
 SIO_DEMO_INLINE void Driver::close(std::function<void()> done) {
   const Turn turn(*this);
-  if (done) finished_ ? asio::post(loop_, std::move(done)) : done_.push_back(std::move(done));
+  if (done && finished_) asio::post(loop_, std::move(done));
+  else if (done) close_handlers_.push_back(std::move(done));
   if (std::exchange(closing_, true)) return;
   for (const auto& listener : listeners_) {
     Error ignored;
     listener->acceptor.close(ignored);
-    listener->retry.cancel();
+    listener->retry_timer.cancel();
   }
   engine.drain();
   for (const auto& session : engine.all()) session->shut_down(Reason::server_shutdown);
   for (const auto& connection : std::vector(connections_)) connection->shut_down(Reason::server_shutdown);
   engine.deadlines.set(*this, engine.now() + options.drain_timeout);
 }
-
-SIO_DEMO_INLINE void Driver::tick(engineio::Time) { finish(); }
 
 SIO_DEMO_INLINE bool Driver::busy() const {
   return !ready_.empty() || !dirty_.empty() ||
@@ -9054,738 +9761,13 @@ SIO_DEMO_INLINE bool Driver::busy() const {
 SIO_DEMO_INLINE void Driver::drop(Reason reason, const char* why) {
   while (!connections_.empty()) {
     const auto last = connections_.back();
-    last->lost(reason, why);
+    last->close(reason, why);
   }
-}
-
-SIO_DEMO_INLINE void Driver::finish() {
-  if (std::exchange(finished_, true)) return;
-  engine.deadlines.forget(*this);
-  drop(Reason::server_shutdown, "the server is closing");
-  timer_.cancel();
-  armed_ = (engineio::Time::min)();
-  for (auto& done : std::exchange(done_, {})) asio::post(loop_, std::move(done));
-}
-
-SIO_DEMO_INLINE void Driver::abandon() {
-  if (!closing_) close({});
-  done_.clear();
-  finish();
-  engine.deadlines.forget(*this);
-  if (options.clock) options.clock->remove(*this);
-  abandoned_ = true;
-  ready_.clear();
-  dirty_.clear();
-  listeners_.clear();
-}
-
-// ---- a connection: reading
-
-/// What comes next, if nothing is under way: what is held is handled before anything is read.
-SIO_DEMO_INLINE void Connection::go_on() {
-  if (mode_ == Mode::dead || input_ended_ || must_wait()) return;
-  if (input_ == Input::held) {
-    input_ = Input::ready;
-    driver_->ready(Ref<Connection>(this));
-  } else if (input_ == Input::idle) {
-    input_ = Input::reading;
-    stream_->async_read_some(asio::buffer(chunk_), Ref<Connection>(this));
-  }
-}
-
-SIO_DEMO_INLINE void Connection::on_read(const Error& error, std::size_t size) {
-  input_ = error ? Input::idle : Input::ready;
-  if (mode_ == Mode::dead || driver_->abandoned()) return;
-  received_ = static_cast<std::uint16_t>(size);
-  if (!error) return driver_->ready(Ref<Connection>(this));
-  const Driver::Turn turn(*driver_);
-  error == asio::error::eof ? on_end_of_input() : lost(Reason::transport_close, "the connection was reset");
-}
-
-/// What filled the connection's own chunk goes on in the driver's buffer, with what else has come.
-SIO_DEMO_INLINE void Connection::handle() {
-  if (mode_ == Mode::dead || input_ == Input::reading) return;  // reading: it was in the list twice
-  if (asking() && http_->question->answered) return decide_late();
-  std::span<char> bytes(chunk_.data(), std::exchange(received_, std::uint16_t{0}));
-  if (bytes.size() == chunk_.size()) {
-    auto& in = driver_->in;
-    std::memcpy(in.data(), chunk_.data(), chunk_.size());
-    bytes = {in.data(), chunk_.size() + stream_->read_some(asio::buffer(in) + chunk_.size())};
-  }
-  engine().counters.bytes_received += bytes.size();
-  budget_ = options().packets_per_turn;
-  input_ = receive(bytes) ? Input::idle : Input::held;
-  if (place_) weigh();
-}
-
-/// Counts what is kept of the input with that of the address's other connections.
-SIO_DEMO_INLINE void Connection::weigh() {
-  std::size_t weight = kept_.empty() ? 0 : kept_.capacity();
-  weight += frames_.held();
-  if (http_ && http_->body) weight += http_->body->body().capacity();
-  if (weight == weight_) return;
-  const std::size_t sum = place_.weigh(std::exchange(weight_, weight), weight);
-  const std::size_t most = options().max_input_per_address;
-  if (most == 0 || sum <= most || weight == 0) return;
-  if (!receiver_) engine().counters.add(Reason::too_much_input);  // else its end is counted
-  driver_->complain("The connections of an address hold max_input_per_address bytes of unfinished input: one is closed",
-                    http_ ? http_->peer : std::string());
-  lost(Reason::too_much_input, "the connections of its address hold more than max_input_per_address");
-}
-
-/// The client closed its side. An answer that is on its way is still delivered; a held poll is not one.
-SIO_DEMO_INLINE void Connection::on_end_of_input() {
-  input_ended_ = true;
-  if (mode_ >= Mode::websocket) return lost(Reason::transport_close, "the connection was closed");
-  if (mode_ == Mode::body && !body_answered())
-    refuse(Reason::malformed_request, "the connection was closed in the middle of a body");
-  const bool held =
-      std::any_of(http_->pending.begin(), http_->pending.end(), [](const Pending& p) { return !p.ready; });
-  if (held || queue_.empty()) return lost(Reason::transport_close, "the connection was closed");
-  close_after_write_ = true;
-  due(options().close_timeout);
-}
-
-/// Handles what is complete and keeps the rest. false: that was not all, the rest of it is held.
-SIO_DEMO_INLINE bool Connection::receive(std::span<char> bytes) {
-  if (mode_ == Mode::draining) return true;
-  if (kept_.empty()) {
-    const bool all = consume(bytes);
-    if (mode_ < Mode::draining) kept_.append(bytes.data(), bytes.size());
-    return all;
-  }
-  kept_.append(bytes.data(), bytes.size());
-  std::string input = std::exchange(kept_, {});
-  std::span<char> in(input);
-  const bool all = consume(in);
-  if (mode_ >= Mode::draining || in.empty()) return all;
-  if (in.size() < input.size() / 2) {  // the memory of a large message is not kept for a small rest
-    kept_.assign(in.data(), in.size());
-    return all;
-  }
-  input.erase(0, input.size() - in.size());
-  kept_ = std::move(input);
-  return all;
-}
-
-/// Takes what is complete off the front of `in`. false: not all of it, see Input::held.
-SIO_DEMO_INLINE bool Connection::consume(std::span<char>& in) {
-  for (bool more = true; more && mode_ < Mode::draining;) {
-    if (budget_ == 0 || must_wait()) return false;
-    switch (mode_) {
-      case Mode::head: more = read_head(in); break;
-      case Mode::body: more = read_body(in); break;
-      default: more = read_frame(in);
-    }
-    if (budget_ > 0) --budget_;  // a body may have taken all of it
-  }
-  return true;
-}
-
-// ---- a connection: HTTP
-
-/// true: go on with what follows.
-SIO_DEMO_INLINE bool Connection::read_head(std::span<char>& in) {
-  if (in.empty() || close_after_write_ || (!http_->pending.empty() && !http_->pending.back().keep_alive))
-    return in = {}, false;
-  const auto parsed = http_->head.read({in.data(), in.size()}, options().http, request());
-  if (parsed.progress == Progress::malformed) return refuse(parsed.reason, parsed.why), false;
-  if (parsed.progress == Progress::more) {
-    if (!std::exchange(head_begun_, true) && idle_) due(options().http.header_timeout);
-    return false;
-  }
-  head_begun_ = idle_ = false;
-  due_never();
-  in = in.subspan(parsed.size);
-  ++engine().counters.requests;
-  if (http_->pending.size() >= options().http.pipelined)
-    return refuse(Reason::malformed_request, "too many pipelined requests"), false;
-  on_head();
-  return true;
-}
-
-/// A request's head is complete: what becomes of it is decided before a byte of its body is read.
-SIO_DEMO_INLINE void Connection::on_head() {
-  auto& request = this->request();
-  if (!prepare_request()) return refuse(Reason::malformed_request, "too many query parameters");
-  auto body = std::make_unique<http::BodyReader>();
-  if (const auto framing = body->begin(request, options().max_payload, options().http.chunk_overhead);
-      framing.progress == Progress::malformed)
-    return refuse(framing.reason, framing.why);
-  const auto expect = request.header("expect");
-  if (!body->done()) {
-    http_->body = std::move(body);
-    body_use_ = BodyUse::drop;
-    mode_ = Mode::body;
-    due(options().http.body_timeout);
-  }
-  http_->pending.push_back({++http_->next_exchange, request.keep_alive() && !driver_->closing(),
-                            request.method == "HEAD", request.method == "POST",
-                            http::cors_headers(options().cors, request.header("origin"))});
-  if (request.upgrade() && (http_->pending.size() > 1 || http_->body))
-    return refuse(Reason::malformed_request, "an upgrade with a body, or behind a request that is not answered yet");
-  if (!expect.empty() && !bytes::equal_ignoring_case(expect, "100-continue"))
-    return decline(http_->next_exchange, Reason::unknown_expectation);
-  if (engine().tracing) {
-    const std::string line = std::string(request.method) + ' ' + std::string(request.target);
-    engine().trace({.kind = TraceRecord::Kind::request,
-                    .incoming = true,
-                    .session = request.query["sid"],
-                    .transport = request.upgrade() ? "websocket" : "http",
-                    .text = line});
-  }
-  const bool ours = (options().polling || options().websocket) && request.target.starts_with(options().path) &&
-                    !driver_->router.serves(request);
-  ours ? on_engine_request() : on_route_request();
-  if (mode_ == Mode::body && body_use_ != BodyUse::drop && !expect.empty() && http_->pending.size() == 1)
-    enqueue(engineio::Message::raw({"HTTP/1.1 100 Continue\r\n\r\n"}));
-}
-
-SIO_DEMO_INLINE bool Connection::read_body(std::span<char>& in) {
-  if (body_use_ == BodyUse::drop) http_->body->discard();
-  std::string_view view(in.data(), in.size());
-  const auto parsed = http_->body->read(view);
-  in = in.subspan(in.size() - view.size());
-  if (parsed.progress == Progress::malformed) return refuse(parsed.reason, parsed.why), false;
-  if (http_->body->too_large() && body_use_ != BodyUse::drop) {  // the rest is swallowed, the session lives
-    auto& pending = http_->pending.back();
-    if (pending.session) std::exchange(pending.session, {})->post_refused();
-    body_use_ = BodyUse::drop;
-    decline(pending.id, Reason::body_too_large);
-  }
-  if (parsed.progress == Progress::more) return false;
-  due_never();
-  if (!on_body()) return true;
-  if (mode_ == Mode::body) mode_ = Mode::head, settle();
-  return true;
-}
-
-/// false: its session has taken as many packets as it may in this turn.
-SIO_DEMO_INLINE bool Connection::on_body() {
-  if (body_use_ == BodyUse::session && !http_->pending.empty()) {  // empty, or without its session: it is answered
-    if (const auto session = http_->pending.back().session) {
-      const std::string& body = http_->body->body();
-      auto rest = std::string_view(body).substr(http_->body_taken);
-      const bool all = session->post_body(rest, budget_);
-      http_->body_taken = body.size() - rest.size();
-      if (!all) return false;
-    }
-  }
-  http_->body_taken = 0;
-  const auto body = std::move(http_->body);
-  if (body_use_ == BodyUse::route) {
-    const auto head = std::exchange(http_->kept_head, {});
-    http::HeadReader().read(head, options().http, request());
-    prepare_request();
-    request().body = body->body();
-    run_route();
-  }
-  return true;
-}
-
-/// What the head's reader leaves to us: the client's address and the query. false: too many parameters.
-SIO_DEMO_INLINE bool Connection::prepare_request() {
-  auto& request = this->request();
-  request.address = http_->is_proxy ? engine().client_address.of(http_->peer, request) : http_->peer;
-  request.body = {};
-  return request.query.read(request.query_text, options().http.query_parameters);
-}
-
-/// The path is Engine.IO's: a preflight, a refusal, or a session's.
-SIO_DEMO_INLINE void Connection::on_engine_request() {
-  if (request().method == "OPTIONS" && options().cors.on()) return preflight();
-  on_verdict(engine().judge(request()));
-}
-
-SIO_DEMO_INLINE void Connection::preflight() {
-  http_->pending.back().cors = http::cors_headers(options().cors, request().header("origin"), &request());
-  respond(http_->pending.back().id, 204, {}, {});
-}
-
-SIO_DEMO_INLINE void Connection::on_verdict(engineio::Verdict verdict) {
-  using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::refuse) return refuse_engine(verdict.reason, {}, retry_after(verdict));
-  if (verdict.act == Act::ask) return ask();
-  if (verdict.act == Act::open_polling) verdict.session = engine().open(request(), nullptr, std::move(verdict.place));
-  auto headers = hook_headers(verdict.session.get());
-  if (!answering())  // the program has ended the connection meanwhile
-    return verdict.act == Act::open_polling ? verdict.session->poll_lost() : void();
-  auto& pending = http_->pending.back();
-  pending.headers = std::move(headers);
-  switch (verdict.act) {
-    case Act::open_polling: return verdict.session->poll({this, pending.id});
-    case Act::poll: pending.session = verdict.session; return verdict.session->poll({this, pending.id});
-    case Act::post: return begin_post(verdict.session, pending);
-    default:
-      if (begin_websocket()) become_session(verdict);
-  }
-}
-
-/// Asks allow_request. Nothing is read until it has answered, so what is kept is this request's head.
-SIO_DEMO_INLINE void Connection::ask() {
-  http_->question = std::make_shared<Question>(Question{*this});
-  const Next next([asked = std::weak_ptr<Question>(http_->question)](std::optional<Refuse> refusal) {
-    const auto question = asked.lock();
-    if (!question || std::exchange(question->answered, true)) return;
-    question->refusal = std::move(refusal);
-    if (question->head.empty()) return;  // allow_request has still to return
-    question->asker.driver_->ready(Ref<Connection>(&question->asker));
-  });
-  if (!driver_->log.call({"allow_request threw", "url", request().target},
-                         [&] { options().allow_request(request(), next); }))
-    next(Refuse{});
-  if (!asking()) return;
-  if (http_->question->answered) return decide();
-  http_->question->head = request().whole_head;
-  due(options().http.header_timeout);
-}
-
-SIO_DEMO_INLINE void Connection::decide() {
-  const auto question = std::exchange(http_->question, {});
-  if (const auto& refusal = question->refusal) return refuse_engine(Reason::forbidden, refusal->message);
-  on_verdict(engine().admit(request()));
-}
-
-SIO_DEMO_INLINE void Connection::decide_late() {
-  const std::string head = http_->question->head;
-  http::HeadReader().read(head, options().http, request());
-  prepare_request();
-  mode_ == Mode::body ? due(options().http.body_timeout) : due_never();
-  decide();
-  go_on();
-}
-
-/// The headers of a 200 or 101 as the program's hooks want them; empty: they have no say. Asked while the
-/// request is there, for a poll's answer may come when it is not.
-SIO_DEMO_INLINE std::string Connection::hook_headers(const engineio::Session* session) {
-  const bool first = request().query["sid"].empty(), polling = !(request().upgrade() && options().websocket);
-  const auto& cookie = options().cookie;
-  if (!options().headers && !(first && (options().initial_headers || cookie))) return {};
-  http::Headers list;
-  if (polling) list.emplace_back("cache-control", "no-store");
-  if (polling && first && cookie) list.emplace_back("Set-Cookie", http::cookie_text(*cookie, session->id()));
-  const auto ask = [&](const auto& hook, std::string_view failed) {
-    if (hook) driver_->log.call({failed, "url", request().target}, [&] { hook(list, request()); });
-  };
-  if (first) ask(options().initial_headers, "initial_headers threw");
-  ask(options().headers, "headers threw");
-  std::string out;
-  http::append_headers(out, list, true);
-  return out;
-}
-
-SIO_DEMO_INLINE void Connection::begin_post(const Ref<engineio::Session>& session, Pending& pending) {
-  const std::uint32_t id = pending.id;
-  if (http_->body && http_->body->too_large()) return decline(id, Reason::body_too_large);
-  if (!session->post({this, id}, request().header("content-type") == "application/octet-stream")) return;
-  if (!http_->body) return session->post_body({});
-  pending.session = session;
-  body_use_ = BodyUse::session;
-}
-
-/// A path that is not Engine.IO's: the user's route, or 404. An upgrade that nobody serves gets no
-/// bytes, as in the official server, where another handler might still take it.
-SIO_DEMO_INLINE void Connection::on_route_request() {
-  auto& request = this->request();
-  if (request.upgrade()) {
-    if (const auto handlers = driver_->router.find_websocket(request.path)) return on_websocket_route(handlers);
-    http_->pending.clear();
-    mode_ = Mode::draining;
-    return options().destroy_upgrade ? due(options().destroy_upgrade_timeout) : due_never();
-  }
-  const auto [handler, missing] = driver_->router.find(request.method, request.path);
-  if (!handler) return decline(http_->pending.back().id, missing);
-  if (mode_ != Mode::body) return run_route();
-  body_use_ = BodyUse::route;
-  http_->kept_head = request.whole_head;
-}
-
-SIO_DEMO_INLINE void Connection::run_route() {
-  const auto& request = this->request();
-  const auto found = driver_->router.find(request.method, request.path).first;
-  if (!found) return decline(http_->pending.back().id, Reason::not_found);
-  const auto handler = *found;  // it may replace itself
-  http::Response response;
-  if (!driver_->log.call({"A route's handler threw", "path", request.path}, [&] { response = handler(request); })) {
-    engine().counters.add(Reason::handler_failed);
-    response = {row(Reason::handler_failed).status, "text/plain", row(Reason::handler_failed).text, {}};
-  }
-  std::string headers;
-  http::append_headers(headers, response.headers, !response.type.empty());
-  if (!http_->pending.empty())
-    respond(http_->pending.back().id, response.status, response.type, response.body, headers);
-}
-
-/// Refuses a request that cannot be understood; nothing behind it can be trusted, so the connection ends.
-SIO_DEMO_INLINE void Connection::refuse(Reason reason, const char* why) {
-  engine().counters.add(reason);
-  if (driver_->log.enabled(LogLevel::info))
-    driver_->log.write(LogLevel::info, "Request refused",
-                       {{"address", http_->peer}, {"reason", row(reason).name}, {"why", why}});
-  std::string head;
-  http::append_status_line(head, row(reason).status);
-  trace_response(row(reason).status, why);
-  enqueue(engineio::Message::raw({head, "Connection: close\r\n\r\n"}));
-  mode_ = Mode::head;
-  head_begun_ = false;
-  close_after_write_ = true;
-  http_->question = {};
-  abandon_requests(why);
-}
-
-SIO_DEMO_INLINE std::string Connection::retry_after(const engineio::Verdict& verdict) {
-  return verdict.retry_after.count() > 0 ? "Retry-After: " + std::to_string(verdict.retry_after.count()) + "\r\n"
-                                         : std::string();
-}
-
-/// Refuses a request on Engine.IO's path. `details`: what the client reads instead of the reason's text.
-SIO_DEMO_INLINE void Connection::refuse_engine(Reason reason, std::string_view details, std::string_view headers) {
-  engine().counters.add(reason);
-  if (driver_->log.enabled(LogLevel::debug))
-    driver_->log.write(LogLevel::debug, "Handshake refused",
-                       {{"address", request().address}, {"reason", row(reason).name}, {"url", request().target}});
-  const std::string_view text = details.empty() ? row(reason).text : details;
-  if (request().upgrade() && options().websocket) {
-    const auto status = row(reason).status;
-    refuse_websocket(status == 503 || status == 429 ? status : 400, text,
-                     "Content-type: text/html\r\n" + std::string(headers));
-  } else {
-    std::string body = "{\"code\":" + std::to_string(row(reason).code) + ",\"message\":";
-    bytes::append_string(body, text);
-    respond(http_->pending.back().id, row(reason).status, "application/json", body + '}', headers);
-  }
-  const ConnectionError error{request(), reason, details};
-  driver_->connection_error.each([&](const auto& handler) {
-    driver_->log.call({"A handler of connection errors threw", "url", request().target}, [&] { handler(error); });
-  });
-}
-
-/// In plain text, because a browser shows nothing of it anyway and other clients read the status line.
-SIO_DEMO_INLINE void Connection::refuse_websocket(std::uint16_t status, std::string_view text,
-                                                  std::string_view header) {
-  trace_response(status, text);
-  std::string head;
-  http::append_status_line(head, status);
-  head += "Connection: close\r\n";
-  head += header;
-  head += "Content-Length: " + std::to_string(text.size()) + "\r\n";
-  enqueue(engineio::Message::raw({head, "\r\n", text}));
-  http_->pending.pop_back();
-  close_after_write_ = true;
-}
-
-/// Refuses one request that was understood; the connection lives on.
-SIO_DEMO_INLINE void Connection::decline(std::uint32_t exchange, Reason reason) {
-  engine().counters.add(reason);
-  respond(exchange, row(reason).status, {}, {});
-}
-
-SIO_DEMO_INLINE void Connection::answer(std::uint32_t exchange, const engineio::Answer& answer) {
-  respond(exchange, answer.status, answer.type, answer.body, answer.status == 200 ? "cache-control: no-store\r\n" : "");
-}
-
-SIO_DEMO_INLINE void Connection::trace_response(std::uint16_t status, std::string_view body,
-                                                std::string_view session) const {
-  if (engine().tracing)
-    engine().trace({.kind = TraceRecord::Kind::response,
-                    .status = status,
-                    .session = session,
-                    .transport = status == 101 ? "websocket" : "http",
-                    .text = body});
-}
-
-/// Writes an answer and queues it once it is its turn.
-SIO_DEMO_INLINE void Connection::respond(std::uint32_t exchange, std::uint16_t status, std::string_view type,
-                                         std::string_view body, std::string_view headers) {
-  if (!http_) return;
-  const auto pending =
-      std::find_if(http_->pending.begin(), http_->pending.end(), [&](const Pending& p) { return p.id == exchange; });
-  if (pending == http_->pending.end() || pending->ready) return;
-  const bool of_poll = pending->session && !pending->is_post;  // a POST is answered whatever its packets are worth
-  trace_response(status, body, of_poll ? pending->session->id() : std::string_view());
-  std::string head;
-  head.reserve(256);
-  http::append_status_line(head, status);
-  head += pending->cors;
-  if (!type.empty()) http::append_header(head, "Content-Type", type);
-  if (status != 304) {  // there it would be the length of what is not sent (RFC 9110, 8.6)
-    head += "Content-Length: ";
-    bytes::append_integer(head, body.size());
-    head += "\r\n";
-  }
-  head += status == 200 && !pending->headers.empty() ? std::string_view(pending->headers) : headers;
-  head += driver_->date_line();
-  if (pending->keep_alive) {
-    head += "Connection: keep-alive\r\nKeep-Alive: timeout=";
-    bytes::append_integer(head, std::chrono::duration_cast<Seconds>(options().http.keep_alive_timeout).count());
-    head += "\r\n\r\n";
-  } else head += "Connection: close\r\n\r\n";
-  pending->session = {};
-  pending->ready = engineio::Message::raw({head, pending->head_only ? std::string_view() : body});
-  while (!http_->pending.empty() && http_->pending.front().ready) {
-    enqueue(http_->pending.front().ready);
-    if (!http_->pending.front().keep_alive) close_after_write_ = true;
-    http_->pending.erase(http_->pending.begin());
-  }
-  settle();
-}
-
-/// Between requests: how long the connection may stay idle.
-SIO_DEMO_INLINE void Connection::settle() {
-  if (mode_ != Mode::head || !http_->pending.empty() || idle_ || waiting_writable_) return;
-  idle_ = true;
-  due(options().http.keep_alive_timeout);
-}
-
-// ---- a connection: WebSocket
-
-/// Answers the handshake. false: it was malformed, and is refused.
-SIO_DEMO_INLINE bool Connection::begin_websocket() {
-  const auto refusal = websocket::check_handshake(request());
-  if (refusal.status != 0) return refuse_websocket(refusal.status, refusal.text, refusal.headers), false;
-  trace_response(101, {}, request().query["sid"]);
-  enqueue(engineio::Message::raw(
-      {websocket::handshake_response(request(), http_->pending.back().cors + http_->pending.back().headers)}));
-  http_.reset();
-  mode_ = Mode::websocket;
-  engine().deadlines.forget(*this);
-  return true;
-}
-
-SIO_DEMO_INLINE void Connection::become_session(engineio::Verdict& verdict) {
-  using Act = engineio::Verdict::Act;
-  if (verdict.act == Act::open_websocket) {
-    const auto session = engine().open(request(), this, std::move(verdict.place));
-    if (mode_ == Mode::websocket) receiver_ = Ref<engineio::Receiver>(session.get());
-    else session->channel_lost(*this, Reason::transport_close, "the connection was cut");  // by who was told of it
-  } else if (verdict.act == Act::attach && verdict.session->attach(*this))
-    receiver_ = Ref<engineio::Receiver>(verdict.session.get());
-  else send_close(Reason::forced_close, {});
-}
-
-/// A WebSocket of the user's own.
-SIO_DEMO_INLINE void Connection::on_websocket_route(const std::shared_ptr<const websocket::Handlers>& handlers) {
-  engineio::Verdict verdict;
-  if (http::websocket_origin_allowed(options().cors, request())) verdict = engine().place_for(request());
-  else verdict.reason = Reason::forbidden;
-  if (verdict.act == engineio::Verdict::Act::refuse) {
-    engine().counters.add(verdict.reason);
-    return refuse_websocket(row(verdict.reason).status, row(verdict.reason).text,
-                            "Content-Type: text/html\r\n" + retry_after(verdict));
-  }
-  if (!begin_websocket()) return;
-  const Ref<websocket::Socket> socket(
-      new websocket::Socket(engine(), *this, request(), handlers, std::move(verdict.place)));
-  receiver_ = Ref<engineio::Receiver>(socket.get());
-  socket->opened();
-}
-
-SIO_DEMO_INLINE bool Connection::read_frame(std::span<char>& in) {
-  using Kind = websocket::Event::Kind;
-  if (close_after_write_) return in = {}, false;
-  const auto event = frames_.next(in);
-  switch (event.kind) {
-    case Kind::more:
-      if (receiver_) receiver_->heard();
-      return false;
-    case Kind::text:
-    case Kind::binary:
-      if (mode_ == Mode::websocket && receiver_) receiver_->frame(*this, event.payload, event.kind == Kind::binary);
-      return true;
-    case Kind::ping:
-      if (receiver_ && !receiver_->control()) return true;
-      if (queued() > options().max_queue_bytes)
-        return lost(Reason::slow_consumer, "the client does not read its pongs"), false;
-      if (mode_ == Mode::websocket)
-        enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::pong, event.payload)}));
-      return true;
-    case Kind::pong:
-      if (receiver_) receiver_->control();
-      return true;
-    case Kind::close:
-      end_websocket(Reason::transport_close, "the client sent a close frame",
-                    websocket::frame(websocket::Opcode::close, event.payload));
-      return false;
-    default:
-      end_websocket(event.reason, event.why,
-                    websocket::frame(websocket::Opcode::close, websocket::close_payload(row(event.reason).close)));
-      return false;
-  }
-}
-
-/// The client closes, or has broken the protocol: the last frame goes out, unless ours already has.
-SIO_DEMO_INLINE void Connection::end_websocket(Reason reason, const char* why, std::string_view frame) {
-  if (mode_ == Mode::websocket) enqueue(engineio::Message::raw({frame}));
-  mode_ = Mode::closing;
-  close_after_write_ = true;
-  due(options().close_timeout);
-  if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
-  driver_->dirty(*this);
-}
-
-SIO_DEMO_INLINE void Connection::send_close(Reason reason, std::string_view payload) {
-  const Driver::Turn turn(*driver_);  // whoever closes outside of one would count the time from the last
-  receiver_ = {};
-  if (mode_ != Mode::websocket) return;
-  mode_ = Mode::closing;
-  if (reason == Reason::slow_consumer) return cut();  // it would wait behind what the client does not read
-  enqueue(engineio::Message::raw({websocket::frame(websocket::Opcode::close, payload)}));
-  due(options().close_timeout);
-}
-
-// ---- a connection: writing
-
-SIO_DEMO_INLINE void Connection::enqueue(const engineio::MessageRef& message) {
-  if (mode_ >= Mode::draining) return;
-  const std::size_t size = message->frame().size();
-  queue_.push_back(message);
-  queue_bytes_ += size, engine().counters.queue_bytes += size;
-  driver_->dirty(*this);
-}
-
-/// When all that was ready is handled: polls take what waits for them, then everything is written.
-SIO_DEMO_INLINE void Connection::flush() {
-  for (std::size_t i = 0; answering() && i < http_->pending.size(); ++i)
-    if (const auto session = http_->pending[i].session; session && !http_->pending[i].is_post) session->flush();
-  if (!waiting_writable_) write();
-  is_dirty = false;
-}
-
-SIO_DEMO_INLINE void Connection::write() {
-  auto& buffers = driver_->buffers;
-  while (!queue_.empty() && mode_ != Mode::dead) {
-    const std::size_t size = gather(buffers);
-    Error error;
-    const std::size_t done = stream_->write_some(buffers, error);
-    if (error && error != asio::error::would_block) return lost(Reason::transport_close, "the connection was reset");
-    written(done);
-    if (done < size) return await_writable();
-  }
-  if (close_after_write_ && !answering() && mode_ != Mode::dead) drain();
-}
-
-/// Fills `buffers` with what is queued. Small frames are copied together: a dozen bytes in a list of
-/// their own cost the kernel more than the copy. Asio takes up to 64 buffers at once.
-SIO_DEMO_INLINE std::size_t Connection::gather(std::vector<asio::const_buffer>& buffers) const {
-  constexpr std::size_t copied = 2048, most = 64;
-  auto& out = driver_->out;
-  std::size_t used = 0, total = 0;
-  bool joined = false;  // the last buffer is ours and may grow
-  buffers.clear();
-  for (std::size_t i = 0; i < queue_.size(); ++i) {
-    auto frame = queue_[i]->frame();
-    if (i == 0) frame.remove_prefix(sent_);
-    const bool copy = frame.size() <= copied && queue_.size() > 1;
-    if (copy && used + frame.size() > out.size()) break;
-    if (!(copy && joined) && buffers.size() == most) break;
-    total += frame.size();
-    if (!copy) {
-      buffers.emplace_back(frame.data(), frame.size());
-      joined = false;
-      continue;
-    }
-    char* const at = out.data() + used;
-    std::memcpy(at, frame.data(), frame.size());
-    used += frame.size();
-    if (joined) buffers.back() = asio::const_buffer(buffers.back().data(), buffers.back().size() + frame.size());
-    else buffers.emplace_back(at, frame.size());
-    joined = true;
-  }
-  return total;
-}
-
-/// Takes what was written off the queue.
-SIO_DEMO_INLINE void Connection::written(std::size_t size) {
-  auto& counters = engine().counters;
-  counters.queue_bytes -= size, counters.bytes_sent += size;
-  if (queue_bytes_ == size) {
-    queue_bytes_ = sent_ = 0;
-    queue_.clear();
-    if (queue_.capacity() > 64) queue_.shrink_to_fit();  // what a burst has taken is given back
-    return;
-  }
-  queue_bytes_ -= size;
-  size += std::exchange(sent_, 0);
-  auto first = queue_.begin();
-  while (first != queue_.end() && size >= (*first)->frame().size()) size -= (*first++)->frame().size();
-  sent_ = size;
-  queue_.erase(queue_.begin(), first);
-}
-
-SIO_DEMO_INLINE void Connection::await_writable() {
-  waiting_writable_ = true;
-  if (mode_ < Mode::websocket) due(options().http.body_timeout);  // a WebSocket that does not read misses its pong
-  stream_->async_wait_writable(Ref<Connection>(this));
-}
-
-SIO_DEMO_INLINE void Connection::on_writable(const Error& error) {
-  waiting_writable_ = false;
-  if (mode_ == Mode::dead || driver_->abandoned()) return;
-  const Driver::Turn turn(*driver_);
-  if (error) return lost(Reason::transport_close, "the connection was reset");
-  idle_ = false;
-  write();
-  if (mode_ == Mode::head) due_never(), settle();
-  go_on();
-}
-
-// ---- a connection: the end
-
-/// Everything is said: our side is closed, and what the client still sends is read and dropped, for a
-/// reset would take the last answer away from it.
-SIO_DEMO_INLINE void Connection::drain() {
-  if (input_ended_) return lost(Reason::transport_close, "both sides have closed");
-  mode_ = Mode::draining;
-  kept_ = {};
-  stream_->shutdown_send();
-  due(options().close_timeout);
-}
-
-SIO_DEMO_INLINE void Connection::cut() {
-  for (std::size_t i = 0; answering() && i < http_->pending.size(); ++i)
-    if (auto& pending = http_->pending[i]; pending.is_post)
-      pending.session = {};  // it is the session that asks for this
-  lost(Reason::transport_close, "the connection was cut");
-}
-
-SIO_DEMO_INLINE void Connection::tick(engineio::Time) {
-  const Ref<Connection> self(this);
-  if (asking()) refuse(Reason::header_timeout, "allow_request did not answer in time"), go_on();
-  else if (mode_ == Mode::head && head_begun_)
-    refuse(Reason::header_timeout, "the request's head was not complete in time");
-  else if (mode_ == Mode::body && !body_answered())
-    refuse(Reason::body_timeout, "the request's body was not complete in time");
-  else lost(Reason::transport_close, "idle, or silent for too long");
-  if (mode_ != Mode::dead) due(options().close_timeout);
-}
-
-/// The one way out. Sessions are told, once; handlers of its stream find the connection dead.
-SIO_DEMO_INLINE void Connection::lost(Reason reason, const char* why) {
-  const Ref<Connection> self(this);
-  if (std::exchange(mode_, Mode::dead) == Mode::dead) return;
-  engine().deadlines.forget(*this);
-  stream_->close();
-  driver_->remove(*this);
-  queue_.clear();
-  if (place_) place_.weigh(weight_, 0);
-  place_ = {};
-  ++engine().counters.connections_closed;
-  engine().counters.queue_bytes -= std::exchange(queue_bytes_, 0);
-  if (http_) http_->question = {};
-  if (const auto receiver = std::exchange(receiver_, {})) receiver->channel_lost(*this, reason, why);
-  abandon_requests(why);
-}
-
-/// Nobody gets these answers any more; the sessions that would give them are told.
-SIO_DEMO_INLINE void Connection::abandon_requests(const char* why) {
-  if (!http_) return;
-  for (auto& pending : std::exchange(http_->pending, {}))
-    if (pending.session) pending.is_post ? pending.session->post_lost(why) : pending.session->poll_lost();
 }
 
 }  // namespace net
 
-// ---- chapter 9's members that need the driver
+// ---- members of chapter 9's classes that need the driver
 
 SIO_DEMO_INLINE Host::Host(asio::io_context* loop, Options options, engineio::Application& application,
                            bool with_engine)
@@ -9831,7 +9813,10 @@ SIO_DEMO_INLINE void Host::close(std::function<void()> done) {
   if (log_->observing()) return log_->later([this, done] { close(done); });
   closing_ = true;
   driver_->close([this, alive = lifetime(), done = std::move(done)] {
-    if (alive.expired()) return done ? done() : void();
+    if (alive.expired()) {
+      if (done) done();
+      return;
+    }
     if (log_->busy()) return log_->later([this, done] { close(done); });  // as post() does
     const auto log = log_;                                                // `done` may destroy the server
     drained();
@@ -9858,13 +9843,13 @@ SIO_DEMO_INLINE void Host::take_over(net::TcpSocket socket, std::string_view byt
   engine_.assert_thread();
   net::Error gone;
   const http::Address peer = socket.remote_endpoint(gone).address();
-  if (gone && !driver_->closing()) return;  // nobody's mistake
+  if (gone && !driver_->closing()) return;  // the client has closed already: no error of the caller
   driver_->serve(std::make_unique<net::TcpStream>(std::move(socket)), peer, bytes_already_read);
 }
 
 namespace detail {
 
-/// Appends a file's bytes to `contents`, at most this many, or says why not.
+/// Appends a file's bytes to `contents`. An error if it cannot be read, or `contents` would exceed `most` bytes.
 SIO_DEMO_INLINE std::error_code read_file(const std::string& name, std::size_t most, std::string& contents) {
   errno = 0;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "rb"), &std::fclose);
@@ -9900,7 +9885,8 @@ SIO_DEMO_INLINE void Host::serve_client(const std::string& folder, std::string_v
     const std::string tag = version.empty() ? http::entity_tag(contents) : '"' + std::string(version) + '"';
     router_.get(base + name, [type, tag, kept = std::make_shared<const std::string>(std::move(contents))](
                                  const http::Request& request) {
-      if (http::etag_matches(request, tag)) return http::Response{304, {}, {}, {}};  // bare, as the official server's
+      if (http::etag_matches(request, tag))
+        return http::Response{304, {}, {}, {}};  // without headers, as the official server
       return http::Response{
           200, {}, *kept, {{"Cache-Control", "public, max-age=0"}, {"Content-Type", type}, {"ETag", tag}}};
     });
@@ -9936,8 +9922,8 @@ SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
 //
 //     psubscribe socket.io#/chat#*                       broadcasts, msgpack: [uid, packet, opts]
 //     subscribe  socket.io-request#/chat#                requests, JSON or msgpack: {uid, requestId, type, ...}
-//     subscribe  socket.io-response#/chat#               their answers: {requestId, ...}
-//     subscribe  socket.io-response#/chat#gFZBwt#        answers to this server alone; gFZBwt is its uid
+//     subscribe  socket.io-response#/chat#               responses: {requestId, ...}
+//     subscribe  socket.io-response#/chat#gFZBwt#        responses to this server only; gFZBwt is its uid
 //
 //     publish    socket.io#/chat#red#    93 a6 "gFZBwt"  83 a4 "type" 02  a4 "data" 91 a1 "x"  a3 "nsp" a5 "/chat"
 //                                        83 a5 "rooms" 91 a3 "red"  a6 "except" 90  a5 "flags" 80
@@ -9945,25 +9931,26 @@ SIO_DEMO_INLINE Server::Server(asio::io_context* loop, Options options)
 //     {"uid":"gFZBwt","requestId":"hKuaxo","type":5,"opts":{"rooms":[],"except":[]}} message socket.io-response#/chat#
 //     {"requestId":"hKuaxo","sockets":[{"id":"kZIF...AAAB",...}]}
 //
-// A request expects one answer from every other subscriber of the request channel (PUBSUB NUMSUB counts them), and
-// fails after requests_timeout if one is missing. So every request that asks for an answer gets one.
+// A request that has an id expects one response from every other subscriber of the request channel (PUBSUB NUMSUB
+// counts them), and fails after requests_timeout if one is missing.
 //
-// During an outage of Redis, clients of this server still get what it emits. Messages for the other servers wait in a
-// bounded queue; those that were written but not confirmed are lost, never sent twice.
+// During an outage of Redis, the clients of this server still get what it emits. Messages for the other servers wait in
+// a bounded queue. Messages that were written but not confirmed are lost; none is sent twice.
 //
-// Input from Redis is hostile, as anybody who reaches Redis can publish. Size, depth and number of values are limited
-// before a message is built; a malformed one is counted and ignored. What is published has all that official servers
-// need, for some malformed messages end them.
+// Input from Redis is not trusted, as any client of Redis can publish. Size, depth and number of values are limited
+// while a message is parsed; a malformed message is counted and ignored. Published messages have all fields that
+// official servers read, as some malformed messages crash them.
 //
-// Layers: RESP, the URL and the messages are pure functions. A Link is one connection; the Bus owns two, as a
-// subscribed connection takes no other commands; an Adapter serves one namespace; a Lease is held by one server.
+// The chapter has, in order: the public interface; RESP, the URL, msgpack and the messages, all without input or
+// output; Link, one connection to Redis; Bus, which owns two Links, as a subscribed connection takes no other commands;
+// Adapter, one for each namespace; and the bodies of Lease and Factory.
 // ================================================================================================
 
 namespace redis {
 
 // ---- public interface
 
-/// A reply of Redis, or a message that it pushes.
+/// A reply from Redis, or a message that it pushes.
 struct Value {
   enum class Kind : std::uint8_t {
     null,
@@ -10000,40 +9987,40 @@ struct Address {
 struct Options {
   /// The prefix of every channel. Default: "socket.io".
   std::string key = "socket.io";
-  /// How long to wait for the answers of other servers (`requestsTimeout`). Default: 5 s.
+  /// How long to wait for the responses of other servers (`requestsTimeout`). Default: 5 s.
   Milliseconds requests_timeout{5'000};
-  /// Sends an answer to the server that asked, not to all (`publishOnSpecificResponseChannel`). Default: false.
+  /// Sends a response only to the requesting server, not to all (`publishOnSpecificResponseChannel`). Default: false.
   bool publish_on_specific_response_channel = false;
   /// The name that CLIENT LIST shows; no spaces. Default: "sio_demo".
   std::string client_name = "sio_demo";
-  /// For connecting, AUTH, SELECT and CLIENT SETNAME together. Default: 5 s.
+  /// Limits connecting, AUTH, SELECT and CLIENT SETNAME together. Default: 5 s.
   Milliseconds connect_timeout{5'000};
   /// A PING is sent after this time of silence; after as much again, the connection counts as lost. Default: 5 s.
   Milliseconds ping_interval{5'000};
   /// The delay before reconnecting, doubled at each failure up to the maximum, less a random part of up to a half, so
   /// that servers do not reconnect all at once. Default: 100 ms and 2 s.
   Milliseconds reconnect_delay{100}, reconnect_delay_max{2'000};
-  /// The most bytes that wait for Redis; messages beyond are dropped and counted. Default: 16 MiB.
+  /// The most bytes that wait for Redis; further messages are dropped and counted. Default: 16 MiB.
   std::size_t max_queue_bytes = 16 * 1024 * 1024;
   /// The largest message from another server; a larger one is skipped, and counted as malformed. Default: 16 MiB.
   std::size_t max_message_bytes = 16 * 1024 * 1024;
 };
 
-/// Totals of a server. Read them on the loop's thread; chapter 12 prints them.
+/// Totals of a server. Read them on the event-loop thread; chapter 12 prints them.
 struct Counters {
   std::uint64_t published = 0;   // queued or written
-  std::uint64_t dropped = 0;     // the queue was full, Redis refused, or the connection broke before it confirmed
+  std::uint64_t dropped = 0;     // the queue was full, or Redis refused or did not confirm the message
   std::uint64_t received = 0;    // messages, including the server's own
-  std::uint64_t malformed = 0;   // of those
+  std::uint64_t malformed = 0;   // received, and ignored
   std::uint64_t reconnects = 0;  // after the first connection
 };
 
-/// Completes a command: with an error of the connection, and `reply` is null; or with what Redis replied, which may be
-/// an error reply.
+/// Called when a command completes. If the connection failed, the error is set and `reply` is null. Else `reply` is the
+/// reply of Redis, which may be an error reply.
 using Done = std::function<void(std::error_code, Value reply)>;
 
 /// A server's connections to Redis. They are opened with the server's first namespace, and closed when its close() has
-/// completed or the server is destroyed. Use it on the loop's thread.
+/// completed or the server is destroyed. Use it on the event-loop thread.
 class Client {
  public:
   virtual ~Client() = default;
@@ -10047,10 +10034,10 @@ class Client {
   /// Bytes that wait for Redis.
   virtual std::size_t queued() const = 0;
 
-  /// Sends a command: client.command({"SET", key, "me", "NX", "PX", "5000"}, done). `done` gets Redis's reply; or
-  /// not_connected, if there is no connection; connection_reset, if it breaks meanwhile (whether Redis has executed the
-  /// command is unknown); operation_canceled, when the server ends. It is called later, unless there is no server. It
-  /// must not destroy the server.
+  /// Sends a command: client.command({"SET", key, "me", "NX", "PX", "5000"}, done). `done` gets the reply, or an error:
+  /// not_connected without a connection; connection_reset if it breaks before the reply (Redis may have executed the
+  /// command); operation_canceled when the server closes. `done` is called after command() returns, or within it if no
+  /// server uses this client. It must not destroy the server.
   virtual void command(std::initializer_list<std::string_view> words, Done done) = 0;
 
  protected:
@@ -10061,7 +10048,7 @@ class Client {
   bool connected_ = false;
 };
 
-/// The result of redis::adapter(). Copies share the connections; each server needs a factory of its own.
+/// The result of redis::adapter(). Copies share the connections. Each server needs its own call of redis::adapter().
 class Factory {
  public:
   explicit Factory(std::shared_ptr<Bus> bus) : bus_(std::move(bus)) {}
@@ -10074,10 +10061,10 @@ class Factory {
   std::shared_ptr<Bus> bus_;
 };
 
-/// A lease that one of the servers sharing a Redis holds, for work that one of them does for all. The holder renews it
-/// every third of `duration`. Another server gets it at most 4/3 of `duration` after the holder died, or a third after
-/// release(). It is a key in Redis: SET key id NX PX 3000, renewed by PEXPIRE while its value is `id`, each in a
-/// script. Use it on the loop's thread.
+/// A lease that only one of the servers sharing a Redis holds at a time, for work that only one server must do. The
+/// holder renews it every third of `duration`. Another server gets it at most 4/3 of `duration` after the holder died,
+/// or 1/3 after release(). It is a key in Redis, set by SET key id NX PX 3000 and renewed by PEXPIRE while its value is
+/// `id`, both in one script. Use it on the event-loop thread.
 class Lease final : public engineio::Timed {
  public:
   enum class State : std::uint8_t {
@@ -10093,12 +10080,14 @@ class Lease final : public engineio::Timed {
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
 
-  /// Called when state() is first known, and at each change. Set it before start(). What it throws is logged.
+  /// Sets the handler that is called when state() is first known, and at each change. Set it before start(). An
+  /// exception is logged.
   void on_change(std::function<void(State)> handler) { changed_ = std::move(handler); }
   void start();
-  /// Gives the lease back at once. Call it before the server ends: it needs the connection.
+  /// Releases the lease at once. Call it before the server closes, as it needs the connection.
   void release();
-  /// Not `held` by two servers at once, if their clocks run alike: a lease that was not renewed in time is not held.
+  /// The state now. A lease that was not renewed in time is not `held`, so two servers never hold it at once if their
+  /// clocks run at the same speed.
   State state() const;
   /// The value of the key while this lease holds it.
   const std::string& id() const { return id_; }
@@ -10107,28 +10096,29 @@ class Lease final : public engineio::Timed {
   friend class Bus;
 
   SIO_DEMO_INLINE void tick(engineio::Time) override;
-  void ask();
+  void renew();
   void notify();
 
   Factory factory_;
   const std::string key_, id_ = bytes::Random().id();
   const Milliseconds duration_;
   std::function<void(State)> changed_;
-  engineio::Time until_{};        // the end of the lease, if it is held
-  std::uint64_t reconnects_ = 0;  // when it was taken: a Redis that restarted may have forgotten it
-  std::optional<State> told_{};   // the last state that changed_ got
-  bool asking_ = false, refused_ = false, released_ = true;
+  engineio::Time until_{};           // the end of the lease, if it is held
+  std::uint64_t reconnects_ = 0;     // at the last renewal: a Redis that has restarted may have lost the key
+  std::optional<State> notified_{};  // the last state passed to changed_
+  bool renewing_ = false, refused_ = false, released_ = true;
   std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 
-/// For Server::adapter(). Throws std::invalid_argument for a URL that parse_url refuses, and for a time out of range.
+/// Makes the argument of Server::adapter(). Throws std::invalid_argument for a malformed URL, one with rediss://, and
+/// for a time out of range.
 Factory adapter(std::string_view url, Options options = {});
 
 #if SIO_DEMO_BODIES
 
 // ---- RESP2, the protocol of Redis
 
-/// Reads replies from a stream in pieces of any size. Memory follows the bytes received, not the lengths announced.
+/// Parses replies from chunks of any size. Allocates by the bytes received, not by the lengths that Redis announces.
 class Reader {
  public:
   static constexpr std::size_t deepest = 8, longest_line = 64 * 1024, most_values = 64 * 1024;
@@ -10136,8 +10126,8 @@ class Reader {
   /// `largest`: bytes of all strings of a reply; a bulk string beyond is skipped, and its value is too_big.
   explicit Reader(std::size_t largest) : largest_(largest) {}
 
-  /// Takes all of `in`. Call it again after `complete`, for what follows in the same piece. After `malformed`, why()
-  /// tells what is wrong, and the stream is unusable.
+  /// Consumes all of `in`. After `complete`, call it again with the then empty `in`, until it returns `more`: there may
+  /// be further replies. After `malformed`, why() returns the error, and the stream is unusable.
   Progress read(std::string_view& in, Value& out) {
     if (why_) return Progress::malformed;
     const auto skipped = static_cast<std::size_t>((std::min)(skip_, std::uint64_t{in.size()}));
@@ -10159,7 +10149,8 @@ class Reader {
     return Progress::malformed;
   }
 
-  /// Reads the value at at_, from its start each time; long strings are passed over by their length.
+  /// Reads the value at at_. An incomplete reply is parsed from its start again when more bytes have arrived; long
+  /// strings are skipped by their length.
   Progress read_value(Value& out, std::size_t depth) {
     const auto begin = at_, end = buffer_.find('\n', begin);
     if ((std::min)(end, buffer_.size()) - begin >= longest_line) return fail("a line is too long");
@@ -10192,7 +10183,7 @@ class Reader {
     return Progress::complete;  // -1 is null
   }
 
-  /// One that is too big becomes "!" in the buffer, and the rest of it is skipped as it comes.
+  /// Reads a bulk string. In the buffer, one that is too big is replaced by "!"; its remaining bytes are skipped.
   Progress read_bulk(std::size_t begin, std::uint64_t size, Value& out) {
     const std::uint64_t here = (std::min)(size + 2, std::uint64_t{buffer_.size() - at_});
     if (size > largest_ - bytes_) {
@@ -10220,10 +10211,10 @@ class Reader {
   }
 
   std::size_t largest_;
-  std::string buffer_;                  // what has come and was not read
-  std::size_t begin_ = 0, at_ = 0;      // of a reply, and how far it was read
-  std::size_t values_ = 0, bytes_ = 0;  // of the reply so far
-  std::uint64_t skip_ = 0;              // bytes of a string that is too big
+  std::string buffer_;                  // received and not consumed
+  std::size_t begin_ = 0, at_ = 0;      // the start of the current reply, and the position of the parser
+  std::size_t values_ = 0, bytes_ = 0;  // of the current reply
+  std::uint64_t skip_ = 0;              // remaining bytes of a string that is too big
   const char* why_ = nullptr;
 };
 
@@ -10278,7 +10269,7 @@ SIO_DEMO_INLINE const char* read_url(std::string_view url, Address& out) {
   return nullptr;
 }
 
-/// Throws std::invalid_argument, whose text tells what is wrong and hides the password.
+/// Throws std::invalid_argument for a malformed URL; its text says why, without the password.
 SIO_DEMO_INLINE Address parse_url(std::string_view url) {
   Address out;
   const char* why = read_url(url, out);
@@ -10295,17 +10286,17 @@ SIO_DEMO_INLINE Address parse_url(std::string_view url) {
 
 /// Limits of one message.
 struct Limits {
-  unsigned depth = 72;             // what a client may send (64), and what is around it
+  unsigned depth = 72;             // max_json_depth of an event (64 by default), and the levels around it
   std::size_t values = 2'000'000;  // a list or map counts as 16, because of its size in memory
 };
 
-/// Reads msgpack as notepack.io writes it: dates become the text that they are in JSON, and text that is not UTF-8,
-/// such as half a surrogate pair, is repaired with U+FFFD. Of keys that are the same, the last one counts.
+/// Parses msgpack as notepack.io writes it. A date becomes its JSON text. Invalid UTF-8, such as half a surrogate pair,
+/// is replaced by U+FFFD. Of equal keys, the last one counts.
 class Unpacker {
  public:
   explicit Unpacker(std::string_view in, Limits limits = {}) : in_(in), limits_(limits) {}
 
-  /// Nothing for what is not exactly one value within the limits, or has a key that is no text.
+  /// Returns nullopt unless the input is exactly one value, within the limits, whose keys are all text.
   std::optional<json> read() {
     std::optional<json> out(std::in_place);
     if (!read(*out, 0) || !in_.empty()) out.reset();
@@ -10313,17 +10304,18 @@ class Unpacker {
   }
 
  private:
-  /// The functions that read return false for what is malformed.
-  bool take(std::uint64_t size, std::string_view& out) {
+  // The functions that return bool return false for malformed input.
+
+  bool read_bytes(std::uint64_t size, std::string_view& out) {
     if (size > in_.size()) return false;
     out = in_.substr(0, static_cast<std::size_t>(size));
     in_.remove_prefix(out.size());
     return true;
   }
   /// An unsigned number in network byte order.
-  bool number(std::uint64_t width, std::uint64_t& out) {
+  bool read_number(std::uint64_t width, std::uint64_t& out) {
     std::string_view bytes;
-    if (!take(width, bytes)) return false;
+    if (!read_bytes(width, bytes)) return false;
     for (const char byte : bytes) out = out << 8 | static_cast<std::uint8_t>(byte);
     return true;
   }
@@ -10336,10 +10328,11 @@ class Unpacker {
     return true;
   }
 
-  /// The first byte is the type, and in part the value or size. In groups of types, the width doubles with each.
+  /// The first byte is the type, and of some types also the value or size. Within a group of types, each has twice the
+  /// width of the one before.
   bool read(json& out, unsigned depth) {
     std::uint64_t first = 0, n = 0;
-    if (++values_ > limits_.values || !number(1, first)) return false;
+    if (++values_ > limits_.values || !read_number(1, first)) return false;
     const auto type = static_cast<unsigned>(first);
     if (type < 0x80) return set(out, first);
     if (type < 0x90) return read_map(out, type & 15, depth);
@@ -10348,42 +10341,42 @@ class Unpacker {
     if (type == 0xc0) return set(out, nullptr);
     if (type == 0xc1) return false;
     if (type < 0xc4) return set(out, type == 0xc3);
-    if (type < 0xc7) return number(1u << (type - 0xc4), n) && read_binary(out, n);
-    if (type < 0xca) return number(1u << (type - 0xc7), n) && read_extension(out, n);
-    if (type == 0xca) return number(4, n) && set(out, std::bit_cast<float>(static_cast<std::uint32_t>(n)));
-    if (type == 0xcb) return number(8, n) && set(out, std::bit_cast<double>(n));
-    if (type < 0xd0) return number(1u << (type - 0xcc), n) && set(out, n);
-    if (type < 0xd4) return number(1u << (type - 0xd0), n) && set(out, extend_sign(n, 1u << (type - 0xd0)));
+    if (type < 0xc7) return read_number(1u << (type - 0xc4), n) && read_binary(out, n);
+    if (type < 0xca) return read_number(1u << (type - 0xc7), n) && read_extension(out, n);
+    if (type == 0xca) return read_number(4, n) && set(out, std::bit_cast<float>(static_cast<std::uint32_t>(n)));
+    if (type == 0xcb) return read_number(8, n) && set(out, std::bit_cast<double>(n));
+    if (type < 0xd0) return read_number(1u << (type - 0xcc), n) && set(out, n);
+    if (type < 0xd4) return read_number(1u << (type - 0xd0), n) && set(out, extend_sign(n, 1u << (type - 0xd0)));
     if (type < 0xd9) return read_extension(out, 1u << (type - 0xd4));
-    if (type < 0xdc) return number(1u << (type - 0xd9), n) && read_text(out, n);
-    if (type < 0xde) return number(2u << (type - 0xdc), n) && read_list(out, n, depth);
-    if (type < 0xe0) return number(2u << (type - 0xde), n) && read_map(out, n, depth);
+    if (type < 0xdc) return read_number(1u << (type - 0xd9), n) && read_text(out, n);
+    if (type < 0xde) return read_number(2u << (type - 0xdc), n) && read_list(out, n, depth);
+    if (type < 0xe0) return read_number(2u << (type - 0xde), n) && read_map(out, n, depth);
     return set(out, extend_sign(first, 1));
   }
 
   bool read_text(json& out, std::uint64_t size) {
     std::string_view text;
-    return take(size, text) && set(out, bytes::Utf8Text(text).view());
+    return read_bytes(size, text) && set(out, bytes::Utf8Text(text).view());
   }
   bool read_binary(json& out, std::uint64_t size) {
     std::string_view content;
-    return take(size, content) && set(out, json::binary(Bytes(content.begin(), content.end())));
+    return read_bytes(size, content) && set(out, json::binary(Bytes(content.begin(), content.end())));
   }
 
-  /// Each value takes a byte at least.
-  bool enter(std::uint64_t values, unsigned depth) {
+  /// Checks the limits before a list or map. Each value takes at least one byte, so a larger number is malformed.
+  bool begin_container(std::uint64_t values, unsigned depth) {
     values_ += 15;
     return values <= in_.size() && depth < limits_.depth;
   }
   bool read_list(json& out, std::uint64_t size, unsigned depth) {
-    if (!enter(size, depth)) return false;
+    if (!begin_container(size, depth)) return false;
     out = json::array();
     for (; size > 0; --size)
       if (!read(out.emplace_back(), depth + 1)) return false;
     return true;
   }
   bool read_map(json& out, std::uint64_t size, unsigned depth) {
-    if (!enter(size * 2, depth)) return false;
+    if (!begin_container(size * 2, depth)) return false;
     out = json::object();
     for (json key; size > 0; --size) {
       const auto type = in_.empty() ? 0u : static_cast<std::uint8_t>(in_[0]);
@@ -10396,20 +10389,20 @@ class Unpacker {
   /// Type -1 is a timestamp of 4, 8 or 12 bytes. Type 0 was undefined, a date or an ArrayBuffer in notepack.io 2.
   bool read_extension(json& out, std::uint64_t size) {
     std::uint64_t type = 0, n = 0, nanoseconds = 0;
-    if (!number(1, type)) return false;
+    if (!read_number(1, type)) return false;
     const bool timestamp = type == 0xff;
-    if (timestamp && size == 4) return number(4, n) && set(out, date(Seconds(n), {}));
+    if (timestamp && size == 4) return read_number(4, n) && set(out, date(Seconds(n), {}));
     if (timestamp && size == 8)
-      return number(8, n) && set(out, date(Seconds(n & 0x3'ffff'ffff), Milliseconds((n >> 34) / 1'000'000)));
+      return read_number(8, n) && set(out, date(Seconds(n & 0x3'ffff'ffff), Milliseconds((n >> 34) / 1'000'000)));
     if (timestamp && size == 12)
-      return number(4, nanoseconds) && number(8, n) &&
+      return read_number(4, nanoseconds) && read_number(8, n) &&
              set(out, date(Seconds(n), Milliseconds(nanoseconds / 1'000'000)));
     if (type != 0) return false;
-    if (size == 1) return number(1, n) && set(out, nullptr);
-    if (size == 8) return number(8, n) && set(out, date({}, Milliseconds(n)));
+    if (size == 1) return read_number(1, n) && set(out, nullptr);
+    if (size == 8) return read_number(8, n) && set(out, date({}, Milliseconds(n)));
     return read_binary(out, size);
   }
-  /// As JSON has dates; null beyond the range of system_clock, which counts nanoseconds in 64 bits.
+  /// A date as JSON text; null beyond the range of system_clock, which may count nanoseconds in 64 bits.
   static json date(Seconds seconds, Milliseconds rest) {
     constexpr Seconds most(9'000'000'000);
     if (seconds > most || seconds < -most || rest > most || rest < -most) return nullptr;
@@ -10422,7 +10415,7 @@ class Unpacker {
   std::size_t values_ = 0;
 };
 
-/// Whether there are bytes in it, which JSON cannot hold.
+/// Whether a value contains binary, which JSON cannot represent.
 SIO_DEMO_INLINE bool has_binary(const json& value) {
   return value.is_binary() || (value.is_structured() && std::any_of(value.begin(), value.end(), has_binary));
 }
@@ -10436,7 +10429,7 @@ SIO_DEMO_INLINE std::optional<json> from_msgpack(std::string_view text, Limits l
   return Unpacker(text, limits).read();
 }
 
-/// Requests and answers are JSON, which begins with '{', or msgpack if they hold bytes.
+/// Requests and responses are JSON, which begins with '{', or msgpack if they contain binary.
 SIO_DEMO_INLINE std::string to_text(const json& value) {
   return has_binary(value) ? to_msgpack(value) : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -10448,7 +10441,7 @@ SIO_DEMO_INLINE std::optional<json> from_text(std::string_view text) {
   return out;
 }
 
-// ---- the messages of the adapter. Decoders return nothing for what is malformed.
+// ---- the adapter's messages. Decoders return nullopt for a malformed one.
 
 /// The channels of one namespace on one server.
 struct Channels {
@@ -10467,8 +10460,8 @@ struct Channels {
   std::string uid, broadcast, request, response, own, pattern{};
 };
 
-/// The types of requests, and of answers to a broadcast, by their numbers in the protocol. Type 0 asked for the ids of
-/// sockets before version 8 of the official adapter.
+/// The types of requests, and of responses to a broadcast, with their numbers in the protocol. Type 0 requested the ids
+/// of sockets before version 8 of the official adapter.
 enum class Type : std::uint8_t {
   all_rooms = 1,
   join,
@@ -10486,12 +10479,12 @@ Json* field(Json& object, const char* name) {
   const auto found = object.is_object() ? object.find(name) : object.end();
   return found == object.end() ? nullptr : &*found;
 }
-/// A member that is a text, or "".
+/// A text member, or "".
 SIO_DEMO_INLINE std::string text_field(const json& object, const char* name) {
   const json* value = field(object, name);
   return value && value->is_string() ? value->get<std::string>() : std::string();
 }
-/// A member that is a whole number, not negative.
+/// A member that is a non-negative integer.
 SIO_DEMO_INLINE std::optional<std::uint64_t> number_field(const json& object, const char* name) {
   const json* value = field(object, name);
   if (!value || !value->is_number_integer() || *value < 0) return std::nullopt;
@@ -10505,13 +10498,13 @@ SIO_DEMO_INLINE bool true_field(const json& object, const char* name) {
   return value && *value == json(true);
 }
 
-/// Reads names of rooms. Those that are numbers in JavaScript become their text.
+/// Reads the names of rooms. Numbers, which JavaScript allows as names, become text.
 SIO_DEMO_INLINE bool read_rooms(const json& object, const char* name, std::vector<std::string>& out) {
   const json* list = field(object, name);
   if (!list) return true;
   if (!list->is_array()) return false;
   for (const json& room : *list) {
-    if (!room.is_string() && !room.is_number()) return false;  // without it, the list could mean all sockets
+    if (!room.is_string() && !room.is_number()) return false;  // an empty list would mean all sockets
     auto& text = out.emplace_back(room.is_string() ? room.get<std::string>() : std::string());
     if (room.is_number()) bytes::append_number(text, room.get<double>());
   }
@@ -10532,7 +10525,7 @@ SIO_DEMO_INLINE json packet_of(std::string_view nsp, const json::array_t& values
 /// The rooms of a target as the adapter's messages carry them.
 SIO_DEMO_INLINE json options_of(const Target& target) { return {{"rooms", target.rooms}, {"except", target.except}}; }
 
-/// Packets other than events are malformed here; the official server sends them to its clients.
+/// Reads an EVENT or BINARY_EVENT packet. Others are malformed here; the official server sends them to its clients.
 SIO_DEMO_INLINE bool read_packet(json& packet, std::string& nsp, json::array_t& values) {
   const auto type = number_field(packet, "type");
   json *data = field(packet, "data"), *name = field(packet, "nsp");
@@ -10547,7 +10540,7 @@ SIO_DEMO_INLINE bool read_packet(json& packet, std::string& nsp, json::array_t& 
   return true;
 }
 
-/// Of the flags, `volatile` and `timeout` count.
+/// Reads rooms and flags. Flags other than `volatile` and `timeout` are ignored.
 SIO_DEMO_INLINE bool read_options(const json* options, Target& out, std::optional<Milliseconds>* timeout = nullptr) {
   if (!options || !options->is_object() || !read_rooms(*options, "rooms", out.rooms)) return false;
   if (!read_rooms(*options, "except", out.except)) return false;
@@ -10567,7 +10560,7 @@ SIO_DEMO_INLINE std::string encode(const Event& event) {
   return to_msgpack(json::array({event.uid, packet_of(event.nsp, event.values), std::move(options)}));
 }
 
-/// Reads a broadcast. nullopt: it is malformed.
+/// Reads a broadcast.
 SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text) {
   auto message = from_msgpack(text);
   if (!message || !message->is_array() || message->size() < 3 || !message->front().is_string()) return std::nullopt;
@@ -10580,7 +10573,7 @@ SIO_DEMO_INLINE std::optional<Event> decode_event(std::string_view text) {
 /// A request to the other servers. Its type decides which fields it has.
 struct Request {
   Type type{};
-  std::string uid{}, id{};                // of the server that asks, and of the request, if it expects answers
+  std::string uid{}, id{};                // of the requesting server; of the request, empty if it expects no response
   Target target{};                        // join, leave, disconnect, fetch, broadcast
   std::vector<std::string> rooms{};       // join, leave
   bool close = false;                     // disconnect
@@ -10588,14 +10581,14 @@ struct Request {
   json::array_t values{};                 // server_side_emit, broadcast: name and arguments
   std::optional<Milliseconds> timeout{};  // broadcast
 
-  bool wants_answer() const { return !id.empty(); }
+  bool wants_response() const { return !id.empty(); }
 };
 
 SIO_DEMO_INLINE std::string encode(const Request& request) {
   const auto is = [&](auto... types) { return ((request.type == types) || ...); };
   using enum Type;
   json out{{"uid", request.uid}, {"type", request.type}};
-  if (request.wants_answer()) out["requestId"] = request.id;
+  if (request.wants_response()) out["requestId"] = request.id;
   if (is(join, leave, disconnect, fetch, broadcast)) out["opts"] = options_of(request.target);
   if (is(join, leave)) out["rooms"] = request.rooms;
   if (is(disconnect)) out["close"] = request.close;
@@ -10607,13 +10600,13 @@ SIO_DEMO_INLINE std::string encode(const Request& request) {
   return to_msgpack(out);
 }
 
-/// Returns whether the fields are there that the type needs.
+/// Returns false if a field that the type needs is missing or malformed.
 SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
   json *data = field(message, "data"), *packet = field(message, "packet");
   const json* options = field(message, "opts");
   switch (out.type) {
-    case Type::all_rooms: return out.wants_answer();
-    case Type::fetch: return out.wants_answer() && read_options(options, out.target);
+    case Type::all_rooms: return out.wants_response();
+    case Type::fetch: return out.wants_response() && read_options(options, out.target);
     case Type::join:
     case Type::leave:
     case Type::disconnect: return read_options(options, out.target) && read_rooms(message, "rooms", out.rooms);
@@ -10622,13 +10615,13 @@ SIO_DEMO_INLINE bool read_fields(json& message, Request& out) {
       out.values = std::move(data->get_ref<json::array_t&>());
       return true;
     case Type::broadcast:
-      return out.wants_answer() && packet && read_packet(*packet, out.nsp, out.values) &&
+      return out.wants_response() && packet && read_packet(*packet, out.nsp, out.values) &&
              read_options(options, out.target, &out.timeout);
     default: return false;
   }
 }
 
-/// Reads a request, as JSON or msgpack. nullopt: it is malformed.
+/// Reads a request, which is JSON or msgpack.
 SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text) {
   auto message = from_text(text);
   const auto type = message ? number_field(*message, "type") : std::nullopt;
@@ -10641,8 +10634,8 @@ SIO_DEMO_INLINE std::optional<Request> decode_request(std::string_view text) {
   return out;
 }
 
-/// An answer to a request, by `requestId`. Its other fields depend on the type of the request.
-SIO_DEMO_INLINE std::optional<json> decode_answer(std::string_view text) {
+/// Reads a response, which has the `requestId` of its request. Its other fields depend on the type of the request.
+SIO_DEMO_INLINE std::optional<json> decode_response(std::string_view text) {
   auto message = from_text(text);
   if (message && text_field(*message, "requestId").empty()) message.reset();
   return message;
@@ -10650,16 +10643,18 @@ SIO_DEMO_INLINE std::optional<json> decode_answer(std::string_view text) {
 
 // ---- a connection
 
-/// One connection to Redis, which is opened again whenever it breaks. Handlers of Asio hold a Ref to it.
+/// One connection to Redis, which reconnects whenever it breaks. Asio's handlers hold a Ref to it.
 class Link final : public Counted<Link>, public engineio::Timed {
-  enum class State : std::uint8_t { connecting, ready, waiting, stopped };  // connecting: until Redis takes commands
-  static constexpr std::size_t most_at_once = 256 * 1024;  // bytes of a write, which are lost if the connection breaks
+  enum class State : std::uint8_t { connecting, ready, waiting, stopped };  // waiting: for the delay to reconnect
+  /// Bytes of one write, which are lost if the connection breaks.
+  static constexpr std::size_t max_write_bytes = 256 * 1024;
 
-  /// A handler for Asio that does nothing after this connection is lost or stopped.
+  /// Wraps a handler for Asio, so that it has no effect once the current attempt to connect has failed, or its
+  /// connection has broken or was stopped.
   template <class F>
-  auto in_round(F f) {
-    return [self = Ref<Link>(this), round = round_, f = std::move(f)](net::Error error = {}, auto&&... rest) mutable {
-      if (round == self->round_) self->server_->in_turn([&] { f(error, rest...); });
+  auto guarded(F f) {
+    return [self = Ref<Link>(this), epoch = epoch_, f = std::move(f)](net::Error error = {}, auto&&... rest) mutable {
+      if (epoch == self->epoch_) self->server_->in_turn([&] { f(error, rest...); });
     };
   }
 
@@ -10669,12 +10664,12 @@ class Link final : public Counted<Link>, public engineio::Timed {
     Done done{};
     bool publish = false;  // stays in the queue during an outage
   };
-  /// Hears of the connection until it is stopped.
+  /// Called on the events of a connection, until it is stopped.
   struct Owner {
     virtual void on_ready(const Link&) = 0;  // Redis takes commands
     virtual void on_lost(const Link&, std::string_view why, bool was_ready) = 0;
-    virtual void on_refused(std::string_view error) = 0;  // a message to publish
-    virtual void on_pushed(const Value&) = 0;             // anything, over a connection that subscribes
+    virtual void on_refused(std::string_view error) = 0;  // the error reply to a PUBLISH
+    virtual void on_pushed(const Value&) = 0;             // any value on the connection that subscribes
 
    protected:
     ~Owner() = default;
@@ -10694,20 +10689,16 @@ class Link final : public Counted<Link>, public engineio::Timed {
   std::size_t queued() const { return queue_bytes_; }
 
   void start() {
-    ++round_;
+    ++epoch_;
     state_ = State::connecting;
-    writing_ = pinged_ = heard_ = flush_posted_ = false;
+    writing_ = ping_pending_ = heard_ = flush_posted_ = false;
     reader_ = Reader(options_.max_message_bytes);
     set_timer(options_.connect_timeout);
-    const auto port = address_.port;
-    if (address_.host == "localhost")
-      return connect({{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}});
-    net::Error error;
-    const auto literal = asio::ip::make_address(address_.host, error);
-    if (!error) return connect({{literal, port}});
-    resolver_.async_resolve(address_.host, std::to_string(port),
-                            in_round([this](const net::Error& failed, const auto& found) {
-                              if (failed) return lost("cannot find " + address_.host + ": " + failed.message());
+    if (auto known = net::known_endpoints(address_.host, address_.port); !known.empty())
+      return connect(std::move(known));
+    resolver_.async_resolve(address_.host, std::to_string(address_.port),
+                            guarded([this](const net::Error& failed, const auto& found) {
+                              if (failed) return fail("cannot find " + address_.host + ": " + failed.message());
                               std::vector<net::Endpoint> endpoints;
                               for (const auto& entry : found) endpoints.push_back(entry.endpoint());
                               connect(std::move(endpoints));
@@ -10717,7 +10708,7 @@ class Link final : public Counted<Link>, public engineio::Timed {
   void stop() {
     const Ref<Link> self(this);
     net::Error ignored;
-    if (ready() && !writing_) {  // the last messages, as far as the system takes them at once
+    if (ready() && !writing_) {  // sends the last messages, as far as that does not block
       std::string rest;
       for (const Command& command : queue_) rest += command.text;
       socket_.non_blocking(true, ignored);
@@ -10725,23 +10716,27 @@ class Link final : public Counted<Link>, public engineio::Timed {
     }
     server_->engine_.deadlines.forget(*this);
     resolver_.cancel();
-    const auto broken = close(State::stopped);
+    const auto completions = close(State::stopped);
     server_ = nullptr;
-    for (const Done& done : broken) done(std::make_error_code(std::errc::operation_canceled), {});
+    for (const Done& done : completions) done(std::make_error_code(std::errc::operation_canceled), {});
   }
 
   void publish(std::string command) {
-    const bool fits = queue_bytes_ + command.size() <= options_.max_queue_bytes;
-    ++(fits ? counters_.published : counters_.dropped);
-    if (fits) send({std::move(command), {}, true});
+    if (queue_bytes_ + command.size() > options_.max_queue_bytes) {
+      ++counters_.dropped;
+      return;
+    }
+    ++counters_.published;
+    send({std::move(command), {}, true});
   }
 
-  /// All commands of a turn of the loop leave in one write. Other commands than `publish` need a connection.
+  /// Queues a command. Those of one event-loop iteration leave in one write. Except for PUBLISH, the caller checks that
+  /// the connection is ready.
   void send(Command command) {
     queue_bytes_ += command.text.size();
     queue_.push_back(std::move(command));
     if (!ready() || writing_ || std::exchange(flush_posted_, true)) return;
-    asio::post(socket_.get_executor(), in_round([this](const net::Error&) {
+    asio::post(socket_.get_executor(), guarded([this](const net::Error&) {
                  flush_posted_ = false;
                  flush();
                }));
@@ -10751,12 +10746,12 @@ class Link final : public Counted<Link>, public engineio::Timed {
   void tick(engineio::Time) override {
     const Ref<Link> self(this);
     if (state_ == State::waiting) return start();
-    if (!ready()) return lost("no answer within connect_timeout");
-    net::Error ignored;  // what has come and was not read, because of a slow handler, is a sign of life, too
+    if (!ready()) return fail("no answer within connect_timeout");
+    net::Error ignored;  // unread bytes, as after a slow handler, also show that Redis is alive
     const bool silent = !std::exchange(heard_, false) && socket_.available(ignored) == 0;
-    if (silent && pinged_) return lost("Redis is silent");
+    if (silent && ping_pending_) return fail("Redis is silent");
     set_timer(options_.ping_interval);
-    pinged_ = silent;
+    ping_pending_ = silent;
     if (silent) send({redis::command({"PING"})});
   }
 
@@ -10765,37 +10760,37 @@ class Link final : public Counted<Link>, public engineio::Timed {
   }
 
   void connect(std::vector<net::Endpoint> endpoints) {
-    asio::async_connect(socket_, endpoints, in_round([this](const net::Error& error, const auto&) {
-                          if (error) return lost("cannot connect: " + error.message());
-                          greet();
+    asio::async_connect(socket_, endpoints, guarded([this](const net::Error& error, const auto&) {
+                          if (error) return fail("cannot connect: " + error.message());
+                          send_greeting();
                         }));
   }
 
-  /// Sends all commands of the greeting at once; it ends with the reply to the last one.
-  void greet() {
+  /// Sends AUTH, SELECT and CLIENT SETNAME together. The connection is ready at the reply to the last one.
+  void send_greeting() {
     net::Error ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     out_.clear();
-    if (!address_.user.empty()) greet({"AUTH", address_.user, address_.password});
-    else if (!address_.password.empty()) greet({"AUTH", address_.password});
-    if (address_.database != 0) greet({"SELECT", std::to_string(address_.database)});
-    greet({"CLIENT", "SETNAME", options_.client_name});
+    if (!address_.user.empty()) add_greeting({"AUTH", address_.user, address_.password});
+    else if (!address_.password.empty()) add_greeting({"AUTH", address_.password});
+    if (address_.database != 0) add_greeting({"SELECT", std::to_string(address_.database)});
+    add_greeting({"CLIENT", "SETNAME", options_.client_name});
     write(0);
     read();
   }
 
-  void greet(std::initializer_list<std::string_view> words) {
+  void add_greeting(std::initializer_list<std::string_view> words) {
     out_ += redis::command(words);
-    in_flight_.push_back({{}, [this, name = std::string(*words.begin())](std::error_code broken, const Value& reply) {
-                            if (!broken) greeted(name, reply);
+    in_flight_.push_back({{}, [this, name = std::string(*words.begin())](std::error_code error, const Value& reply) {
+                            if (!error) on_greeting_reply(name, reply);
                           }});
   }
 
-  void greeted(const std::string& name, const Value& reply) {
-    const bool last = name == "CLIENT";  // a Redis that forbids this one is usable
+  void on_greeting_reply(const std::string& name, const Value& reply) {
+    const bool last = name == "CLIENT";  // optional: Redis may forbid it, or not know it
     const bool forbidden = reply.text.starts_with("ERR") || reply.text.starts_with("NOPERM");
     if (reply.is(Value::Kind::error) && !(last && forbidden))
-      return lost("Redis refuses " + name + ": " + reply.text + "; check user, password and database in its URL");
+      return fail("Redis refuses " + name + ": " + reply.text + "; check user, password and database in its URL");
     if (!last) return;
     state_ = State::ready;
     failures_ = 0;
@@ -10807,30 +10802,30 @@ class Link final : public Counted<Link>, public engineio::Timed {
   void flush() {
     if (!ready() || writing_ || queue_.empty()) return;
     out_.clear();
-    while (!queue_.empty() && out_.size() < most_at_once) {
+    while (!queue_.empty() && out_.size() < max_write_bytes) {
       out_ += queue_.front().text;
       queue_.front().text = {};
-      if (!subscribes_) in_flight_.push_back(std::move(queue_.front()));  // else there is no reply
+      if (!subscribes_) in_flight_.push_back(std::move(queue_.front()));  // else values are pushed, not replies
       queue_.pop_front();
     }
     write(out_.size());
   }
 
-  /// Writes out_, of which `queued` bytes were in the queue.
+  /// Writes out_. `queued`: its bytes that came from the queue, and count as queued until they are written.
   void write(std::size_t queued) {
     writing_ = true;
-    asio::async_write(socket_, asio::buffer(out_), in_round([this, queued](const net::Error& error, std::size_t) {
+    asio::async_write(socket_, asio::buffer(out_), guarded([this, queued](const net::Error& error, std::size_t) {
                         writing_ = false;
-                        if (error) return lost("cannot write: " + error.message());
+                        if (error) return fail("cannot write: " + error.message());
                         queue_bytes_ -= queued;
                         flush();
                       }));
   }
 
   void read() {
-    socket_.async_read_some(asio::buffer(in_), in_round([this](const net::Error& error, std::size_t size) {
-                              if (error == asio::error::eof) return lost("Redis has closed the connection");
-                              if (error) return lost("cannot read: " + error.message());
+    socket_.async_read_some(asio::buffer(in_), guarded([this](const net::Error& error, std::size_t size) {
+                              if (error == asio::error::eof) return fail("Redis has closed the connection");
+                              if (error) return fail("cannot read: " + error.message());
                               heard_ = true;
                               receive({in_.data(), size});
                             }));
@@ -10838,17 +10833,17 @@ class Link final : public Counted<Link>, public engineio::Timed {
 
   void receive(std::string_view in) {
     Value value;
-    for (const auto round = round_; round == round_;) {
+    for (const auto epoch = epoch_; epoch == epoch_;) {
       const auto progress = reader_.read(in, value);
       if (progress == Progress::more) return read();
-      if (progress == Progress::malformed) return lost(std::string("malformed data: ") + reader_.why());
-      take(value);
+      if (progress == Progress::malformed) return fail(std::string("malformed data: ") + reader_.why());
+      on_value(value);
     }
   }
 
-  void take(Value& value) {
+  void on_value(Value& value) {
     if (subscribes_ && ready()) return owner_.on_pushed(value);
-    if (in_flight_.empty()) return lost("Redis replied to nothing");
+    if (in_flight_.empty()) return fail("Redis replied to nothing");
     const Command command = std::move(in_flight_.front());
     in_flight_.pop_front();
     if (command.publish && value.is(Value::Kind::error)) {
@@ -10858,36 +10853,38 @@ class Link final : public Counted<Link>, public engineio::Timed {
     if (command.done) command.done({}, std::move(value));
   }
 
-  void lost(const std::string& why) {
+  /// Closes the connection, and reconnects after a delay.
+  void fail(const std::string& why) {
     const bool was_ready = ready();
-    const auto broken = close(State::waiting);
-    const auto doubled = options_.reconnect_delay.count() << (std::min)(failures_++, 16u);
+    const auto completions = close(State::waiting);
+    const auto doubled = options_.reconnect_delay.count() << (std::min)(failures_, 16u);
+    ++failures_;
     const auto longest = (std::min)(options_.reconnect_delay_max.count(), doubled);
     std::uniform_int_distribution<std::int64_t> delay(longest / 2, longest);
     set_timer(Milliseconds(delay(server_->engine_.random)));
     owner_.on_lost(*this, why, was_ready);
-    for (const Done& done : broken) done(std::make_error_code(std::errc::connection_reset), {});
+    for (const Done& done : completions) done(std::make_error_code(std::errc::connection_reset), {});
   }
 
-  /// Keeps the messages to publish that were not written. Returns the completions of all other commands.
+  /// Closes the socket. Unwritten PUBLISH commands stay queued; the completions of all other commands are returned.
   std::vector<Done> close(State next) {
-    ++round_;
+    ++epoch_;
     state_ = next;
     net::Error ignored;
     socket_.close(ignored);
     queue_bytes_ = 0;
-    std::vector<Done> broken;
+    std::vector<Done> completions;
     for (auto& command : std::exchange(in_flight_, {})) {
       if (next == State::waiting) counters_.dropped += command.publish;
-      if (command.done) broken.push_back(std::move(command.done));
+      if (command.done) completions.push_back(std::move(command.done));
     }
     for (auto& command : std::exchange(queue_, {})) {
-      if (command.done) broken.push_back(std::move(command.done));
+      if (command.done) completions.push_back(std::move(command.done));
       if (!command.publish) continue;
       queue_bytes_ += command.text.size();
       queue_.push_back(std::move(command));
     }
-    return broken;
+    return completions;
   }
 
   Server* server_;  // null once stopped
@@ -10899,26 +10896,26 @@ class Link final : public Counted<Link>, public engineio::Timed {
   net::TcpSocket socket_;
   asio::ip::basic_resolver<asio::ip::tcp, net::Executor> resolver_;
   State state_ = State::waiting;
-  std::uint64_t round_ = 0;        // counts attempts to connect, and their ends
+  std::uint64_t epoch_ = 0;        // incremented by start() and close(), so that late handlers have no effect
   std::uint32_t failures_ = 0;     // in a row
   std::deque<Command> queue_;      // not written yet
   std::deque<Command> in_flight_;  // written, without a reply
   std::size_t queue_bytes_ = 0;
   std::string out_;
-  bool writing_ = false, flush_posted_ = false, heard_ = false, pinged_ = false;
+  bool writing_ = false, flush_posted_ = false, heard_ = false, ping_pending_ = false;
   std::array<char, 16 * 1024> in_{};
   Reader reader_{0};
 };
 
-// ---- what the namespaces of a server share
+// ---- shared by the namespaces of a server
 
-/// A namespace's adapter, as the bus sees it.
+/// The bus's interface to a namespace's adapter.
 class Subscriber {
  public:
   explicit Subscriber(Channels its) : channels(std::move(its)) {}
 
   virtual void on_message(std::string_view channel, const Value& message) = 0;
-  /// Redis takes commands, or has subscribed to the request channel.
+  /// A connection is ready, or the request channel is subscribed.
   virtual void on_ready() = 0;
 
   const Channels channels;
@@ -10928,7 +10925,7 @@ class Subscriber {
   ~Subscriber() = default;
 };
 
-/// Throws std::invalid_argument for a time below `least` or above a day; `what` names them.
+/// Throws std::invalid_argument for a time below `least` or above a day. `what` begins the error text.
 SIO_DEMO_INLINE void check_times(std::initializer_list<Milliseconds> times, Milliseconds least, const char* what) {
   for (const auto time : times)
     if (time < least || time > std::chrono::hours(24))
@@ -10952,9 +10949,9 @@ class Bus final : public Client, private Link::Owner {
     if (!server_) return done(error, {});
     if (!usable()) return server_->post([done = std::move(done), error] { done(error, {}); });
     const Log& log = server_->log();
-    commands_->send({redis::command(words), [done = std::move(done), &log](std::error_code broken, Value reply) {
+    commands_->send({redis::command(words), [done = std::move(done), &log](std::error_code failure, Value reply) {
                        log.later([=, &log] {
-                         log.call({"A handler threw", "event", "redis command"}, [&] { done(broken, reply); });
+                         log.call({"A handler threw", "event", "redis command"}, [&] { done(failure, reply); });
                        });
                      }});
   }
@@ -10987,19 +10984,19 @@ class Bus final : public Client, private Link::Owner {
       routes_.erase(found);
       if (subscriptions_->ready()) subscriptions_->send({redis::command({command, name})});
     };
-    leave("UNSUBSCRIBE", subscriber.channels.request);  // first the one by which Redis counts this server
+    leave("UNSUBSCRIBE", subscriber.channels.request);  // first, as Redis counts this server by it
     leave("UNSUBSCRIBE", subscriber.channels.response);
     leave("UNSUBSCRIBE", subscriber.channels.own);
     leave("PUNSUBSCRIBE", subscriber.channels.pattern);
     if (subscribers_.empty()) stop();
   }
 
-  void malformed(std::string_view channel) {
+  void count_malformed(std::string_view channel) {
     ++counters_.malformed;
     if (may_log(logged_malformed_))
       server_->log().write(LogLevel::warn, "Redis: a malformed message was ignored", {{"channel", channel}});
   }
-  void refused(std::string_view what, std::string_view error) {
+  void log_refusal(std::string_view what, std::string_view error) {
     const char* advice =
         error.starts_with("NOPERM") ? "; allow the user these commands, channels and keys (ACL SETUSER)" : "";
     if (may_log(logged_refusal_))
@@ -11010,7 +11007,7 @@ class Bus final : public Client, private Link::Owner {
   void set_deadline(engineio::Timed& timed, Milliseconds delay) {
     if (server_) server_->in_turn([&] { server_->engine_.deadlines.set(timed, server_->engine_.now() + delay); });
   }
-  void forget(engineio::Timed& timed) {
+  void clear_deadline(engineio::Timed& timed) {
     if (server_) server_->engine_.deadlines.forget(timed);
   }
   std::string make_id() { return random_.id().substr(0, 6); }
@@ -11029,13 +11026,13 @@ class Bus final : public Client, private Link::Owner {
   void stop() {
     const auto commands = std::exchange(commands_, {}), subscriptions = std::exchange(subscriptions_, {});
     connected_ = false;
-    for (Lease* lease : leases_) forget(*lease);  // a lease may be destroyed after the server
+    for (Lease* lease : leases_) clear_deadline(*lease);  // a lease may be destroyed after the server
     server_ = nullptr;
     subscriptions->stop();
     commands->stop();  // last, because it calls completions, which may start the bus again
   }
 
-  /// The request channel comes last: from then on, other servers expect answers.
+  /// The request channel comes last: from then on, other servers expect responses from this one.
   void subscribe(const Subscriber& subscriber) {
     const Channels& channels = subscriber.channels;
     subscriptions_->send({redis::command({"PSUBSCRIBE", channels.pattern}) +
@@ -11052,7 +11049,7 @@ class Bus final : public Client, private Link::Owner {
       if (again) ++counters_.reconnects;
       server_->log().write(LogLevel::info, again ? "Redis: connected again" : "Redis: connected",
                            {{"address", address_.text()}, {"queued", queued()}});
-      for (Lease* lease : leases_) lease->ask();
+      for (Lease* lease : leases_) lease->renew();
     }
     for (Subscriber* one : subscribers_) one->on_ready();
   }
@@ -11067,9 +11064,9 @@ class Bus final : public Client, private Link::Owner {
       server_->log().write(LogLevel::warn, message, {{"address", address_.text()}, {"reason", why}});
   }
 
-  void on_refused(std::string_view error) override { refused("a message for the other servers", error); }
+  void on_refused(std::string_view error) override { log_refusal("a message for the other servers", error); }
 
-  /// Limits log lines of one kind to one a second.
+  /// Whether a line of one kind may be logged: at most one per second.
   bool may_log(engineio::Time& last) const {
     const auto now = server_->engine_.now();
     if (now - last < Seconds(1)) return false;
@@ -11077,12 +11074,12 @@ class Bus final : public Client, private Link::Owner {
     return true;
   }
 
-  /// message, channel, text; pmessage, pattern, channel, text; or subscribe, channel, count.
+  /// The list is {message, channel, text}, {pmessage, pattern, channel, text} or {subscribe, channel, count}.
   void on_pushed(const Value& value) override {
     const auto text = [&](std::size_t i) {
       return i < value.list.size() ? std::string_view(value.list[i].text) : std::string_view();
     };
-    if (value.is(Value::Kind::error)) return refused("a subscription", value.text);
+    if (value.is(Value::Kind::error)) return log_refusal("a subscription", value.text);
     const auto found = routes_.find(text(1));
     if (found == routes_.end()) return;
     Subscriber& subscriber = *found->second;
@@ -11107,7 +11104,8 @@ class Bus final : public Client, private Link::Owner {
   bytes::Random random_;
 };
 
-/// A namespace's adapter: what its base class does on this server, it does on all of them.
+/// A namespace's adapter. Its base class performs each operation on this server; this class also sends it to the
+/// others.
 class Adapter final : public sio_demo::Adapter, public Subscriber {
   using Base = sio_demo::Adapter;
 
@@ -11125,7 +11123,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
   const std::string& uid() const { return channels.uid; }
 
   void broadcast(socketio::Writer&& event, const Target& target) override {
-    if (goes_out(target)) {
+    if (reaches_others(target)) {
       const auto values = detail::values_of(event);
       const std::string room = target.rooms.size() == 1 ? target.rooms.front() + '#' : "";
       if (!values.empty()) bus_->publish(channels.broadcast + room, encode(Event{uid(), nsp_.name(), values, target}));
@@ -11135,19 +11133,19 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
 
   void broadcast_with_ack(socketio::Writer&& event, const Target& target,
                           const std::shared_ptr<AckWait>& wait) override {
-    if (!goes_out(target)) return Base::broadcast_with_ack(std::move(event), target, wait);
+    if (!reaches_others(target)) return Base::broadcast_with_ack(std::move(event), target, wait);
     Request request{.type = Type::broadcast,
                     .target = target,
                     .nsp = nsp_.name(),
                     .values = detail::values_of(event),
                     .timeout = wait->limit()};
-    wait->expect(1);  // until `finish`, so that the wait does not end before all servers have answered
-    const auto add = [wait](Question& question, const json& answer) {
-      const auto count = is(answer, Type::client_count) ? number_field(answer, "clientCount") : std::nullopt;
-      if (count) question.acks_due += (std::min)(*count, std::uint64_t{1} << 32);
-      if (is(answer, Type::ack) && question.acks_due > 0) {
-        --question.acks_due;
-        const json* value = field(answer, "packet");
+    wait->expect(1);  // until `finish`, so that the wait does not complete before all servers have responded
+    const auto add = [wait](PendingRequest& pending, const json& response) {
+      const auto count = is(response, Type::client_count) ? number_field(response, "clientCount") : std::nullopt;
+      if (count) pending.acks_missing += (std::min)(*count, std::uint64_t{1} << 32);
+      if (is(response, Type::ack) && pending.acks_missing > 0) {
+        --pending.acks_missing;
+        const json* value = field(response, "packet");
         wait->expect(1);
         wait->answer(socketio::Arguments(value ? json::array_t{*value} : json::array_t()));
       }
@@ -11156,59 +11154,59 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     const auto finish = [wait](std::error_code error) {
       const bool canceled = error == std::errc::operation_canceled;
       if (canceled || (error && wait->limit())) wait->finish(error);
-      else wait->lost(error);  // without a limit, clients of this server may still answer
+      else wait->lost(error);  // without a limit, clients of this server may still send acks
     };
-    ask(std::move(request), add, finish, wait->limit());
+    send_request(std::move(request), add, finish, wait->limit());
     Base::broadcast_with_ack(std::move(event), target, wait);
   }
 
   void fetch_sockets(const Target& target,
                      std::function<void(std::error_code, std::vector<RemoteSocket>)> done) override {
-    if (!goes_out(target)) return Base::fetch_sockets(target, std::move(done));
+    if (!reaches_others(target)) return Base::fetch_sockets(target, std::move(done));
     const auto all = std::make_shared<std::vector<RemoteSocket>>(sockets_here(target));
-    const auto add = [this, all](Question&, const json& answer) {
-      const json* sockets = field(answer, "sockets");
-      if (!sockets || !sockets->is_array()) bus_->malformed(channels.response);
+    const auto add = [this, all](PendingRequest&, const json& response) {
+      const json* sockets = field(response, "sockets");
+      if (!sockets || !sockets->is_array()) bus_->count_malformed(channels.response);
       else
         for (const json& socket : *sockets)
-          if (!add_socket(socket, *all)) bus_->malformed(channels.response);
+          if (!add_socket(socket, *all)) bus_->count_malformed(channels.response);
       return true;
     };
-    ask({.type = Type::fetch, .target = target}, add,
-        [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
+    send_request({.type = Type::fetch, .target = target}, add,
+                 [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
   }
 
   void all_rooms(std::function<void(std::error_code, std::vector<std::string>)> done) override {
     if (ended_) return Base::all_rooms(std::move(done));
     const auto here = rooms();
     const auto all = std::make_shared<std::set<std::string>>(here.begin(), here.end());
-    const auto add = [this, all](Question&, const json& answer) {
+    const auto add = [this, all](PendingRequest&, const json& response) {
       std::vector<std::string> rooms;
-      if (!read_rooms(answer, "rooms", rooms)) bus_->malformed(channels.response);
+      if (!read_rooms(response, "rooms", rooms)) bus_->count_malformed(channels.response);
       else all->insert(rooms.begin(), rooms.end());
       return true;
     };
-    ask({.type = Type::all_rooms}, add,
-        [all, done = std::move(done)](std::error_code error) { done(error, {all->begin(), all->end()}); });
+    send_request({.type = Type::all_rooms}, add,
+                 [all, done = std::move(done)](std::error_code error) { done(error, {all->begin(), all->end()}); });
   }
 
-  /// The official server acts when it receives its own request, so not at all without Redis. This one acts at once, and
-  /// ignores its own requests.
+  /// This server acts at once, and ignores its own request when Redis delivers it. (The official server acts on
+  /// delivery, so not at all during an outage of Redis.)
   void sockets_join(const Target& target, const std::vector<std::string>& rooms) override {
-    if (goes_out(target)) publish({.type = Type::join, .target = target, .rooms = rooms});
+    if (reaches_others(target)) publish({.type = Type::join, .target = target, .rooms = rooms});
     Base::sockets_join(target, rooms);
   }
   void sockets_leave(const Target& target, const std::vector<std::string>& rooms) override {
-    if (goes_out(target)) publish({.type = Type::leave, .target = target, .rooms = rooms});
+    if (reaches_others(target)) publish({.type = Type::leave, .target = target, .rooms = rooms});
     Base::sockets_leave(target, rooms);
   }
   void disconnect_sockets(const Target& target, bool close) override {
-    if (goes_out(target)) publish({.type = Type::disconnect, .target = target, .close = close});
+    if (reaches_others(target)) publish({.type = Type::disconnect, .target = target, .close = close});
     Base::disconnect_sockets(target, close);
   }
 
-  /// Refuses the names of the official server's own events, which would end official servers: with
-  /// std::invalid_argument, thrown or given to `done`.
+  /// Refuses the event names that would crash official servers: passes invalid_argument to `done`, or throws
+  /// std::invalid_argument if there is no `done`.
   void server_side_emit(json::array_t event, std::function<void(std::error_code, json::array_t)> done) override {
     const std::string name = event.empty() || !event.front().is_string() ? "" : event.front().get<std::string>();
     if (name == "connect" || name == "connection" || name == "new_namespace" || name == "error") {
@@ -11220,13 +11218,13 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     Request request{.type = Type::server_side_emit, .values = std::move(event)};
     if (!done) return publish(std::move(request));
     const auto all = std::make_shared<json::array_t>();
-    const auto add = [all](Question&, const json& answer) {
-      const json* data = field(answer, "data");
+    const auto add = [all](PendingRequest&, const json& response) {
+      const json* data = field(response, "data");
       all->push_back(data ? *data : json());
       return true;
     };
-    ask(std::move(request), add,
-        [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
+    send_request(std::move(request), add,
+                 [all, done = std::move(done)](std::error_code error) { done(error, std::move(*all)); });
   }
 
   void server_count(std::function<void(std::error_code, std::size_t)> done) override {
@@ -11238,10 +11236,11 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
                   });
   }
 
-  /// A handle of a socket may keep the adapter after the end of the server; then it serves what is left here.
+  /// A socket handle may keep the adapter alive after the server; its operations are then limited to this server.
   void close() override {
     if (std::exchange(ended_, true)) return;
-    while (!questions_.empty()) settle(questions_.begin()->first, std::make_error_code(std::errc::operation_canceled));
+    while (!pending_.empty())
+      finish_request(pending_.begin()->first, std::make_error_code(std::errc::operation_canceled));
     bus_->detach(*this);
   }
 
@@ -11249,38 +11248,38 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
 
   // ---- called by the bus
   void on_message(std::string_view channel, const Value& message) override {
-    if (!message.is(Value::Kind::text) || !on_text(channel, message.text)) bus_->malformed(channel);
+    if (!message.is(Value::Kind::text) || !on_text(channel, message.text)) bus_->count_malformed(channel);
   }
   void on_ready() override {
-    for (const auto& [id, question] : questions_) pursue(*question);
+    for (const auto& [id, pending] : pending_) count_servers(*pending);
   }
 
  private:
-  /// A request that waits for the answers of the other servers, until its deadline.
-  struct Question final : engineio::Timed {
-    using Add = std::function<bool(Question&, const json&)>;  // true: it completes what its server has to say
-    using Finish = std::function<void(std::error_code)>;      // with an error if answers are missing
+  /// A request that waits for the responses of the other servers, until its deadline.
+  struct PendingRequest final : engineio::Timed {
+    using Add = std::function<bool(PendingRequest&, const json&)>;  // true: the response of its server is complete
+    using Finish = std::function<void(std::error_code)>;            // with an error if responses are missing
 
-    Question(Adapter& its_adapter, Request its_request, Add its_add, Finish its_finish)
+    PendingRequest(Adapter& its_adapter, Request its_request, Add its_add, Finish its_finish)
         : adapter(its_adapter),
           request(std::move(its_request)),
           add(std::move(its_add)),
           finish(std::move(its_finish)) {}
     void tick(engineio::Time) override {
-      adapter.settle(std::string(request.id), std::make_error_code(std::errc::timed_out));
+      adapter.finish_request(std::string(request.id), std::make_error_code(std::errc::timed_out));
     }
-    bool complete() const { return others && answers >= *others && acks_due == 0; }
+    bool complete() const { return others && responses >= *others && acks_missing == 0; }
 
     Adapter& adapter;
     Request request;
     Add add;
     Finish finish;
-    std::optional<std::uint64_t> others{};    // how many servers have to answer, once Redis has counted them
-    std::uint64_t answers = 0, acks_due = 0;  // of other servers, and of their clients
+    std::optional<std::uint64_t> others{};  // how many servers must respond; nullopt until Redis has counted them
+    std::uint64_t responses = 0, acks_missing = 0;  // responses received; acks that their clients still owe
     bool counting = false, published = false;
   };
 
-  /// Forwards the acks of clients of this server to the one that asked.
+  /// Forwards the acks of this server's clients to the requesting server.
   class Forward final : public AckWait {
    public:
     Forward(Server& server, std::shared_ptr<Bus> bus, std::string channel, std::string id)
@@ -11289,7 +11288,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
    private:
     bool take(const socketio::Arguments& arguments) override {
       json fields{{"type", Type::ack}, {"requestId", id_}};
-      const auto values = arguments.values();  // null for one that C++ cannot hold
+      const auto values = arguments.values();  // a value that json cannot represent is null
       if (!values.empty()) fields["packet"] = values.front();
       bus_->publish(channel_, to_msgpack(fields));
       return true;
@@ -11300,38 +11299,38 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     std::string channel_, id_;
   };
 
-  bool goes_out(const Target& target) const { return !target.local && !ended_; }
+  bool reaches_others(const Target& target) const { return !target.local && !ended_; }
 
   void publish(Request request) {
     request.uid = uid();
     bus_->publish(channels.request, encode(request));
   }
 
-  // ---- questions to other servers
-  void ask(Request request, Question::Add add, Question::Finish finish,
-           std::optional<Milliseconds> limit = std::nullopt) {
+  // ---- requests to the other servers
+  void send_request(Request request, PendingRequest::Add add, PendingRequest::Finish finish,
+                    std::optional<Milliseconds> limit = std::nullopt) {
     request.uid = uid();
     do request.id = bus_->make_id();
-    while (questions_.contains(request.id));
-    auto& question = questions_[request.id];
-    question = std::make_unique<Question>(*this, std::move(request), std::move(add), std::move(finish));
-    bus_->set_deadline(*question, limit.value_or(bus_->options().requests_timeout));
-    pursue(*question);
+    while (pending_.contains(request.id));
+    auto& pending = pending_[request.id];
+    pending = std::make_unique<PendingRequest>(*this, std::move(request), std::move(add), std::move(finish));
+    bus_->set_deadline(*pending, limit.value_or(bus_->options().requests_timeout));
+    count_servers(*pending);
   }
 
-  /// Has Redis count the other servers, and publishes the request if there are any; a broadcast is published at once.
-  void pursue(Question& question) {
-    if (!subscribed || !bus_->usable() || question.counting || question.others) return;
-    if (question.request.type == Type::broadcast) publish_once(question);
-    question.counting = true;
+  /// Counts the other servers by Redis, then publishes the request if there are any. A broadcast is published at once.
+  void count_servers(PendingRequest& pending) {
+    if (!subscribed || !bus_->usable() || pending.counting || pending.others) return;
+    if (pending.request.type == Type::broadcast) publish_once(pending);
+    pending.counting = true;
     bus_->command({"PUBSUB", "NUMSUB", channels.request},
-                  [this, alive = std::weak_ptr<void>(alive_), id = question.request.id](std::error_code error,
-                                                                                        const Value& reply) {
+                  [this, alive = std::weak_ptr<void>(alive_), id = pending.request.id](std::error_code error,
+                                                                                       const Value& reply) {
                     if (!alive.expired()) on_count(id, error, reply);
                   });
   }
-  void publish_once(Question& question) {
-    if (!std::exchange(question.published, true)) bus_->publish(channels.request, encode(question.request));
+  void publish_once(PendingRequest& pending) {
+    if (!std::exchange(pending.published, true)) bus_->publish(channels.request, encode(pending.request));
   }
 
   /// The subscribers of the request channel in a reply to PUBSUB NUMSUB: the channel, and their number.
@@ -11342,43 +11341,43 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
   }
 
   void on_count(const std::string& id, std::error_code error, const Value& reply) {
-    const auto found = questions_.find(id);
-    if (found == questions_.end()) return;
-    Question& question = *found->second;
-    question.counting = false;
-    if (error) return;  // on_ready() asks again
+    const auto found = pending_.find(id);
+    if (found == pending_.end()) return;
+    PendingRequest& pending = *found->second;
+    pending.counting = false;
+    if (error) return;  // on_ready() tries again
     const auto count = count_of(reply);
-    if (!count) return settle(id, std::make_error_code(std::errc::permission_denied));
-    question.others = *count > 0 ? *count - 1 : 0;
-    if (question.complete()) settle(id, {});
-    else publish_once(question);
+    if (!count) return finish_request(id, std::make_error_code(std::errc::permission_denied));
+    pending.others = *count > 0 ? *count - 1 : 0;
+    if (pending.complete()) finish_request(id, {});
+    else publish_once(pending);
   }
 
-  bool on_answer(std::string_view text) {
-    const auto answer = decode_answer(text);
-    if (!answer) return false;
-    const std::string id = text_field(*answer, "requestId");
-    const auto found = questions_.find(id);
-    if (found == questions_.end()) return true;  // it came too late, or is for another server
-    Question& question = *found->second;
-    if (question.add(question, *answer)) ++question.answers;
-    if (question.complete()) settle(id, {});
+  bool on_response(std::string_view text) {
+    const auto response = decode_response(text);
+    if (!response) return false;
+    const std::string id = text_field(*response, "requestId");
+    const auto found = pending_.find(id);
+    if (found == pending_.end()) return true;  // too late, or for another server
+    PendingRequest& pending = *found->second;
+    if (pending.add(pending, *response)) ++pending.responses;
+    if (pending.complete()) finish_request(id, {});
     return true;
   }
 
-  void settle(const std::string& id, std::error_code error) {
-    const auto found = questions_.find(id);
-    if (found == questions_.end()) return;
-    const auto question = std::move(found->second);
-    questions_.erase(found);
-    bus_->forget(*question);
-    question->finish(error);
+  void finish_request(const std::string& id, std::error_code error) {
+    const auto found = pending_.find(id);
+    if (found == pending_.end()) return;
+    const auto pending = std::move(found->second);
+    pending_.erase(found);
+    bus_->clear_deadline(*pending);
+    pending->finish(error);
   }
 
   // ---- messages of other servers. false: the message is malformed
   bool on_text(std::string_view channel, std::string_view text) {
     if (channel == channels.request) return on_request(text);
-    if (channel == channels.response || channel == channels.own) return on_answer(text);
+    if (channel == channels.response || channel == channels.own) return on_response(text);
     return on_broadcast(channel, text);
   }
 
@@ -11386,7 +11385,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     if (!channel.starts_with(channels.broadcast)) return true;
     auto room = channel.substr(channels.broadcast.size());
     if (room.ends_with('#')) room.remove_suffix(1);
-    if (!room.empty() && room_size(room) == 0) return true;  // it need not be decoded
+    if (!room.empty() && room_size(room) == 0) return true;  // no client here is in the room
     const auto event = decode_event(text);
     if (event && event->uid != uid() && event->nsp == nsp_.name())
       Base::broadcast(detail::writer_of(event->values), event->target);
@@ -11403,7 +11402,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
 
   void serve(const Request& request) {
     switch (request.type) {
-      case Type::all_rooms: return answer(request, {{"requestId", request.id}, {"rooms", rooms()}});
+      case Type::all_rooms: return respond(request, {{"requestId", request.id}, {"rooms", rooms()}});
       case Type::join: return Base::sockets_join(request.target, request.rooms);
       case Type::leave: return Base::sockets_leave(request.target, request.rooms);
       case Type::disconnect: return Base::disconnect_sockets(request.target, request.close);
@@ -11412,7 +11411,7 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
         for (const auto& socket : sockets_here(request.target))
           all.push_back(
               {{"id", socket.id}, {"handshake", socket.handshake}, {"rooms", socket.rooms}, {"data", socket.data}});
-        return answer(request, {{"requestId", request.id}, {"sockets", std::move(all)}});
+        return respond(request, {{"requestId", request.id}, {"sockets", std::move(all)}});
       }
       case Type::server_side_emit: return serve_emit(request);
       case Type::broadcast: return serve_broadcast(request);
@@ -11420,9 +11419,9 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     }
   }
 
-  /// The answer goes to the channel of all servers, whatever the options are.
+  /// The response always goes to the channel of all servers, as the official server's does.
   void serve_emit(const Request& request) {
-    if (!request.wants_answer()) return nsp_.server_side_event(request.values, nullptr);
+    if (!request.wants_response()) return nsp_.server_side_event(request.values, nullptr);
     const auto done = std::make_shared<bool>(false);
     nsp_.server_side_event(request.values, [bus = std::weak_ptr<Bus>(bus_), channel = channels.response,
                                             id = request.id, done](json value) {
@@ -11432,20 +11431,22 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
     });
   }
 
-  /// Acks have a time limit even if the request has none, or those of silent clients would pile up.
+  /// The wait for acks always has a time limit, so that clients that never send one cannot fill the memory.
   void serve_broadcast(const Request& request) {
     if (request.nsp != nsp_.name()) return;
-    const auto wait = std::make_shared<Forward>(nsp_.server(), bus_, answer_channel(request), request.id);
+    const auto wait = std::make_shared<Forward>(nsp_.server(), bus_, response_channel(request), request.id);
     wait->arm(request.timeout.value_or(bus_->options().requests_timeout));
     Base::broadcast_with_ack(detail::writer_of(request.values), request.target, wait);
-    answer(request, {{"type", Type::client_count}, {"requestId", request.id}, {"clientCount", wait->missing()}});
+    respond(request, {{"type", Type::client_count}, {"requestId", request.id}, {"clientCount", wait->missing()}});
   }
 
-  std::string answer_channel(const Request& request) const {
+  std::string response_channel(const Request& request) const {
     const bool specific = bus_->options().publish_on_specific_response_channel && !request.uid.empty();
     return specific ? channels.response + request.uid + '#' : channels.response;
   }
-  void answer(const Request& request, const json& fields) { bus_->publish(answer_channel(request), to_text(fields)); }
+  void respond(const Request& request, const json& fields) {
+    bus_->publish(response_channel(request), to_text(fields));
+  }
 
   bool add_socket(const json& socket, std::vector<RemoteSocket>& out) {
     const json none = json::object(), *handshake = field(socket, "handshake"), *data = field(socket, "data");
@@ -11463,9 +11464,9 @@ class Adapter final : public sio_demo::Adapter, public Subscriber {
   }
 
   std::shared_ptr<Bus> bus_;
-  StringMap<std::unique_ptr<Question>> questions_;  // by request id
+  StringMap<std::unique_ptr<PendingRequest>> pending_;  // by request id
   std::shared_ptr<void> alive_ = std::make_shared<char>();
-  bool ended_;  // or the server is closing
+  bool ended_;  // closed, or the server is closing
 };
 
 // ---- Lease
@@ -11477,13 +11478,13 @@ SIO_DEMO_INLINE Lease::Lease(Factory factory, std::string key, Milliseconds dura
 }
 SIO_DEMO_INLINE Lease::~Lease() {
   std::erase(factory_.bus_->leases_, this);
-  factory_.bus_->forget(*this);
+  factory_.bus_->clear_deadline(*this);
 }
 
 SIO_DEMO_INLINE void Lease::start() {
   released_ = false;
   factory_.bus_->set_deadline(*this, duration_ / 3);
-  ask();
+  renew();
 }
 
 SIO_DEMO_INLINE Lease::State Lease::state() const {
@@ -11496,21 +11497,22 @@ SIO_DEMO_INLINE Lease::State Lease::state() const {
 SIO_DEMO_INLINE void Lease::tick(engineio::Time) {
   if (released_) return;
   start();
-  if (told_ || !factory_.bus_->connected()) notify();
+  // While connected, the state is unknown until the first reply.
+  if (notified_ || !factory_.bus_->connected()) notify();
 }
 
-/// Redis counts `duration_` from when it runs the script, this server from when it sends it: so here the lease ends
-/// earlier.
-SIO_DEMO_INLINE void Lease::ask() {
+/// This server counts `duration_` from before the script is sent, Redis from when it runs, so the lease ends here
+/// first.
+SIO_DEMO_INLINE void Lease::renew() {
   Bus& bus = *factory_.bus_;
-  if (released_ || !bus.connected() || std::exchange(asking_, true)) return;
+  if (released_ || !bus.connected() || std::exchange(renewing_, true)) return;
   const auto done = [this, alive = std::weak_ptr<void>(alive_), until = std::chrono::steady_clock::now() + duration_,
                      reconnects = bus.counters().reconnects](std::error_code error, const Value& reply) {
     if (alive.expired()) return;
-    asking_ = false;
+    renewing_ = false;
     if (error || released_) return;
     const bool was_refused = std::exchange(refused_, reply.is(Value::Kind::error));
-    if (refused_ && !was_refused) factory_.bus_->refused("the lease of " + key_, reply.text);
+    if (refused_ && !was_refused) factory_.bus_->log_refusal("the lease of " + key_, reply.text);
     const bool ours = reply.is(Value::Kind::integer) && reply.number == 1;
     until_ = ours ? until : engineio::Time{};
     reconnects_ = reconnects;
@@ -11524,8 +11526,8 @@ SIO_DEMO_INLINE void Lease::ask() {
 
 SIO_DEMO_INLINE void Lease::notify() {
   const State now = state();
-  if (told_ == now || !changed_) return;
-  told_ = now;
+  if (notified_ == now || !changed_) return;
+  notified_ = now;
   const Log& log = factory_.bus_->server_->log();
   log.later(
       [&log, tell = changed_, now] { log.call({"A handler threw", "event", "redis lease"}, [&] { tell(now); }); });
@@ -11535,8 +11537,8 @@ SIO_DEMO_INLINE void Lease::release() {
   Bus& bus = *factory_.bus_;
   if (std::exchange(released_, true) || !bus.connected()) return;
   until_ = {};
-  asking_ = false;
-  alive_ = std::make_shared<char>();  // a reply that is on its way is ignored
+  renewing_ = false;
+  alive_ = std::make_shared<char>();  // so that the reply to a pending renewal is ignored
   constexpr const char* give_back = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0";
   bus.command({"EVAL", give_back, "1", key_, id_}, [](std::error_code, const Value&) {});
 }

@@ -109,7 +109,7 @@ inline void check_event(std::string_view text) {
 
 inline void check_request(std::string_view text) {
   const Exact memory(text);
-  (void)sr::decode_answer(memory.view());
+  (void)sr::decode_response(memory.view());
   const auto request = sr::decode_request(memory.view());
   if (!request) return;
   const std::string out = sr::encode(*request);

@@ -340,15 +340,15 @@ TEST_CASE("messages: requests") {
 }
 
 TEST_CASE("messages: answers, channels") {
-  const auto answer = redis::decode_answer(acked);
+  const auto answer = redis::decode_response(acked);
   REQUIRE(answer);
   CHECK(answer->at("requestId") == "HcvG25");
   CHECK(redis::is(*answer, redis::Type::ack));
   CHECK(answer->at("packet") == "r2");
-  CHECK(redis::is(*redis::decode_answer(R"({"type":8,"requestId":"HcvG25","clientCount":1})"),
+  CHECK(redis::is(*redis::decode_response(R"({"type":8,"requestId":"HcvG25","clientCount":1})"),
                   redis::Type::client_count));
-  CHECK_FALSE(redis::decode_answer(R"({"requestId":5})"));
-  CHECK_FALSE(redis::decode_answer("{}"));
+  CHECK_FALSE(redis::decode_response(R"({"requestId":5})"));
+  CHECK_FALSE(redis::decode_response("{}"));
   const redis::Channels channels("socket.io", "/a[b]*", "gFZBwt");
   CHECK(channels.broadcast == "socket.io#/a[b]*#");
   CHECK(channels.pattern == R"(socket.io#/a\[b\]\*#*)");
