@@ -37,7 +37,7 @@ run: sio_demo                    ## build and start it; flags: make run ARGS="--
 test: setup-test                 ## what to run after a change: 8 minutes or less; some: make test SUITES="unit e2e" ONLY=recovery
 	@python3 tests/run.py test $(SUITES)
 
-check: setup-check               ## every suite, the sanitizers too: about 35 minutes; SUITES and ONLY as above
+check: setup-check               ## every suite, the sanitizers too: 30 minutes or less; SUITES and ONLY as above
 	@python3 tests/run.py check $(SUITES)
 
 check-rest: setup-check          ## what check has beyond test
@@ -271,9 +271,11 @@ build/bench_server build/storm_server: build/fast_bodies.o
 build/load build/storm: build/%: tests/bench/%.cpp | build
 	$(COMPILE) -O2 $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
-build/fuzz/fuzz: tests/fuzz/fuzz.cpp $(wildcard tests/fuzz/*.hpp) tests/handlers/client.hpp tests/unit/sequence.hpp sio_demo.hpp | build/fuzz
+build/fuzz/fuzz: LEVEL = -O1
+build/fuzz/replay: LEVEL = -O0
+build/fuzz/fuzz build/fuzz/replay: tests/fuzz/fuzz.cpp $(wildcard tests/fuzz/*.hpp) tests/handlers/client.hpp tests/unit/sequence.hpp sio_demo.hpp | build/fuzz
 	@tests/setup fuzz
-	$(ASAN_CXX) -O1 -fsanitize=fuzzer $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
+	$(ASAN_CXX) $(LEVEL) -fsanitize=fuzzer $(TESTING) $< -o $@ $(LDFLAGS) $(LDLIBS)
 
 build build/unit build/sanitize build/sanitize/unit build/fuzz:
 	@mkdir -p $@

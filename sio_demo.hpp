@@ -910,6 +910,7 @@ inline void append_number(std::string& out, double value) {
   out += digits;
 }
 
+/// Appends several texts, in their order.
 inline void append(std::string& out, std::initializer_list<std::string_view> parts) {
   for (const auto part : parts) out += part;
 }

@@ -136,7 +136,7 @@ SUITES: List[Suite] = [
     python("readme-rest", "check", "tests/readme.py", "--rest", build=["sio_demo", PCH]),
     python("workshop", "check", "tests/workshop/run.py", build=[PCH]),
     python("ways", "check", "tests/ways/run.py"),
-    python("fuzz", "check", "tests/fuzz/run.py", "--replay", build=["build/fuzz/fuzz"]),
+    python("fuzz", "check", "tests/fuzz/run.py", "--replay", build=["build/fuzz/replay"]),
     Suite("abuse", "check", ["node", "tests/abuse/run.js"], build=["build/sanitize/abuse_server", "build/sanitize/sio_demo"], minutes=15,
           alone=True, sanitized=True),
     python("storm-sanitized", "check", "tests/bench/storm.py", "--small", "--server", "build/sanitize/storm_server",

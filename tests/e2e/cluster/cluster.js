@@ -201,7 +201,8 @@ async function brings(people, action, expected) {
   await settle(people);
   for (const client of people) {
     const wanted = expected(client) ?? [];
-    assert.ok(isDeepStrictEqual(client.got, wanted), `${client.label} (${client.server.which}) should have got ${show(wanted)}, and got ${show(client.got)}`);
+    const end = client.gone ? `; it was disconnected: ${client.gone}` : '';
+    assert.ok(isDeepStrictEqual(client.got, wanted), `${client.label} (${client.server.which}) should have got ${show(wanted)}, and got ${show(client.got)}${end}`);
   }
 }
 

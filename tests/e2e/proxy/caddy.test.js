@@ -25,6 +25,10 @@ async function startCaddy(upstreams) {
   const authority = path.join(folder, 'pki/authorities/local/root.crt');
   await until(() => caddy.exit !== undefined || fs.existsSync(authority), 'waiting for the certificate of its authority');
   const ca = fs.readFileSync(authority);
+  // It listens before it has the site's certificate, and refuses every handshake until then.
+  await until(() => caddy.exit !== undefined || new Promise((resolve) => {
+    https.get({ port, path: '/', ca, family: 4, agent: false }, (answer) => { answer.resume(); resolve(true); }).once('error', () => resolve(false));
+  }), 'waiting for the certificate of its site');
   return {
     url: `https://localhost:${port}`,
     agent: (localAddress) => new https.Agent({ localAddress, ca, family: 4 }),
