@@ -395,8 +395,7 @@ void announce(sio::LogQueue& log, const std::string& line) {
   try {
     log.push(line);
     // NOLINTNEXTLINE(bugprone-empty-catch): the log is not read, so there is no place to report it
-  } catch (const std::runtime_error&) {
-  }
+  } catch (const std::runtime_error&) {}
 }
 
 /// Runs the service until a signal. Returns the program's exit code.
