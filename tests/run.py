@@ -223,7 +223,8 @@ class Runner:
         if not targets:
             return ""
         self.say(f"{'build':6}  {what}")
-        output, wrong = run(["make", "--no-print-directory", f"-j{JOBS}", *flags, *targets], ".", 20, environment(), self.show)
+        # Suites that wait run meanwhile, and their servers answer in time only if compilers come second.
+        output, wrong = run(["nice", "-n", "10", "make", "--no-print-directory", f"-j{JOBS}", *flags, *targets], ".", 20, environment(), self.show)
         return f"make {' '.join(targets)}: {wrong}\n{output[-20000:]}" if wrong else ""
 
     def run(self, suite: Suite):

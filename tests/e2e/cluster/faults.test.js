@@ -11,7 +11,7 @@ const { request, sleep, until } = require('../common/harness');
 const { OURS, brings, closeClients, connect, settle, startNetwork, startRedis, startServer } = require('./cluster');
 
 const KINDS = { a: OURS, b: OURS, c: 'official' };
-const TIME = 1500;       // --requests-timeout
+const TIME = 4000;  // --requests-timeout
 const SOON = 10_000;     // within which the cluster is to be back
 const official = OURS === 'official' && 'the official server does not survive it';
 
@@ -150,7 +150,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
     const redis = await redisFor();
     const network = await startNetwork(redis.port);
     later(network.close);
-    const all = await cluster(redis, 'abc', { a: `redis://127.0.0.1:${network.port}` });
+    const all = await cluster(redis, 'abc', { a: `redis://127.0.0.1:${network.port}` }, { 'requests-timeout': 20_000 });
     const { a1, b1, c1 } = all.people;
     for (const client of all.all) client.socket.on('who', (reply) => reply(client.label));
     network.delay = 250;
