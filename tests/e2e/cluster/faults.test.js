@@ -178,7 +178,7 @@ describe(`a cluster in trouble${OURS === 'official' ? ' (official servers only)'
 
   it('serves its own clients while Redis hangs', async () => {
     const redis = await redisFor();
-    const all = await cluster(redis);
+    const all = await cluster(redis, 'abc', {}, { 'requests-timeout': 1500 });  // less than Redis sleeps
     const { a1 } = all.people;
     const asleep = redis.command('DEBUG', 'SLEEP', '3');
     await sleep(100);
