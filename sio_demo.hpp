@@ -2854,52 +2854,97 @@ class Timed {
 
  private:
   friend class Deadlines;
+  static constexpr std::size_t absent = std::numeric_limits<std::size_t>::max();
   Time due_ = never;
-  bool filed_ = false;
-  std::multimap<Time, Timed*>::iterator entry_{};  // if it is filed
+  std::size_t slot_ = absent;  // of its entry in the heap
 };
 
-/// All deadlines of a server in one map, so that one timer serves them. Moving a deadline to a later time, as
-/// heartbeats do, is one store: the entry is moved when the earlier time has passed.
+/// All deadlines of a server in one heap, so that one timer serves them. Moving a deadline to a later time, as
+/// heartbeats do, is one store: the entry is moved when the earlier time has passed. A std::multimap takes 44 bytes
+/// more for each client, and four times the processor time with 100,000 deadlines.
 class Deadlines {
  public:
   void set(Timed& timed, Time due) {
     timed.due_ = due;
-    if (timed.filed_ ? due < timed.entry_->first : due != never) file(timed);
+    if (timed.slot_ == Timed::absent) {
+      if (due == never) return;
+      heap_.push_back({due, &timed});
+      rise(heap_.size() - 1);
+    } else if (due < heap_[timed.slot_].due) {
+      heap_[timed.slot_].due = due;
+      rise(timed.slot_);
+    }
   }
 
   /// Must be called before a Timed is destroyed.
   void forget(Timed& timed) {
     timed.due_ = never;
-    if (std::exchange(timed.filed_, false)) entries_.erase(timed.entry_);
+    if (timed.slot_ == Timed::absent) return;
+    const std::size_t slot = std::exchange(timed.slot_, Timed::absent);
+    const Entry last = heap_.back();
+    heap_.pop_back();
+    if (slot == heap_.size()) return;
+    place(slot, last);
+    rise(slot);
+    sink(last.timed->slot_);
   }
 
   /// When tick() should be called next, at the latest.
-  Time next() const { return entries_.empty() ? never : entries_.begin()->first; }
-  std::size_t size() const { return entries_.size(); }
+  Time next() const { return heap_.empty() ? never : heap_.front().due; }
+  std::size_t size() const { return heap_.size(); }
 
   /// Calls tick(now) of all objects whose deadline has passed.
   void tick(Time now) {
-    while (next() <= now && !entries_.empty()) {
-      Timed& timed = *entries_.begin()->second;
+    while (!heap_.empty() && heap_.front().due <= now) {
+      Timed& timed = *heap_.front().timed;
       if (timed.due_ <= now) {
         timed.due_ = never;
         timed.tick(now);  // keeps its entry, since tick() mostly sets a new deadline
       } else if (timed.due_ == never) {
         forget(timed);
       } else {
-        file(timed);  // the deadline was moved to a later time
+        heap_.front().due = timed.due_;  // the deadline was moved to a later time
+        sink(0);
       }
     }
   }
 
  private:
-  void file(Timed& timed) {
-    if (std::exchange(timed.filed_, true)) entries_.erase(timed.entry_);
-    timed.entry_ = entries_.emplace(timed.due_, &timed);
+  struct Entry {
+    Time due;
+    Timed* timed;
+  };
+  /// Four children make the heap half as deep as two: each level that an entry moves writes to another Timed.
+  static constexpr std::size_t children = 4;
+
+  void place(std::size_t slot, Entry entry) {
+    heap_[slot] = entry;
+    entry.timed->slot_ = slot;
+  }
+  /// Moves an entry towards the front until its parent is not later.
+  void rise(std::size_t slot) {
+    const Entry entry = heap_[slot];
+    for (; slot > 0 && entry.due < heap_[(slot - 1) / children].due; slot = (slot - 1) / children)
+      place(slot, heap_[(slot - 1) / children]);
+    place(slot, entry);
+  }
+  /// Moves an entry towards the back until no child is earlier.
+  void sink(std::size_t slot) {
+    const Entry entry = heap_[slot];
+    for (;;) {
+      const std::size_t first = (std::min)(children * slot + 1, heap_.size());
+      const std::size_t last = (std::min)(first + children, heap_.size());
+      std::size_t earliest = first;
+      for (std::size_t child = first; child < last; ++child)
+        if (heap_[child].due < heap_[earliest].due) earliest = child;
+      if (first == last || entry.due <= heap_[earliest].due) break;
+      place(slot, heap_[earliest]);
+      slot = earliest;
+    }
+    place(slot, entry);
   }
 
-  std::multimap<Time, Timed*> entries_;
+  std::vector<Entry> heap_;
 };
 
 /// A clock that only advance() moves. A server that uses it (Options::clock) takes the time of heartbeats, timeouts and
@@ -5539,7 +5584,7 @@ class AckWaitFor final : public AckWait {
 };
 
 /// Completes an operation whose server is destroyed, with not_connected. The server's event loop may be destroyed, too,
-/// so only the handler's own executor is used.
+/// so only the handler's own executor is used. A plain callback has none: it is called within the call that asks.
 template <class Answer, class Handler>
 void complete_orphan(Handler&& handler) {
   const auto executor = asio::get_associated_executor(handler);
@@ -8138,10 +8183,14 @@ json json_of(const void* object) {
 
 template <class T>
 T& Socket::data() const {
+  std::shared_ptr<T> made;
+  if (!state_->ended && !state_->data) made = std::make_shared<T>();  // T's constructor may disconnect, or call data()
   if (state_->ended) throw std::logic_error("data<T>(): the client is gone, and its data with it");
-  if (!state_->data)
-    state_->data = std::make_shared<T>(), state_->data_type = &detail::type_tag<T>,
+  if (!state_->data) {
+    state_->data = std::move(made);
+    state_->data_type = &detail::type_tag<T>;
     state_->data_json = &detail::json_of<T>;
+  }
   if (state_->data_type != &detail::type_tag<T>) throw std::logic_error("data<T>(): it was first used with another T");
   return *static_cast<T*>(state_->data.get());
 }

@@ -20,7 +20,7 @@ REAL = "awk cat cmp cp dirname env flock grep head ls mkdir mv paste rm sed sh s
 # The commands that a package brings; libraries bring none, the fake compiler looks for the package's name.
 COMMANDS = {
     "g++": ["g++"], "clang": ["clang++"], "libasio-dev": [], "nlohmann-json3-dev": [], "doctest-dev": [],
-    "clang-19": ["clang++-19"], "libclang-rt-19-dev": [], "python3": ["python3"], "nodejs": ["node"], "npm": ["npm"], "curl": ["curl"],
+    "clang-19": ["clang++-19"], "libclang-rt-19-dev": [], "llvm-19": [], "python3": ["python3"], "nodejs": ["node"], "npm": ["npm"], "curl": ["curl"],
     "faketime": ["faketime"], "redis-server": ["redis-server"], "nginx": ["nginx"], "caddy": ["caddy"],
     "libjemalloc2": [], "liblzf1": [], "chromium": ["chromium"], "cmake": ["cmake"], "pkgconf": ["pkg-config"], "clang-format-19": ["clang-format-19"],
     "clang-tidy-19": ["clang-tidy-19"], "codespell": ["codespell"], "doxygen": ["doxygen"], "pyflakes3": ["pyflakes3"],

@@ -381,6 +381,7 @@ struct World {
   }
   /// What its handlers ask for meanwhile reaches it still.
   void destroy() {
+    destroyed = true;
     if (!server || std::exchange(destroying, true)) return;
     const int outer = std::exchange(depth, 0);
     io.reset();
@@ -444,6 +445,8 @@ struct World {
     std::size_t number, where;
     void operator()(std::error_code error, const auto&...) const {
       holds(++world->questions[number].completed == 1, "a question is completed once", {places[where]});
+      // Of a server that is destroyed the event loop may be gone, too: the call itself completes.
+      if (world->asking == number && world->destroyed && error == std::errc::not_connected) return;
       const bool one = where == place("ack");
       const Here here(*world, one && error == std::errc::not_connected ? place("ack lost")
                               : one && error == std::errc::timed_out   ? place("ack timed out")
@@ -460,12 +463,15 @@ struct World {
     if (questions.size() > 300) return;
     const auto number = questions.size();
     questions.emplace_back();
+    const auto outer = std::exchange(asking, number);
     try {
       f(Completion{this, number, where});
     } catch (...) {
       questions[number].begun = false;
+      asking = outer;
       throw;
     }
+    asking = outer;
   }
   void post(std::function<void()> f) {
     ++posted;
@@ -1022,7 +1028,9 @@ struct World {
   std::size_t who = 0;
   unsigned ids = 0;
   int depth = 0, engine_depth = 0, acts = 0, servers = 0;
-  int posted = 0, closings = 0, guests = 0, opened = 0;  // that are not over
+  std::size_t asking = std::numeric_limits<std::size_t>::max();  // the question whose call has not returned
+  bool destroyed = false;                                        // a server was, and what was kept of it may be asked
+  int posted = 0, closings = 0, guests = 0, opened = 0;          // that are not over
   bool together = false, over = false, destroying = false;
   sio::Server* server = nullptr;  // as long as it can be used
   sio::Namespace* parent = nullptr;

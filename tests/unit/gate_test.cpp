@@ -569,6 +569,34 @@ TEST_CASE("gate: data of another type, and of a client that is gone, is refused"
   CHECK_THROWS_AS(kept->data<int>(), std::logic_error);
 }
 
+namespace {
+sio::Socket* constructing = nullptr;  // the socket whose data is constructed
+struct Leaves {
+  Leaves() { constructing->disconnect(); }
+};
+struct AsksAgain {
+  AsksAgain() {
+    if (depth++ == 0) inner = &constructing->data<AsksAgain>();
+  }
+  static inline int depth = 0;
+  static inline AsksAgain* inner = nullptr;
+};
+}  // namespace
+
+TEST_CASE("gate: the constructor of a socket's data disconnects the socket, or uses the data") {
+  Stage stage;
+  const auto raw = stage.client();
+  auto socket = stage.join(*raw);
+  constructing = &socket;
+  SUBCASE("disconnects") {
+    CHECK_THROWS_AS(socket.data<Leaves>(), std::logic_error);
+    CHECK(!socket.connected());
+    CHECK_THROWS_AS(socket.data<Leaves>(), std::logic_error);
+  }
+  SUBCASE("uses the data") { CHECK(&socket.data<AsksAgain>() == AsksAgain::inner); }
+  constructing = nullptr;
+}
+
 TEST_CASE("gate: operators make new values") {
   int answers = 0;  // the last comes when the server ends
   Stage stage;
