@@ -2854,7 +2854,7 @@ class Timed {
 
  private:
   friend class Deadlines;
-  static constexpr std::size_t absent = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t absent = (std::numeric_limits<std::size_t>::max)();
   Time due_ = never;
   std::size_t slot_ = absent;  // of its entry in the heap
 };
