@@ -201,17 +201,19 @@ PCH       = build/pch/$(CXX_NAME)/sio_demo.hpp.gch
 USE_PCH   = -I$(dir $(PCH))
 endif
 ASAN_PCH  = build/sanitize/sio_demo.hpp.pch
-DECLARED  = $(COMPILE) -O0 $(TESTING) -DSIO_DEMO_SEPARATE
-PLAIN     = $(subst -I. ,$(USE_PCH) -I. ,$(DECLARED))
-SANITIZED = $(ASAN_CXX) -O0 $(TESTING) -DSIO_DEMO_SEPARATE
+# PLAIN and SANITIZED use a precompiled header; what makes one, or has the bodies, cannot.
+DECLARED  = $(CXX) -std=c++20 -pthread $(1) -I. -O0 $(TESTING) -DSIO_DEMO_SEPARATE
+PLAIN     = $(call DECLARED,$(USE_PCH))
+ASAN_DECLARED = $(ASAN_CXX) -O0 $(TESTING) -DSIO_DEMO_SEPARATE
+SANITIZED = $(ASAN_DECLARED) -include-pch $(ASAN_PCH)
 
 $(PCH): sio_demo.hpp
 	@tests/setup build && mkdir -p $(@D)
-	$(DECLARED) -x c++-header $< -o $@
+	$(call DECLARED) -x c++-header $< -o $@
 
 $(ASAN_PCH): sio_demo.hpp | build/sanitize
 	@tests/setup fuzz
-	$(SANITIZED) -x c++-header $< -o $@
+	$(ASAN_DECLARED) -x c++-header $< -o $@
 
 build/bodies.o: sio_demo.hpp | build
 	@tests/setup build
@@ -229,7 +231,7 @@ $(PROGRAMS:%=build/%): build/%: %.cpp build/bodies.o $(PCH)
 	$(PLAIN) $< build/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
 
 $(PROGRAMS:%=build/sanitize/%): build/sanitize/%: %.cpp build/sanitize/bodies.o $(ASAN_PCH)
-	$(SANITIZED) -include-pch $(ASAN_PCH) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
+	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
 
 # Unit tests: those that look inside the implementation are one file with it, and so bring it for the others.
 build/unit_tests: $(UNIT:%=build/unit/%)
@@ -239,16 +241,16 @@ build/sanitize/unit_tests: $(UNIT:%=build/sanitize/unit/%)
 	$(ASAN_CXX) $^ -o $@ $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
 
 build/unit/inside.o: $(wildcard tests/unit/inside/*.cpp tests/unit/*.hpp) sio_demo.hpp | build/unit
-	$(DECLARED) -c tests/unit/inside/inside.cpp -o $@
+	$(call DECLARED) -c tests/unit/inside/inside.cpp -o $@
 
 build/sanitize/unit/inside.o: $(wildcard tests/unit/inside/*.cpp tests/unit/*.hpp) sio_demo.hpp | build/sanitize/unit
-	$(SANITIZED) -c tests/unit/inside/inside.cpp -o $@
+	$(ASAN_DECLARED) -c tests/unit/inside/inside.cpp -o $@
 
 build/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(PCH) | build/unit
 	$(PLAIN) -c $< -o $@
 
 build/sanitize/unit/%.o: tests/unit/%.cpp $(wildcard tests/unit/*.hpp) $(ASAN_PCH) | build/sanitize/unit
-	$(SANITIZED) -include-pch $(ASAN_PCH) -c $< -o $@
+	$(SANITIZED) -c $< -o $@
 
 # Chapter 15, the demo service, is where the implementation is.
 build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
@@ -256,10 +258,10 @@ build/sanitize/sio_demo: main.cpp sio_demo.hpp | build/sanitize
 	$(ASAN_CXX) -O1 main.cpp -o $@ $(YOURS) $(LDLIBS)
 
 build/sanitize/storm_server: tests/bench/storm_server.cpp build/sanitize/bodies.o $(ASAN_PCH)
-	$(SANITIZED) -include-pch $(ASAN_PCH) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
+	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
 
 build/sanitize/handlers: tests/handlers/handlers.cpp tests/handlers/client.hpp build/sanitize/bodies.o $(ASAN_PCH)
-	$(SANITIZED) -include-pch $(ASAN_PCH) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
+	$(SANITIZED) $< build/sanitize/bodies.o -o $@ $(LDFLAGS) $(LDLIBS)
 
 # What is measured is optimised.
 FAST = $(COMPILE) -O2 -DNDEBUG $(TESTING)

@@ -5584,7 +5584,8 @@ class AckWaitFor final : public AckWait {
 };
 
 /// Completes an operation whose server is destroyed, with not_connected. The server's event loop may be destroyed, too,
-/// so only the handler's own executor is used. A plain callback has none: it is called within the call that asks.
+/// so only the handler's own executor is used. A plain callback has none: it is called before the asking function
+/// returns.
 template <class Answer, class Handler>
 void complete_orphan(Handler&& handler) {
   const auto executor = asio::get_associated_executor(handler);
@@ -6471,7 +6472,8 @@ class Socket : public detail::EventEmitter<Socket>, public detail::EventListener
   engineio::Session* conn() const;
 
   /// Data of this socket, made at the first call and destroyed after the disconnect handlers have run. Throws
-  /// std::logic_error after that, and for a T other than the first call's.
+  /// std::logic_error after that, also if T's constructor disconnects the socket, and for a T other than the first
+  /// call's.
   template <class T>
   T& data() const;
 
@@ -8183,14 +8185,17 @@ json json_of(const void* object) {
 
 template <class T>
 T& Socket::data() const {
-  std::shared_ptr<T> made;
-  if (!state_->ended && !state_->data) made = std::make_shared<T>();  // T's constructor may disconnect, or call data()
-  if (state_->ended) throw std::logic_error("data<T>(): the client is gone, and its data with it");
-  if (!state_->data) {
-    state_->data = std::move(made);
-    state_->data_type = &detail::type_tag<T>;
-    state_->data_json = &detail::json_of<T>;
+  if (!state_->ended && !state_->data) {
+    // T's constructor may disconnect the socket, destroy this handle, or call data() itself.
+    const auto state = keep();
+    auto made = std::make_shared<T>();
+    if (state->ended || state->data) return Socket(state).data<T>();
+    state->data = std::move(made);
+    state->data_type = &detail::type_tag<T>;
+    state->data_json = &detail::json_of<T>;
+    return *static_cast<T*>(state->data.get());
   }
+  if (state_->ended) throw std::logic_error("data<T>(): the client is gone, and its data with it");
   if (state_->data_type != &detail::type_tag<T>) throw std::logic_error("data<T>(): it was first used with another T");
   return *static_cast<T*>(state_->data.get());
 }

@@ -574,6 +574,11 @@ sio::Socket* constructing = nullptr;  // the socket whose data is constructed
 struct Leaves {
   Leaves() { constructing->disconnect(); }
 };
+std::optional<sio::Socket> handle;
+struct DropsTheHandle {
+  DropsTheHandle() { handle.reset(); }
+  int value = 7;
+};
 struct AsksAgain {
   AsksAgain() {
     if (depth++ == 0) inner = &constructing->data<AsksAgain>();
@@ -583,7 +588,7 @@ struct AsksAgain {
 };
 }  // namespace
 
-TEST_CASE("gate: the constructor of a socket's data disconnects the socket, or uses the data") {
+TEST_CASE("gate: the constructor of a socket's data disconnects the socket, destroys the handle, or uses the data") {
   Stage stage;
   const auto raw = stage.client();
   auto socket = stage.join(*raw);
@@ -592,6 +597,10 @@ TEST_CASE("gate: the constructor of a socket's data disconnects the socket, or u
     CHECK_THROWS_AS(socket.data<Leaves>(), std::logic_error);
     CHECK(!socket.connected());
     CHECK_THROWS_AS(socket.data<Leaves>(), std::logic_error);
+  }
+  SUBCASE("destroys the handle that is used") {
+    handle = socket;
+    CHECK(handle->data<DropsTheHandle>().value == 7);
   }
   SUBCASE("uses the data") { CHECK(&socket.data<AsksAgain>() == AsksAgain::inner); }
   constructing = nullptr;
